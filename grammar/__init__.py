@@ -1,0 +1,1 @@
+"""The grammar of the `.mec` language and its reference, as package data."""

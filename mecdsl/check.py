@@ -1,0 +1,113 @@
+"""Syntax tree to checked model: forms, names, circles, dimensions, and data where only data may stand."""
+
+from dataclasses import dataclass, replace
+
+from mecdsl import symbolic as sym
+from mecdsl import syntax
+from mecdsl.classify import Classifier
+from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Severity
+from mecdsl.dimensions import check_dimensions
+from mecdsl.forms import apply_form, form_names
+from mecdsl.order import definition_order, warn_unused
+from mecdsl.resolve import resolve
+from mecdsl.syntax import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """A model without faults, in one form, with the order of its definitions and the shapes of its parts."""
+
+    model: sym.Model
+    order: tuple[str, ...]
+    shapes: Classifier
+
+
+def check(document: syntax.Document, form: str = "", relax: bool = False) -> CheckedModel:
+    """Check a document in a form ("" is the base model, `a+b` two forms) and return the model.
+
+    Raises `ModelError` with every fault of this form.
+    """
+    collector = Collector()
+    formed = apply_form(document, form, relax, collector)
+    model = resolve(formed, collector)
+    order = definition_order(model, collector)
+    if any(d.code == "E107" for d in collector.errors):
+        collector.raise_errors()
+    dimensions = check_dimensions(model, collector)
+    shapes = Classifier(model)
+    _check_data_places(model, shapes, collector)
+    collector.raise_errors()
+    if not form:  # a form may well leave a parameter or a definition unused
+        warn_unused(model, collector)
+    model = replace(model, dimensions=dimensions, warnings=collector.warnings)
+    return CheckedModel(model, order, shapes)
+
+
+def check_all_forms(document: syntax.Document) -> tuple[Diagnostic, ...]:
+    """Every diagnostic of the base model and of each of its forms, each said once."""
+    found: list[Diagnostic] = []
+    for form in ("", *form_names(document)):
+        try:
+            diagnostics = check(document, form).model.warnings
+        except ModelError as error:
+            diagnostics = error.diagnostics
+        found += [d for d in diagnostics if d not in found]
+    return tuple(sorted(found, key=lambda d: d.severity is Severity.WARNING))
+
+
+def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:
+    """Variables may stand only in constraints, objective, definitions and reports."""
+
+    def data_only(expression: sym.Expression | None, what: str) -> None:
+        if expression is None or shapes.is_data(expression):
+            return
+        for node in sym.walk(expression):
+            if isinstance(node, sym.Lookup) and not shapes.is_data(node):
+                collector.error(
+                    "E108",
+                    f"`{node.symbol}` depends on variables and cannot stand in {what}",
+                    node.span,
+                    help="only data may stand here; use a binary variable and a product instead of a condition",
+                )
+                return
+
+    def space(of: sym.Space) -> None:
+        for part in sym.space_parts(of):
+            data_only(part, "a set or its condition")
+
+    def inside(expression: sym.Expression) -> None:
+        for node in sym.walk(expression):
+            match node:
+                case sym.Choice(condition=condition):
+                    data_only(condition, "the condition of an `if`")
+                case sym.Aggregate(space=inner, function=function, body=body):
+                    space(inner)
+                    if function in ("count", "all", "any"):
+                        data_only(body, f"`{function}`")
+                case sym.Lookup(indices=indices):
+                    for index in indices:
+                        data_only(index, "an index")
+                case _:
+                    pass
+
+    for family in model.families.values():
+        space(family.space)
+    for symbol in model.symbols.values():
+        space(symbol.own_space)
+        for limit in symbol.limits:
+            data_only(limit.value, "a bound")
+        if symbol.value is None or isinstance(symbol.value, sym.DataFile):
+            continue
+        for item in sym.data_expressions(symbol.value):
+            if symbol.kind is Kind.PARAM:
+                data_only(item, "a parameter")
+            inside(item)
+    for assignment in (*model.starts, *model.fixes, *model.settings):
+        data_only(assignment.condition, "an index")
+        for item in sym.data_expressions(assignment.value):
+            data_only(item, "a given value")
+    for constraint in model.constraints:
+        space(constraint.space)
+        inside(constraint.left)
+        inside(constraint.right)
+    inside(model.objective.value)

@@ -1,0 +1,403 @@
+"""The value of any expression over a whole table at once.
+
+A nested sum gets a child table with a pointer to its parent row; an inner expression that uses only some of the
+indices in scope is evaluated once per combination of those and spread over the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl import symbolic as sym
+from mecdsl.algebra import Algebra, Floats, Value
+from mecdsl.classify import Classifier
+from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.syntax import Kind
+from mecdsl.tables import (
+    SINGLE,
+    FamilyTable,
+    FloatArray,
+    IntArray,
+    Table,
+    expand_members,
+    expand_ranges,
+    refuse_if_too_large,
+)
+
+
+@dataclass(slots=True, eq=False)
+class World:
+    """The data of an instance while it grows: tables of families and symbols, values of data symbols.
+
+    `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each variable family.
+    """
+
+    model: sym.Model
+    shapes: Classifier
+    families: dict[str, FamilyTable]
+    symbols: dict[str, FamilyTable]
+    values: dict[str, FloatArray]
+    offsets: dict[str, int]
+
+    def labels_text(self, names: Sequence[str], space: sym.Space, labels: Sequence[int]) -> str:
+        """`[3, gateway]`: labels as the user knows them."""
+        if not labels:
+            return ""
+        words = []
+        generators = [(g, name) for g in space.generators for name in g.names]
+        for (generator, _), label in zip(generators, labels, strict=False):
+            named = self._label_names(generator.domain)
+            words.append(named[label - 1] if named and 1 <= label <= len(named) else str(label))
+        words += [str(label) for label in labels[len(words) :]]
+        return "[" + ", ".join(words) + "]"
+
+    def _label_names(self, domain: sym.Domain) -> tuple[str, ...] | None:
+        if not isinstance(domain, sym.FamilyDomain):
+            return None
+        family = self.model.families[domain.family]
+        if family.labels is not None:
+            return family.labels
+        generators = family.space.generators
+        return self._label_names(generators[0].domain) if len(generators) == 1 else None
+
+    def row_text(self, name: str, row: int) -> str:
+        """`learner.cpu[3]`: one member of a symbol or family."""
+        family = self.symbols.get(name) or self.families[name]
+        space = self.model.symbols[name].space if name in self.model.symbols else self.model.families[name].space
+        labels = [int(family.table.columns[index][row]) for index in family.names]
+        return name + self.labels_text(family.names, space, labels)
+
+
+class Evaluator:
+    """Evaluates expressions of one world in one algebra; definitions over variables are computed once."""
+
+    def __init__(self, world: World, algebra: Algebra) -> None:
+        self.world = world
+        self.algebra = algebra
+        self.plain = Floats()
+        self.definitions: dict[str, Value] = {}
+        self.free: dict[int, frozenset[str]] = {}
+
+    # Entry points
+
+    def family(self, expression: sym.Expression, table: Table) -> Value:
+        """The value of an expression on every row of a table; plain results have one entry per row."""
+        value = self.value(expression, table)
+        if isinstance(value, float | int | np.floating | np.bool_ | bool):
+            return np.full(table.size, value)
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            return np.full(table.size, value[()])
+        return value
+
+    def condition(self, expression: sym.Expression, table: Table) -> NDArray[np.bool_]:
+        """The truth of a data condition on every row."""
+        return np.asarray(self.family(expression, table), dtype=bool)
+
+    def space(self, space: sym.Space, base: Table, what: str, span: Span | None) -> tuple[Table, IntArray, list[IntArray]]:
+        """Expand a space under every row of `base`: child table, pointer to the parent row, counts per generator.
+
+        With a condition the counts are those before it.
+        """
+        table, pointer = base, np.arange(base.size, dtype=np.int64)
+        counts: list[IntArray] = []
+        for generator in space.generators:
+            parent, columns, count = self._generator(generator, table, what)
+            table = table.take(parent).with_columns(columns)
+            pointer = pointer[parent]
+            counts.append(count)
+        if space.condition is not None:
+            kept = np.flatnonzero(self.condition(space.condition, table))
+            table, pointer = table.take(kept), pointer[kept]
+        return table, pointer, counts
+
+    # Expressions
+
+    def value(self, expression: sym.Expression, table: Table) -> Value:
+        """The value of an expression; a plain float where it is the same on every row."""
+        match expression:
+            case sym.Constant(value=value):
+                return value
+            case sym.IndexValue(name=name):
+                return table.columns[name].astype(np.float64)
+            case sym.Lookup():
+                return self._lookup(expression, table)
+            case sym.LinkEnd():
+                return self._link_end(expression, table)
+            case sym.Operation():
+                return self._operation(expression, table)
+            case sym.Choice():
+                return self._choice(expression, table)
+            case sym.Function(name=name, arguments=arguments):
+                algebra = self.plain if self.world.shapes.is_data(expression) else self.algebra
+                return algebra.call(name, [self.value(argument, table) for argument in arguments])
+            case sym.Membership(value=inner, domain=domain):
+                return self._membership(inner, domain, table)
+            case sym.Aggregate():
+                return self._aggregate(expression, table)
+            case _:
+                raise TypeError(f"unknown expression {type(expression).__name__}")
+
+    def labels(self, expression: sym.Expression, table: Table) -> IntArray:
+        """An index expression as int64 labels."""
+        if isinstance(expression, sym.IndexValue):
+            return table.columns[expression.name]
+        numbers = np.asarray(self.family(expression, table), dtype=np.float64)
+        return self._integers(numbers, expression.span, "an index", table)
+
+    def _integers(self, numbers: FloatArray, span: Span, what: str, table: Table) -> IntArray:
+        rounded = np.round(numbers)
+        wrong = ~np.isfinite(numbers) | (np.abs(numbers - rounded) > 1e-9 * np.maximum(1.0, np.abs(numbers)))
+        wrong |= np.abs(np.where(np.isfinite(numbers), numbers, 0.0)) >= 2.0**62
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            message = f"{what} must be an integer, `{span.text}` is {numbers[row]:.6g}{_at(table, row)}"
+            raise ModelError([Diagnostic("E309", message, span)])
+        return rounded.astype(np.int64)
+
+    def _lookup(self, lookup: sym.Lookup, table: Table) -> Value:
+        name = lookup.symbol
+        rows = self._rows(lookup, table)
+        if name in self.world.values:
+            values = self.world.values[name]
+            return float(values[0]) if rows is None else values[rows]
+        symbol = self.world.model.symbols[name]
+        if symbol.kind is Kind.VAR:
+            offset = self.world.offsets[name]
+            columns = np.zeros(table.size, dtype=np.int64) if rows is None else rows
+            return self.algebra.variables(columns + offset)
+        if name not in self.definitions:
+            assert symbol.value is not None and not isinstance(symbol.value, sym.DataArray | sym.DataFile)
+            self.definitions[name] = self.family(symbol.value, self.world.symbols[name].table)
+        value = self.definitions[name]
+        if rows is None:
+            rows = np.zeros(table.size, dtype=np.int64)
+        elif len(rows) == self.world.symbols[name].size and np.array_equal(rows, np.arange(len(rows))):
+            return value
+        return value[rows]
+
+    def _rows(self, lookup: sym.Lookup, table: Table) -> IntArray | None:
+        """The rows a lookup means; None for a symbol without an index."""
+        family = self.world.symbols[lookup.symbol]
+        if not family.names:
+            return None
+        labels = [self.labels(index, table) for index in lookup.indices]
+        if lookup.by_row:
+            owner = self.world.families[self.world.model.symbols[lookup.symbol].owner or ""]
+            first = [owner.table.columns[name][labels[0]] for name in owner.names]
+            labels = [*first, *labels[1:]]
+        rows = family.locate(labels, table.size)
+        missing = rows < 0
+        if missing.any():
+            raise self._outside(lookup, labels, int(np.flatnonzero(missing)[0]), table)
+        return rows
+
+    def _outside(self, lookup: sym.Lookup, labels: Sequence[IntArray], row: int, table: Table) -> ModelError:
+        symbol = self.world.model.symbols[lookup.symbol]
+        family = self.world.symbols[lookup.symbol]
+        asked = self.world.labels_text(family.names, symbol.space, [int(label[row]) for label in labels])
+        if family.size:
+            parts = [f"{name} in {low}..{low + extent - 1}" for name, low, extent in
+                     zip(family.names, family.lowest.tolist(), family.extent.tolist(), strict=True)]  # fmt: skip
+            shape = ", ".join(parts) + ("" if family.codes is None else ", not every combination")
+        else:
+            shape = "it is empty"
+        return ModelError(
+            [
+                Diagnostic(
+                    "E309",
+                    f"`{lookup.symbol}` has no member {asked}{_at(table, row)}",
+                    lookup.span,
+                    (Label(symbol.span, "declared here"),),
+                    note=f"`{lookup.symbol}`: {shape}",
+                    help="add a condition, `where` or `if`, that leaves this row out",
+                )
+            ]
+        )
+
+    def _link_end(self, end: sym.LinkEnd, table: Table) -> FloatArray:
+        family = self.world.model.families[end.family]
+        rows = self.labels(end.link, table)
+        if family.arity == 1:
+            rows = self.world.families[end.family].locate([rows], table.size)
+        assert family.ends is not None
+        ends = np.asarray(self.family(family.ends[end.end], self.world.families[end.family].table))
+        return ends[rows].astype(np.float64)
+
+    def _operation(self, operation: sym.Operation, table: Table) -> Value:
+        operands = [self.value(operand, table) for operand in operation.operands]
+        with np.errstate(all="ignore"):
+            match operation.operator:
+                case "+":
+                    return operands[0] + operands[1]
+                case "-":
+                    return operands[0] - operands[1]
+                case "*":
+                    return operands[0] * operands[1]
+                case "/":
+                    return self._quotient(operands[0], operands[1])
+                case "^":
+                    return self._power(operands[0], operands[1])
+                case "neg":
+                    return -operands[0]
+                case "and":
+                    return np.logical_and(operands[0], operands[1])
+                case "or":
+                    return np.logical_or(operands[0], operands[1])
+                case "not":
+                    return np.logical_not(operands[0])
+                case "<=":
+                    return np.less_equal(operands[0], operands[1])
+                case ">=":
+                    return np.greater_equal(operands[0], operands[1])
+                case "<":
+                    return np.less(operands[0], operands[1])
+                case ">":
+                    return np.greater(operands[0], operands[1])
+                case "==":
+                    return np.equal(operands[0], operands[1])
+                case "!=":
+                    return np.not_equal(operands[0], operands[1])
+                case _:
+                    raise TypeError(f"unknown operator {operation.operator}")
+
+    @staticmethod
+    def _quotient(above: Value, below: Value) -> Value:
+        """A quotient; division of plain numbers by zero gives inf or nan, which are found where they are used."""
+        return np.float64(above) / below if isinstance(above, float | int) and not _is_jet(below) else above / below
+
+    @staticmethod
+    def _power(base: Value, exponent: Value) -> Value:
+        return np.float64(base) ** exponent if isinstance(base, float | int) and not _is_jet(exponent) else base**exponent
+
+    def _choice(self, choice: sym.Choice, table: Table) -> Value:
+        """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0` is safe."""
+        truth = self.condition(choice.condition, table)
+        if truth.all():
+            return self.value(choice.then, table)
+        if not truth.any():
+            return self.value(choice.otherwise, table)
+        algebra = self.plain if self.world.shapes.is_data(choice) else self.algebra
+        parts = []
+        for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
+            parts.append((rows, self.family(branch, table.take(rows))))
+        return algebra.merge(table.size, parts)
+
+    def _membership(self, inner: sym.Expression, domain: sym.Domain, table: Table) -> NDArray[np.bool_]:
+        labels = self.labels(inner, table)
+        match domain:
+            case sym.RangeDomain(low=low, high=high):
+                return np.asarray((labels >= self.value(low, table)) & (labels <= self.value(high, table)))
+            case sym.FamilyDomain(family=name):
+                family = self.world.families[name]
+                if len(family.names) == 1:
+                    return family.locate([labels], table.size) >= 0
+                return (labels >= 0) & (labels < family.size)
+            case sym.ListDomain(items=items):
+                found = np.zeros(table.size, dtype=bool)
+                for item in items:
+                    found |= labels == self.labels(item, table)
+                return found
+            case _:
+                raise TypeError(f"unknown domain {type(domain).__name__}")
+
+    # Aggregates and generators
+
+    def _aggregate(self, aggregate: sym.Aggregate, table: Table) -> Value:
+        used = [name for name in table.columns if name in self._free_indices(aggregate)]
+        if len(used) < len(table.columns) and table.size > 1:
+            small, spread = _project(table, used)
+            if small.size < table.size:
+                return self._aggregate_on(aggregate, small)[spread]
+        return self._aggregate_on(aggregate, table)
+
+    def _free_indices(self, expression: sym.Expression) -> frozenset[str]:
+        """The indices an expression takes from outside."""
+        if id(expression) not in self.free:
+            match expression:
+                case sym.IndexValue(name=name):
+                    found = frozenset({name})
+                case sym.Aggregate(body=body, space=space):
+                    parts = (body, *sym.space_parts(space))
+                    found = frozenset().union(*map(self._free_indices, parts)) - set(space.names)
+                case _:
+                    found = frozenset().union(*map(self._free_indices, sym.children(expression)))
+            self.free[id(expression)] = found
+        return self.free[id(expression)]
+
+    def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
+        child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`", aggregate.span)
+        body = self.family(aggregate.body, child)
+        plain = self.world.shapes.is_data(aggregate)
+        algebra = self.plain if plain or isinstance(body, np.ndarray) and body.dtype != object else self.algebra
+        match aggregate.function:
+            case "sum":
+                return algebra.segment_sum(body, parent, table.size)
+            case "prod":
+                return algebra.segment_prod(body, parent, table.size)
+            case "count":
+                return np.bincount(parent, weights=body, minlength=table.size)
+            case "all":
+                return np.bincount(parent, weights=~body, minlength=table.size) == 0
+            case "any":
+                return np.bincount(parent, weights=body, minlength=table.size) > 0
+            case "min" | "max":
+                empty = np.bincount(parent, minlength=table.size) == 0
+                if empty.any():
+                    row = int(np.flatnonzero(empty)[0])
+                    message = f"`{aggregate.function}` over nothing{_at(table, row)}"
+                    raise ModelError([Diagnostic("E309", message, aggregate.span)])
+                return algebra.segment_extreme(aggregate.function, body, parent, table.size)
+            case _:
+                raise TypeError(f"unknown aggregate {aggregate.function}")
+
+    def _generator(
+        self, generator: sym.Generator, table: Table, what: str
+    ) -> tuple[IntArray, Mapping[str, IntArray], IntArray]:
+        """Parent rows, new label columns and counts of one generator under every row of a table."""
+        names, span = generator.names, generator.span
+        match generator.domain:
+            case sym.RangeDomain(low=low, high=high):
+                lows = self._integers(self.family(low, table), low.span, "the start of a range", table)
+                highs = self._integers(self.family(high, table), high.span, "the end of a range", table)
+                rows = float(np.maximum(highs.astype(float) - lows + 1, 0).sum())
+                refuse_if_too_large(rows, len(table.columns) + 1, what, span)
+                parent, labels, counts = expand_ranges(lows, highs)
+                return parent, {names[0]: labels}, counts
+            case sym.ListDomain(items=items):
+                columns = [self.labels(item, table) for item in items]
+                parent, positions, counts = expand_members(table.size, len(columns))
+                stacked = np.stack(columns, axis=1) if columns else np.zeros((table.size, 0), dtype=np.int64)
+                return parent, {names[0]: stacked[parent, positions]}, counts
+            case sym.FamilyDomain(family=name):
+                family = self.world.families[name]
+                refuse_if_too_large(float(table.size) * family.size, len(table.columns) + len(names), what, span)
+                parent, positions, counts = expand_members(table.size, family.size)
+                if len(names) == 1 and len(family.names) != 1:
+                    return parent, {names[0]: positions}, counts
+                inner = (family.table.columns[own][positions] for own in family.names)
+                return parent, dict(zip(names, inner, strict=True)), counts
+            case _:
+                raise TypeError(f"unknown domain {type(generator.domain).__name__}")
+
+
+def _is_jet(value: Value) -> bool:
+    return not isinstance(value, np.ndarray | float | int | np.floating)
+
+
+def _at(table: Table, row: int) -> str:
+    """` at k = 3, m = 2`."""
+    names = [name for name in table.columns if not name.endswith(" ")]
+    return " at " + ", ".join(f"{name} = {int(table.columns[name][row])}" for name in names) if names else ""
+
+
+def _project(table: Table, names: Sequence[str]) -> tuple[Table, IntArray]:
+    """The distinct rows of some columns, and for every row of the table its place among them."""
+    if not names:
+        return SINGLE, np.zeros(table.size, dtype=np.int64)
+    stacked = np.stack([table.columns[name] for name in names], axis=1)
+    distinct, spread = np.unique(stacked, axis=0, return_inverse=True)
+    columns = {name: distinct[:, position] for position, name in enumerate(names)}
+    return Table(len(distinct), columns), spread.reshape(-1).astype(np.int64)
+

@@ -1,0 +1,122 @@
+"""Text to syntax tree.
+
+One statement with a syntax error does not hide the next: the faulty statement is blanked out and the text parsed
+again, so that all syntax errors come in one run. The grammar is `grammar/mec.lark`.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedInput, VisitError
+
+from mecdsl import syntax
+from mecdsl.diagnostics import Collector, ModelError, Source, Span
+from mecdsl.parse_errors import describe
+from mecdsl.parse_tree import TreeBuilder
+
+MOST_SYNTAX_ERRORS = 20
+STATEMENT_WORDS = (
+    "model cite param set ordered node nodes links layers let var minimize maximize constraint form report start"
+).split()
+
+
+class LineEnds:
+    """Drops line ends where a statement goes on: inside ( and [, after `{`, an operator or a comma."""
+
+    always_accept: ClassVar[tuple[str, ...]] = ("_NL",)
+    CONTINUE: ClassVar[frozenset[str]] = frozenset(
+        "+ - * / ^ , = : < > <= >= == != ≤ ≥ ≠ -> .. { and or not in then else if for where from".split()
+    )
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        """Filter the token stream."""
+        depth = 0
+        last = "{"  # nothing to end yet
+        for token in stream:
+            if token.type == "_NL":
+                if depth == 0 and last not in self.CONTINUE:
+                    last = "{"  # one line end is enough
+                    yield token
+                continue
+            if token.type in ("LPAR", "LSQB"):
+                depth += 1
+            elif token.type in ("RPAR", "RSQB"):
+                depth = max(0, depth - 1)
+            last = str(token) if token.type not in ("STRING", "QUANTITY") else ""
+            yield token
+
+
+@cache
+def _parser() -> Lark:
+    grammar = resources.files("mecdsl.grammar").joinpath("mec.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="contextual", postlex=LineEnds(), propagate_positions=True)
+
+
+def parse(text: str, name: str = "<text>") -> syntax.Document:
+    """Parse the text of a model; `name` is the file name shown in messages.
+
+    Raises `ModelError` with every syntax error.
+    """
+    source = Source(name, text.replace("\r\n", "\n").removeprefix("\ufeff"))
+    collector = Collector()
+    remaining = source.text + "\n"
+    for _ in range(MOST_SYNTAX_ERRORS):
+        try:
+            tree = _parser().parse(remaining)
+        except UnexpectedInput as error:
+            diagnostic, line = describe(error, source)
+            collector.diagnostics.append(diagnostic)
+            shorter = _without_statement(remaining, line)
+            if shorter == remaining:
+                break
+            remaining = shorter
+            continue
+        if collector.diagnostics:
+            break
+        try:
+            document = TreeBuilder(source).transform(tree)
+        except VisitError as error:
+            if isinstance(error.orig_exc, ModelError):
+                raise error.orig_exc from None
+            raise
+        assert isinstance(document, syntax.Document)
+        return document
+    raise ModelError(collector.errors)
+
+
+def parse_file(path: str | Path) -> syntax.Document:
+    """Parse a `.mec` file. Raises `ModelError` for faults, `OSError` if it cannot be read."""
+    path = Path(path)
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        source = Source(str(path), data.decode("utf-8", errors="replace"))
+        line = data[: error.start].count(b"\n") + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        collector = Collector()
+        collector.error(
+            "E002",
+            "the file is not UTF-8 text",
+            Span(source, line, column, line, column + 1),
+            help="save the file with encoding UTF-8",
+        )
+        raise ModelError(collector.errors) from None
+    return parse(text, str(path))
+
+
+def _without_statement(text: str, line: int) -> str:
+    """Blank the statement that holds `line`: from its first line to the line before the next statement."""
+    lines = text.split("\n")
+    starts = [
+        number
+        for number, content in enumerate(lines, 1)
+        if content[:1].strip() and content.split(None, 1)[0].rstrip(":") in STATEMENT_WORDS
+    ]
+    first = max((number for number in starts if number <= line), default=1)
+    last = min((number - 1 for number in starts if number > line), default=len(lines))
+    return "\n".join("" if first <= number <= last else content for number, content in enumerate(lines, 1))

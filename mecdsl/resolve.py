@@ -1,0 +1,500 @@
+"""Syntax tree to symbolic model: declarations, types, and every expression in its scope."""
+
+from dataclasses import dataclass
+
+from mecdsl import symbolic as sym
+from mecdsl import syntax
+from mecdsl.diagnostics import Collector, Label, Span, nearest
+from mecdsl.forms import FormedDocument
+from mecdsl.resolve_expression import ExpressionResolver, Unresolved
+from mecdsl.scope import FamilyHead, IndexInfo, Names, Scope, SymbolHead
+from mecdsl.syntax import FamilyKind, Kind
+from mecdsl.units import DIMENSIONLESS, Unit, UnitError, parse_unit
+
+RELATIONS = ("<=", ">=", "==")
+RESERVED = frozenset({"inf"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A resolved type."""
+
+    domain: sym.NumberDomain
+    unit: Unit | None
+    member_of: str | None
+    limits: tuple[sym.Limit, ...]
+
+
+def resolve(document: FormedDocument, collector: Collector) -> sym.Model:
+    """The symbolic model of a document; faults go to the collector.
+
+    What could not be resolved is left out of the model, which is then good for further checks only.
+    """
+    return _Resolver(document, collector).run()
+
+
+class _Resolver:
+    def __init__(self, document: FormedDocument, collector: Collector) -> None:
+        self.document = document
+        self.collector = collector
+        self.names = Names(collector)
+        self.expressions = ExpressionResolver(self.names)
+        self.families: dict[str, sym.Family] = {}
+        self.symbols: dict[str, sym.Symbol] = {}
+
+    def run(self) -> sym.Model:
+        self._collect()
+        self._heads()
+        for name in self.names.families:
+            self._family(name)
+        for name in self.names.symbols:
+            self._symbol(name)
+        header = next((s for s in self.document.statements if isinstance(s, syntax.Header)), None)
+        statements = self.document.statements
+        return sym.Model(
+            header.name if header else "",
+            header.title if header else "",
+            tuple(s.text for s in statements if isinstance(s, syntax.Cite)),
+            self.families,
+            self.symbols,
+            tuple(c for s in statements if isinstance(s, syntax.Constraint) for c in self._constraint(s)),
+            self._objective(),
+            self._assignments(s for s in statements if isinstance(s, syntax.Start)),
+            self._assignments(self.document.fixes),
+            self._assignments(self.document.settings),
+            tuple(sym.FormInfo(s.name, s.doc) for s in statements if isinstance(s, syntax.Form)),
+            self.document.form,
+            {},
+            self.document.span,
+        )
+
+    # Names
+
+    def _collect(self) -> None:
+        places: dict[str, Span] = {}
+
+        def claim(name: str, span: Span) -> bool:
+            if name in RESERVED:
+                self.collector.error("E101", f"`{name}` is a word of the language", span)
+                return False
+            if name in places:
+                label = (Label(places[name], "first declared here"),)
+                self.collector.error("E101", f"`{name}` is declared twice", span, labels=label)
+                return False
+            places[name] = span
+            return True
+
+        for statement in self.document.statements:
+            match statement:
+                case syntax.Family(name=name):
+                    if claim(name, statement.name_span):
+                        self.names.families[name] = FamilyHead(statement)
+                        self._collect_members(statement, claim)
+                case syntax.Declaration(name=name):
+                    owner = name.split(".", 1)[0] if "." in name else None
+                    if claim(name, statement.name_span):
+                        self.names.symbols[name] = SymbolHead(statement, name, owner)
+                case syntax.Constraint(name=name):
+                    if claim(name, statement.name_span):
+                        self.names.constraint_names[name] = statement
+                case syntax.Form(name=name):
+                    claim(f"form {name}", statement.name_span)
+                case _:
+                    pass
+
+    def _collect_members(self, family: syntax.Family, claim: object) -> None:
+        assert callable(claim)
+        for member in family.declarations:
+            qualified = f"{family.name}.{member.name}"
+            if claim(qualified, member.name_span):
+                self.names.symbols[qualified] = SymbolHead(member, qualified, family.name)
+
+    # Heads: index infos and member types, needed before any expression
+
+    def _heads(self) -> None:
+        done: set[str] = set()
+        for name in self.names.families:
+            self._family_head(name, done, ())
+        for head in self.names.symbols.values():
+            if head.owner is not None and head.owner not in self.names.families:
+                near = nearest(head.owner, self.names.families)
+                fix = f"did you mean `{near}`?" if near else None
+                self.collector.error("E102", f"unknown family `{head.owner}`", head.declared.name_span, help=fix)
+                head.owner = None
+            own = self._infos(head.declared.index)
+            owners = self.names.families[head.owner].indices if head.owner else {}
+            head.indices = (*owners.items(), *own.items())
+            head.member_of = self._member_of(head.declared.type)
+
+    def _family_head(self, name: str, done: set[str], stack: tuple[str, ...]) -> None:
+        head = self.names.families[name]
+        if name in done:
+            return
+        if name in stack:
+            chain = " -> ".join((*stack[stack.index(name) :], name))
+            self.collector.error("E107", f"families defined in a circle: {chain}", head.declared.name_span)
+            done.add(name)
+            return
+        declared = head.declared
+        for generator in declared.index.generators if declared.index else ():
+            if isinstance(generator.domain, syntax.Name) and generator.domain.name in self.names.families:
+                self._family_head(generator.domain.name, done, (*stack, name))
+        if declared.index is not None:
+            head.indices = self._infos(declared.index)
+            head.parents = tuple(
+                g.domain.name
+                for g in declared.index.generators
+                if isinstance(g.domain, syntax.Name) and g.domain.name in self.names.families
+            )
+        elif declared.kind is not FamilyKind.NODE:
+            head.labels = _set_labels(declared)
+            head.indices = {name: IndexInfo(None, name if head.labels else IndexInfo().root)}
+            if isinstance(declared.members, syntax.Name) and declared.members.name in self.names.families:
+                parent = declared.members.name
+                self._family_head(parent, done, (*stack, name))
+                head.parents = (parent,)
+                head.indices = {name: self.names.member_info(parent)}
+        if declared.ends is not None:
+            head.end_families = (self._end_family(declared.ends[0], head), self._end_family(declared.ends[1], head))
+        done.add(name)
+
+    def _end_family(self, end: syntax.Expression, head: FamilyHead) -> str | None:
+        base = end.base if isinstance(end, syntax.Subscript) else end
+        if isinstance(base, syntax.Name):
+            if base.name in head.indices:
+                return head.indices[base.name].family
+            if base.name in self.names.families:
+                return base.name
+        return None
+
+    def _infos(self, index: syntax.IndexList | None) -> dict[str, IndexInfo]:
+        """Index infos without reporting faults: `space` reports them later."""
+        infos: dict[str, IndexInfo] = {}
+        for generator in index.generators if index else ():
+            domain = generator.domain
+            if isinstance(domain, syntax.Name) and domain.name in self.names.families:
+                head = self.names.families[domain.name]
+                if len(generator.names) == 1:
+                    infos[generator.names[0]] = self.names.member_info(domain.name)
+                else:
+                    infos.update(zip(generator.names, head.indices.values(), strict=False))
+            else:
+                infos.update(dict.fromkeys(generator.names, IndexInfo()))
+        return infos
+
+    def _member_of(self, type_: syntax.Type | None) -> str | None:
+        for word in type_.words if type_ else ():
+            if word.text in self.names.families and not _is_unit(word.text):
+                return word.text
+        return None
+
+    # Families and symbols
+
+    def _family(self, name: str) -> None:
+        head = self.names.families[name]
+        declared = head.declared
+        space, scope = sym.Space(), Scope()
+        ends: tuple[sym.Expression, sym.Expression] | None = None
+        try:
+            if declared.index is not None:
+                generators, condition = declared.index.generators, declared.index.condition
+                space, scope = self.expressions.space(generators, condition, Scope())
+            elif head.labels is not None:
+                one = sym.Constant(1.0, DIMENSIONLESS, declared.span)
+                last = sym.Constant(float(len(head.labels)), DIMENSIONLESS, declared.span)
+                space = sym.Space((sym.Generator((name,), sym.RangeDomain(one, last), declared.span),))
+            elif declared.kind is FamilyKind.SET and declared.members is not None:
+                domain = self.expressions.domain(declared.members, Scope())
+                scope = Scope(head.indices)
+                inner = (
+                    self.expressions.resolve(declared.condition, scope) if declared.condition is not None else None
+                )
+                space = sym.Space((sym.Generator((name,), domain, declared.span),), inner)
+            elif declared.kind is not FamilyKind.NODE:
+                self.collector.error(
+                    "E109",
+                    f"`{name}` has no members",
+                    declared.name_span,
+                    help=f"write `{declared.kind.value} {name}[k in 1..n]`",
+                )
+            if declared.ends is not None:
+                ends = (self._end(declared.ends[0], scope), self._end(declared.ends[1], scope))
+        except Unresolved:
+            pass
+        self.families[name] = sym.Family(
+            name,
+            declared.kind,
+            space,
+            head.labels,
+            ends,
+            head.end_families,
+            declared.source_file.value if declared.source_file else None,
+            declared.doc,
+            declared.name_span,
+        )
+
+    def _end(self, end: syntax.Expression, scope: Scope) -> sym.Expression:
+        if isinstance(end, syntax.Name) and end.name in self.names.families:
+            if self.names.families[end.name].arity == 0:
+                return sym.Constant(1.0, DIMENSIONLESS, end.span)
+            self.collector.error(
+                "E104",
+                f"`{end.name}` is a family, the end of a link is one member",
+                end.span,
+                help=f"write `{end.name}[k]`, or the index that runs over it",
+            )
+            raise Unresolved
+        return self.expressions.resolve(end, scope)
+
+    def _symbol(self, name: str) -> None:
+        head = self.names.symbols[name]
+        declared = head.declared
+        owner = self.families[head.owner] if head.owner else None
+        scope = Scope(self.names.families[head.owner].indices if head.owner else {}, head.owner)
+        own_space = sym.Space()
+        value: sym.Expression | sym.DataArray | sym.DataFile | None = None
+        type_ = _Type(sym.NumberDomain.REAL, None, None, ())
+        try:
+            if declared.index is not None:
+                generators, condition = declared.index.generators, declared.index.condition
+                own_space, scope = self.expressions.space(generators, condition, scope)
+        except Unresolved:
+            pass
+        try:
+            type_ = self._type(head, scope)
+        except Unresolved:
+            pass
+        try:
+            value = self._value(declared, scope)
+        except Unresolved:
+            pass
+        self._require(declared, name, type_)
+        space = own_space
+        if owner is not None:
+            generators_ = (*owner.space.generators, *own_space.generators)
+            space = sym.Space(generators_, own_space.condition)
+        self.symbols[name] = sym.Symbol(
+            name,
+            declared.kind,
+            head.owner,
+            own_space,
+            space,
+            type_.domain,
+            type_.unit,
+            type_.limits,
+            value,
+            type_.member_of,
+            declared.doc,
+            declared.name_span,
+        )
+
+    def _value(
+        self, declared: syntax.Declaration, scope: Scope
+    ) -> sym.Expression | sym.DataArray | sym.DataFile | None:
+        if declared.source_file is not None:
+            return sym.DataFile(declared.source_file.value, declared.source_file.span)
+        if declared.value is None:
+            return None
+        return self._initial(declared.value, scope)
+
+    def _initial(self, value: syntax.Expression, scope: Scope) -> sym.Expression | sym.DataArray:
+        if isinstance(value, syntax.Listing) and value.brackets == "[]":
+            return sym.DataArray(tuple(self._initial(item, Scope()) for item in value.items), value.span)
+        return self.expressions.resolve(value, scope)
+
+    def _require(self, declared: syntax.Declaration, name: str, type_: _Type) -> None:
+        """What each kind of declaration must and must not have."""
+        kind, span = declared.kind, declared.name_span
+        if kind in (Kind.LET, Kind.REPORT) and declared.value is None:
+            self.collector.error("E109", f"`{name}` has no value", span, help=f"write `{kind.value} {name} = ...`")
+        if kind in (Kind.PARAM, Kind.VAR) and declared.type is None:
+            self.collector.error(
+                "E109",
+                f"`{name}` says no unit",
+                span,
+                help=f"write `{name} : s`, `{name} : bit/s`, or `{name} : 1` for a plain number",
+            )
+        if kind is Kind.VAR:
+            if declared.value is not None or declared.source_file is not None:
+                fix = f"a first guess is written `start {name} = ...`, a fixed value belongs into a form: `fix`"
+                self.collector.error("E109", f"variable `{name}` is given a value", span, help=fix)
+            if type_.member_of is not None:
+                self.collector.error("E109", f"variable `{name}` cannot range over a set", span)
+            for limit in type_.limits:
+                if limit.operator in ("<", ">"):
+                    fix = f"write `{limit.operator}=`"
+                    self.collector.error(
+                        "E109", f"a variable has no strict bound `{limit.operator}`", limit.span, help=fix
+                    )
+
+    def _type(self, head: SymbolHead, scope: Scope) -> _Type:
+        type_ = head.declared.type
+        domain = sym.NumberDomain.REAL
+        unit: Unit | None = None
+        if type_ is None:
+            return _Type(domain, None, None, ())
+        domains = [word for word in type_.words if word.text in ("real", "integer", "binary")]
+        others = [word for word in type_.words if word not in domains and word.text != head.member_of]
+        if domains:
+            domain = sym.NumberDomain(domains[0].text)
+        for extra in [*domains[1:], *others[1:]]:
+            self.collector.error(
+                "E109", f"`{extra.text}` is one word too many in a type", extra.span, help="domain, unit, bounds"
+            )
+        if others:
+            unit = self._unit(others[0])
+        elif head.member_of is not None:
+            domain = sym.NumberDomain.INTEGER
+        if domain is sym.NumberDomain.BINARY and unit is not None and not unit.dimension.is_dimensionless:
+            self.collector.error("E109", "a binary has no unit", others[0].span, help=f"delete `{others[0].text}`")
+        if unit is None:
+            unit = parse_unit("1")
+        limits: list[sym.Limit] = []
+        if domain is sym.NumberDomain.BINARY:
+            zero, one = (sym.Constant(v, DIMENSIONLESS, type_.span) for v in (0.0, 1.0))
+            limits += [sym.Limit(">=", zero, type_.span), sym.Limit("<=", one, type_.span)]
+        for bound in type_.bounds:
+            try:
+                value = self.expressions.resolve(bound.value, scope)
+            except Unresolved:
+                continue
+            limits.append(sym.Limit(bound.operator, value, bound.span))
+        return _Type(domain, unit, head.member_of, tuple(limits))
+
+    def _unit(self, word: syntax.TypeWord) -> Unit | None:
+        try:
+            return parse_unit(word.text)
+        except UnitError as error:
+            near = nearest(word.text, ["integer", "binary", "real", *self.names.families])
+            fix = f"did you mean `{near}`?" if near else error.help
+            self.collector.error("E114", error.message, word.span, help=fix)
+            return None
+
+    # Constraints, objective, assignments
+
+    def _constraint(self, declared: syntax.Constraint) -> list[sym.Constraint]:
+        if not declared.operators:
+            self.collector.error(
+                "E112",
+                f"constraint `{declared.name}` is no comparison",
+                declared.span,
+                help="write `left <= right`, `left >= right` or `left == right`",
+            )
+        for operator in declared.operators:
+            if operator not in RELATIONS:
+                fix = {"<": "write `<=`", ">": "write `>=`"}.get(operator, "write `<=`, `>=` or `==`")
+                message = f"`{operator}` is no constraint a solver can keep"
+                self.collector.error("E112", message, declared.span, help=fix)
+                return []
+        scope, space = Scope(), sym.Space()
+        try:
+            if declared.index is not None:
+                generators, condition = declared.index.generators, declared.index.condition
+                space, scope = self.expressions.space(generators, condition, Scope())
+        except Unresolved:
+            return []
+        resolved: list[sym.Expression] = []
+        for operand in declared.operands:
+            try:
+                resolved.append(self.expressions.resolve(operand, scope))
+            except Unresolved:
+                continue
+        if len(resolved) < len(declared.operands):
+            return []
+        pairs = list(zip(resolved, declared.operators, resolved[1:], strict=False))
+        suffixes = [""] if len(pairs) == 1 else [".lower", ".upper"]
+        return [
+            sym.Constraint(declared.name + suffix, space, left, operator, right, declared.doc, declared.name_span)
+            for (left, operator, right), suffix in zip(pairs, suffixes, strict=True)
+        ]
+
+    def _objective(self) -> sym.Objective:
+        found = [s for s in self.document.statements if isinstance(s, syntax.Objective)]
+        zero = sym.Constant(0.0, None, self.document.span)
+        if not found:
+            self.collector.error(
+                "E111",
+                "the model has no objective",
+                None,
+                help="write `minimize name = expression` or `maximize name = expression`",
+            )
+            return sym.Objective("objective", "minimize", zero, "", self.document.span)
+        for extra in found[1:]:
+            self.collector.error(
+                "E111",
+                "the model has a second objective",
+                extra.name_span,
+                labels=(Label(found[0].name_span, "the first is here"),),
+                help="weigh the two in one sum; a weight has a unit, such as J/s",
+            )
+        first = found[0]
+        try:
+            value = self.expressions.resolve(first.value, Scope())
+        except Unresolved:
+            value = zero
+        return sym.Objective(first.name, first.sense, value, first.doc, first.name_span)
+
+    def _assignments(self, statements: object) -> tuple[sym.Assignment, ...]:
+        result: list[sym.Assignment] = []
+        for statement in statements:  # type: ignore[attr-defined]
+            try:
+                result.append(self._assignment(statement))
+            except Unresolved:
+                continue
+        return tuple(result)
+
+    def _assignment(self, statement: syntax.Start | syntax.Fix | syntax.SetValue) -> sym.Assignment:
+        target = statement.target
+        wanted = (Kind.PARAM, Kind.LET) if isinstance(statement, syntax.SetValue) else (Kind.VAR,)
+        head = self.names.symbols.get(target.name)
+        if head is None or head.declared.kind not in wanted:
+            known = [n for n, h in self.names.symbols.items() if h.declared.kind in wanted]
+            near = nearest(target.name, known)
+            what = wanted[0].value.replace("param", "parameter").replace("var", "variable")
+            fix = f"did you mean `{near}`?" if near else None
+            self.collector.error("E102", f"no {what} named `{target.name}`", target.span, help=fix)
+            raise Unresolved
+        if len(target.indices) != len(head.indices):
+            pattern = ", ".join(name for name, _ in head.indices)
+            fix = f"write `{target.name}[{pattern}]`" if pattern else f"write `{target.name}`"
+            message = f"`{target.name}` takes {len(head.indices)} indices, found {len(target.indices)}"
+            self.collector.error("E104", message, target.span, help=fix)
+            raise Unresolved
+        infos: dict[str, IndexInfo] = {}
+        equal: list[tuple[str, syntax.Expression]] = []
+        for (own_name, info), pattern_ in zip(head.indices, target.indices, strict=True):
+            if isinstance(pattern_, syntax.Name) and not self._is_value(pattern_.name):
+                infos[pattern_.name] = info
+            else:
+                infos[f"{own_name} "] = info  # a name no text can hold, bound by the equation alone
+                equal.append((f"{own_name} ", pattern_))
+        scope = Scope(infos)
+        condition: sym.Expression | None = None
+        for name, pattern_ in equal:
+            index = sym.IndexValue(name, pattern_.span, infos[name].family, infos[name].root)
+            test = sym.Operation("==", (index, self.expressions.resolve(pattern_, scope)), pattern_.span)
+            condition = test if condition is None else sym.Operation("and", (condition, test), pattern_.span)
+        value = self._initial(statement.value, scope)
+        return sym.Assignment(target.name, tuple(infos), condition, value, statement.span)
+
+    def _is_value(self, name: str) -> bool:
+        return name in self.names.symbols or name in self.names.labels
+
+
+def _set_labels(declared: syntax.Family) -> tuple[str, ...] | None:
+    """The names of `set S = {a, b}`, or None for numbers and ranges."""
+    members = declared.members
+    if not isinstance(members, syntax.Listing) or members.brackets != "{}" or not members.items:
+        return None
+    if all(isinstance(item, syntax.Name) for item in members.items):
+        return tuple(item.name for item in members.items if isinstance(item, syntax.Name))
+    return None
+
+
+def _is_unit(text: str) -> bool:
+    try:
+        parse_unit(text)
+    except UnitError:
+        return False
+    return True
+

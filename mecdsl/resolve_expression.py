@@ -1,0 +1,436 @@
+"""Expressions of the syntax tree to symbolic expressions: names, indices and sets.
+
+A reference is read from left to right: a family, a symbol that still waits for indices, or a value.
+"""
+
+import math
+from dataclasses import dataclass
+
+from mecdsl import symbolic as sym
+from mecdsl import syntax
+from mecdsl.diagnostics import Collector, Label, Span, nearest
+from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, known_names
+from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
+
+FUNCTIONS = {
+    "ln": 1,
+    "log2": 1,
+    "log10": 1,
+    "exp": 1,
+    "sqrt": 1,
+    "abs": 1,
+    "floor": 1,
+    "ceil": 1,
+    "round": 1,
+    "db": 1,
+    "perspective": 2,
+    "rate": 4,
+}
+VARIADIC = ("min", "max")
+ALIASES = {"log": "ln", "lg": "log10", "lb": "log2", "dB": "db", "loge": "ln"}
+
+
+class Unresolved(Exception):
+    """The expression has a fault that is already reported."""
+
+
+@dataclass(slots=True)
+class _Family:
+    name: str
+    indices: list[sym.Expression] | None
+    span: Span
+
+
+@dataclass(slots=True)
+class _Symbol:
+    name: str
+    indices: list[sym.Expression]
+    span: Span
+    by_row: bool = False
+
+
+@dataclass(slots=True)
+class _Value:
+    expression: sym.Expression
+    info: IndexInfo | None
+
+
+class ExpressionResolver:
+    """Resolves expressions against the declared names; faults go to the collector."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.collector: Collector = names.collector
+
+    def _fail(self, code: str, message: str, span: Span, **extra: object) -> Unresolved:
+        self.collector.error(code, message, span, **extra)  # type: ignore[arg-type]
+        return Unresolved()
+
+    # Expressions
+
+    def resolve(self, expression: syntax.Expression, scope: Scope) -> sym.Expression:
+        """The symbolic expression. Raises `Unresolved` after reporting every fault in it."""
+        match expression:
+            case syntax.Quantity():
+                return self._quantity(expression)
+            case syntax.Name() | syntax.Attribute() | syntax.Subscript():
+                return self._finish(self._reference(expression, scope), expression.span)
+            case syntax.Unary(operator=operator):
+                operand = self.resolve(expression.operand, scope)
+                return sym.Operation("neg" if operator == "-" else operator, (operand,), expression.span)
+            case syntax.Binary(operator="in"):
+                value, domain = expression.left, expression.right
+                return sym.Membership(self.resolve(value, scope), self.domain(domain, scope), expression.span)
+            case syntax.Binary():
+                operands = self._all((expression.left, expression.right), scope)
+                return sym.Operation(expression.operator, operands, expression.span)
+            case syntax.IfElse():
+                parts = self._all((expression.condition, expression.then, expression.otherwise), scope)
+                return sym.Choice(parts[0], parts[1], parts[2], expression.span)
+            case syntax.Call():
+                return self._call(expression, scope)
+            case syntax.Aggregate():
+                space, inner = self.space(expression.generators, expression.condition, scope)
+                body = self.resolve(expression.body, inner)
+                return sym.Aggregate(expression.function, body, space, expression.span)
+            case syntax.Range() | syntax.Listing():
+                raise self._fail("E106", "a set cannot stand where a value is expected", expression.span)
+            case syntax.Text():
+                raise self._fail(
+                    "E106",
+                    "a text cannot stand where a value is expected",
+                    expression.span,
+                    help='data of a file: `name : unit from "file.csv"`, without `=`',
+                )
+            case _:
+                raise TypeError(f"unknown expression {type(expression).__name__}")
+
+    def _all(self, parts: tuple[syntax.Expression, ...], scope: Scope) -> tuple[sym.Expression, ...]:
+        """Resolve all parts, so that every fault is reported, then fail if one had a fault."""
+        resolved: list[sym.Expression] = []
+        for part in parts:
+            try:
+                resolved.append(self.resolve(part, scope))
+            except Unresolved:
+                continue
+        if len(resolved) < len(parts):
+            raise Unresolved
+        return tuple(resolved)
+
+    def _quantity(self, quantity: syntax.Quantity) -> sym.Constant:
+        if quantity.value == "inf":
+            return sym.Constant(math.inf, None, quantity.span)
+        value = float(quantity.value)
+        if quantity.unit is None:
+            return sym.Constant(value, None if value == 0 else DIMENSIONLESS, quantity.span)
+        try:
+            unit = parse_unit(quantity.unit)
+        except UnitError as error:
+            raise self._unknown_unit(quantity, error) from None
+        return sym.Constant(unit.to_si(value), unit.dimension, quantity.span)
+
+    def _unknown_unit(self, quantity: syntax.Quantity, error: UnitError) -> Unresolved:
+        """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and names."""
+        text = quantity.unit or ""
+        first = text.replace("/", "*").split("*")[0]
+        rest = text[len(first) :]
+        help_text = error.help
+        if first in self.names.symbols or any(name.endswith("." + first) for name in self.names.symbols):
+            help_text = f"a product is written `{quantity.value}*{text}`"
+        elif rest and any(part in self.names.symbols for part in rest.replace("/", "*").split("*") if part):
+            help_text = f"put blanks round the operator after the unit: `{quantity.value} {first} {rest[0]} {rest[1:]}`"
+        return self._fail("E114", error.message, quantity.span, help=help_text)
+
+    def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
+        name = ALIASES.get(call.function) if call.function == "dB" else call.function
+        if name in FUNCTIONS or name in VARIADIC:
+            expected = FUNCTIONS.get(name or "")
+            if expected is not None and len(call.arguments) != expected:
+                plural = "" if expected == 1 else "s"
+                raise self._fail(
+                    "E110", f"`{name}` takes {expected} argument{plural}, found {len(call.arguments)}", call.span
+                )
+            arguments = self._all(call.arguments, scope)
+            if name == "rate":
+                return _shannon_rate(arguments, call.span)
+            return sym.Function(name or "", arguments, call.span)
+        known = [*FUNCTIONS, *VARIADIC, "sum", "prod", "count", "all", "any"]
+        if call.function in ("sum", "prod", "count", "all", "any"):
+            fix = f"say over what: `{call.function}(x[i] for i in I)`"
+        elif call.function in self.names.symbols:
+            fix = f"an index stands in brackets: `{call.function}[...]`; a product needs `*`"
+        else:
+            near = ALIASES.get(call.function) or nearest(call.function, known)
+            fix = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
+        raise self._fail("E110", f"unknown function `{call.function}`", call.name_span, help=fix)
+
+    # References
+
+    def _reference(
+        self, expression: syntax.Expression, scope: Scope
+    ) -> _Family | _Symbol | _Value:
+        match expression:
+            case syntax.Name():
+                return self._name(expression, scope)
+            case syntax.Attribute():
+                base = self._reference(expression.base, scope)
+                return self._attribute(base, expression)
+            case syntax.Subscript():
+                base = self._reference(expression.base, scope)
+                indices = list(self._all(expression.indices, scope))
+                if isinstance(base, _Value):
+                    raise self._fail(
+                        "E104", f"`{expression.base.span.text}` has no index", expression.span
+                    )
+                if isinstance(base, _Family) and base.indices is None:
+                    return _Family(base.name, indices, expression.span)
+                if isinstance(base, _Family):
+                    raise self._fail("E104", f"`{base.name}` is indexed twice", expression.span)
+                return _Symbol(base.name, base.indices + indices, expression.span, base.by_row)
+            case _:
+                return _Value(self.resolve(expression, scope), None)
+
+    def _name(self, name: syntax.Name, scope: Scope) -> _Family | _Symbol | _Value:
+        if name.name in scope.indices:
+            info = scope.indices[name.name]
+            return _Value(_index_value(name.name, info, name.span), info)
+        qualified = f"{scope.owner}.{name.name}"
+        if scope.owner and qualified in self.names.symbols:
+            indices = self.names.families[scope.owner].indices
+            own: list[sym.Expression] = [_index_value(i, info, name.span) for i, info in indices.items()]
+            return _Symbol(qualified, own, name.span)
+        if name.name in self.names.symbols:
+            return _Symbol(name.name, [], name.span)
+        if name.name in self.names.families:
+            return _Family(name.name, None, name.span)
+        if name.name in self.names.labels:
+            family, position = self.names.labels[name.name]
+            return _Value(sym.Constant(position, DIMENSIONLESS, name.span), IndexInfo(family, family))
+        raise self._unknown(name, scope)
+
+    def _unknown(self, name: syntax.Name, scope: Scope) -> Unresolved:
+        labels: tuple[Label, ...] = ()
+        near = nearest(name.name, known_names(self.names, scope))
+        owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + name.name)]
+        if name.name in self.names.constraint_names:
+            fix: str | None = "a constraint is not a value; name the expression with `let`"
+        elif owners:
+            index = next((i for i, info in scope.indices.items() if info.family == owners[0]), None)
+            fix = f"`{name.name}` belongs to `{owners[0]}`: write `{index or owners[0]}.{name.name}`"
+        elif near is None:
+            fix = None
+        else:
+            fix = f"did you mean `{near}`?"
+            declared = self.names.symbols.get(near)
+            labels = (Label(declared.declared.name_span, "declared here"),) if declared else ()
+        return self._fail("E102", f"unknown name `{name.name}`", name.span, help=fix, labels=labels)
+
+    def _attribute(
+        self, base: _Family | _Symbol | _Value, attribute: syntax.Attribute
+    ) -> _Symbol | _Value:
+        if isinstance(base, _Family):
+            symbol = self._member(base.name, attribute)
+            return _Symbol(symbol, list(base.indices or []), attribute.span)
+        value = self._finish(base, attribute.base.span)
+        info = self._info(value, base)
+        if info is None or info.family is None:
+            raise self._fail(
+                "E103",
+                f"`{attribute.base.span.text}` is not a member of a family and has no `{attribute.name}`",
+                attribute.span,
+                help=self._attribute_fix(attribute.name),
+            )
+        head = self.names.families[info.family]
+        if attribute.name in ("from", "to") and head.declared.kind is syntax.FamilyKind.LINKS:
+            end = 0 if attribute.name == "from" else 1
+            target = head.end_families[end]
+            end_info = self.names.member_info(target) if target else None
+            return _Value(sym.LinkEnd(info.family, end, value, attribute.span), end_info)
+        return _Symbol(self._member(info.family, attribute), [value], attribute.span, by_row=info.row)
+
+    def _attribute_fix(self, name: str) -> str | None:
+        owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + name)]
+        return f"let the index run over `{owners[0]}`, or write `{owners[0]}.{name}[...]`" if owners else None
+
+    def _member(self, family: str, attribute: syntax.Attribute) -> str:
+        """The qualified name of an attribute of a family, or of the family its index runs over."""
+        for name in [family, *sorted(self.names.ancestors(family) - {family})]:
+            if f"{name}.{attribute.name}" in self.names.symbols:
+                return f"{name}.{attribute.name}"
+        known = [s.split(".", 1)[1] for s in self.names.symbols if s.startswith(family + ".")]
+        near = nearest(attribute.name, known)
+        fix = f"did you mean `{near}`?" if near else f"`{family}` has {', '.join(known) or 'no attributes'}"
+        raise self._fail("E103", f"`{family}` has no `{attribute.name}`", attribute.name_span, help=fix)
+
+    def _info(self, value: sym.Expression, base: _Family | _Symbol | _Value) -> IndexInfo | None:
+        if isinstance(base, _Value):
+            return base.info
+        if isinstance(base, _Symbol):
+            member_of = self.names.symbols[base.name].member_of
+            return self.names.member_info(member_of) if member_of else None
+        return self.names.member_info(base.name)
+
+    def _finish(self, reference: _Family | _Symbol | _Value, span: Span) -> sym.Expression:
+        match reference:
+            case _Value(expression=expression):
+                return expression
+            case _Symbol():
+                return self._lookup(reference)
+            case _Family(name=name, indices=indices):
+                if indices is not None and len(indices) == 1:
+                    return indices[0]
+                raise self._fail(
+                    "E106",
+                    f"`{name}` is a family and not a value",
+                    span,
+                    help=f"write `{name}.attribute[...]`, or let an index run over it: `k in {name}`",
+                )
+            case _:
+                raise TypeError(f"unknown reference {type(reference).__name__}")
+
+    def _lookup(self, reference: _Symbol) -> sym.Lookup:
+        head = self.names.symbols[reference.name]
+        wanted = list(head.indices)
+        if reference.by_row and head.owner:
+            skipped = self.names.families[head.owner].arity
+            wanted = [("member", self.names.member_info(head.owner)), *wanted[skipped:]]
+        if len(wanted) != len(reference.indices):
+            shape = ", ".join(f"{name} in {info.family or info.root}" for name, info in wanted)
+            message = f"`{reference.name}` takes {len(wanted)} indices, found {len(reference.indices)}"
+            if len(wanted) == 1:
+                message = message.replace("indices", "index")
+            help_text = f"it is declared over [{shape}]" if wanted else f"write `{reference.name}`"
+            raise self._fail(
+                "E104",
+                message,
+                reference.span,
+                labels=(Label(head.declared.name_span, "declared here"),),
+                help=help_text,
+            )
+        for (name, info), index in zip(wanted, reference.indices, strict=True):
+            self._check_index(reference.name, name, info, index, head.declared.name_span)
+        indices = tuple(reference.indices)
+        return sym.Lookup(reference.name, indices, reference.span, reference.by_row)
+
+    def index_info(self, index: sym.Expression) -> IndexInfo:
+        """What family an index expression belongs to; computed numbers are integers."""
+        match index:
+            case sym.IndexValue():
+                return IndexInfo(index.family, index.root, index.row)
+            case sym.Lookup(symbol=symbol):
+                member_of = self.names.symbols[symbol].member_of
+                return self.names.member_info(member_of) if member_of else IndexInfo()
+            case sym.LinkEnd(family=family, end=end):
+                target = self.names.families[family].end_families[end]
+                return self.names.member_info(target) if target else IndexInfo()
+            case sym.Constant(span=span):
+                label = self.names.labels.get(span.text)
+                return IndexInfo(label[0], label[0]) if label else IndexInfo()
+            case _:
+                return IndexInfo()
+
+    def _check_index(
+        self, symbol: str, name: str, wanted: IndexInfo, index: sym.Expression, declared: Span
+    ) -> None:
+        given = self.index_info(index)
+        if self.names.compatible(given, wanted):
+            return
+        needs = f"members of `{wanted.family}`" if wanted.family else f"`{wanted.root}`"
+        runs = f"runs over `{given.family}`" if given.family else f"is one of the {INTEGERS}"
+        raise self._fail(
+            "E105",
+            f"`{index.span.text}` {runs}, `{symbol}` is indexed by {needs}",
+            index.span,
+            labels=(Label(declared, f"declared over `{name}`"),),
+        )
+
+    # Sets and generators
+
+    def domain(self, expression: syntax.Expression, scope: Scope) -> sym.Domain:
+        """The set an index runs over."""
+        match expression:
+            case syntax.Range():
+                low, high = self._all((expression.low, expression.high), scope)
+                return sym.RangeDomain(low, high)
+            case syntax.Listing():
+                return sym.ListDomain(self._all(expression.items, scope))
+            case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),)) if name in self.names.families:
+                layers = self.names.families[name].declared
+                generators = layers.index.generators if layers.index else ()
+                if len(generators) == 1 and isinstance(generators[0].domain, syntax.Range):
+                    high = self.resolve(generators[0].domain.high, Scope())
+                    return sym.RangeDomain(sym.Constant(0, DIMENSIONLESS, expression.span), high)
+                raise self._fail("E106", f"`{name}` is not a chain `[l in 1..L]`", expression.span)
+            case syntax.Name(name=name):
+                if name in self.names.families:
+                    return sym.FamilyDomain(name)
+                near = nearest(name, self.names.families)
+                fix = f"did you mean `{near}`?" if near else None
+                if name in self.names.symbols:
+                    fix = f"a number is not a set: write `1..{name}`"
+                    raise self._fail("E106", f"`{name}` is not a set", expression.span, help=fix)
+                raise self._fail("E102", f"unknown set `{name}`", expression.span, help=fix)
+            case _:
+                raise self._fail(
+                    "E106",
+                    f"`{expression.span.text}` is not a set",
+                    expression.span,
+                    help="write a range `1..n`, `{1, 2}`, or the name of a set or family",
+                )
+
+    def space(
+        self,
+        generators: tuple[syntax.Generator, ...],
+        condition: syntax.Expression | None,
+        scope: Scope,
+    ) -> tuple[sym.Space, Scope]:
+        """Resolve generators from left to right; the scope inside them."""
+        resolved: list[sym.Generator] = []
+        for generator in generators:
+            domain = self.domain(generator.domain, scope)
+            infos = self.generator_infos(generator, domain)
+            for name in generator.names:
+                if name in scope.indices:
+                    raise self._fail(
+                        "E101",
+                        f"index `{name}` is already in use here",
+                        generator.span,
+                        help="give the inner index another name",
+                    )
+            scope = scope.with_indices(infos)
+            resolved.append(sym.Generator(generator.names, domain, generator.span))
+        inner = None if condition is None else self.resolve(condition, scope)
+        return sym.Space(tuple(resolved), inner), scope
+
+    def generator_infos(self, generator: syntax.Generator, domain: sym.Domain) -> dict[str, IndexInfo]:
+        """What the indices of a generator run over."""
+        names = generator.names
+        if not isinstance(domain, sym.FamilyDomain):
+            if len(names) > 1:
+                raise self._fail("E104", "a range has one index", generator.span)
+            return {names[0]: IndexInfo()}
+        head = self.names.families[domain.family]
+        if len(names) == 1:
+            return {names[0]: self.names.member_info(domain.family)}
+        if len(names) != head.arity:
+            raise self._fail(
+                "E104",
+                f"members of `{domain.family}` have {head.arity} indices, found {len(names)}",
+                generator.span,
+            )
+        return dict(zip(names, head.indices.values(), strict=True))
+
+
+def _index_value(name: str, info: IndexInfo, span: Span) -> sym.IndexValue:
+    return sym.IndexValue(name, span, info.family, info.root, info.row)
+
+
+def _shannon_rate(arguments: tuple[sym.Expression, ...], span: Span) -> sym.Expression:
+    """rate(power, gain, bandwidth, noise_density) = bandwidth log2(1 + power gain/(noise_density bandwidth)) bit."""
+    power, gain, bandwidth, density = arguments
+    noise = sym.Operation("*", (density, bandwidth), span)
+    snr = sym.Operation("/", (sym.Operation("*", (power, gain), span), noise), span)
+    one = sym.Constant(1.0, DIMENSIONLESS, span)
+    efficiency = sym.Function("log2", (sym.Operation("+", (one, snr), span),), span)
+    bit = sym.Constant(1.0, parse_unit("bit").dimension, span)
+    return sym.Operation("*", (sym.Operation("*", (bandwidth, efficiency), span), bit), span)

@@ -1,0 +1,1 @@
+"""The catalogue of `.mec` models and their data, as package data."""

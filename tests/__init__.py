@@ -1,0 +1,1 @@
+"""Tests; a test file mirrors the module it is named after."""
