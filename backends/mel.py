@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, NDArray
 from mecdsl.solution import Iteration, Termination
 
 Reals = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 TOLERANCE = Fraction(1, 10**12)  # of the cycle time

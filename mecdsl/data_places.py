@@ -1,0 +1,69 @@
+"""Where a value stands in a JSON text. Read only after a fault was found, so speed does not matter."""
+
+import json
+from collections.abc import Callable
+from json.decoder import scanstring
+
+from mecdsl.diagnostics import Source, Span
+
+BLANK = " \t\n\r"
+
+
+def json_place(source: Source) -> Callable[[tuple[str | int, ...]], Span | None]:
+    """A function from a path of keys and positions to its span, the deepest part of the path that exists."""
+
+    def place(path: tuple[str | int, ...]) -> Span | None:
+        start, end = 0, len(source.text)
+        for part in path:
+            inner = _child(source.text, start, part)
+            if inner is None:
+                break
+            start, end = inner
+        start = _skip(source.text, start)
+        return _span(source, start, min(end, _line_end(source.text, start)))
+
+    return place
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
+
+
+def _span(source: Source, start: int, end: int) -> Span:
+    line = source.text.count("\n", 0, start) + 1
+    column = start - (source.text.rfind("\n", 0, start) + 1) + 1
+    return Span(source, line, column, line, column + max(1, end - start))
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in BLANK:
+        at += 1
+    return at
+
+
+def _value_end(text: str, at: int) -> int:
+    return json.JSONDecoder().raw_decode(text, at)[1]
+
+
+def _child(text: str, at: int, part: str | int) -> tuple[int, int] | None:
+    """Start and end of the member `part` of the object or array at `at`."""
+    at = _skip(text, at)
+    if at >= len(text) or (text[at] == "{") != isinstance(part, str) or text[at] not in "{[":
+        return None
+    closing = "}" if text[at] == "{" else "]"
+    at = _skip(text, at + 1)
+    position = 0
+    while at < len(text) and text[at] != closing:
+        key: str | int = position
+        if closing == "}":
+            key, at = scanstring(text, at + 1, True)
+            at = _skip(text, _skip(text, at) + 1)
+        end = _value_end(text, at)
+        if key == part:
+            return at, end
+        at = _skip(text, end)
+        if at < len(text) and text[at] == ",":
+            at = _skip(text, at + 1)
+        position += 1
+    return None
