@@ -1,0 +1,43 @@
+"""The table of backends: a name and where its class is; entry points of other packages join it.
+
+Importing this file imports no backend and no solver.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from mecdsl.backend import Backend
+
+BUILT_IN: Mapping[str, str] = {
+    "highs": "mecdsl.backends.highs:Highs",
+    "ipopt": "mecdsl.backends.ipopt:Ipopt",
+    "scip": "mecdsl.backends.scip:Scip",
+    "bonmin": "mecdsl.backends.bonmin:Bonmin",
+    "mel-integer": "mecdsl.backends.mel_backends:MelInteger",
+    "mel-root": "mecdsl.backends.mel_backends:MelRoot",
+    "mel-polynomial": "mecdsl.backends.mel_backends:MelPolynomial",
+    "mel-round": "mecdsl.backends.mel_backends:MelRound",
+    "mel-equal": "mecdsl.backends.mel_backends:MelEqual",
+}
+
+
+@cache
+def _external() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group="mecdsl.backends")}
+
+
+def names() -> tuple[str, ...]:
+    """Every known backend, built in ones first."""
+    return (*BUILT_IN, *(name for name in _external() if name not in BUILT_IN))
+
+
+def load(name: str) -> Backend:
+    """The backend of that name. Raises KeyError for an unknown one."""
+    target = BUILT_IN.get(name) or _external()[name]
+    module, _, attribute = target.partition(":")
+    backend = getattr(import_module(module), attribute)()
+    if not isinstance(backend, Backend):
+        raise TypeError(f"`{target}` is no backend")
+    return backend

@@ -1,0 +1,120 @@
+"""What a backend is: a name, what it accepts as data, and three functions.
+
+A backend is one file in `backends/` and one line in `backends/table.py`, or an entry point of group
+`mecdsl.backends` in another package. Nothing of a solver is imported before `availability` is asked.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from mecdsl.classify import ProblemClass
+from mecdsl.instance import Instance
+from mecdsl.problem import Problem
+from mecdsl.solution import Guarantee, Solution, SolveOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do, as data.
+
+    `classes`: the problem classes it solves. `guarantee`: what its answer is worth when it finishes.
+    `models`: names of the models a hand-derived algorithm was derived for; empty for general solvers.
+    `options`: the names of its own options with their meaning.
+    """
+
+    title: str
+    classes: frozenset[ProblemClass]
+    guarantee: Guarantee
+    reference: str
+    models: tuple[str, ...] = ()
+    bounds: bool = False
+    multipliers: bool = False
+    warm_start: bool = False
+    time_limit: bool = False
+    pyomo: bool = False
+    exact: bool = False  # a hand-derived algorithm whose answer is the proven optimum
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a backend can run here, which versions, and if not, why not."""
+
+    available: bool
+    versions: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Whether a backend takes a problem; if not, why."""
+
+    accepted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a backend is asked to solve. `should_stop` becomes true when the user interrupts."""
+
+    instance: Instance
+    problem: Problem
+    options: SolveOptions
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """The interface of every backend."""
+
+    name: str
+    capabilities: Capabilities
+
+    def availability(self) -> Availability:
+        """Import the solver and say what is there."""
+
+    def accepts(self, request: Request) -> Acceptance:
+        """Whether the problem is of a kind this backend solves, without running anything."""
+
+    def solve(self, request: Request) -> Solution:
+        """Solve; the answer is a claim, in SI and in the sense of the model."""
+
+
+def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
+    """The common rule of general solvers: the class must be in the list; the reason names the culprit."""
+    if problem.problem_class in backend.capabilities.classes:
+        return Acceptance(True)
+    culprit = problem.culprit
+    because = ""
+    if culprit is not None and culprit.reason:
+        line = f", line {culprit.place.line}" if culprit.place else ""
+        because = f": `{culprit.name}` is {culprit.reason}{line}"
+    kind = problem.problem_class.value
+    if problem.problem_class.integral and not any(c.integral for c in backend.capabilities.classes):
+        because = f": {problem.integer_columns} variables are integer" + because.replace(": ", "; ", 1)
+    return Acceptance(False, f"`{backend.name}` does not solve a {kind}{because}")
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C into a flag while a solver runs that looks at it; a second Ctrl-C raises KeyboardInterrupt."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)
