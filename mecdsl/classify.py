@@ -180,19 +180,20 @@ class Classifier:
 
     def _name(self, expression: sym.Expression) -> str:
         """The variable an expression is about, for messages: its own text if there are several."""
-        names = dict.fromkeys(self._variables(expression))
+        names = self.variables(expression)
         return next(iter(names)) if len(names) == 1 else expression.span.text
 
-    def _variables(self, expression: sym.Expression) -> list[str]:
-        found: list[str] = []
+    def variables(self, expression: sym.Expression) -> frozenset[str]:
+        """The variables an expression depends on, definitions followed; fixed ones are left out."""
+        found: set[str] = set()
         for node in sym.walk(expression):
             if isinstance(node, sym.Lookup) and self.symbol(node.symbol).degree is not Degree.CONSTANT:
                 symbol = self.model.symbols[node.symbol]
                 if symbol.kind is Kind.VAR:
-                    found.append(symbol.name)
+                    found.add(symbol.name)
                 elif symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray):
-                    found += self._variables(symbol.value)
-        return found
+                    found |= self.variables(symbol.value)
+        return frozenset(found)
 
     def _nonlinear(self, inner: Shape, expression: sym.Expression, reason: str) -> Shape:
         if inner.degree >= Degree.NONLINEAR:

@@ -29,6 +29,14 @@ def check_dimensions(model: sym.Model, collector: Collector) -> dict[str, Dimens
     return _Checker(model, collector).run()
 
 
+def find_dimension(model: sym.Model, expression: sym.Expression) -> Dimension | None:
+    """The dimension of an expression of a checked model."""
+    checker = _Checker(model, Collector())
+    checker.known = dict(model.dimensions)
+    found = checker.find(expression)
+    return None if isinstance(found, _Truth) else found
+
+
 class _Checker:
     def __init__(self, model: sym.Model, collector: Collector) -> None:
         self.model = model

@@ -1,0 +1,126 @@
+"""Choose a backend, run it, verify what it says."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mecdsl import backend as interface
+from mecdsl.backend import Acceptance, Backend, Request
+from mecdsl.backends import table
+from mecdsl.classify import ProblemClass
+from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
+from mecdsl.instance import Instance
+from mecdsl.problem import Problem
+from mecdsl.result import Result
+from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
+from mecdsl.verify import verify
+
+# For each class the general backends in the order `auto` tries them, with the reason.
+PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
+    ProblemClass.LP: (("highs", "linear"), ("scip", "linear"), ("ipopt", "linear, so a local optimum is global")),
+    ProblemClass.MILP: (("highs", "linear with integers"), ("scip", "linear with integers")),
+    ProblemClass.QP: (("highs", "convex quadratic objective"), ("ipopt", "convex, so a local optimum is global")),
+    ProblemClass.MIQP: (("scip", "convex quadratic objective with integers"), ("bonmin", "convex with integers")),
+    ProblemClass.NONCONVEX_QP: (("scip", "nonconvex: needs branch and bound for a proof"), ("ipopt", "continuous")),
+    ProblemClass.NONCONVEX_MIQP: (("scip", "nonconvex with integers"),),
+    ProblemClass.QCP: (("ipopt", "convex, so a local optimum is global"), ("scip", "quadratic constraints")),
+    ProblemClass.MIQCP: (("scip", "convex quadratic constraints with integers"), ("bonmin", "convex with integers")),
+    ProblemClass.NONCONVEX_QCP: (("scip", "nonconvex: needs branch and bound for a proof"), ("ipopt", "continuous")),
+    ProblemClass.NONCONVEX_MIQCP: (("scip", "nonconvex with integers"),),
+    ProblemClass.NLP: (("ipopt", "nonlinear and continuous; `scip` would give a proof"), ("scip", "nonlinear")),
+    ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "nonlinear with integers")),
+}
+
+
+def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
+    """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
+
+    Raises `ModelError` (E501, E502, E503) before solving if the backend cannot do it.
+    """
+    choice = ""
+    request = Request(instance, problem, options)
+    if backend == "auto":
+        chosen, choice = choose(request)
+    else:
+        chosen = find(backend)
+        require(chosen, request)
+    started = time.perf_counter()
+    solution = _contradiction(chosen.name, instance) or _run(chosen, request)
+    solved = time.perf_counter()
+    result = verify(instance, solution, options.gap)
+    seconds = {
+        **{name: value for name, value in solution.seconds.items() if name != "solve"},
+        "solve": solution.seconds.get("solve", solved - started),
+        "verify": time.perf_counter() - solved,
+    }
+    return replace(result, choice=choice, seconds=seconds)
+
+
+def _run(chosen: Backend, request: Request) -> Solution:
+    with interface.interruptible() as should_stop:
+        return chosen.solve(replace(request, should_stop=should_stop))
+
+
+def find(name: str) -> Backend:
+    """The backend of that name. Raises `ModelError` E501 with the nearest known name."""
+    if name not in table.names():
+        near = nearest(name, table.names())
+        fix = f"did you mean `{near}`?" if near else f"known are {', '.join(table.names())}"
+        raise ModelError([Diagnostic("E501", f"unknown backend `{name}`", help=fix)])
+    return table.load(name)
+
+
+def require(chosen: Backend, request: Request) -> None:
+    """Raise `ModelError` unless the backend is there and takes the problem."""
+    there = chosen.availability()
+    if not there.available:
+        raise ModelError([Diagnostic("E503", f"`{chosen.name}` is not available: {there.reason}")])
+    acceptance = chosen.accepts(request)
+    if acceptance.accepted:
+        return
+    culprit = request.problem.culprit
+    labels: tuple[Label, ...] = ()
+    if culprit is not None and culprit.place is not None and not chosen.capabilities.models:
+        labels = (Label(culprit.place, culprit.reason),)
+    able = [name for name, _ in _able(request)]
+    fix = f"backends that take it: {', '.join(able)}" if able else None
+    raise ModelError([Diagnostic("E502", acceptance.reason, None, labels, help=fix)])
+
+
+def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
+    """Available backends that take the problem, hand-derived ones first."""
+    for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
+        candidate = table.load(name)
+        acceptance = candidate.accepts(request)
+        if acceptance.accepted and candidate.availability().available:
+            yield name, acceptance
+
+
+def choose(request: Request) -> tuple[Backend, str]:
+    """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by class."""
+    kind = request.problem.problem_class
+    for name in table.names():
+        candidate = table.load(name)
+        if candidate.capabilities.exact and candidate.accepts(request).accepted:
+            return candidate, f"{candidate.capabilities.title}: exact for this model"
+    for name, reason in PREFERENCE[kind]:
+        candidate = table.load(name)
+        if candidate.accepts(request).accepted and candidate.availability().available:
+            return candidate, f"a {kind.value}: {reason}"
+    reasons = [table.load(name).accepts(request).reason for name, _ in PREFERENCE[kind]]
+    raise ModelError([Diagnostic("E502", f"no backend solves this {kind.value}", note="; ".join(reasons))])
+
+
+def _contradiction(name: str, instance: Instance) -> Solution | None:
+    """Bounds that leave a variable no value make the model infeasible before any solver."""
+    lower = np.where(instance.integral, np.ceil(instance.lower - 1e-9), instance.lower)
+    upper = np.where(instance.integral, np.floor(instance.upper + 1e-9), instance.upper)
+    crossed = np.flatnonzero((lower > upper) & instance.free)
+    if not len(crossed):
+        return None
+    column = int(crossed[0])
+    low, high = instance.lower[column], instance.upper[column]
+    message = f"`{instance.column_name(column)}` has no value between its bounds {low:.6g} and {high:.6g}"
+    return Solution(name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)
