@@ -1,3 +1,26 @@
-"""Text models of mobile edge computing problems: parse, check, solve, verify."""
+"""mecdsl: optimisation problems of mobile edge computing and distributed inference, from text to verified answer."""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mecdsl.api import LoadedModel as LoadedModel
+    from mecdsl.api import load as load
+    from mecdsl.api import loads as loads
+    from mecdsl.diagnostics import ModelError as ModelError
+
+__all__ = ["LoadedModel", "ModelError", "__version__", "load", "loads"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the interface when it is first used, so that importing a part of the package stays cheap."""
+    if name in ("load", "loads", "LoadedModel"):
+        from mecdsl import api
+
+        return getattr(api, name)
+    if name == "ModelError":
+        from mecdsl.diagnostics import ModelError
+
+        return ModelError
+    raise AttributeError(f"module 'mecdsl' has no attribute '{name}'")

@@ -13,6 +13,9 @@ from mecdsl.resolve import resolve
 from mecdsl.syntax import Kind
 
 
+SELECT = "only data may stand here; multiply by a binary variable instead of a condition"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
     """A model without faults, in one form, with the order of its definitions and the shapes of its parts."""
@@ -58,7 +61,7 @@ def check_all_forms(document: syntax.Document) -> tuple[Diagnostic, ...]:
 def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:
     """Variables may stand only in constraints, objective, definitions and reports."""
 
-    def data_only(expression: sym.Expression | None, what: str) -> None:
+    def data_only(expression: sym.Expression | None, what: str, fix: str = SELECT) -> None:
         if expression is None or shapes.is_data(expression):
             return
         for node in sym.walk(expression):
@@ -67,7 +70,7 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
                     "E108",
                     f"`{node.symbol}` depends on variables and cannot stand in {what}",
                     node.span,
-                    help="only data may stand here; use a binary variable and a product instead of a condition",
+                    help=fix,
                 )
                 return
 
@@ -86,7 +89,7 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
                         data_only(body, f"`{function}`")
                 case sym.Lookup(indices=indices):
                     for index in indices:
-                        data_only(index, "an index")
+                        data_only(index, "an index", "sum over all members, each times a binary variable")
                 case _:
                     pass
 
@@ -95,17 +98,17 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
     for symbol in model.symbols.values():
         space(symbol.own_space)
         for limit in symbol.limits:
-            data_only(limit.value, "a bound")
+            data_only(limit.value, "a bound", f"write a constraint: `{symbol.name} {limit.operator} ...`")
         if symbol.value is None or isinstance(symbol.value, sym.DataFile):
             continue
         for item in sym.data_expressions(symbol.value):
             if symbol.kind is Kind.PARAM:
-                data_only(item, "a parameter")
+                data_only(item, "a parameter", f"write `let {symbol.name} = ...`")
             inside(item)
     for assignment in (*model.starts, *model.fixes, *model.settings):
         data_only(assignment.condition, "an index")
         for item in sym.data_expressions(assignment.value):
-            data_only(item, "a given value")
+            data_only(item, "a given value", "only data may stand here")
     for constraint in model.constraints:
         space(constraint.space)
         inside(constraint.left)

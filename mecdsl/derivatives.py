@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.algebra import Algebra, Floats, Jets
+from mecdsl.algebra import Algebra, Floats, Jets, Value
 from mecdsl.classify import Degree
 from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
 from mecdsl.instance import ConstraintFamily, Instance, difference
@@ -176,7 +176,7 @@ class SmoothProgram:
         return self._remembered("values", z, lambda: self._evaluate(self._point(z)))
 
     def _evaluate(self, x: FloatArray) -> FloatArray:
-        values = self._quadratics.value_at(np.where(np.isnan(x), 0.0, x))
+        values = self._quadratics.value_at(x)
         found = self._families(Floats(x))
         for family, first, value in zip(self._curved, self._firsts, found, strict=True):
             values[first : first + (1 if family is None else family.size)] = value
@@ -199,7 +199,7 @@ class SmoothProgram:
             for value in found
         ]
 
-    def _families(self, algebra: Algebra) -> list[Jet | FloatArray]:
+    def _families(self, algebra: Algebra) -> list[Value]:
         """Objective and families that are neither linear nor quadratic, definitions shared between them."""
         if not self._curved:
             return []

@@ -140,6 +140,16 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(diagnostics, key=key)
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the plural where it takes one.
+
+    >>> count(1, "index"), count(3, "index"), count(2, "value")
+    ('1 index', '3 indices', '2 values')
+    """
+    plural = "indices" if noun == "index" else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate a mistyped `name` most likely meant, or None.
 

@@ -4,6 +4,7 @@ Every fault is reported, with both sides. A dimension None fits everything (a ba
 dimension `TRUTH`, which is nothing a number can have.
 """
 
+import re
 from fractions import Fraction
 from typing import Final
 
@@ -20,6 +21,7 @@ TRUTH: Final = _Truth()
 Found = Dimension | _Truth | None
 
 COUNTS = tuple(parse_unit(name).dimension for name in ("bit", "cycle", "flop", "mac", "sample", "task", "row", "money"))
+BIT, CYCLE = COUNTS[0], COUNTS[1]
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 WORDS = {"+": "added", "-": "subtracted"}
 
@@ -104,7 +106,7 @@ class _Checker:
             value.span,
             labels=(Label(declared, f"expected [{expected}]"),) if declared != value.span else (),
             note=f"expected [{expected}], found [{found}]",
-            help=_literal_fix(value, expected, found) or propose_factor(expected, found),
+            help=literal_fix(value, expected, found) or propose_factor(expected, found),
         )
 
     # Expressions
@@ -221,7 +223,9 @@ class _Checker:
             right.span,
             labels=(Label(left.span, f"this is in [{first}]"),),
             note=f"expected [{first}], found [{second}]",
-            help=propose_factor(first, second, weigh=operator in WORDS),
+            help=literal_fix(right, first, second)
+            or literal_fix(left, second, first)
+            or propose_factor(first, second, weigh=operator in WORDS),
         )
         return None
 
@@ -294,10 +298,15 @@ def literal(expression: sym.Expression) -> Fraction | None:
             return None
 
 
-def _literal_fix(value: sym.Expression, expected: Dimension, found: Dimension) -> str | None:
-    if isinstance(value, sym.Constant) and found.is_dimensionless:
+def literal_fix(value: sym.Expression, expected: Dimension, found: Dimension) -> str | None:
+    """The fix of a number written with no unit or with a wrong one, or None if the value is no literal."""
+    if not isinstance(value, sym.Constant) or expected.is_dimensionless:
+        return None
+    if found.is_dimensionless and value.span.text.replace(".", "").isdigit():
         return f"give the number its unit: `{value.span.text} {expected}`"
-    return None
+    if expected / found == CYCLE and value.span.text.endswith("Hz"):
+        return f"clock rates are in cycle/s here: write `{value.span.text.removesuffix('Hz')}cycle/s`"
+    return f"write a quantity in [{expected}]"
 
 
 def propose_factor(expected: Dimension, found: Dimension, weigh: bool = False) -> str:
@@ -307,13 +316,18 @@ def propose_factor(expected: Dimension, found: Dimension, weigh: bool = False) -
     'log2 counts bits without saying so: multiply by `1 bit`'
     """
     ratio = expected / found
-    if ratio == parse_unit("bit").dimension:
+    if ratio == BIT and not weigh:
         return "log2 counts bits without saying so: multiply by `1 bit`"
-    if ratio == parse_unit("cycle").dimension:
+    if found / expected == BIT and not weigh:
+        return "a bandwidth in [Hz] is no rate in [bit/s]: multiply it by `log2(1 + snr) * 1 bit`"
+    if ratio == CYCLE:
         return "clock rates are in cycle/s here: write `Gcycle/s` for a processor's GHz"
     if found.is_dimensionless:
         return f"a plain number has no unit: multiply by a quantity in [{expected}]"
+    if expected.is_dimensionless:
+        return f"to get a plain number, divide by a quantity in [{found}]"
     if weigh:
-        return f"to weigh one against the other, multiply the second by a weight in [{ratio}]"
+        weight = f"{expected}/{found}" if re.fullmatch(r"\w+", str(found)) else ratio
+        return f"to weigh one against the other, multiply the second by a weight in [{weight}]"
     return f"a factor in [{ratio}] is missing"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mecdsl import syntax
-from mecdsl.diagnostics import Collector, Span, nearest
+from mecdsl.diagnostics import Collector, Label, Span, nearest
 from mecdsl.syntax import Kind
 
 INTEGRAL = ("integer", "binary")
@@ -78,7 +78,7 @@ class _Work:
         match change:
             case syntax.Relax(targets=targets):
                 for target in targets:
-                    self._edit(target.name, target.span, "variable", self._relaxed)
+                    self._edit(target.name, target.span, "variable", lambda d, t=target: self._relaxed(d, t))
             case syntax.Fix():
                 self.fixes.append(change)
             case syntax.SetValue(target=target):
@@ -122,18 +122,20 @@ class _Work:
         fix = f"did you mean `{near}`?" if near else None
         self.collector.error("E102", f"unknown {what} `{name}`", span, help=fix)
 
-    def _relaxed(self, declaration: syntax.Declaration) -> syntax.Declaration:
+    def _relaxed(self, declaration: syntax.Declaration, target: syntax.Target) -> syntax.Declaration:
         if declaration.kind is not Kind.VAR:
-            message = f"`{declaration.name}` is a {declaration.kind.value}, only variables can be relaxed"
-            self.collector.error("E113", message, declaration.name_span)
+            message = f"`{target.name}` is no variable, only variables can be relaxed"
+            labels = (Label(declaration.name_span, "declared here"),)
+            self.collector.error("E113", message, target.span, labels=labels, help=f"leave `{target.name}` out")
             return declaration
         return relaxed(declaration)
 
     def _valued(self, declaration: syntax.Declaration, change: syntax.SetValue) -> syntax.Declaration:
         if declaration.kind not in (Kind.PARAM, Kind.LET):
-            self.collector.error(
-                "E113", f"`{declaration.name}` is no parameter", change.span, help="use `fix` for a variable"
-            )
+            message = f"`{change.target.name}` is a {declaration.kind.value} and cannot be set"
+            labels = (Label(declaration.name_span, "declared here"),)
+            fix = "use `fix` for a variable"
+            self.collector.error("E113", message, change.target.span, labels=labels, help=fix)
             return declaration
         self.settings.append(change)
         return declaration

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedInput, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, ModelError, Source, Span
@@ -22,6 +22,7 @@ MOST_SYNTAX_ERRORS = 20
 STATEMENT_WORDS = (
     "model cite param set ordered node nodes links layers let var minimize maximize constraint form report start"
 ).split()
+VALUES = ("NAME", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 
 
 class LineEnds:
@@ -36,7 +37,10 @@ class LineEnds:
         """Filter the token stream."""
         depth = 0
         last = "{"  # nothing to end yet
+        before: Token | None = None
         for token in stream:
+            _refuse_glued(before, token)
+            before = token
             if token.type == "_NL":
                 if depth == 0 and last not in self.CONTINUE:
                     last = "{"  # one line end is enough
@@ -48,6 +52,14 @@ class LineEnds:
                 depth = max(0, depth - 1)
             last = str(token) if token.type not in ("STRING", "QUANTITY") else ""
             yield token
+
+
+def _refuse_glued(word: Token | None, token: Token) -> None:
+    """Refuse `parameter` read as `param` and a name: where no name may stand, lark takes a keyword off the front."""
+    if word is None or word.end_pos != token.start_pos or word.type in VALUES:
+        return
+    if word[-1:].isalpha() and (token[:1].isalnum() or token[:1] == "_"):
+        raise UnexpectedToken(Token.new_borrow_pos("GLUED", word + token, word), set())
 
 
 @cache
@@ -118,5 +130,7 @@ def _without_statement(text: str, line: int) -> str:
         if content[:1].strip() and content.split(None, 1)[0].rstrip(":") in STATEMENT_WORDS
     ]
     first = max((number for number in starts if number <= line), default=1)
+    if lines[line - 1][:1].isalpha():
+        first = line  # a mistyped statement word: the statement above is not to blame
     last = min((number - 1 for number in starts if number > line), default=len(lines))
     return "\n".join("" if first <= number <= last else content for number, content in enumerate(lines, 1))

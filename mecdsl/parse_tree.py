@@ -25,15 +25,15 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
 
     def __init__(self, source: Source) -> None:
         super().__init__()
-        self.source = source
+        self._origin = source  # lark takes an attribute called `source` for the rule of that name
 
     def _span(self, meta: Meta) -> Span:
         if getattr(meta, "empty", True):
-            return Span(self.source, 1, 1, 1, 1)
-        return Span(self.source, meta.line, meta.column, meta.end_line, meta.end_column)
+            return Span(self._origin, 1, 1, 1, 1)
+        return Span(self._origin, meta.line, meta.column, meta.end_line, meta.end_column)
 
     def _token(self, token: Token) -> Span:
-        return token_span(self.source, token)
+        return token_span(self._origin, token)
 
     # Statements
 
@@ -59,7 +59,7 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
     def value_from(self, meta: Meta, children: Children) -> Tree[Token]:
         return Tree("file", [children[0]])
 
-    source_ = value_from
+    source = value_from
 
     def declaration(self, meta: Meta, children: Children) -> syntax.Declaration:
         return self._declaration(meta, children[0], children[1].name, children[1].span, children[2:])

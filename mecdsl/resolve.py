@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
-from mecdsl.diagnostics import Collector, Label, Span, nearest
+from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms import FormedDocument
-from mecdsl.resolve_expression import ExpressionResolver, Unresolved
-from mecdsl.scope import FamilyHead, IndexInfo, Names, Scope, SymbolHead
+from mecdsl.resolve_expression import ExpressionResolver, Unresolved, part_of_unit
+from mecdsl.scope import NODE_KINDS, FamilyHead, IndexInfo, Names, Scope, SymbolHead
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.units import DIMENSIONLESS, Unit, UnitError, parse_unit
 
 RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
+KIND_WORDS = {Kind.PARAM: "parameter", Kind.VAR: "variable", Kind.LET: "definition", Kind.REPORT: "report"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class _Resolver:
 
         def claim(name: str, span: Span) -> bool:
             if name in RESERVED:
-                self.collector.error("E101", f"`{name}` is a word of the language", span)
+                fix = "give it another name"
+                self.collector.error("E101", f"`{name}` is a word of the language", span, help=fix)
                 return False
             if name in places:
                 label = (Label(places[name], "first declared here"),)
@@ -130,9 +132,7 @@ class _Resolver:
         head = self.names.families[name]
         if name in done:
             return
-        if name in stack:
-            chain = " -> ".join((*stack[stack.index(name) :], name))
-            self.collector.error("E107", f"families defined in a circle: {chain}", head.declared.name_span)
+        if name in stack:  # the pass that orders definitions reports the circle
             done.add(name)
             return
         declared = head.declared
@@ -140,7 +140,7 @@ class _Resolver:
             if isinstance(generator.domain, syntax.Name) and generator.domain.name in self.names.families:
                 self._family_head(generator.domain.name, done, (*stack, name))
         if declared.index is not None:
-            head.indices = self._infos(declared.index)
+            head.indices = self._own_infos(name, declared)
             head.parents = tuple(
                 g.domain.name
                 for g in declared.index.generators
@@ -166,6 +166,13 @@ class _Resolver:
             if base.name in self.names.families:
                 return base.name
         return None
+
+    def _own_infos(self, name: str, declared: syntax.Family) -> dict[str, IndexInfo]:
+        """The infos of a family's indices; the one index of `nodes n[k in 1..3]` runs over the nodes themselves."""
+        infos = self._infos(declared.index)
+        if len(infos) == 1 and declared.kind in NODE_KINDS:
+            return {i: IndexInfo(name) if info == IndexInfo() else info for i, info in infos.items()}
+        return infos
 
     def _infos(self, index: syntax.IndexList | None) -> dict[str, IndexInfo]:
         """Index infos without reporting faults: `space` reports them later."""
@@ -237,12 +244,10 @@ class _Resolver:
         if isinstance(end, syntax.Name) and end.name in self.names.families:
             if self.names.families[end.name].arity == 0:
                 return sym.Constant(1.0, DIMENSIONLESS, end.span)
-            self.collector.error(
-                "E104",
-                f"`{end.name}` is a family, the end of a link is one member",
-                end.span,
-                help=f"write `{end.name}[k]`, or the index that runs over it",
-            )
+            index = next((i for i, info in scope.indices.items() if info.family == end.name), None)
+            fix = f"write `{index}`, which runs over it" if index else f"write one member, `{end.name}[k]`"
+            message = f"`{end.name}` is a family, the end of a link is one member"
+            self.collector.error("E104", message, end.span, help=fix)
             raise Unresolved
         return self.expressions.resolve(end, scope)
 
@@ -306,7 +311,8 @@ class _Resolver:
         """What each kind of declaration must and must not have."""
         kind, span = declared.kind, declared.name_span
         if kind in (Kind.LET, Kind.REPORT) and declared.value is None:
-            self.collector.error("E109", f"`{name}` has no value", span, help=f"write `{kind.value} {name} = ...`")
+            fix = f"write `{declared.span.text.split(chr(34))[0].strip()} = ...`"
+            self.collector.error("E109", f"`{name}` has no value", span, help=fix)
         if kind in (Kind.PARAM, Kind.VAR) and declared.type is None:
             self.collector.error(
                 "E109",
@@ -343,12 +349,13 @@ class _Resolver:
             )
         if others:
             unit = self._unit(others[0])
-        elif head.member_of is not None:
-            domain = sym.NumberDomain.INTEGER
+        else:
+            unit = parse_unit("1")
+            if head.member_of is not None:
+                domain = sym.NumberDomain.INTEGER
         if domain is sym.NumberDomain.BINARY and unit is not None and not unit.dimension.is_dimensionless:
             self.collector.error("E109", "a binary has no unit", others[0].span, help=f"delete `{others[0].text}`")
-        if unit is None:
-            unit = parse_unit("1")
+            unit = None  # fits every dimension, so that no further fault follows from this one
         limits: list[sym.Limit] = []
         if domain is sym.NumberDomain.BINARY:
             zero, one = (sym.Constant(v, DIMENSIONLESS, type_.span) for v in (0.0, 1.0))
@@ -367,8 +374,8 @@ class _Resolver:
         except UnitError as error:
             near = nearest(word.text, ["integer", "binary", "real", *self.names.families])
             fix = f"did you mean `{near}`?" if near else error.help
-            self.collector.error("E114", error.message, word.span, help=fix)
-            return None
+            self.collector.error("E114", error.message, part_of_unit(word.span, word.text, error), help=fix)
+            return None  # fits every dimension, so that no further fault follows from this one
 
     # Constraints, objective, assignments
 
@@ -377,14 +384,16 @@ class _Resolver:
             self.collector.error(
                 "E112",
                 f"constraint `{declared.name}` is no comparison",
-                declared.span,
+                declared.operands[0].span,
                 help="write `left <= right`, `left >= right` or `left == right`",
             )
+            return []
         for operator in declared.operators:
             if operator not in RELATIONS:
                 fix = {"<": "write `<=`", ">": "write `>=`"}.get(operator, "write `<=`, `>=` or `==`")
                 message = f"`{operator}` is no constraint a solver can keep"
-                self.collector.error("E112", message, declared.span, help=fix)
+                span = declared.operands[0].span.to(declared.operands[-1].span)
+                self.collector.error("E112", message, span, help=fix)
                 return []
         scope, space = Scope(), sym.Space()
         try:
@@ -412,12 +421,10 @@ class _Resolver:
         found = [s for s in self.document.statements if isinstance(s, syntax.Objective)]
         zero = sym.Constant(0.0, None, self.document.span)
         if not found:
-            self.collector.error(
-                "E111",
-                "the model has no objective",
-                None,
-                help="write `minimize name = expression` or `maximize name = expression`",
-            )
+            empty = not self.document.statements
+            message = "the text holds no statement" if empty else "the model has no objective"
+            fix = "write `minimize name = expression` or `maximize name = expression`"
+            self.collector.error("E111", message, self._first_line(), help=fix)
             return sym.Objective("objective", "minimize", zero, "", self.document.span)
         for extra in found[1:]:
             self.collector.error(
@@ -434,6 +441,13 @@ class _Resolver:
             value = zero
         return sym.Objective(first.name, first.sense, value, first.doc, first.name_span)
 
+    def _first_line(self) -> Span:
+        """A place for faults of the model as a whole."""
+        source = self.document.span.source
+        header = next((s for s in self.document.statements if isinstance(s, syntax.Header)), None)
+        line = header.span.line if header else 1
+        return Span(source, line, 1, line, len(source.line(line)) + 1)
+
     def _assignments(self, statements: object) -> tuple[sym.Assignment, ...]:
         result: list[sym.Assignment] = []
         for statement in statements:  # type: ignore[attr-defined]
@@ -447,17 +461,19 @@ class _Resolver:
         target = statement.target
         wanted = (Kind.PARAM, Kind.LET) if isinstance(statement, syntax.SetValue) else (Kind.VAR,)
         head = self.names.symbols.get(target.name)
-        if head is None or head.declared.kind not in wanted:
+        if head is not None and head.declared.kind not in wanted:
+            raise self._wrong_kind(statement, head.declared.kind)
+        if head is None:
             known = [n for n, h in self.names.symbols.items() if h.declared.kind in wanted]
             near = nearest(target.name, known)
-            what = wanted[0].value.replace("param", "parameter").replace("var", "variable")
+            what = KIND_WORDS[wanted[0]]
             fix = f"did you mean `{near}`?" if near else None
             self.collector.error("E102", f"no {what} named `{target.name}`", target.span, help=fix)
             raise Unresolved
         if len(target.indices) != len(head.indices):
             pattern = ", ".join(name for name, _ in head.indices)
             fix = f"write `{target.name}[{pattern}]`" if pattern else f"write `{target.name}`"
-            message = f"`{target.name}` takes {len(head.indices)} indices, found {len(target.indices)}"
+            message = f"`{target.name}` takes {count(len(head.indices), 'index')}, found {len(target.indices)}"
             self.collector.error("E104", message, target.span, help=fix)
             raise Unresolved
         infos: dict[str, IndexInfo] = {}
@@ -476,6 +492,18 @@ class _Resolver:
             condition = test if condition is None else sym.Operation("and", (condition, test), pattern_.span)
         value = self._initial(statement.value, scope)
         return sym.Assignment(target.name, tuple(infos), condition, value, statement.span)
+
+    def _wrong_kind(self, statement: syntax.Start | syntax.Fix | syntax.SetValue, kind: Kind) -> Unresolved:
+        name, what = statement.target.name, KIND_WORDS[kind]
+        match statement:
+            case syntax.Start():
+                message, fix = f"`{name}` is a {what}, only variables have start values", "delete this line"
+            case syntax.Fix():
+                message, fix = f"`{name}` is a {what} and cannot be fixed", "use `set` for a parameter"
+            case _:
+                message, fix = f"`{name}` is a {what} and cannot be set", "use `fix` for a variable"
+        self.collector.error("E113", message, statement.target.span, help=fix)
+        return Unresolved()
 
     def _is_value(self, name: str) -> bool:
         return name in self.names.symbols or name in self.names.labels

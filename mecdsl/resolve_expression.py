@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
-from mecdsl.diagnostics import Collector, Label, Span, nearest
+from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, known_names
 from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
 
@@ -61,10 +61,19 @@ class ExpressionResolver:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.collector: Collector = names.collector
+        self.said: set[tuple[str, str, str, int]] = set()
 
     def _fail(self, code: str, message: str, span: Span, **extra: object) -> Unresolved:
         self.collector.error(code, message, span, **extra)  # type: ignore[arg-type]
         return Unresolved()
+
+    def _fail_once(self, code: str, message: str, span: Span, name: str, **extra: object) -> Unresolved:
+        """Fail, but report the same fault of a name only once per line."""
+        place = (code, name, span.source.name, span.line)
+        if place in self.said:
+            return Unresolved()
+        self.said.add(place)
+        return self._fail(code, message, span, **extra)
 
     # Expressions
 
@@ -139,7 +148,7 @@ class ExpressionResolver:
             help_text = f"a product is written `{quantity.value}*{text}`"
         elif rest and any(part in self.names.symbols for part in rest.replace("/", "*").split("*") if part):
             help_text = f"put blanks round the operator after the unit: `{quantity.value} {first} {rest[0]} {rest[1:]}`"
-        return self._fail("E114", error.message, quantity.span, help=help_text)
+        return self._fail("E114", error.message, part_of_unit(quantity.span, text, error), help=help_text)
 
     def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
         name = ALIASES.get(call.function) if call.function == "dB" else call.function
@@ -156,7 +165,8 @@ class ExpressionResolver:
             return sym.Function(name or "", arguments, call.span)
         known = [*FUNCTIONS, *VARIADIC, "sum", "prod", "count", "all", "any"]
         if call.function in ("sum", "prod", "count", "all", "any"):
-            fix = f"say over what: `{call.function}(x[i] for i in I)`"
+            message = f"`{call.function}` does not say over what"
+            raise self._fail("E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`")
         elif call.function in self.names.symbols:
             fix = f"an index stands in brackets: `{call.function}[...]`; a product needs `*`"
         else:
@@ -223,7 +233,9 @@ class ExpressionResolver:
             fix = f"did you mean `{near}`?"
             declared = self.names.symbols.get(near)
             labels = (Label(declared.declared.name_span, "declared here"),) if declared else ()
-        return self._fail("E102", f"unknown name `{name.name}`", name.span, help=fix, labels=labels)
+        if fix is None:
+            fix = f"declare it, or let an index run over a set: `[{name.name} in I]`"
+        return self._fail_once("E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels)
 
     def _attribute(
         self, base: _Family | _Symbol | _Value, attribute: syntax.Attribute
@@ -234,10 +246,12 @@ class ExpressionResolver:
         value = self._finish(base, attribute.base.span)
         info = self._info(value, base)
         if info is None or info.family is None:
-            raise self._fail(
+            base_text = attribute.base.span.text
+            raise self._fail_once(
                 "E103",
-                f"`{attribute.base.span.text}` is not a member of a family and has no `{attribute.name}`",
+                f"`{base_text}` is not a member of a family and has no `{attribute.name}`",
                 attribute.span,
+                base_text,
                 help=self._attribute_fix(attribute.name),
             )
         head = self.names.families[info.family]
@@ -259,7 +273,10 @@ class ExpressionResolver:
                 return f"{name}.{attribute.name}"
         known = [s.split(".", 1)[1] for s in self.names.symbols if s.startswith(family + ".")]
         near = nearest(attribute.name, known)
+        owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + attribute.name)]
         fix = f"did you mean `{near}`?" if near else f"`{family}` has {', '.join(known) or 'no attributes'}"
+        if owners:
+            fix = f"`{attribute.name}` belongs to `{owners[0]}`: write `{owners[0]}.{attribute.name}[...]`"
         raise self._fail("E103", f"`{family}` has no `{attribute.name}`", attribute.name_span, help=fix)
 
     def _info(self, value: sym.Expression, base: _Family | _Symbol | _Value) -> IndexInfo | None:
@@ -295,14 +312,12 @@ class ExpressionResolver:
             skipped = self.names.families[head.owner].arity
             wanted = [("member", self.names.member_info(head.owner)), *wanted[skipped:]]
         if len(wanted) != len(reference.indices):
-            shape = ", ".join(f"{name} in {info.family or info.root}" for name, info in wanted)
-            message = f"`{reference.name}` takes {len(wanted)} indices, found {len(reference.indices)}"
-            if len(wanted) == 1:
-                message = message.replace("indices", "index")
-            help_text = f"it is declared over [{shape}]" if wanted else f"write `{reference.name}`"
+            takes = count(len(wanted), "index") if wanted else "no index"
+            pattern = ", ".join(name for name, _ in wanted)
+            help_text = f"write `{reference.name}[{pattern}]`" if wanted else f"write `{reference.name}`"
             raise self._fail(
                 "E104",
-                message,
+                f"`{reference.name}` takes {takes}, found {len(reference.indices)}",
                 reference.span,
                 labels=(Label(head.declared.name_span, "declared here"),),
                 help=help_text,
@@ -419,6 +434,12 @@ class ExpressionResolver:
                 generator.span,
             )
         return dict(zip(names, head.indices.values(), strict=True))
+
+
+def part_of_unit(span: Span, unit: str, error: UnitError) -> Span:
+    """The part of a unit that is at fault; the unit stands at the end of the span."""
+    start = span.end_column - len(unit) + error.start
+    return Span(span.source, span.line, start, span.line, start + max(1, error.end - error.start))
 
 
 def _index_value(name: str, info: IndexInfo, span: Span) -> sym.IndexValue:

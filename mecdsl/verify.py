@@ -216,7 +216,7 @@ def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float)
     return solution.guarantee
 
 
-def on_original(instance: Instance, original: Instance, result: Result) -> Original | None:
+def on_original(original: Instance, result: Result) -> Original | None:
     """The point of a form judged on the base model; None if the base model has variables the form lacks."""
     if result.objective is None:
         return None

@@ -1,0 +1,6 @@
+"""`python -m mecdsl`."""
+
+from mecdsl.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The Python interface: load a model, look at it, solve it. The command line calls the same functions."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecdsl import syntax
+from mecdsl.check import CheckedModel, check, check_all_forms
+from mecdsl.data import Given, given_in_memory, read_data
+from mecdsl.diagnostics import Diagnostic
+from mecdsl.forms import form_names
+from mecdsl.instance import Instance
+from mecdsl.instantiate import instantiate
+from mecdsl.parse import parse, parse_file
+from mecdsl.problem import Problem, analyse
+
+if TYPE_CHECKING:
+    from mecdsl.lower_pyomo import PyomoModel
+    from mecdsl.result import Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A parsed model with the data that override its own; stages run when they are asked for."""
+
+    document: syntax.Document
+    given: Mapping[str, Given] = field(repr=False)
+    seed: int = 0
+    parse_seconds: float = 0.0
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The names of the forms the model declares."""
+        return tuple(form_names(self.document))
+
+    def check(self) -> tuple[Diagnostic, ...]:
+        """Every fault and warning of the model and all its forms; empty if there is none."""
+        return check_all_forms(self.document)
+
+    def checked(self, form: str = "", relax: bool = False) -> CheckedModel:
+        """The checked model in a form. Raises `ModelError`."""
+        return check(self.document, form, relax)
+
+    def instance(self, form: str = "", relax: bool = False) -> Instance:
+        """The model with its data, as arrays. Raises `ModelError`."""
+        return instantiate(self.checked(form, relax), self.given, self.seed)
+
+    def problem(self, form: str = "", relax: bool = False) -> Problem:
+        """The class of the model with its data, with reasons. Raises `ModelError`."""
+        return analyse(self.instance(form, relax))
+
+    def pyomo(self, form: str = "", relax: bool = False) -> "PyomoModel":
+        """A complete Pyomo model. Raises `ModelError`."""
+        from mecdsl.lower_pyomo import to_pyomo
+
+        return to_pyomo(self.instance(form, relax))
+
+    def solve(self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any) -> "Result":
+        """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
+
+        Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
+        """
+        from mecdsl.solution import SolveOptions
+        from mecdsl.solve import solve
+        from mecdsl.verify import on_original
+
+        seconds = {"parse": self.parse_seconds}
+        started = time.perf_counter()
+        checked = self.checked(form, relax)
+        seconds["check"] = time.perf_counter() - started
+        started = time.perf_counter()
+        instance = instantiate(checked, self.given, self.seed)
+        problem = analyse(instance)
+        seconds["instantiate"] = time.perf_counter() - started
+        result = solve(instance, problem, backend, SolveOptions(**{"seed": self.seed, **options}))
+        original = None
+        if (form or relax) and result.objective is not None:
+            original = on_original(self.instance(), result)
+        return replace(result, original=original, seconds={**seconds, **result.seconds})
+
+
+def load(
+    path: str | Path,
+    data: str | Path | Mapping[str, Any] | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Given] | None = None,
+    **overrides: Any,
+) -> LoadedModel:
+    """Load a `.mec` file.
+
+    `data`: a data file or a mapping of qualified names to values; `overrides` set single parameters, numbers in
+    the declared unit or texts such as `"45 s"`. Raises `ModelError` for syntax errors and unreadable data.
+    """
+    started = time.perf_counter()
+    document = parse_file(path)
+    return _with_data(document, data, seed, settings, overrides, time.perf_counter() - started)
+
+
+def loads(text: str, data: Mapping[str, Any] | None = None, seed: int = 0, **overrides: Any) -> LoadedModel:
+    """Load a model from its text.
+
+    >>> model = loads("var x : 1 >= 2\\nminimize cost = 3*x")
+    >>> model.solve().objective
+    6.0
+    """
+    started = time.perf_counter()
+    document = parse(text)
+    return _with_data(document, data, seed, None, overrides, time.perf_counter() - started)
+
+
+def _with_data(
+    document: syntax.Document,
+    data: str | Path | Mapping[str, Any] | None,
+    seed: int,
+    settings: Mapping[str, Given] | None,
+    overrides: Mapping[str, Any],
+    seconds: float,
+) -> LoadedModel:
+    families = tuple(s.name for s in document.statements if isinstance(s, syntax.Family))
+    given: dict[str, Given] = {}
+    if isinstance(data, Mapping):
+        given |= given_in_memory(data, families)
+    elif data is not None:
+        given |= read_data(data, families)
+    given |= given_in_memory(overrides, families)
+    given |= settings or {}
+    return LoadedModel(document, given, seed, seconds)

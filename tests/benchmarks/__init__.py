@@ -1,0 +1,1 @@
+"""Speed against hand-written peers in the same run; nothing here asserts seconds."""
