@@ -1,8 +1,8 @@
 """Exact sparse first and second derivatives of scalar CasADi expressions, one constraint at a time.
 
-Differentiating a whole model at once (`casadi.jacobian`, `casadi.hessian`) colours one big graph; where a dense row
-meets a dense column that takes time quadratic in the size of the model. Each constraint by itself, over its own
-symbols, costs a constant per entry.
+Differentiating a whole model at once (`casadi.jacobian`, `casadi.hessian`) colours one big graph; where a
+dense row meets a dense column that takes time quadratic in the size of the model. Each constraint by itself,
+over its own symbols, costs a constant per entry.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,17 +57,16 @@ def differentiate(variables: Any, objective: Any, constraints: Any) -> SymbolicN
     """Derivatives of a scalar `objective` and of a column of `constraints` by a column of symbols."""
     position = {symbol.element_hash(): column for column, symbol in enumerate(variables.elements())}
     constraints = ca.densify(constraints)
-    jacobian, hessian, weights = _Triplets([], [], []), _Triplets([], [], []), []
+    jacobian, hessian = _Triplets([], [], []), _Triplets([], [], [])
+    weights: list[Any] = []
     multipliers, factor = ca.SX.sym("lambda", constraints.numel()), ca.SX.sym("sigma")
-    for row, (expression, weight) in enumerate(
-        zip(constraints.elements(), multipliers.elements(), strict=True)
-    ):
+    for row, expression in enumerate(constraints.elements()):
         columns, own, slope = _slope(expression, position)
         jacobian.rows.append(np.full(len(columns), row, dtype=np.int64))
         jacobian.columns.append(columns)
         jacobian.values.append(slope)
         count = _add_curvature(hessian, columns, own, slope)
-        weights.append(ca.repmat(weight, count, 1))
+        weights.append(ca.repmat(multipliers[row], count, 1))
     columns, own, slope = _slope(objective, position)
     gradient = ca.SX(variables.numel(), 1)
     if len(columns):
@@ -124,7 +123,7 @@ def _prefers_star(slope: Any, own: Any) -> bool:
     degree = np.bincount(first, minlength=own.numel()).astype(np.float64)
     star = STAR_COLOURING_COST * float(degree[first] @ degree[second])
     column = COLUMN_COLOURING_COST * float(degree.max(initial=0.0)) * 2.0 * own.numel()
-    return star <= column
+    return bool(star <= column)
 
 
 def _merged(hessian: _Triplets, weights: Any, size: int) -> tuple[Index, Index, Any]:
@@ -139,7 +138,14 @@ def _merged(hessian: _Triplets, weights: Any, size: int) -> tuple[Index, Index, 
 
 
 def nlp_problem(
-    symbolic: SymbolicNlp, lower: Vector, upper: Vector, row_lower: Vector, row_upper: Vector, start: Vector
+    symbolic: SymbolicNlp,
+    lower: Vector,
+    upper: Vector,
+    row_lower: Vector,
+    row_upper: Vector,
+    start: Vector,
+    variable_name: Callable[[int], str] = str,
+    constraint_name: Callable[[int], str] = str,
 ) -> NlpProblem:
     """The same problem with compiled callables; each call is one pass of CasADi's virtual machine."""
     x = symbolic.variables
@@ -161,6 +167,8 @@ def nlp_problem(
         ),
         hessian_rows=symbolic.hessian_rows,
         hessian_columns=symbolic.hessian_columns,
+        variable_name=variable_name,
+        constraint_name=constraint_name,
     )
 
 
@@ -173,10 +181,11 @@ def _compiled(name: str, inputs: Sequence[Any], output: Any) -> Callable[..., Ve
     shapes = [max(1, part.numel()) for part in inputs]
     buffers = [np.zeros(shape) for shape in shapes]
     result = np.zeros(size)
+    buffer: Any
     buffer, evaluate = function.buffer()
     for number, array in enumerate(buffers):
-        buffer.set_arg(number, memoryview(array))
-    buffer.set_res(0, memoryview(result))
+        buffer.set_arg(number, array.data)
+    buffer.set_res(0, result.data)
 
     def call(*arguments: Any) -> Vector:
         for array, part, argument in zip(buffers, inputs, arguments, strict=True):

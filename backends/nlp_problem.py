@@ -4,10 +4,11 @@
 
 Nothing here knows a modelling tool or a solver; units are whatever the caller's arrays are in.
 
-Why a reduction of our own: Ipopt stops with `Not_Enough_Degrees_Of_Freedom` when fewer variables than equalities
-remain after it has taken out the fixed ones, even if the surplus equalities are redundant, and it refuses a problem
-without variables. Taking out fixed variables and constant rows here, and adding unused variables where equalities
-outnumber the rest, makes every such problem an ordinary one; the added columns are cut off again.
+Why a reduction of our own: Ipopt stops with `Not_Enough_Degrees_Of_Freedom` when fewer variables than
+equalities remain after it has taken out the fixed ones, even if the surplus equalities are redundant; with
+equally many it ignores the objective, which is wrong if one of them is redundant; and it refuses a problem
+without variables. Taking out fixed variables and constant rows here, and adding unused variables until they
+outnumber the equalities, makes every such problem an ordinary one; the added columns are cut off again.
 """
 
 from collections.abc import Callable
@@ -23,17 +24,21 @@ FEASIBILITY_TOLERANCE = 1e-6
 """Relative to max(1, |bound|): the violation up to which a point is called feasible."""
 
 INTERVAL_TOLERANCE = 1e-9
-"""Relative to max(1, |bound|): bounds that cross by less are taken as equal (rounding in data), by more as empty."""
+"""Relative to max(1, |bound|): bounds that cross by less are taken as equal (rounding in data), by more as
+empty.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class NlpProblem:
     """Arrays and callables of one problem with n variables and m constraints.
 
-    `lower`, `upper`, `start` have shape (n,), `constraint_lower`, `constraint_upper` shape (m,); infinite where there
-    is no bound. `jacobian_values(x)` matches `jacobian_rows` and `jacobian_columns`; `hessian_values(x, multipliers,
-    factor)` are those of factor * f + multipliers . g, lower triangle, and match `hessian_rows` and `hessian_columns`.
-    Triplets may repeat; repeated ones are added. Raises ValueError where shapes or positions do not fit.
+    `lower`, `upper`, `start` have shape (n,), `constraint_lower`, `constraint_upper` shape (m,); infinite
+    where there is no bound. `jacobian_values(x)` matches `jacobian_rows` and `jacobian_columns`;
+    `hessian_values(x, multipliers, factor)` are those of factor * f + multipliers . g, lower triangle, and
+    match `hessian_rows` and `hessian_columns`. Triplets may repeat; repeated ones are added. `variable_name`
+    and `constraint_name` turn a position into what a message calls it. Raises ValueError where shapes or
+    positions do not fit.
     """
 
     lower: Vector
@@ -50,6 +55,8 @@ class NlpProblem:
     hessian_values: Callable[[Vector, Vector, float], Vector]
     hessian_rows: Index
     hessian_columns: Index
+    variable_name: Callable[[int], str] = str
+    constraint_name: Callable[[int], str] = str
 
     @property
     def variable_count(self) -> int:
@@ -81,12 +88,20 @@ def _check_positions(name: str, rows: Index, columns: Index, row_count: int, col
 
 
 def violation(values: Vector, lower: Vector, upper: Vector) -> float:
-    """Largest distance of `values` from [lower, upper], relative to max(1, |bound|); nan where a value is nan."""
+    """Largest distance of `values` from [lower, upper], relative to max(1, |bound|); nan where a value is
+    nan.
+    """
     if not len(values):
         return 0.0
-    below = np.where(np.isfinite(lower), (lower - values) / np.maximum(1.0, np.abs(lower)), 0.0)
-    above = np.where(np.isfinite(upper), (values - upper) / np.maximum(1.0, np.abs(upper)), 0.0)
-    return float(np.max(np.maximum(0.0, np.maximum(below, above))))
+    below = np.where(np.isfinite(lower), lower - values, 0.0) / _size(lower)
+    above = np.where(np.isfinite(upper), values - upper, 0.0) / _size(upper)
+    worst = float(np.max(np.maximum(0.0, np.maximum(below, above))))
+    return worst if np.isfinite(values).all() else np.nan
+
+
+def _size(bound: Vector) -> Vector:
+    size: Vector = np.maximum(1.0, np.where(np.isfinite(bound), np.abs(bound), 1.0))
+    return size
 
 
 def clip_to_bounds(problem: NlpProblem, point: Vector) -> Vector:
@@ -96,10 +111,12 @@ def clip_to_bounds(problem: NlpProblem, point: Vector) -> Vector:
 
 
 def objective_scale(problem: NlpProblem) -> float:
-    """1 / (largest gradient entry of the objective at the start and at two points beside it); 1 where that is unknown.
+    """1 / (largest gradient entry of the objective at the start and at two points beside it); 1 where that is
+    unknown.
 
-    A solver's tolerances are absolute numbers: with an objective of 1e-9 J every point satisfies them and the start
-    comes back as optimum. Points beside the start are looked at because a start may be stationary by chance.
+    A solver's tolerances are absolute numbers: with an objective of 1e-9 J every point satisfies them and the
+    start comes back as optimum. Points beside the start are looked at because a start may be stationary by
+    chance.
     """
     width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, np.inf)
     step = 0.1 * np.minimum(width, np.maximum(1.0, np.abs(problem.start)))
@@ -116,8 +133,8 @@ def objective_scale(problem: NlpProblem) -> float:
 class Reduction:
     """A problem without fixed variables and constant rows, and the way back.
 
-    `free`: kept columns; `rows`: kept rows; `point`: full point holding the values of the fixed variables; `padding`:
-    number of unused columns added at the end; `conflict`: why no point can be feasible, or empty.
+    `free`: kept columns; `rows`: kept rows; `point`: full point holding the values of the fixed variables;
+    `padding`: number of unused columns added at the end; `conflict`: why no point can be feasible, or empty.
     """
 
     problem: NlpProblem
@@ -135,7 +152,9 @@ class Reduction:
 
 
 def reduce_problem(problem: NlpProblem) -> Reduction:
-    """Take out fixed variables, rows that are constant or unbounded, and add columns where equalities outnumber them."""
+    """Take out fixed variables, rows that are constant or unbounded, and add columns until they
+    outnumber the equalities.
+    """
     lower, upper, crossed = _close(problem.lower, problem.upper)
     row_lower, row_upper, rows_crossed = _close(problem.constraint_lower, problem.constraint_upper)
     fixed = lower == upper
@@ -144,15 +163,23 @@ def reduce_problem(problem: NlpProblem) -> Reduction:
     touched[problem.jacobian_rows[~fixed[problem.jacobian_columns]]] = True
     bounded = np.isfinite(row_lower) | np.isfinite(row_upper)
     free, rows = np.flatnonzero(~fixed), np.flatnonzero(touched & bounded)
-    conflict = _crossing("variable", crossed, problem.lower, problem.upper)
-    conflict = conflict or _crossing("constraint", rows_crossed, problem.constraint_lower, problem.constraint_upper)
+    conflict = _crossing("variable", problem.variable_name, crossed, problem.lower, problem.upper)
+    conflict = conflict or _crossing(
+        "constraint",
+        problem.constraint_name,
+        rows_crossed,
+        problem.constraint_lower,
+        problem.constraint_upper,
+    )
     if not conflict and (constant := np.flatnonzero(~touched & bounded)).size:
         conflict = _constant_conflict(problem, point, constant, row_lower, row_upper)
-    padding = max(0, int(np.count_nonzero((row_lower == row_upper)[rows])) - len(free)) if len(free) else 0
+    equalities = int(np.count_nonzero((row_lower == row_upper)[rows]))
+    padding = max(0, equalities + 1 - len(free)) if len(free) and equalities else 0
     limits = (lower, upper, row_lower, row_upper)
+    unchanged = len(free) == problem.variable_count and len(rows) == problem.constraint_count and not padding
     reduced = problem
-    if fixed.any() or len(rows) < problem.constraint_count or padding or not (crossed.size + rows_crossed.size == 0):
-        reduced = _restrict(problem, limits, free, rows, point, padding) if not conflict else problem
+    if not conflict and (not unchanged or crossed.size or rows_crossed.size):
+        reduced = _restrict(problem, limits, free, rows, point, padding)
     return Reduction(reduced, free, rows, point, padding, conflict)
 
 
@@ -164,11 +191,11 @@ def _close(lower: Vector, upper: Vector) -> tuple[Vector, Vector, Index]:
     return low, high, crossed
 
 
-def _crossing(kind: str, crossed: Index, lower: Vector, upper: Vector) -> str:
+def _crossing(kind: str, name: Callable[[int], str], crossed: Index, lower: Vector, upper: Vector) -> str:
     for position in crossed:
         low, high = lower[position], upper[position]
         if not low - high <= INTERVAL_TOLERANCE * max(1.0, abs(low), abs(high)) or np.isinf(low) or np.isinf(high):
-            return f"bounds of {kind} {position} cross: {low:g} > {high:g}"
+            return f"bounds of {kind} `{name(int(position))}` cross: {low:g} > {high:g}"
     return ""
 
 
@@ -178,8 +205,8 @@ def _constant_conflict(problem: NlpProblem, point: Vector, constant: Index, low:
         single = slice(row, row + 1)
         if not violation(values[single], low[single], high[single]) <= FEASIBILITY_TOLERANCE:
             return (
-                f"constraint {row} has no free variable and is violated: {values[row]:g} "
-                f"outside of [{low[row]:g}, {high[row]:g}]"
+                f"constraint `{problem.constraint_name(int(row))}` has no free variable and is violated: "
+                f"{values[row]:g} outside of [{low[row]:g}, {high[row]:g}]"
             )
     return ""
 
@@ -228,4 +255,6 @@ def _restrict(
         )[curved],
         hessian_rows=new_column[problem.hessian_rows[curved]],
         hessian_columns=new_column[problem.hessian_columns[curved]],
+        variable_name=lambda column: problem.variable_name(int(free[column])),
+        constraint_name=lambda row: problem.constraint_name(int(rows[row])),
     )

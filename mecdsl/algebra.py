@@ -173,11 +173,12 @@ class Objects(Algebra):
     def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
         if name == "perspective":
             t, e = arguments
-            return t * self.call("ln", [1.0 + e / t])
+            result: NDArray[np.object_] = t * self.call("ln", [1.0 + e / t])
+            return result
         if name == "db":
             return self.call("exp", [arguments[0] * (np.log(10.0) / 10.0)])
         if name in ("log2", "log10"):
             base = np.log(2.0) if name == "log2" else np.log(10.0)
-            return self.call("ln", arguments) * (1.0 / base)
+            return np.asarray(self.call("ln", arguments) * (1.0 / base), dtype=object)
         function = np.frompyfunc(self.functions[name], 1, 1)
         return np.asarray(function(np.asarray(arguments[0], dtype=object)), dtype=object)

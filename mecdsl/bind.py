@@ -1,5 +1,6 @@
 """Given data to arrays: shape, units, domain and bounds of one symbol. Nothing is broadcast or cut."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from mecdsl import symbolic as sym
 from mecdsl.algebra import Floats
 from mecdsl.data import Given
-from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count, nearest
 from mecdsl.evaluate import Evaluator, World
 from mecdsl.tables import FloatArray, IntArray
 from mecdsl.units import Unit, UnitError, parse_unit
@@ -50,7 +51,10 @@ def _require_dimension(symbol: sym.Symbol, unit: Unit, span: Span | None) -> Non
     assert symbol.unit is not None
     if unit.dimension != symbol.unit.dimension:
         message = f"`{symbol.name}` is in [{symbol.unit.dimension}], its data in [{unit.dimension}]"
-        raise _fail("E305", message, span, symbol, f"give it in `{symbol.unit.text}` or a multiple")
+        fix = f"give it in `{symbol.unit.text}` or a multiple"
+        if symbol.unit.dimension / unit.dimension == parse_unit("cycle").dimension and "Hz" in unit.text:
+            fix = f"clock rates are in cycle/s here: write `{unit.text.replace('Hz', 'cycle/s')}`"
+        raise _fail("E305", message, span, symbol, fix)
 
 
 def _flatten(world: World, symbol: sym.Symbol, given: Given) -> tuple[list[Any], Callable[[int], tuple[int, ...]]]:
@@ -59,7 +63,8 @@ def _flatten(world: World, symbol: sym.Symbol, given: Given) -> tuple[list[Any],
     if not family.levels:
         if isinstance(given.value, list | tuple | dict):
             message = f"`{symbol.name}` is one value, the data are {_shape_text(given.value)}"
-            raise _fail("E302", message, given.place(()), symbol)
+            fix = f"declare it over a set, `{symbol.name}[i in I]`, or give one number"
+            raise _fail("E302", message, given.place(()), symbol, fix)
         return [given.value], lambda _row: ()
     value = given.value.tolist() if isinstance(given.value, np.ndarray) else given.value
     nodes: list[Any] = [value]
@@ -97,12 +102,26 @@ def _check_level(
     where = f"`{symbol.name}`" + (f" item {', '.join(str(i + 1) for i in path)}" if path else "")
     if not lists[position]:
         fix = "every member has its own value, nothing is broadcast"
-        message = f"{where} needs a list of {expected} values ({what}), found {_shape_text(nodes[position])}"
+        message = f"{where} needs a list of {count(expected, 'value')} ({what}), found {_shape_text(nodes[position])}"
         raise _fail("E302", message, place, symbol, fix)
     found = int(lengths[position])
     more = "too many" if found > expected else "missing"
-    message = f"{where} has {found} values, expected {expected} ({what}): {abs(found - expected)} {more}"
-    raise _fail("E302", message, place, symbol)
+    noun = "list" if depth + 1 < len(world.symbols[symbol.name].levels) else "value"
+    message = f"{where} has {count(found, noun)}, expected {expected} ({what}): {abs(found - expected)} {more}"
+    raise _fail("E302", message, place, symbol, _shape_fix(world, symbol, nodes, depth))
+
+
+def _shape_fix(world: World, symbol: sym.Symbol, nodes: list[Any], depth: int) -> str | None:
+    """What a nested list looks like; said where the outer list has a wrong length."""
+    family = world.symbols[symbol.name]
+    if depth or len(family.levels) < 2 or len(set(family.levels[1].tolist())) != 1:
+        return None
+    rows, columns = int(family.levels[0][0]), int(family.levels[1][0])
+    outer, inner = _level_text(world, symbol, 0), _level_text(world, symbol, 1)
+    shape = f"{count(rows, 'list')} ({outer}) of {count(columns, 'value')} each ({inner})"
+    given = nodes[0]
+    transposed = len(given) == columns and all(isinstance(row, list) and len(row) == rows for row in given)
+    return f"swap rows and columns: {shape}" if transposed and len(family.levels) == 2 else f"write {shape}"
 
 
 def _level_text(world: World, symbol: sym.Symbol, depth: int) -> str:
@@ -121,7 +140,7 @@ def _shape_text(value: Any) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return "an object"
-    return f"`{value}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def _numbers(
@@ -173,7 +192,7 @@ def _item(
     name = f"`{world.row_text(symbol.name, row)}`"
     place = given.place(paths(row))
     if isinstance(item, bool) or item is None or not isinstance(item, int | float | str | np.number):
-        shown = {True: "true", False: "false"}.get(item, "null") if item is None or isinstance(item, bool) else item
+        shown = json.dumps(item) if item is None or isinstance(item, bool) else item
         raise _fail("E304", f"{name} is {_shape_text(shown)}, expected a number", place, symbol)
     if not isinstance(item, str):
         return unit.to_si(float(item)) if math.isfinite(item) else float(item)
@@ -181,6 +200,10 @@ def _item(
         labels = world.model.families[symbol.member_of].labels or ()
         if item in labels:
             return float(labels.index(item) + 1)
+        if labels and item.strip():
+            near = nearest(item, labels)
+            fix = f"did you mean `{near}`?" if near else f"the members are {', '.join(labels)}"
+            raise _fail("E306", f"{name} is `{item}`, no member of `{symbol.member_of}`", place, symbol, fix)
     found = QUANTITY.match(item)
     if found is None:
         if item.strip().lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):

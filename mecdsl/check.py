@@ -30,6 +30,14 @@ def check(document: syntax.Document, form: str = "", relax: bool = False) -> Che
 
     Raises `ModelError` with every fault of this form.
     """
+    try:
+        return _check(document, form, relax)
+    except RecursionError:
+        message = "definitions use each other in a chain too long to follow"
+        raise ModelError([Diagnostic("E003", message, help="join some of them")]) from None
+
+
+def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     collector = Collector()
     formed = apply_form(document, form, relax, collector)
     model = resolve(formed, collector)

@@ -213,9 +213,7 @@ def fully_fixed(model: sym.Model) -> frozenset[str]:
     return frozenset(fix.symbol for fix in model.fixes if fix.condition is None)
 
 
-def problem_class(
-    objective: Degree, constraints: Degree, integral: bool, convex: Mapping[str, bool]
-) -> ProblemClass:
+def problem_class(objective: Degree, constraints: Degree, integral: bool, convex: Mapping[str, bool]) -> ProblemClass:
     """The class of a problem.
 
     `convex` says of "objective" and "constraints" whether their quadratic parts are proven convex.

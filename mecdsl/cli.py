@@ -172,7 +172,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     pass
 
@@ -299,7 +301,7 @@ def solve(
 @app.command()
 def compare(
     model: ModelPath,
-    backends: Annotated[str, typer.Option("--backends", help="names separated by commas; all that fit by default")] = "",
+    backends: Annotated[str, typer.Option("--backends", help="names by commas; all that fit by default")] = "",
     form: Annotated[str, typer.Option("--form", help="forms separated by commas; base is the model itself")] = "",
     relax: RelaxAll = False, data: Data = None, set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "",
     gap: Gap = 1e-6, threads: Threads = None, json_: Json = False,
@@ -310,7 +312,7 @@ def compare(
 
     loaded = _load(model, data, set_, seed)
     forms = ["" if name.strip() == "base" else name.strip() for name in form.split(",")]
-    names = [name.strip() for name in backends.split(",") if name.strip()] or _fitting(loaded, forms[0], relax)
+    names = [name.strip() for name in backends.split(",") if name.strip()] or _fitting(loaded, forms, relax)
     with _progress("comparing") as say:
         comparison = run(
             loaded,
@@ -327,28 +329,30 @@ def compare(
     raise Stop(comparison.exit_code)
 
 
-def _fitting(loaded: "LoadedModel", form: str, relax: bool) -> list[str]:
-    """Every available backend that takes the problem."""
+def _fitting(loaded: "LoadedModel", forms: Sequence[str], relax: bool) -> list[str]:
+    """Every available backend that takes the problem in one of the forms."""
     from mecdsl.backend import Request
     from mecdsl.backends import table
     from mecdsl.problem import analyse
     from mecdsl.solution import SolveOptions
 
-    instance = loaded.instance(form, relax)
-    request = Request(instance, analyse(instance), SolveOptions())
+    instances = [loaded.instance(form, relax) for form in forms]
+    requests = [Request(instance, analyse(instance), SolveOptions()) for instance in instances]
     candidates = [table.load(name) for name in table.names()]
-    return [c.name for c in candidates if c.accepts(request).accepted and c.availability().available]
+    fitting = [c for c in candidates if any(c.accepts(request).accepted for request in requests)]
+    return [c.name for c in fitting if c.availability().available]
 
 
 @app.command()
 def export(
     model: ModelPath,
     to: Annotated[str, typer.Option("--to", help="pyomo, lp, mps or nl")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="file to write; MODEL with its suffix by default")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="file to write; named after MODEL by default")] = None,
     form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Write the model for other tools."""
-    from mecdsl.export import KINDS, export as write
+    from mecdsl.export import KINDS
+    from mecdsl.export import export as write
 
     if to not in KINDS:
         raise _usage(f"unknown format `{to}`", f"known are {', '.join(KINDS)}")

@@ -126,9 +126,7 @@ def _best_bound(entries: Sequence[Entry]) -> float | None:
     results = [entry.result for entry in entries if entry.result is not None]
     bounds = [r.bound for r in results if r.bound is not None and not r.faults]
     bounds += [
-        r.objective
-        for r in results
-        if r.guarantee is Guarantee.GLOBAL and r.bound is None and r.objective is not None
+        r.objective for r in results if r.guarantee is Guarantee.GLOBAL and r.bound is None and r.objective is not None
     ]
     if not bounds:
         return None

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mecdsl.data_places import json_place
-from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Source, Span
+from mecdsl.data_places import json_place, repeated_keys
+from mecdsl.diagnostics import Collector, Diagnostic, Label, ModelError, Source, Span
 
 Place = tuple[str | int, ...]
+KEEP_ONE = "keep one of the two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +63,49 @@ def _text(path: Path) -> str:
 
 
 def _json(source: Source) -> dict[str, Any]:
-    collector = Collector()
+    twice = False
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in seen:
-                collector.error("E307", f"`{key}` is given twice", json_place(source)((key,)))
-            seen[key] = value
+        nonlocal twice
+        seen = dict(pairs)
+        twice = twice or len(seen) < len(pairs)
         return seen
 
     try:
         value = json.loads(source.text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        span = Span(source, error.lineno, error.colno, error.lineno, error.colno + 1)
-        message = error.msg[0].lower() + error.msg[1:]
-        raise ModelError([Diagnostic("E308", f"no valid JSON: {message}", span)]) from None
+        raise ModelError([_json_fault(source, error)]) from None
     except RecursionError:
-        raise ModelError([Diagnostic("E308", "the JSON is nested too deeply")]) from None
-    collector.raise_errors()
+        raise ModelError([Diagnostic("E308", f"`{source.name}` is nested too deeply")]) from None
+    if twice:
+        raise ModelError(
+            Diagnostic("E307", f"`{key}` is given twice", second, (Label(first, "the first is here"),), help=KEEP_ONE)
+            for key, first, second in repeated_keys(source)
+        )
     if not isinstance(value, dict):
         span = Span(source, 1, 1, 1, 2)
         fix = 'write {"name": value, ...}'
         raise ModelError([Diagnostic("E308", "a data file is one JSON object", span, help=fix)])
     return value
+
+
+def _json_fault(source: Source, error: json.JSONDecodeError) -> Diagnostic:
+    before = source.text[: error.pos].rstrip()
+    rest = source.text[error.pos :]
+    span = Span(source, error.lineno, error.colno, error.lineno, error.colno + 1)
+    message = error.msg[0].lower() + error.msg[1:]
+    fix: str | None = None
+    if not source.text.strip():
+        message, fix = "the file is empty", 'write {"name": value, ...}'
+    elif rest[:1] == "'":
+        fix = 'names and texts stand in double quotes `"`'
+    elif before.endswith(",") and rest[:1] in ("]", "}"):
+        fix = "delete the comma before it"
+    elif before[-1:].isdigit() and rest[:1].isalpha():
+        fix = 'a quantity is a text: `"30 s"`'
+    elif rest[:1] == "#" or rest[:2] == "//":
+        fix = "JSON has no comments"
+    return Diagnostic("E308", f"no valid JSON: {message}", span, help=fix)
 
 
 def _toml(source: Source) -> dict[str, Any]:
@@ -94,9 +114,12 @@ def _toml(source: Source) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+), column (\d+)", str(error))
         line, column = (int(found[1]), int(found[2])) if found else (1, 1)
-        message = str(error).split(" (at")[0].lower()
+        message = str(error).split(" (at")[0]
+        message = message[:1].lower() + message[1:]
         span = Span(source, line, column, line, column + 1)
-        raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span)]) from None
+        before, after = source.line(line)[: column - 1].rstrip(), source.line(line)[column - 1 :]
+        fix = 'a quantity is a text: `"30 s"`' if before[-1:].isdigit() and after[:1].isalpha() else None
+        raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]) from None
 
 
 def _line_place(source: Source) -> Callable[[Place], Span | None]:
@@ -127,7 +150,7 @@ def _flatten(
                 "E307",
                 f"`{name}` is given twice, qualified and nested",
                 place(path),
-                help="keep one of the two",
+                help=KEEP_ONE,
             )
         result[name] = Given(value, lambda indices: place((*path, *indices)))
 
@@ -156,7 +179,8 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
         except json.JSONDecodeError:
             value = text.strip()
         if name.strip() in result:
-            raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span)])
+            labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)
+            raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)])
         result[name.strip()] = Given(value, lambda _indices, span=span: span)
     return result
 
@@ -169,27 +193,50 @@ def given_in_memory(data: Mapping[str, Any], families: Sequence[str]) -> dict[st
 
 def read_table(source: Source) -> dict[str, Given]:
     """The columns of a CSV text; a header may carry a unit: `cpu [Gcycle/s]`."""
-    rows = [row for row in csv.reader(io.StringIO(source.text)) if row]
+    rows, lines = _rows(source)
     if not rows:
-        raise ModelError([Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2))])
+        fix = "the first line names the columns: `cpu [Gcycle/s],work`"
+        raise ModelError([Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2), help=fix)])
     header, body = [cell.strip() for cell in rows[0]], rows[1:]
-    for number, row in enumerate(body, 2):
+    for number, row in zip(lines[1:], body, strict=True):
         if len(row) != len(header):
-            span = Span(source, number, 1, number, len(source.line(number)) + 1)
+            span = _line(source, number)
             message = f"the row has {len(row)} cells, the header {len(header)}"
             raise ModelError([Diagnostic("E308", message, span)])
     result: dict[str, Given] = {}
     for position, title in enumerate(header):
         found = re.fullmatch(r"([\w.]+)\s*(?:\[([^\]]+)\])?", title)
-        span = Span(source, 1, 1, 1, len(source.line(1)) + 1)
+        start = source.line(lines[0]).find(title) + 1
+        span = Span(source, lines[0], start, lines[0], start + max(1, len(title)))
         if found is None:
             message = f"`{title}` is no column name"
-            raise ModelError([Diagnostic("E308", message, span, help="write `cpu` or `cpu [Gcycle/s]`")])
+            fix = "a column is named after an attribute, with its unit in brackets: `cpu` or `cpu [Gcycle/s]`"
+            raise ModelError([Diagnostic("E308", message, span, help=fix)])
         if found[1] in result:
             raise ModelError([Diagnostic("E307", f"column `{found[1]}` stands twice", span)])
         cells = [_cell(row[position]) for row in body]
-        result[found[1]] = Given(cells, _cell_place(source), found[2])
+        result[found[1]] = Given(cells, _cell_place(source, lines, span), found[2])
     return result
+
+
+def _rows(source: Source) -> tuple[list[list[str]], list[int]]:
+    """The rows of a CSV text that are not blank, and the line each ends on."""
+    reader = csv.reader(io.StringIO(source.text))
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        message = f"no valid table: {error}"
+        raise ModelError([Diagnostic("E308", message, _line(source, reader.line_num))]) from None
+    return rows, lines
+
+
+def _line(source: Source, number: int) -> Span:
+    return Span(source, number, 1, number, len(source.line(number)) + 1)
 
 
 def _cell(text: str) -> Any:
@@ -203,9 +250,24 @@ def _cell(text: str) -> Any:
         return text.strip()
 
 
-def _cell_place(source: Source) -> Callable[[Sequence[int]], Span | None]:
+def _cell_place(source: Source, lines: Sequence[int], title: Span) -> Callable[[Sequence[int]], Span | None]:
+    """The line of a row; the title for the column as a whole."""
+
     def place(indices: Sequence[int]) -> Span | None:
-        line = 2 + int(indices[0]) if indices else 1
-        return Span(source, line, 1, line, len(source.line(line)) + 1)
+        return _line(source, lines[1 + int(indices[0])]) if indices else title
 
     return place
+
+
+def key_span(name: str, given: Given) -> Span | None:
+    """Where the name of a value stands, if it is on the line of the value; else where the value stands."""
+    span = given.place(())
+    if span is None:
+        return None
+    line = span.source.line(span.line)
+    for word in (name, name.rsplit(".", 1)[-1]):
+        for quoted in (f'"{word}"', word):
+            start = line.rfind(quoted, 0, span.end_column - 1)
+            if start >= 0:
+                return Span(span.source, span.line, start + 1, span.line, start + 1 + len(quoted))
+    return span

@@ -67,3 +67,31 @@ def _child(text: str, at: int, part: str | int) -> tuple[int, int] | None:
             at = _skip(text, at + 1)
         position += 1
     return None
+
+
+def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
+    """Keys that stand twice in one object of a valid JSON text: the key, its first and its later place."""
+    found: list[tuple[str, Span, Span]] = []
+    seen: list[dict[str, Span] | None] = []  # for each open object its keys, for each open array None
+    text, at = source.text, 0
+    is_key = False
+    while at < len(text):
+        character = text[at]
+        if character == '"':
+            word, end = scanstring(text, at + 1, True)
+            keys = seen[-1] if seen else None
+            if is_key and keys is not None:
+                span = _span(source, at, end)
+                if word in keys:
+                    found.append((word, keys[word], span))
+                keys.setdefault(word, span)
+            is_key, at = False, end
+            continue
+        if character in "{[":
+            seen.append({} if character == "{" else None)
+        elif character in "}]":
+            seen.pop()
+        if character in "{,":
+            is_key = seen[-1] is not None
+        at += 1
+    return found

@@ -224,7 +224,7 @@ class _Checker:
             labels=(Label(left.span, f"this is in [{first}]"),),
             note=f"expected [{first}], found [{second}]",
             help=literal_fix(right, first, second)
-            or literal_fix(left, second, first)
+            or (literal_fix(left, second, first) if isinstance(right, sym.Lookup) else None)
             or propose_factor(first, second, weigh=operator in WORDS),
         )
         return None

@@ -48,19 +48,20 @@ class World:
         words = []
         generators = [(g, name) for g in space.generators for name in g.names]
         for (generator, _), label in zip(generators, labels, strict=False):
-            named = self._label_names(generator.domain)
+            named = self.label_names(generator.domain)
             words.append(named[label - 1] if named and 1 <= label <= len(named) else str(label))
         words += [str(label) for label in labels[len(words) :]]
         return "[" + ", ".join(words) + "]"
 
-    def _label_names(self, domain: sym.Domain) -> tuple[str, ...] | None:
+    def label_names(self, domain: sym.Domain) -> tuple[str, ...] | None:
+        """The names of the members of a domain, None where they are integers."""
         if not isinstance(domain, sym.FamilyDomain):
             return None
         family = self.model.families[domain.family]
         if family.labels is not None:
             return family.labels
         generators = family.space.generators
-        return self._label_names(generators[0].domain) if len(generators) == 1 else None
+        return self.label_names(generators[0].domain) if len(generators) == 1 else None
 
     def row_text(self, name: str, row: int) -> str:
         """`learner.cpu[3]`: one member of a symbol or family."""
@@ -130,8 +131,8 @@ class Evaluator:
             case sym.Choice():
                 return self._choice(expression, table)
             case sym.Function(name=name, arguments=arguments):
-                algebra = self.plain if self.world.shapes.is_data(expression) else self.algebra
-                return algebra.call(name, [self.value(argument, table) for argument in arguments])
+                values = [self.value(argument, table) for argument in arguments]
+                return self._algebra_of(*values).call(name, values)
             case sym.Membership(value=inner, domain=domain):
                 return self._membership(inner, domain, table)
             case sym.Aggregate():
@@ -278,11 +279,10 @@ class Evaluator:
             return self.value(choice.then, table)
         if not truth.any():
             return self.value(choice.otherwise, table)
-        algebra = self.plain if self.world.shapes.is_data(choice) else self.algebra
         parts = []
         for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
             parts.append((rows, self.family(branch, table.take(rows))))
-        return algebra.merge(table.size, parts)
+        return self._algebra_of(*(value for _, value in parts)).merge(table.size, parts)
 
     def _membership(self, inner: sym.Expression, domain: sym.Domain, table: Table) -> NDArray[np.bool_]:
         labels = self.labels(inner, table)
@@ -312,6 +312,10 @@ class Evaluator:
                 return self._aggregate_on(aggregate, small)[spread]
         return self._aggregate_on(aggregate, table)
 
+    def _algebra_of(self, *values: Value) -> Algebra:
+        """Plain numbers stay plain; anything else belongs to the algebra of this evaluator."""
+        return self.plain if all(_is_plain(value) for value in values) else self.algebra
+
     def _free_indices(self, expression: sym.Expression) -> frozenset[str]:
         """The indices an expression takes from outside."""
         if id(expression) not in self.free:
@@ -329,8 +333,7 @@ class Evaluator:
     def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
         child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`", aggregate.span)
         body = self.family(aggregate.body, child)
-        plain = self.world.shapes.is_data(aggregate)
-        algebra = self.plain if plain or isinstance(body, np.ndarray) and body.dtype != object else self.algebra
+        algebra = self._algebra_of(body)
         match aggregate.function:
             case "sum":
                 return algebra.segment_sum(body, parent, table.size)
@@ -380,6 +383,12 @@ class Evaluator:
                 return parent, dict(zip(names, inner, strict=True)), counts
             case _:
                 raise TypeError(f"unknown domain {type(generator.domain).__name__}")
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype != object
+    return isinstance(value, float | int | np.generic)
 
 
 def _is_jet(value: Value) -> bool:

@@ -12,6 +12,7 @@ from mecdsl.diagnostics import Collector, Label, Span, nearest
 from mecdsl.syntax import Kind
 
 INTEGRAL = ("integer", "binary")
+KIND_WORDS = {Kind.PARAM: "parameter", Kind.VAR: "variable", Kind.LET: "definition", Kind.REPORT: "report"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class _Work:
 
     def _valued(self, declaration: syntax.Declaration, change: syntax.SetValue) -> syntax.Declaration:
         if declaration.kind not in (Kind.PARAM, Kind.LET):
-            message = f"`{change.target.name}` is a {declaration.kind.value} and cannot be set"
+            message = f"`{change.target.name}` is a {KIND_WORDS[declaration.kind]} and cannot be set"
             labels = (Label(declaration.name_span, "declared here"),)
             fix = "use `fix` for a variable"
             self.collector.error("E113", message, change.target.span, labels=labels, help=fix)

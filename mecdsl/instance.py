@@ -123,9 +123,7 @@ class Instance:
     def differences(self, x: FloatArray) -> Mapping[str, FloatArray]:
         """`left - right` of every constraint family, one entry per row."""
         evaluator = self.evaluator(Floats(x))
-        return {
-            family.name: difference(evaluator, family).astype(np.float64) for family in self.constraints
-        }
+        return {family.name: difference(evaluator, family).astype(np.float64) for family in self.constraints}
 
     def symbol_values(self, x: FloatArray, kinds: tuple[Kind, ...]) -> Mapping[str, FloatArray]:
         """Values of all symbols of some kinds at a point, one entry per row of each symbol's table."""
@@ -142,7 +140,8 @@ class Instance:
         if symbol.kind is Kind.VAR:
             first = self.world.offsets[symbol.name]
             return x[first : first + self.world.symbols[symbol.name].size]
-        assert symbol.value is not None and not isinstance(symbol.value, sym.DataArray | sym.DataFile)
+        assert symbol.value is not None
+        assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
         value = evaluator.family(symbol.value, self.world.symbols[symbol.name].table)
         return np.asarray(value, dtype=np.float64)
 

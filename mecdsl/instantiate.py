@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -11,9 +10,10 @@ from mecdsl import symbolic as sym
 from mecdsl.algebra import Floats
 from mecdsl.bind import bind, check_values
 from mecdsl.check import CheckedModel
-from mecdsl.data import Given, read_data, read_table
-from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Source, Span, nearest
+from mecdsl.data import Given, key_span
+from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, nearest
 from mecdsl.evaluate import Evaluator, World
+from mecdsl.files_beside import family_file, symbol_file
 from mecdsl.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
@@ -38,6 +38,7 @@ class _Builder:
         self.world = World(self.model, checked.shapes, {}, {}, {}, {})
         self.evaluator = Evaluator(self.world, Floats())
         self.broken: set[str] = set()
+        self.meant: set[str] = set()
 
     def run(self) -> Instance:
         self._check_names()
@@ -65,7 +66,9 @@ class _Builder:
                 if self._sizes_depend_on(name):
                     self.collector.raise_errors()
         self.collector.raise_errors()
-        return self._instance(columns)
+        instance = self._instance(columns)
+        self._check_rows(instance)
+        return instance
 
     def _sizes_depend_on(self, name: str) -> bool:
         """A wrong value that sets the size of something would only cause misleading faults later."""
@@ -86,13 +89,14 @@ class _Builder:
                 what = {Kind.VAR: "a variable", Kind.LET: "computed by the model", Kind.REPORT: "a report"}
                 message, fix = f"`{name}` is {what[symbol.kind]} and cannot be given", "leave it out"
             else:
-                near = nearest(name, params)
-                message, fix = f"the model has no parameter `{name}`", None
+                near = nearest(name, [p for p in params if p not in self.given])
+                message, fix = f"the model has no parameter `{name}`", "leave it out"
                 if near:
                     fix = f"did you mean `{near}`?"
+                    self.meant.add(near)
                 elif name in self.model.families:
                     fix = f"write its attributes: {', '.join(p for p in params if p.startswith(name + '.'))}"
-            self.collector.error("E303", message, given.place(()), help=fix)
+            self.collector.error("E303", message, key_span(name, given), help=fix)
 
     # Sets
 
@@ -101,11 +105,12 @@ class _Builder:
         if family.kind is FamilyKind.NODE:
             self.world.families[family.name] = FamilyTable.of(SINGLE, (), (), True)
             return
-        full = family.space.condition is None and _independent(family.space)
+        full = family.space.condition is None
         levels = tuple(counts) if full else (np.array([table.size], dtype=np.int64),)
         self.world.families[family.name] = self._index(table, family.space.names, levels, full, family.span)
         if family.source_file is not None:
-            self._family_file(family)
+            for name, given in family_file(self.world, family).items():
+                self.given.setdefault(name, given)
 
     def _index(
         self, table: Table, names: tuple[str, ...], levels: tuple[IntArray, ...], full: bool, span: Span
@@ -114,37 +119,6 @@ class _Builder:
             return FamilyTable.of(table, names, levels, full)
         except OverflowError as error:
             raise ModelError([Diagnostic("E310", str(error), span)]) from None
-
-    def _family_file(self, family: sym.Family) -> None:
-        """Attributes of a family from a table beside the model; an index column may order the rows."""
-        path = self._beside(family.source_file or "", family.span)
-        columns = read_data(path, tuple(self.model.families))
-        index = self.world.families[family.name]
-        order: IntArray | None = None
-        if len(index.names) == 1 and index.names[0] in columns:
-            labels = columns.pop(index.names[0])
-            order = index.locate([np.asarray(labels.value, dtype=np.int64)], len(labels.value))
-            if len(order) != index.size or not np.array_equal(np.sort(order), np.arange(index.size)):
-                message = f"column `{index.names[0]}` does not name each member of `{family.name}` once"
-                raise ModelError([Diagnostic("E302", message, labels.place(()))])
-        for name, column in columns.items():
-            qualified = f"{family.name}.{name}"
-            if qualified not in self.model.symbols:
-                near = nearest(qualified, [s.name for s in self.model.of_kind(Kind.PARAM)])
-                fix = f"did you mean `{near.split('.')[-1]}`?" if near else None
-                message = f"`{family.name}` has no `{name}`"
-                raise ModelError([Diagnostic("E303", message, column.place(()), help=fix)])
-            if qualified not in self.given:
-                value = column.value
-                if order is not None:
-                    value = [value[row] for row in np.argsort(order)]
-                self.given[qualified] = Given(value, column.place, column.unit)
-
-    def _beside(self, name: str, span: Span) -> Path:
-        path = Path(span.source.name).parent / name
-        if not path.exists():
-            raise ModelError([Diagnostic("E308", f"there is no file `{path}`", span)])
-        return path
 
     # Symbols
 
@@ -189,9 +163,10 @@ class _Builder:
         elif symbol.name in self.given:
             values = bind(self.world, symbol, self.given[symbol.name])
         elif isinstance(symbol.value, sym.DataFile):
-            values = bind(self.world, symbol, self._symbol_file(symbol, symbol.value))
+            values = bind(self.world, symbol, symbol_file(self.model, symbol, symbol.value))
         elif symbol.value is None:
-            raise self._missing(symbol)
+            # a key of the data that most likely means this one is reported already
+            raise ModelError([]) if symbol.name in self.meant else self._missing(symbol)
         else:
             values = self._computed(symbol, symbol.value)
             self._check_computed(symbol, values)
@@ -212,40 +187,13 @@ class _Builder:
         check_values(self.world, symbol, values, lambda _row: span)
 
     def _missing(self, symbol: sym.Symbol) -> ModelError:
-        size = self.world.symbols[symbol.name].size
+        name, family = symbol.name, self.world.symbols[symbol.name]
         unit = symbol.unit.text if symbol.unit else "1"
-        count = "" if not self.world.symbols[symbol.name].names else f", {size} values"
-        name = symbol.name
-        example = f"`{name} : {unit} = ...`" if symbol.owner is None else f'`"{name}": [...]`'
-        return ModelError(
-            [
-                Diagnostic(
-                    "E301",
-                    f"`{name}` has no value{count}",
-                    symbol.span,
-                    help=f"give it in the model, {example}, or with `--data file.json`",
-                )
-            ]
-        )
-
-    def _symbol_file(self, symbol: sym.Symbol, file: sym.DataFile) -> Given:
-        """The values of one parameter from a file: a column of a table, or a key or array of JSON or TOML."""
-        path = self._beside(file.path, file.span)
-        local = symbol.name.split(".")[-1]
-        if path.suffix.lower() == ".csv":
-            columns = read_table(Source(str(path), path.read_text(encoding="utf-8-sig")))
-            if local in columns:
-                return columns[local]
-            if len(columns) == 1:
-                return next(iter(columns.values()))
-            found = ", ".join(columns)
-            message = f"`{path}` has no column `{local}`, it has {found}"
-            raise ModelError([Diagnostic("E301", message, file.span)])
-        entries = read_data(path, tuple(self.model.families))
-        for key in (symbol.name, local):
-            if key in entries:
-                return entries[key]
-        raise ModelError([Diagnostic("E301", f"`{path}` has no `{symbol.name}`", file.span)])
+        message, example = f"`{name}` has no value", f'`"{name}": ...`'
+        if family.names:
+            message, example = f"`{name}` has no values, {count(family.size, 'value')} expected", f'`"{name}": [...]`'
+        fix = f"write `: {unit} = ...` in the model, or {example} in a file for `--data`"
+        return ModelError([Diagnostic("E301", message, symbol.span, help=fix)])
 
     def _computed(self, symbol: sym.Symbol, value: sym.Expression | sym.DataArray) -> FloatArray:
         family = self.world.symbols[symbol.name]
@@ -315,6 +263,24 @@ class _Builder:
             self.seed,
         )
 
+    def _check_rows(self, instance: Instance) -> None:
+        """Evaluate everything over variables once: an index outside its family shows up here and not at a solver."""
+        evaluator = instance.evaluator(Floats(instance.first_point()))
+        parts = [(self.model.objective.value, SINGLE)]
+        for symbol in self.model.symbols.values():
+            if symbol.kind in (Kind.LET, Kind.REPORT) and symbol.name not in self.world.values:
+                assert symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray)
+                parts.append((symbol.value, self.world.symbols[symbol.name].table))
+        for family in instance.constraints:
+            parts += [(family.constraint.left, family.table), (family.constraint.right, family.table)]
+        for expression, table in parts:
+            try:
+                with np.errstate(all="ignore"):
+                    evaluator.family(expression, table)
+            except ModelError as error:
+                self.collector.diagnostics += [d for d in error.diagnostics if d not in self.collector.diagnostics]
+        self.collector.raise_errors()
+
     def _bounds(self, symbol: sym.Symbol, lower: FloatArray, upper: FloatArray) -> None:
         table = self.world.symbols[symbol.name].table
         for limit in symbol.limits:
@@ -354,10 +320,3 @@ def _in_si(symbol: sym.Symbol) -> sym.Symbol:
     """The symbol with the SI unit of its dimension: inline arrays are converted at their literals."""
     assert symbol.unit is not None
     return replace(symbol, unit=parse_unit(str(symbol.unit.dimension)))
-
-
-def _independent(space: sym.Space) -> bool:
-    """Whether no domain of a space uses an index before it."""
-    parts = [part for generator in space.generators for part in sym.domain_parts(generator.domain)]
-    return not any(isinstance(node, sym.IndexValue) for part in parts for node in sym.walk(part))
-

@@ -15,8 +15,7 @@ at the top: `model.learner.batch[3]`, `model.updates`, `model.cycle[3]`. All num
   (1.1 us a row); filling `_data` directly would save 0.6 us and depend on Pyomo's insides.
 """
 
-import keyword
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.magnitude import Magnitudes, size_of, value_of
 from mecdsl.pyomo_rows import bodies, relations
-from mecdsl.pyomo_sets import IndexSets, free_name
+from mecdsl.pyomo_sets import Index, IndexSets, free_name
 from mecdsl.syntax import Kind
 from mecdsl.tables import SINGLE, FloatArray, IntArray
 
@@ -97,25 +96,28 @@ class _Lowering:
     # Variables
 
     def _variable(self, family: VariableFamily) -> list[Any]:
+        """Bounds and start that all members share are given to Pyomo once, which copies them."""
         symbol = self.instance.model.symbols[family.name]
         block = self.sets.block(symbol.owner)
         index = self.sets.of_symbol(symbol)
-        component = pyo.Var(*index, domain=DOMAINS[family.domain], doc=_doc(symbol))
+        lower, upper = self.instance.lower[family.columns], self.instance.upper[family.columns]
+        bounds = (_shared(lower), _shared(upper))
+        component = pyo.Var(*index, domain=DOMAINS[family.domain], bounds=bounds, doc=_doc(symbol))
         block.add_component(free_name(block, family.name.rpartition(".")[2]), component)
         members = list(component.values())
-        part = family.columns
-        for name, values in (("lower", self.instance.lower[part]), ("upper", self.instance.upper[part])):
-            for row in np.flatnonzero(np.isfinite(values)):
+        for name, values, shared in zip(("lower", "upper"), (lower, upper), bounds, strict=True):
+            for row in np.flatnonzero(np.isfinite(values)).tolist() if shared is None else ():
                 setattr(members[row], name, float(values[row]))
-        self._values(members, self.instance.start[part], self.instance.fixed[part])
+        self._values(members, family)
         return members
 
-    @staticmethod
-    def _values(members: Sequence[Any], start: FloatArray, fixed: FloatArray) -> None:
+    def _values(self, members: Sequence[Any], family: VariableFamily) -> None:
         """Start and fixed values; a start of an integer variable need not be an integer."""
-        for row in np.flatnonzero(~np.isnan(start) & np.isnan(fixed)):
-            members[row].set_value(float(start[row]), skip_validation=True)
-        for row in np.flatnonzero(~np.isnan(fixed)):
+        start, fixed = self.instance.start[family.columns], self.instance.fixed[family.columns]
+        for member, value, given in zip(members, start.tolist(), (~np.isnan(start)).tolist(), strict=True):
+            if given:
+                member.set_value(value, skip_validation=True)
+        for row in np.flatnonzero(~np.isnan(fixed)).tolist():
             members[row].fix(float(fixed[row]), skip_validation=True)
 
     # Objective and constraints
@@ -221,10 +223,29 @@ class _Lowering:
             block.add_component(free_name(block, symbol.name.rpartition(".")[2]), component)
 
 
-def _component(kind: Any, index: Sequence[Any], items: Sequence[Any], doc: str | None) -> Any:
+class _Queue:
+    """Items for a rule to hand out; used up once a component is built, so copies and pickles take none along."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.remaining = iter(items)
+
+    def next_item(self, *_block_and_index: Any) -> Any:
+        return next(self.remaining)
+
+    def __reduce__(self) -> tuple[type["_Queue"], tuple[tuple[()]]]:
+        return _Queue, ((),)
+
+
+def _component(kind: Any, index: Index, items: Sequence[Any], doc: str | None) -> Any:
     """A component whose members, in the order of its index set, are the items."""
-    remaining: Iterator[Any] = iter(items)
-    return kind(*index, rule=lambda *_: next(remaining), doc=doc or None)
+    return kind(*index, rule=_Queue(items).next_item, doc=doc or None)
+
+
+def _shared(values: FloatArray) -> float | None:
+    """The one finite value of all entries; None if there is none."""
+    if len(values) and np.isfinite(values[0]) and bool((values == values[0]).all()):
+        return float(values[0])
+    return None
 
 
 def _doc(symbol: sym.Symbol) -> str | None:
@@ -242,7 +263,7 @@ def _refuse_nonsmooth(instance: Instance) -> None:
                 "E504",
                 f"`{name}` cannot be written for Pyomo: {shape.reason}",
                 shape.culprit or span,
-                help="state a maximum as a variable that is at least each of its parts",
+                help="use a variable instead: a maximum is a variable that is at least each of its parts",
             )
 
     objective = instance.model.objective

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mecdsl import symbolic as sym
 from mecdsl.diagnostics import Collector, Label, Span
-from mecdsl.syntax import Kind
+from mecdsl.syntax import FamilyKind, Kind
 
 
 def needs(model: sym.Model, name: str) -> Iterator[str]:
@@ -13,6 +13,7 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
     spaces: list[sym.Space] = []
     if name in model.families:
         spaces.append(model.families[name].space)
+        parts += model.families[name].ends or ()
     else:
         symbol = model.symbols[name]
         spaces.append(symbol.own_space)
@@ -88,6 +89,8 @@ def warn_unused(model: sym.Model, collector: Collector) -> None:
                 todo += _families(node.space)
             elif isinstance(node, sym.LinkEnd):
                 todo.append(node.family)
+            elif isinstance(node, sym.Membership) and isinstance(node.domain, sym.FamilyDomain):
+                todo.append(node.domain.family)
     for constraint in model.constraints:
         todo += _families(constraint.space)
     while todo:
@@ -95,6 +98,9 @@ def warn_unused(model: sym.Model, collector: Collector) -> None:
         if name not in used and (name in model.symbols or name in model.families):
             used.add(name)
             todo += needs(model, name)
+    for family in model.families.values():
+        if family.kind is FamilyKind.SET and family.name not in used:
+            collector.warning("W401", f"set `{family.name}` is never used", family.span, help="delete it, or use it")
     for symbol in model.symbols.values():
         if symbol.name in used or symbol.kind is Kind.REPORT:
             continue

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar
 
-from lark import Lark, Token
+from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from mecdsl import syntax
@@ -19,6 +19,7 @@ from mecdsl.parse_errors import describe
 from mecdsl.parse_tree import TreeBuilder
 
 MOST_SYNTAX_ERRORS = 20
+MOST_NESTING = 150  # Python's limit of 1000 calls, of which a pass takes three or four for each part of an expression
 STATEMENT_WORDS = (
     "model cite param set ordered node nodes links layers let var minimize maximize constraint form report start"
 ).split()
@@ -59,7 +60,9 @@ def _refuse_glued(word: Token | None, token: Token) -> None:
     if word is None or word.end_pos != token.start_pos or word.type in VALUES:
         return
     if word[-1:].isalpha() and (token[:1].isalnum() or token[:1] == "_"):
-        raise UnexpectedToken(Token.new_borrow_pos("GLUED", word + token, word), set())
+        raise UnexpectedToken(  # type: ignore[no-untyped-call]
+            Token.new_borrow_pos("GLUED", word + token, word), set()
+        )
 
 
 @cache
@@ -89,6 +92,7 @@ def parse(text: str, name: str = "<text>") -> syntax.Document:
             continue
         if collector.diagnostics:
             break
+        _refuse_deep(tree, source)
         try:
             document = TreeBuilder(source).transform(tree)
         except VisitError as error:
@@ -97,6 +101,27 @@ def parse(text: str, name: str = "<text>") -> syntax.Document:
             raise
         assert isinstance(document, syntax.Document)
         return document
+    raise ModelError(collector.errors)
+
+
+def _refuse_deep(tree: Tree[Token], source: Source) -> None:
+    """Raise `ModelError` for an expression the later passes, which call themselves for each part, cannot hold."""
+    level: list[Tree[Token]] = [tree]
+    for _ in range(MOST_NESTING):
+        level = [child for node in level for child in node.children if isinstance(child, Tree)]
+        if not level:
+            return
+    collector = Collector()
+    for node in level:
+        meta = node.meta
+        if not meta.empty:
+            collector.error(
+                "E003",
+                f"the expression is nested more than {MOST_NESTING} deep",
+                Span(source, meta.line, meta.column, meta.end_line, meta.end_column),
+                help="name its parts with `let`; write a long sum as `sum(x[i] for i in I)`",
+            )
+            break
     raise ModelError(collector.errors)
 
 

@@ -116,7 +116,8 @@ def _with_full_diagonal(found: Quadratics, rows: np.ndarray, result: np.ndarray)
         place = np.minimum(np.searchsorted(squares, codes), max(len(squares) - 1, 0))
         present = squares[place] == codes if len(squares) else np.zeros(len(codes), dtype=bool)
         result[row[off][~present]] = False
-    return rows[result[rows]]
+    still: np.ndarray = rows[result[rows]]
+    return still
 
 
 def _positive_semidefinite(first: np.ndarray, second: np.ndarray, value: np.ndarray) -> bool:
@@ -130,4 +131,3 @@ def _positive_semidefinite(first: np.ndarray, second: np.ndarray, value: np.ndar
     np.add.at(matrix, (two, one), 0.5 * value)
     eigenvalues = np.linalg.eigvalsh(matrix)
     return bool(eigenvalues[0] >= -1e-10 * max(1e-300, np.abs(eigenvalues).max()))
-

@@ -26,14 +26,16 @@ Objects = NDArray[np.object_]
 
 def bodies(found: Quadratics, columns: Objects) -> list[Any]:
     """The variable part of every row, without its constant; None where a row holds no variable."""
-    linear = _linear_terms(found, columns)
-    linear_ends = _ends(found.row, found.size)
-    if not len(found.quadratic_value):
-        return [_linear(linear[a:b]) for a, b in zip([0, *linear_ends], linear_ends, strict=False)]
-    quadratic = _quadratic_terms(found, columns)
-    ends = _ends(found.quadratic_row, found.size)
-    places = zip([0, *ends], ends, [0, *linear_ends], linear_ends, strict=False)
-    return [_sum(quadratic[a:b], linear[c:d]) for a, b, c, d in places]
+    linear, quadratic = _linear_terms(found, columns), _quadratic_terms(found, columns)
+    ends, quadratic_ends = _ends(found.row, found.size), _ends(found.quadratic_row, found.size)
+    counts, quadratic_counts = np.diff(ends, prepend=0), np.diff(quadratic_ends, prepend=0)
+    kinds = [SumExpression if count else LinearExpression for count in quadratic_counts.tolist()]
+    places = zip(kinds, [0, *quadratic_ends], quadratic_ends, [0, *ends], ends, strict=False)
+    result = [kind(quadratic[a:b] + linear[c:d]) for kind, a, b, c, d in places]
+    for row in np.flatnonzero(counts + quadratic_counts <= 1).tolist():
+        only = result[row].args
+        result[row] = only[0] if only else None
+    return result
 
 
 def relations(relation: str, row_bodies: Sequence[Any], bounds: Sequence[float]) -> list[Any]:
@@ -58,32 +60,15 @@ def _ends(rows: IntArray, size: int) -> list[int]:
 
 def _linear_terms(found: Quadratics, columns: Objects) -> list[Any]:
     pairs = zip(found.value.tolist(), columns[found.column].tolist(), strict=True)
-    return [MonomialTermExpression(pair) for pair in pairs]
+    return list(map(MonomialTermExpression, pairs))
 
 
 def _quadratic_terms(found: Quadratics, columns: Objects) -> list[Any]:
     """`(c x) y`, and `c x**2` for squares, so that solvers and readers see a square."""
-    factors = found.quadratic_value.tolist()
     first, second = columns[found.first].tolist(), columns[found.second].tolist()
-    triplets = zip(factors, first, second, strict=True)
-    square = found.first == found.second
-    if not square.any():
-        return [ProductExpression((MonomialTermExpression((c, x)), y)) for c, x, y in triplets]
-    return [
-        ProductExpression((c, PowExpression((x, 2))))
-        if same
-        else ProductExpression((MonomialTermExpression((c, x)), y))
-        for (c, x, y), same in zip(triplets, square.tolist(), strict=True)
-    ]
-
-
-def _linear(terms: list[Any]) -> Any:
-    if len(terms) > 1:
-        return LinearExpression(terms)
-    return terms[0] if terms else None
-
-
-def _sum(quadratic: list[Any], linear: list[Any]) -> Any:
-    if not quadratic:
-        return _linear(linear)
-    return SumExpression(quadratic + linear) if len(quadratic) + len(linear) > 1 else quadratic[0]
+    factors = found.quadratic_value.tolist()
+    scaled = map(MonomialTermExpression, zip(factors, first, strict=True))
+    terms = list(map(ProductExpression, zip(scaled, second, strict=True)))
+    for place in np.flatnonzero(found.first == found.second).tolist():
+        terms[place] = ProductExpression((factors[place], PowExpression((first[place], 2))))
+    return terms

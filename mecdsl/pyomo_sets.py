@@ -13,10 +13,13 @@ from mecdsl.tables import IntArray, Table
 
 Index = tuple[Any, ...]  # no set for a scalar, else one
 
+# Components that solver interfaces and users put into a model under these names.
+SUFFIXES = frozenset({"dual", "rc", "slack", "scaling_factor"})
+
 
 def free_name(block: Any, name: str, taken: Sequence[str] = ()) -> str:
     """The name, with a `_` behind it for as long as Pyomo, Python or a component of the block uses it."""
-    while keyword.iskeyword(name) or name in taken or hasattr(block, name):
+    while keyword.iskeyword(name) or name in SUFFIXES or name in taken or hasattr(block, name):
         name += "_"
     return name
 
@@ -73,8 +76,6 @@ class IndexSets:
                 product = product * factor
             return product
         found = self._set(space, names, table)
-        if len(found) != table.size:  # a list that names an index twice
-            found = pyo.RangeSet(0, table.size - 1)
         block.add_component(free_name(block, f"{name}_index", self._names(block)), found)
         return found
 
@@ -121,23 +122,14 @@ class IndexSets:
     ) -> Any:
         domains = [generator.domain for generator in space.generators for _ in generator.names]
         columns = [table.columns[name] for name in names]
-        words = [labels or self._words(domain) for domain in domains]
+        words = [labels or self.instance.world.label_names(domain) for domain in domains]
         if len(columns) == 1 and words[0] is None and _contiguous(columns[0]):
             return pyo.RangeSet(int(columns[0][0]), int(columns[0][-1]))
         parts = [_labels(column, text) for column, text in zip(columns, words, strict=True)]
-        if len(parts) == 1:
-            return pyo.Set(initialize=parts[0], dimen=1)
-        return pyo.Set(initialize=list(zip(*parts, strict=True)), dimen=len(parts))
-
-    def _words(self, domain: sym.Domain) -> tuple[str, ...] | None:
-        """The names of the labels of a domain; None for integers."""
-        if not isinstance(domain, sym.FamilyDomain):
-            return None
-        family = self.instance.model.families[domain.family]
-        if family.labels is not None:
-            return family.labels
-        generators = family.space.generators
-        return self._words(generators[0].domain) if len(generators) == 1 and family.arity == 1 else None
+        rows = list(zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
+        if len(set(rows)) != len(rows):  # a list of integers that names one twice: count the rows
+            return pyo.RangeSet(0, len(rows) - 1)
+        return pyo.Set(initialize=rows, dimen=len(parts))
 
 
 def _contiguous(labels: IntArray) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
-from mecdsl.forms import FormedDocument
+from mecdsl.forms import KIND_WORDS, FormedDocument
 from mecdsl.resolve_expression import ExpressionResolver, Unresolved, part_of_unit
 from mecdsl.scope import NODE_KINDS, FamilyHead, IndexInfo, Names, Scope, SymbolHead
 from mecdsl.syntax import FamilyKind, Kind
@@ -13,7 +13,6 @@ from mecdsl.units import DIMENSIONLESS, Unit, UnitError, parse_unit
 
 RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
-KIND_WORDS = {Kind.PARAM: "parameter", Kind.VAR: "variable", Kind.LET: "definition", Kind.REPORT: "report"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,8 @@ class _Resolver:
                     if claim(name, statement.name_span):
                         self.names.families[name] = FamilyHead(statement)
                         self._collect_members(statement, claim)
+                    for label in _label_names(statement):  # a member is a value, so its name is unique as well
+                        claim(label.name, label.span)
                 case syntax.Declaration(name=name):
                     owner = name.split(".", 1)[0] if "." in name else None
                     if claim(name, statement.name_span):
@@ -511,12 +512,16 @@ class _Resolver:
 
 def _set_labels(declared: syntax.Family) -> tuple[str, ...] | None:
     """The names of `set S = {a, b}`, or None for numbers and ranges."""
+    return tuple(label.name for label in _label_names(declared)) or None
+
+
+def _label_names(declared: syntax.Family) -> tuple[syntax.Name, ...]:
+    """The members of `set S = {a, b}` as written; nothing for numbers and ranges."""
     members = declared.members
-    if not isinstance(members, syntax.Listing) or members.brackets != "{}" or not members.items:
-        return None
-    if all(isinstance(item, syntax.Name) for item in members.items):
-        return tuple(item.name for item in members.items if isinstance(item, syntax.Name))
-    return None
+    if not isinstance(members, syntax.Listing) or members.brackets != "{}":
+        return ()
+    names = tuple(item for item in members.items if isinstance(item, syntax.Name))
+    return names if len(names) == len(members.items) else ()
 
 
 def _is_unit(text: str) -> bool:

@@ -5,6 +5,7 @@ A reference is read from left to right: a family, a symbol that still waits for 
 
 import math
 from dataclasses import dataclass
+from itertools import permutations
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
@@ -81,7 +82,7 @@ class ExpressionResolver:
         """The symbolic expression. Raises `Unresolved` after reporting every fault in it."""
         match expression:
             case syntax.Quantity():
-                return self._quantity(expression)
+                return self._quantity(expression, scope)
             case syntax.Name() | syntax.Attribute() | syntax.Subscript():
                 return self._finish(self._reference(expression, scope), expression.span)
             case syntax.Unary(operator=operator):
@@ -126,7 +127,7 @@ class ExpressionResolver:
             raise Unresolved
         return tuple(resolved)
 
-    def _quantity(self, quantity: syntax.Quantity) -> sym.Constant:
+    def _quantity(self, quantity: syntax.Quantity, scope: Scope) -> sym.Constant:
         if quantity.value == "inf":
             return sym.Constant(math.inf, None, quantity.span)
         value = float(quantity.value)
@@ -135,18 +136,19 @@ class ExpressionResolver:
         try:
             unit = parse_unit(quantity.unit)
         except UnitError as error:
-            raise self._unknown_unit(quantity, error) from None
+            raise self._unknown_unit(quantity, error, scope) from None
         return sym.Constant(unit.to_si(value), unit.dimension, quantity.span)
 
-    def _unknown_unit(self, quantity: syntax.Quantity, error: UnitError) -> Unresolved:
+    def _unknown_unit(self, quantity: syntax.Quantity, error: UnitError, scope: Scope) -> Unresolved:
         """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and names."""
         text = quantity.unit or ""
         first = text.replace("/", "*").split("*")[0]
         rest = text[len(first) :]
         help_text = error.help
-        if first in self.names.symbols or any(name.endswith("." + first) for name in self.names.symbols):
+        known = {*scope.indices, *(part for name in self.names.symbols for part in (name, name.split(".")[-1]))}
+        if first in known:
             help_text = f"a product is written `{quantity.value}*{text}`"
-        elif rest and any(part in self.names.symbols for part in rest.replace("/", "*").split("*") if part):
+        elif known & set(rest.replace("/", "*").split("*")):
             help_text = f"put blanks round the operator after the unit: `{quantity.value} {first} {rest[0]} {rest[1:]}`"
         return self._fail("E114", error.message, part_of_unit(quantity.span, text, error), help=help_text)
 
@@ -323,7 +325,9 @@ class ExpressionResolver:
                 help=help_text,
             )
         for (name, info), index in zip(wanted, reference.indices, strict=True):
-            self._check_index(reference.name, name, info, index, head.declared.name_span)
+            if not self.names.compatible(self.index_info(index), info):
+                fix = self._order_fix(reference, [info for _, info in wanted])
+                raise self._wrong_family(reference.name, name, info, index, head.declared.name_span, fix)
         indices = tuple(reference.indices)
         return sym.Lookup(reference.name, indices, reference.span, reference.by_row)
 
@@ -344,19 +348,29 @@ class ExpressionResolver:
             case _:
                 return IndexInfo()
 
-    def _check_index(
-        self, symbol: str, name: str, wanted: IndexInfo, index: sym.Expression, declared: Span
-    ) -> None:
+    def _order_fix(self, reference: _Symbol, wanted: list[IndexInfo]) -> str | None:
+        """The indices in the one other order in which they all fit, if they were only mixed up."""
+        fits = [
+            order
+            for order in permutations(reference.indices)
+            if all(self.names.compatible(self.index_info(i), info) for i, info in zip(order, wanted, strict=True))
+        ]
+        if len(fits) != 1:
+            return None
+        return f"write `{reference.name}[{', '.join(index.span.text for index in fits[0])}]`"
+
+    def _wrong_family(
+        self, symbol: str, name: str, wanted: IndexInfo, index: sym.Expression, declared: Span, fix: str | None
+    ) -> Unresolved:
         given = self.index_info(index)
-        if self.names.compatible(given, wanted):
-            return
         needs = f"members of `{wanted.family}`" if wanted.family else f"`{wanted.root}`"
         runs = f"runs over `{given.family}`" if given.family else f"is one of the {INTEGERS}"
-        raise self._fail(
+        return self._fail(
             "E105",
             f"`{index.span.text}` {runs}, `{symbol}` is indexed by {needs}",
             index.span,
             labels=(Label(declared, f"declared over `{name}`"),),
+            help=fix,
         )
 
     # Sets and generators

@@ -215,4 +215,3 @@ def _whole(value: float) -> float | int | None:
 def unit_text(dimension: Dimension | None) -> str:
     """The SI unit of a dimension; `1` for a plain number."""
     return "1" if dimension is None else str(dimension)
-

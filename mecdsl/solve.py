@@ -19,17 +19,39 @@ from mecdsl.verify import verify
 
 # For each class the general backends in the order `auto` tries them, with the reason.
 PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
-    ProblemClass.LP: (("highs", "linear"), ("scip", "linear"), ("ipopt", "linear, so a local optimum is global")),
+    ProblemClass.LP: (
+        ("highs", "linear"),
+        ("scip", "linear"),
+        ("ipopt", "linear, so a local optimum is global"),
+    ),
     ProblemClass.MILP: (("highs", "linear with integers"), ("scip", "linear with integers")),
-    ProblemClass.QP: (("highs", "convex quadratic objective"), ("ipopt", "convex, so a local optimum is global")),
-    ProblemClass.MIQP: (("scip", "convex quadratic objective with integers"), ("bonmin", "convex with integers")),
-    ProblemClass.NONCONVEX_QP: (("scip", "nonconvex: needs branch and bound for a proof"), ("ipopt", "continuous")),
+    ProblemClass.QP: (
+        ("highs", "convex quadratic objective"),
+        ("ipopt", "convex, so a local optimum is global"),
+    ),
+    ProblemClass.MIQP: (
+        ("scip", "convex quadratic objective with integers"),
+        ("bonmin", "convex with integers"),
+    ),
+    ProblemClass.NONCONVEX_QP: (
+        ("scip", "nonconvex: needs branch and bound for a proof"),
+        ("ipopt", "continuous"),
+    ),
     ProblemClass.NONCONVEX_MIQP: (("scip", "nonconvex with integers"),),
     ProblemClass.QCP: (("ipopt", "convex, so a local optimum is global"), ("scip", "quadratic constraints")),
-    ProblemClass.MIQCP: (("scip", "convex quadratic constraints with integers"), ("bonmin", "convex with integers")),
-    ProblemClass.NONCONVEX_QCP: (("scip", "nonconvex: needs branch and bound for a proof"), ("ipopt", "continuous")),
+    ProblemClass.MIQCP: (
+        ("scip", "convex quadratic constraints with integers"),
+        ("bonmin", "convex with integers"),
+    ),
+    ProblemClass.NONCONVEX_QCP: (
+        ("scip", "nonconvex: needs branch and bound for a proof"),
+        ("ipopt", "continuous"),
+    ),
     ProblemClass.NONCONVEX_MIQCP: (("scip", "nonconvex with integers"),),
-    ProblemClass.NLP: (("ipopt", "nonlinear and continuous; `scip` would give a proof"), ("scip", "nonlinear")),
+    ProblemClass.NLP: (
+        ("ipopt", "nonlinear and continuous; `scip` would give a proof"),
+        ("scip", "nonlinear"),
+    ),
     ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "nonlinear with integers")),
 }
 

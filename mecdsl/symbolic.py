@@ -104,9 +104,7 @@ class Aggregate:
     span: Span
 
 
-Expression = (
-    Constant | IndexValue | Lookup | LinkEnd | Operation | Choice | Function | Membership | Aggregate
-)
+Expression = Constant | IndexValue | Lookup | LinkEnd | Operation | Choice | Function | Membership | Aggregate
 
 # Sets ----------------------------------------------------------------------------------------------------------
 

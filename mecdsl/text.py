@@ -11,7 +11,7 @@ from mecdsl.compare import Comparison, Entry
 from mecdsl.instance import Instance
 from mecdsl.problem import FamilyReport, Problem
 from mecdsl.result import Result, Violation
-from mecdsl.solution import Termination
+from mecdsl.solution import Guarantee, Termination
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.units import Dimension, Unit, format_value, parse_unit
 
@@ -147,9 +147,7 @@ def show_text(instance: Instance, problem: Problem) -> str:
         ]
         if rows:
             parts.append(f"{title}\n" + _three(rows))
-    variables = [
-        [f"{s.name}{_index(s.space)}", _domain(instance, s), s.doc] for s in model.of_kind(Kind.VAR)
-    ]
+    variables = [[f"{s.name}{_index(s.space)}", _domain(instance, s), s.doc] for s in model.of_kind(Kind.VAR)]
     if variables:
         parts.append("variables\n" + _three(variables))
     sense, goal = model.objective.sense, model.objective
@@ -172,10 +170,9 @@ def _three(rows: Sequence[Sequence[str]]) -> str:
         if len(first) <= WIDTH - 2 - len(doc):
             lines.append(f"{first}  {doc}".rstrip())
             continue
-        lines += textwrap.wrap(first.strip(), WIDTH, initial_indent="  ", subsequent_indent=" " * (width + 4),
-                               break_long_words=False, drop_whitespace=True) if len(first) > WIDTH else [first]  # fmt: skip
-        if doc:
-            lines += textwrap.wrap(doc, WIDTH, initial_indent=" " * (width + 4), subsequent_indent=" " * (width + 4))
+        blanks = " " * (width + 4)
+        lines += textwrap.wrap(first, WIDTH, subsequent_indent=blanks, break_long_words=False)
+        lines += textwrap.wrap(doc, WIDTH, initial_indent=blanks, subsequent_indent=blanks)
     return "\n".join(lines)
 
 
@@ -299,45 +296,57 @@ def seconds_text(result: Result) -> str:
 
 def comparison_text(comparison: Comparison, headline_text: str) -> str:
     """One row per backend and form, best proven bound below, reasons of refusals last."""
-    rows: list[list[str]] = []
-    for entry in comparison.entries:
-        rows.append(_entry_row(entry))
-    header = ("backend", "form", "objective", "bound", "distance", "violation", "seconds", "guarantee")
-    lines = [headline_text, "", table(rows, header, indent=0, right="  rrrrr")]
-    for form, bound in comparison.best_bounds.items():
-        lines.append("")
-        name = f" (form {form})" if form else ""
-        lines.append(f"best proven bound{name}: {bound:.10g}")
+    lines = [headline_text]
+    header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
+    forms = list(dict.fromkeys(entry.asked_form for entry in comparison.entries))
+    for form in forms:
+        rows = [_entry_row(entry) for entry in comparison.entries if entry.asked_form == form]
+        title = [f"form {form or 'base'}"] if len(forms) > 1 else []
+        lines += ["", *title, table(rows, header, indent=0, right=" rrrrr")]
+        if form in comparison.best_bounds:
+            lines.append(f"best proven bound: {comparison.best_bounds[form]:.10g}")
+    lines.append("")
     for entry in comparison.entries:
         if entry.bounds_only:
-            note = f"{entry.backend} solves form {entry.form}: its optimum is a bound, not a plan"
-            lines.append(paragraph(note))
+            assert entry.result is not None
+            proven = entry.result.guarantee is Guarantee.GLOBAL
+            worth = "its optimum is a bound, not a plan" if proven else "neither a plan nor a proven bound"
+            lines.append(paragraph(f"* {entry.backend} solves form {entry.form}: {worth}"))
         elif entry.result is None:
             lines.append(paragraph(f"{entry.backend} did not run: {entry.reason}"))
         else:
             lines += [paragraph(f"{entry.backend}: {fault}") for fault in entry.result.faults]
             if entry.result.objective is None and entry.result.solution.message:
                 lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
+    lines.append(paragraph("distance: of the objective to the best proven bound; violation: relative to the terms"))
     return "\n".join(lines)
 
 
+SHORT = {
+    Guarantee.GLOBAL: "global",
+    Guarantee.LOCAL: "local",
+    Guarantee.FEASIBLE: "feasible",
+    Guarantee.INFEASIBLE: "infeasible",
+    Guarantee.LOCALLY_INFEASIBLE: "infeasible?",
+    Guarantee.UNBOUNDED: "unbounded",
+}
+
+
 def _entry_row(entry: Entry) -> list[str]:
-    form = entry.form or "base"
     result = entry.result
     if result is None:
-        return [entry.backend, form, "-", "-", "-", "-", "-", "did not run"]
-    distance = "bound" if entry.bounds_only else "-" if entry.distance is None else f"{entry.distance:.1e}"
+        return [entry.backend, "-", "-", "-", "-", "-", "did not run"]
+    distance = "relaxed" if entry.bounds_only else "-" if entry.distance is None else f"{entry.distance:.1e}"
     if entry.distance == 0.0:
         distance = "0"
     violation = "-" if result.max_violation is None else f"{result.max_violation:.0e}"
     seconds = f"{result.seconds.get('solve', 0.0):.3f}"
     return [
-        entry.backend,
-        form,
+        entry.backend + ("*" if entry.bounds_only else ""),
         number(result.objective, 8),
         number(result.bound, 8),
         distance,
         "0" if result.max_violation == 0 else violation,
         seconds,
-        status_text(result),
+        SHORT.get(result.guarantee, "NOT VERIFIED" if result.objective is not None else result.termination.value),
     ]

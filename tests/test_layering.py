@@ -27,7 +27,18 @@ STAGES: list[list[str]] = [
         "check",
         "forms",
     ],
-    ["jets", "sparse_rows", "tables", "algebra", "evaluate", "data", "data_places", "bind", "instantiate", "instance"],
+    [
+        "jets",
+        "sparse_rows",
+        "tables",
+        "algebra",
+        "evaluate",
+        "data",
+        "data_places",
+        "bind",
+        "instantiate",
+        "instance",
+    ],
     ["coefficients", "problem", "derivatives", "scaling", "magnitude", "solution"],
     ["lower_pyomo", "export"],
     ["verify", "result"],
@@ -69,9 +80,7 @@ def imported(text: str, name: str, is_package: bool, known: frozenset[str]) -> I
             case ast.ImportFrom():
                 base = origin(node, name, is_package)
                 # `__version__` costs nothing to import and every stage may state it
-                members = [
-                    alias.name for alias in node.names if (base, alias.name) != ("mecdsl", "__version__")
-                ]
+                members = [alias.name for alias in node.names if (base, alias.name) != ("mecdsl", "__version__")]
                 targets = [f"{base}.{item}" if f"{base}.{item}" in known else base for item in members]
             case ast.Call(
                 func=ast.Attribute(attr="import_module") | ast.Name(id="import_module"),
@@ -171,8 +180,6 @@ def lazy():
 
 def test_command_line_starts_without_the_slow_packages() -> None:
     program = f"import sys, mecdsl.cli; print([name for name in {SLOW_PACKAGES!r} if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -1,0 +1,225 @@
+"""Ipopt: continuous problems with smooth functions, convex or not, from the families' own derivatives.
+
+Choices:
+
+- The problem is scaled (`mecdsl.backends.local_program`).
+- A local optimum of a problem proven convex (class LP, convex QP, convex QCP) is a global one. No bound is given for it,
+  as nothing but the first-order conditions says so.
+- The final point lies inside the bounds, and up to 1e-8 outside the rows (see `mecdsl.backends.ipopt_core`). In `x <= 9 y` with both
+  at 0 that is all there is; so variables that all but reach a bound are put onto it.
+- Where neither the user nor the model gives every start value, and the first start leads nowhere, a second one
+  (`mecdsl.scaling.reference_point`) is tried: in the corner of the bounds a product of two variables has no slope.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backends.constant_rows import crossed_bounds, false_row
+from mecdsl.backends.local_program import LocalProgram, from_arrays, from_pyomo
+from mecdsl.backends.nlp_problem import NlpProblem
+from mecdsl.backends.solver_output import solver_output
+from mecdsl.classify import Degree, ProblemClass
+from mecdsl.derivatives import smooth_program
+from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.instance import Instance
+from mecdsl.problem import Problem
+from mecdsl.scaling import reference_point
+from mecdsl.solution import Guarantee, Iteration, Solution, Termination
+from mecdsl.tables import FloatArray
+from mecdsl.verify import find_violations
+
+if TYPE_CHECKING:
+    from mecdsl.backends.ipopt_core import IpoptOutcome
+
+CONVEX: Final = frozenset({ProblemClass.LP, ProblemClass.QP, ProblemClass.QCP})
+CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
+SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
+SAME_OBJECTIVE: Final = 1e-7  # relative
+WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
+
+
+class Ipopt:
+    """Ipopt from arrays, or through Pyomo with `via="pyomo"`."""
+
+    name = "ipopt"
+    capabilities = Capabilities(
+        title="Ipopt",
+        classes=CONTINUOUS,
+        guarantee=Guarantee.LOCAL,
+        reference="Wächter and Biegler, On the implementation of an interior-point filter line-search algorithm for "
+        "large-scale nonlinear programming, Math. Program. 106, 2006",
+        multipliers=True,
+        warm_start=True,
+        time_limit=True,
+        pyomo=True,
+    )
+
+    def availability(self) -> Availability:
+        """Whether cyipopt can be imported."""
+        try:
+            import cyipopt
+        except ImportError as error:
+            return Availability(False, reason=str(error))
+        library = ".".join(str(part) for part in cyipopt.IPOPT_VERSION)
+        return Availability(True, {"ipopt": library, "cyipopt": cyipopt.__version__})
+
+    def accepts(self, request: Request) -> Acceptance:
+        """Every continuous class of smooth functions."""
+        accepted = accepts_class(self, request.problem)
+        return accepted if not accepted.accepted else _smooth(request.problem)
+
+    def solve(self, request: Request) -> Solution:
+        """A local optimum, a global one where the problem is proven convex, with multipliers.
+
+        Raises `ModelError` E505 for an option Ipopt does not know or a value it does not take, E311 for a coefficient
+        that is not finite.
+        """
+        _require_known(request.options.raw)
+        return replace(_solve(request), versions=self.availability().versions)
+
+
+def _smooth(problem: Problem) -> Acceptance:
+    for report in (problem.objective, *problem.families):
+        if report.degree is Degree.NONSMOOTH and report.size:
+            line = f", line {report.place.line}" if report.place else ""
+            return Acceptance(
+                False, f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}"
+            )
+    return Acceptance(True)
+
+
+def _solve(request: Request) -> Solution:
+    started = time.perf_counter()
+    instance = request.instance
+    program = smooth_program(instance)
+    conflict = crossed_bounds(instance) or false_row(instance, program.constant_rows)
+    if conflict:
+        return Solution("ipopt", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
+    if not len(program.columns):
+        return _single_point(instance)
+    local = from_pyomo(instance) if request.options.via == "pyomo" else from_arrays(program)
+    lowered = time.perf_counter()
+    solution = _solution(local, _run(local, request), request.problem)
+    seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered}
+    return replace(solution, seconds=seconds)
+
+
+def _single_point(instance: Instance) -> Solution:
+    """Every column is fixed and no row is false: the one point is the optimum."""
+    x = instance.first_point()
+    value = instance.objective(x)
+    none = {family.name: np.zeros(family.size) for family in instance.constraints}
+    return Solution("ipopt", Termination.OPTIMAL, Guarantee.GLOBAL, x, value, value, none)
+
+
+def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
+    """Ipopt from the first start that leads somewhere."""
+    from mecdsl.backends.ipopt_core import solve_ipopt
+
+    options, began = request.options, time.perf_counter()
+    outcome: IpoptOutcome | None = None
+    with solver_output(echo=options.log):
+        for start in _starts(request):
+            limit = _remaining(options.time_limit, began)
+            found = solve_ipopt(
+                local.started_at(start), limit, log=options.log, raw=options.raw, should_stop=request.should_stop
+            )
+            if outcome is None or found.termination is Termination.LOCALLY_OPTIMAL:
+                outcome = found
+            if found.termination not in WORTH_A_SECOND_START or limit == SHORTEST:
+                break
+    assert outcome is not None
+    return outcome
+
+
+SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
+
+
+def _remaining(limit: float | None, began: float) -> float | None:
+    return None if limit is None else max(SHORTEST, limit - (time.perf_counter() - began))
+
+
+def _starts(request: Request) -> list[FloatArray]:
+    """Points to start from, in order; a given start is complete and the only one."""
+    instance, given = request.instance, request.options.start
+    first = instance.first_point()
+    if given is not None:
+        return [instance.complete(np.where(np.isfinite(given), given, first))]
+    if not np.isnan(instance.start[instance.free]).any():
+        return [first]
+    return [first, np.clip(reference_point(instance), instance.lower, instance.upper)]
+
+
+def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) -> Solution:
+    termination, guarantee, message = outcome.termination, Guarantee.NONE, outcome.message
+    if termination is Termination.LOCALLY_OPTIMAL:
+        guarantee = Guarantee.LOCAL
+        if outcome.status == SUCCEEDED and problem.problem_class in CONVEX:
+            termination, guarantee = Termination.OPTIMAL, Guarantee.GLOBAL
+            message = "the problem is convex, so the local optimum is global"
+    elif termination is Termination.LOCALLY_INFEASIBLE:
+        guarantee = Guarantee.LOCALLY_INFEASIBLE
+    elif termination is Termination.INFEASIBLE:
+        guarantee = Guarantee.INFEASIBLE
+    useful = outcome.feasible and termination is not Termination.INFEASIBLE_OR_UNBOUNDED
+    x = _tidied(local, local.point(outcome.x)) if outcome.x is not None and useful else None
+    if x is not None and guarantee is Guarantee.NONE:
+        guarantee = Guarantee.FEASIBLE
+    found = outcome.constraint_multipliers
+    solved = outcome.termination is Termination.LOCALLY_OPTIMAL
+    multipliers = local.multipliers(found) if solved and found is not None else {}
+    return Solution(
+        "ipopt",
+        termination,
+        guarantee,
+        x,
+        None if x is None else local.instance.objective(x),
+        None,
+        multipliers,
+        _iterations(outcome.iterations, local.objective_factor),
+        {} if outcome.violation is None else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
+        f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
+    )
+
+
+def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
+    """The point with variables on the bounds they all but reach, if that costs neither feasibility nor objective."""
+    instance, moved = local.instance, local.at_bounds(x)
+    before, after = instance.objective(x), instance.objective(moved)
+    if not abs(after - before) <= SAME_OBJECTIVE * abs(before):
+        return x
+    worse = {violation.family for violation in find_violations(instance, moved) if not violation.accepted}
+    return x if worse and worse - {v.family for v in find_violations(instance, x) if not v.accepted} else moved
+
+
+def _iterations(found: tuple[Iteration, ...], factor: float) -> tuple[Iteration, ...]:
+    """Objectives back in the units and sense of the model."""
+    return tuple(
+        replace(step, objective=None if step.objective is None else step.objective / factor) for step in found
+    )
+
+
+def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
+    """Try the options on a problem of one variable; raises `ModelError` E505 for one that Ipopt refuses."""
+    if not raw:
+        return
+    from mecdsl.backends.ipopt_core import solve_ipopt
+
+    none, one, first = np.zeros(0), np.ones(1), np.zeros(1, dtype=np.int64)
+    square: Callable[[FloatArray], float] = lambda x: float(x[0] ** 2)  # noqa: E731
+    problem = NlpProblem(
+        -one, one, none, none, 0.5 * one, square, lambda x: 2.0 * x, lambda x: none, lambda x: none,
+        first[:0], first[:0], lambda x, y, weight: 2.0 * weight * one, first, first,
+    )  # fmt: skip
+    with solver_output():
+        for name, value in raw.items():
+            try:
+                solve_ipopt(problem, raw={name: value, "print_level": 0})
+            except ValueError as error:
+                message = f"Ipopt has no option `{name}` that takes `{value}`"
+                raise ModelError([Diagnostic("E505", message)]) from error

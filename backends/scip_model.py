@@ -1,0 +1,299 @@
+"""An instance as a SCIP problem, built from arrays and scaled by powers of two.
+
+- Rows of degree two or less come from coefficient triplets: one dictionary of monomials a row, which is the cheapest
+  way into PySCIPOpt (about 2 us a coefficient; its operators and its matrix API take several times that).
+- Rows above degree two are expression trees whose leaves are `VarExpr`, not variables: products of variables would be
+  multiplied out into monomials in Python, and a square of a sum of 1000 terms has half a million of them.
+- SCIP takes linear objectives only; any other becomes a variable that bounds it from the right side.
+- Fixed columns are numbers. Rows without a free variable are left out if true; a false one ends the matter.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pyscipopt import Expr, Model
+from pyscipopt.scip import ExprCons, SumExpr, Term, VarExpr
+
+from mecdsl.algebra import Objects, Value
+from mecdsl.backends.constant_rows import crossed_bounds, false_row
+from mecdsl.classify import Degree
+from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.evaluate import Evaluator
+from mecdsl.instance import ConstraintFamily, Instance, difference
+from mecdsl.scaling import Scaling, scale
+from mecdsl.tables import SINGLE, FloatArray, IntArray
+
+BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
+ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScipModel:
+    """A SCIP problem and the way back from it.
+
+    `columns`: instance columns of `variables`. `bounding`: the variable that bounds a nonlinear objective, or None.
+    `conflict`: why no point is feasible, where that shows without solving; the problem is then incomplete.
+    """
+
+    instance: Instance
+    scaling: Scaling
+    model: Any
+    columns: IntArray
+    variables: tuple[Any, ...]
+    bounding: Any
+    conflict: str
+
+    def point(self, solution: Any) -> FloatArray:
+        """All columns of the instance in SI."""
+        values = np.array([solution[variable] for variable in self.variables], dtype=np.float64)
+        return unscaled(self.instance, self.scaling, self.columns, values)
+
+    def value(self, scaled: float) -> float:
+        """A value of SCIP's objective in SI."""
+        return scaled / self.scaling.objective
+
+    def objective(self, solution: Any) -> float:
+        """The objective of a solution in SI: SCIP's number, freed from the tolerance of the row that bounds it."""
+        scaled = float(self.model.getSolObjVal(solution))
+        if self.bounding is None:
+            return self.value(scaled)
+        exact = self.instance.objective(self.point(solution))
+        close = abs(exact * self.scaling.objective - scaled) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
+        return exact if close else self.value(scaled)
+
+    def endless(self, solution: Any) -> str:
+        """A column that runs where SCIP's arithmetic ends, by name; empty if there is none.
+
+        SCIP calls such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is its infinity.
+        """
+        for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
+            value = float(solution[variable])
+            bound = self.instance.upper[column] if value > 0.0 else self.instance.lower[column]
+            if abs(value) >= ENDLESS and np.isinf(bound):
+                return f"`{self.instance.column_name(column)}`"
+        return ""
+
+
+def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray) -> FloatArray:
+    """All columns of an instance from SCIP's values of its free `columns`.
+
+    Integers are rounded and overshoot of a bound is cut off, since SCIP has both to its tolerance.
+    """
+    x = instance.complete(np.zeros(instance.columns))
+    found = np.clip(values * scaling.column[columns], instance.lower[columns], instance.upper[columns])
+    x[columns] = np.where(instance.integral[columns], np.round(found), found)
+    return x
+
+
+def scip_model(instance: Instance) -> ScipModel:
+    """The SCIP problem of an instance. Raises `ModelError` where a coefficient is not finite."""
+    return _Lowering(instance).run()
+
+
+class Expressions(Objects):
+    """Expressions of PySCIPOpt; minimum and maximum through absolute values, which SCIP knows."""
+
+    def __init__(self, columns: NDArray[np.object_]) -> None:
+        super().__init__(columns, FUNCTIONS, total)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
+        if name in EXTREMES:
+            result, *others = (np.asarray(argument, dtype=object) for argument in arguments)
+            for other in others:
+                result = np.asarray(np.frompyfunc(EXTREMES[name], 2, 1)(result, other), dtype=object)
+            return result
+        return super().call(name, arguments)
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
+        result = np.full(size, None, dtype=object)
+        for row, item in zip(parent.tolist(), np.asarray(value, dtype=object), strict=True):
+            result[row] = item if result[row] is None else EXTREMES[name](result[row], item)
+        return result
+
+
+def total(terms: Iterable[Any]) -> Any:
+    """The sum of numbers and expressions, in time linear in their number (`+` copies what it has so far)."""
+    result = SumExpr()
+    for term in terms:
+        if isinstance(term, int | float):
+            result.constant += term
+        elif isinstance(term, SumExpr):
+            result.constant += term.constant
+            result.children.extend(term.children)
+        else:
+            result.children.append(term)
+    return result if result.children else float(result.constant)
+
+
+def _function(of_number: Callable[[float], Any], name: str) -> Callable[[Any], Any]:
+    def apply(argument: Any) -> Any:
+        if isinstance(argument, int | float):
+            with np.errstate(all="ignore"):
+                return float(of_number(argument))
+        return getattr(argument, name)()
+
+    return apply
+
+
+def _absolute(argument: Any) -> Any:
+    return abs(argument)
+
+
+def _largest(left: Any, right: Any) -> Any:
+    return 0.5 * (left + right) + 0.5 * _absolute(left - right)
+
+
+def _smallest(left: Any, right: Any) -> Any:
+    return 0.5 * (left + right) - 0.5 * _absolute(left - right)
+
+
+FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "ln": _function(np.log, "log"),
+    "exp": _function(np.exp, "exp"),
+    "sqrt": _function(np.sqrt, "sqrt"),
+    "abs": _absolute,
+}
+EXTREMES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {"max": _largest, "min": _smallest}
+
+
+class _Lowering:
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.scaling = scale(instance)
+        self.model = Model(instance.model.name)
+        self.columns: IntArray = np.flatnonzero(instance.free).astype(np.int64)
+        self.constant: list[int] = []  # rows without a free variable
+        self.bounding: Any = None
+
+    def run(self) -> ScipModel:
+        self.variables = self._add_variables()
+        self.monomials = [Term(variable) for variable in self.variables]
+        self.position = np.full(self.instance.columns, -1)
+        self.position[self.columns] = np.arange(len(self.columns))
+        self._add_objective()
+        self._add_rows()
+        conflict = crossed_bounds(self.instance)
+        conflict = conflict or false_row(self.instance, np.array(self.constant, dtype=np.int64))
+        return ScipModel(
+            self.instance,
+            self.scaling,
+            self.model,
+            self.columns,
+            tuple(self.variables),
+            self.bounding,
+            conflict,
+        )
+
+    def _add_variables(self) -> list[Any]:
+        lower = (self.instance.lower / self.scaling.column)[self.columns].tolist()
+        upper = (self.instance.upper / self.scaling.column)[self.columns].tolist()
+        kinds = np.where(self.instance.integral[self.columns], "I", "C").tolist()
+        return [
+            self.model.addVar(
+                name=f"x{column}",
+                vtype=kind,
+                lb=low if math.isfinite(low) else None,
+                ub=high if math.isfinite(high) else None,
+            )
+            for column, kind, low, high in zip(self.columns.tolist(), kinds, lower, upper, strict=True)
+        ]
+
+    # Objective and rows; all expressions are scaled
+
+    def _add_objective(self) -> None:
+        stated, factor = self.instance.model.objective, self.scaling.objective
+        degree = self.instance.checked.shapes.shape(stated.value).degree
+        sense = "maximize" if self.instance.maximize else "minimize"
+        if degree <= Degree.QUADRATIC:
+            found = objective_coefficients(self.instance)
+            terms = self._terms(found, np.array([factor]))[0]
+            constant = factor * float(found.constant[0])
+            if not len(found.quadratic_value):
+                self.model.setObjective(_polynomial(terms) + constant, sense)
+                return
+            expression = _polynomial(terms)
+        else:
+            expression = factor * self._evaluator().family(stated.value, SINGLE)[0]
+            constant = 0.0
+        if isinstance(expression, int | float):
+            self.model.setObjective(Expr() + float(expression), sense)
+            return
+        self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
+        self.model.setObjective(self.bounding + constant, sense)
+        gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
+        self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
+
+    def _add_rows(self) -> None:
+        plain = [family for family in self.instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+        found = constraint_coefficients(self.instance, plain)
+        places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
+        factors = self.scaling.row[places]
+        relations = [family.relation for family in plain for _ in range(family.size)]
+        bounds = (-found.constant * factors).tolist()
+        for place, terms, relation, bound in zip(
+            places.tolist(), self._terms(found, factors), relations, bounds, strict=True
+        ):
+            if terms:
+                self._add(_polynomial(terms), relation, bound)
+            else:
+                self.constant.append(place)
+        evaluator = self._evaluator()
+        for family in self.instance.constraints:
+            if family.shape.degree > Degree.QUADRATIC:
+                self._add_nonlinear(family, difference(evaluator, family))
+
+    def _add_nonlinear(self, family: ConstraintFamily, expressions: NDArray[np.object_]) -> None:
+        for place, factor, expression in zip(
+            _rows(family).tolist(), self.scaling.row[family.rows].tolist(), expressions, strict=True
+        ):
+            if isinstance(expression, int | float):
+                self.constant.append(place)
+            else:
+                self._add(factor * expression, family.relation, 0.0)
+
+    def _add(self, expression: Any, relation: str, bound: float) -> None:
+        lower = None if relation == "<=" else bound
+        upper = None if relation == ">=" else bound
+        self.model.addCons(ExprCons(expression, lower, upper))
+
+    def _terms(self, found: Quadratics, factors: FloatArray) -> list[dict[Any, float]]:
+        """For each row a dictionary of monomials with scaled coefficients."""
+        scale_of, place = self.scaling.column, self.position
+        rows: list[dict[Any, float]] = [{} for _ in range(found.size)]
+        values = found.value * scale_of[found.column] * factors[found.row]
+        for row, column, value in zip(
+            found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True
+        ):
+            rows[row][self.monomials[column]] = value
+        products = found.quadratic_value * scale_of[found.first] * scale_of[found.second]
+        products *= factors[found.quadratic_row]
+        for row, first, second, value in zip(
+            found.quadratic_row.tolist(),
+            place[found.first].tolist(),
+            place[found.second].tolist(),
+            products.tolist(),
+            strict=True,
+        ):
+            rows[row][Term(self.variables[first], self.variables[second])] = value
+        return rows
+
+    def _evaluator(self) -> Evaluator:
+        leaves = np.empty(self.instance.columns, dtype=object)
+        fixed = np.flatnonzero(~self.instance.free)
+        leaves[fixed] = list(self.instance.fixed[fixed])  # of numpy's floats, which divide by zero without raising
+        for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
+            factor = float(self.scaling.column[column])
+            leaves[column] = VarExpr(variable) if factor == 1.0 else VarExpr(variable) * factor
+        return self.instance.evaluator(Expressions(leaves))
+
+
+def _rows(family: ConstraintFamily) -> IntArray:
+    return np.arange(family.first, family.first + family.size)
+
+
+def _polynomial(terms: dict[Any, float]) -> Any:
+    return Expr(terms) if terms else Expr()

@@ -1,0 +1,119 @@
+"""Instance to a file that other tools read: LP, MPS, NL, or a Python script of plain Pyomo statements.
+
+LP and MPS carry the model's own names, `learner.batch(3)` for `learner.batch[3]`: Pyomo's usual labels turn the dot
+into `_`, so that `learner.batch` and a variable `learner_batch` become one column without a word. Beside an NL file
+stand its names, `.row` and `.col`. Pyomo's presolve is off: every constraint of the model is in the file.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mecdsl.classify import Degree
+from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.instance import Instance
+from mecdsl.problem import FamilyReport, analyse
+
+if TYPE_CHECKING:
+    from mecdsl.lower_pyomo import PyomoModel
+
+KINDS: Final[Mapping[str, str]] = {"pyomo": ".py", "lp": ".lp", "mps": ".mps", "nl": ".nl"}
+
+LARGEST_SCRIPT: Final = 20_000  # variables and rows; Python needs minutes to compile longer files
+
+# Words of the LP format, which a name must not be; compared without case.
+LP_WORDS: Final = frozenset(
+    "bin binaries binary bounds bound end free gen general generals inf infinity int integer integers max maximise "
+    "maximize maximum min minimise minimize minimum s.t. sec semi semi-continuous semis sin sos sos1 sos2 st st. "
+    "subject such".split()
+)
+
+
+def export(instance: Instance, kind: str, path: str | Path) -> None:
+    """Write an instance as `kind`, a key of `KINDS`, to `path`; the same instance gives the same bytes.
+
+    Raises `ModelError` E502 where the format cannot hold the problem, E504 where it is not smooth; ValueError for
+    an unknown kind; OSError.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind}")
+    path = Path(path)
+    if kind in ("lp", "mps"):
+        _refuse_nonlinear(instance, kind)
+    if kind == "pyomo":
+        _refuse_long(instance)
+
+    from mecdsl.lower_pyomo import to_pyomo
+
+    lowered = to_pyomo(instance)
+    match kind:
+        case "pyomo":
+            from mecdsl.pyomo_script import script
+
+            path.write_text(script(lowered.model), encoding="utf-8")
+        case "nl":
+            _write_nl(lowered, path)
+        case _:
+            _write_lp_or_mps(lowered, kind, path)
+
+
+class _Labels:
+    """`learner.batch(3)` of a component; no label is a word of the LP format or given twice."""
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()
+
+    def __call__(self, component: Any) -> str:
+        label = str(component.name).replace("[", "(").replace("]", ")")
+        while label.lower() in LP_WORDS or label in self.given:
+            label += "_"
+        self.given.add(label)
+        return label
+
+
+def _write_lp_or_mps(lowered: "PyomoModel", kind: str, path: Path) -> None:
+    from pyomo.opt import ProblemFormat
+
+    formats = {"lp": ProblemFormat.cpxlp, "mps": ProblemFormat.mps}
+    _touch(path)
+    lowered.model.write(str(path), format=formats[kind], io_options={"labeler": _Labels()})
+
+
+def _write_nl(lowered: "PyomoModel", path: Path) -> None:
+    from pyomo.core.expr.visitor import identify_variables
+    from pyomo.opt import ProblemFormat
+
+    expressions = [lowered.objective.expr]
+    expressions += [row.body for rows in lowered.constraints.values() for row in rows if row is not None]
+    if not any(True for e in expressions for _ in identify_variables(e, include_fixed=False)):
+        message = "no variable is left in objective and constraints, and an NL file needs one"
+        raise ModelError([Diagnostic("E502", message, help="export to `lp`, `mps` or `pyomo`")])
+    options = {"symbolic_solver_labels": True, "linear_presolve": False}
+    _touch(path)
+    lowered.model.write(str(path), format=ProblemFormat.nl, io_options=options)
+
+
+def _touch(path: Path) -> None:
+    """Open the file before the work: an OSError here is plain, one out of Pyomo's writers need not be."""
+    with path.open("wb"):
+        pass
+
+
+def _refuse_nonlinear(instance: Instance, kind: str) -> None:
+    """Quadratic rows have a place in both formats."""
+    culprit = analyse(instance).culprit
+    if culprit is not None and culprit.degree > Degree.QUADRATIC:
+        raise ModelError([_no_place(culprit, kind)])
+
+
+def _no_place(culprit: FamilyReport, kind: str) -> Diagnostic:
+    message = f"an {kind.upper()} file holds linear and quadratic expressions only: `{culprit.name}` is {culprit.reason}"
+    return Diagnostic("E502", message, culprit.place, help="export to `nl` or `pyomo`")
+
+
+def _refuse_long(instance: Instance) -> None:
+    size = instance.columns + instance.rows
+    if size > LARGEST_SCRIPT:
+        message = f"a script of {size} variables and rows is too long for Python, the limit is {LARGEST_SCRIPT}"
+        fix = 'export to `lp`, `mps` or `nl`, or use `mecdsl.load("model.mec").pyomo()`'
+        raise ModelError([Diagnostic("E502", message, help=fix)])

@@ -1,0 +1,240 @@
+"""Powers of two by which columns and rows of an instance are multiplied, so that a solver sees numbers near one.
+
+Why: the tolerances of solvers are absolute numbers made for data near one, while a model in SI has 1e-15 W of noise
+beside 1e9 cycles. With a time per bit of 1e-5 s a feasibility tolerance of 1e-6 lets a solver "prove" values below the
+true optimum, and some drop coefficients below 1e-9 without a word. A power of two changes exponents only: no digit of
+the data is rounded.
+
+What is looked at: every linear and quadratic coefficient, the constant of each row, and for rows above degree two the
+first-order expansion at a reference point (start values, else a point between the bounds). In logarithms each number
+should become 0; typical sizes of the columns are the least-squares answer, pulled towards the start values and the
+finite bounds. Each row is then divided by its largest term at these sizes, its constant included, so that an absolute
+tolerance means a relative one. Choice: least squares over all numbers rather than alternating row and column passes,
+since a product of two unknown sizes couples them; and sizes of integer columns are estimated like the others
+although the columns themselves must keep the factor 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import lsqr
+
+from mecdsl import jets
+from mecdsl.algebra import Floats, Jets, Value
+from mecdsl.classify import Degree
+from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.instance import ConstraintFamily, Instance, difference
+from mecdsl.jets import Jet
+from mecdsl.tables import SINGLE, FloatArray, IntArray
+
+START_WEIGHT = 4.0  # a start value is the author's own word on the size of a column
+BOUND_WEIGHT = 1.0  # a bound may be far away from every sensible value
+DAMPING = 1e-2  # a size that nothing determines is 1
+ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
+LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
+LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """Factors of an instance: `x = column * scaled x`, `scaled row = row * (left - right)`.
+
+    `column`: float64[columns], 1 on integer and fixed columns; `row`: float64[rows]; `objective`: the factor of the
+    objective. All are powers of two. `before`, `after`: smallest and largest size of a nonzero coefficient (of the
+    expansion at the reference point, for rows above degree two); (1, 1) where there is none.
+    """
+
+    column: FloatArray
+    row: FloatArray
+    objective: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """Logarithms (base 2) of the sizes of terms; `first`, `second` are columns or -1 where a term has fewer."""
+
+    row: IntArray
+    first: IntArray
+    second: IntArray
+    size: FloatArray
+
+    def at(self, columns: FloatArray) -> FloatArray:
+        """Sizes where the columns have the given sizes."""
+        padded = np.append(columns, 0.0)  # index -1 is the last entry
+        return self.size + padded[self.first] + padded[self.second]
+
+
+def scale(instance: Instance) -> Scaling:
+    """Factors of an instance; the objective counts as one more row.
+
+    Raises `ModelError` where a coefficient is not finite.
+    """
+    terms = _terms(instance)
+    rows = instance.rows + 1
+    sizes = _column_sizes(instance, terms, rows)
+    moving = instance.free & ~instance.integral
+    column = np.where(moving, np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER), 0.0)
+    coefficients = terms.first >= 0
+    scaled = terms.at(column)
+    row = _row_powers(terms.row, terms.at(sizes), np.where(coefficients, scaled, -np.inf), rows)
+    return Scaling(
+        np.exp2(column),
+        np.exp2(row[:-1]),
+        float(np.exp2(row[-1])),
+        _range(terms.size[coefficients]),
+        _range((scaled + row[terms.row])[coefficients]),
+    )
+
+
+def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int) -> FloatArray:
+    """Minus the largest term of each row, unless that would make its largest coefficient tiny."""
+    largest_term, largest_coefficient = np.full(rows, -np.inf), np.full(rows, -np.inf)
+    np.maximum.at(largest_term, row, terms)
+    np.maximum.at(largest_coefficient, row, coefficients)
+    power = np.maximum(-largest_term, np.log2(LEAST_COEFFICIENT) - largest_coefficient)
+    power = np.where(np.isfinite(largest_coefficient), power, 0.0)
+    return np.asarray(np.clip(np.round(power), -2.0 * LARGEST_POWER, 2.0 * LARGEST_POWER))
+
+
+def _range(sizes: FloatArray) -> tuple[float, float]:
+    return (float(np.exp2(sizes.min())), float(np.exp2(sizes.max()))) if len(sizes) else (1.0, 1.0)
+
+
+# Sizes of columns
+
+
+def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
+    """Typical sizes of the columns, as logarithms.
+
+    Unknowns are the factors of the rows and the sizes of the columns; every term is an equation that says 0, every
+    start value and finite bound one that says how large its column is.
+    """
+    columns = instance.columns
+    if not columns:
+        return np.zeros(0)
+    count = len(terms.size)
+    equation = np.arange(count)
+    parts = [(equation, terms.row, 1.0)]
+    for side in (terms.first, terms.second):
+        known = np.flatnonzero(side >= 0)
+        parts.append((known, rows + side[known], 1.0))
+    right = [-terms.size]
+    for values, weight in (
+        (instance.start, START_WEIGHT),
+        (instance.lower, BOUND_WEIGHT),
+        (instance.upper, BOUND_WEIGHT),
+    ):
+        told = np.flatnonzero(np.isfinite(values) & (values != 0.0) & instance.free)
+        parts.append((count + np.arange(len(told)), rows + told, weight))
+        right.append(weight * np.log2(np.abs(values[told])))
+        count += len(told)
+    matrix = csr_matrix(
+        (
+            np.concatenate([np.full(len(part[0]), part[2]) for part in parts]),
+            (np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])),
+        ),
+        shape=(count, rows + columns),
+    )
+    found = lsqr(matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS)[0]
+    return np.asarray(found[rows:], dtype=np.float64)
+
+
+def reference_point(instance: Instance) -> FloatArray:
+    """Start values; where none is given, a point between the bounds or one SI unit away from the only one."""
+    low, high = instance.lower, instance.upper
+    with np.errstate(invalid="ignore", over="ignore"):
+        inside = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), 0.5 * low + 0.5 * high)
+        inside = np.where(np.isposinf(high), low + np.maximum(1.0, np.abs(low)), inside)
+        inside = np.where(np.isneginf(low), high - np.maximum(1.0, np.abs(high)), inside)
+    inside = np.where(np.isneginf(low) & np.isposinf(high), 1.0, inside)
+    return instance.complete(np.where(np.isnan(instance.start), inside, instance.start))
+
+
+# Terms of objective and constraints
+
+
+class Slopes(Jets):
+    """First derivatives, also of a minimum or maximum: of the part that is extreme at the point."""
+
+    def __init__(self, x: FloatArray, free: NDArray[np.bool_]) -> None:
+        super().__init__(x, 1, free)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        if name not in ("min", "max"):
+            return super().call(name, arguments)
+        sign = 1.0 if name == "max" else -1.0
+        result = arguments[0]
+        for other in arguments[1:]:
+            result = 0.5 * (result + other) + (0.5 * sign) * _absolute(result - other)
+        return result
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Value:
+        if not isinstance(value, Jet):
+            return Floats().segment_extreme(name, value, parent, size)
+        order = np.lexsort((value.value if name == "max" else -value.value, parent))
+        return value.take(order[np.searchsorted(parent[order], np.arange(size), side="right") - 1])
+
+
+def _absolute(value: Value) -> Value:
+    return jets.call("abs", value) if isinstance(value, Jet) else np.abs(value)
+
+
+def _terms(instance: Instance) -> _Terms:
+    shapes = instance.checked.shapes
+    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+    curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
+    found = [_of_quadratics(constraint_coefficients(instance, plain), _rows(plain))]
+    objective = instance.model.objective.value
+    last = np.array([instance.rows], dtype=np.int64)
+    evaluator = instance.evaluator(Slopes(reference_point(instance), instance.free))
+    with np.errstate(all="ignore"):
+        if shapes.shape(objective).degree <= Degree.QUADRATIC:
+            found.append(_of_quadratics(objective_coefficients(instance), last))
+        else:
+            found.append(_of_jet(evaluator.family(objective, SINGLE), last))
+        found += [_of_jet(difference(evaluator, family), _rows([family])) for family in curved]
+    found[1] = _without_constants(found[1])  # an offset of the objective says nothing about its slopes
+    return _Terms(
+        np.concatenate([part.row for part in found]),
+        np.concatenate([part.first for part in found]),
+        np.concatenate([part.second for part in found]),
+        np.concatenate([part.size for part in found]),
+    )
+
+
+def _rows(families: list[ConstraintFamily]) -> IntArray:
+    parts = [np.arange(family.first, family.first + family.size) for family in families]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _of_quadratics(found: Quadratics, rows: IntArray) -> _Terms:
+    none = np.full(found.size, -1)
+    return _sized(
+        np.concatenate([rows, rows[found.row], rows[found.quadratic_row]]),
+        np.concatenate([none, found.column, found.first]),
+        np.concatenate([none, np.full(len(found.row), -1), found.second]),
+        np.concatenate([found.constant, found.value, found.quadratic_value]),
+    )
+
+
+def _of_jet(value: Value, rows: IntArray) -> _Terms:
+    """Slopes at the reference point; the constant is left out, since it is a difference of unlike things there."""
+    if not isinstance(value, Jet):
+        return _sized(rows[:0], rows[:0], rows[:0], np.zeros(0))
+    slope = value.gradient
+    return _sized(rows[slope.rows], slope.columns[0], np.full(len(slope.rows), -1), slope.values)
+
+
+def _sized(row: IntArray, first: IntArray, second: IntArray, value: FloatArray) -> _Terms:
+    kept = np.flatnonzero(np.isfinite(value) & (value != 0.0))
+    return _Terms(row[kept], first[kept], second[kept], np.log2(np.abs(value[kept])))
+
+
+def _without_constants(terms: _Terms) -> _Terms:
+    kept = np.flatnonzero(terms.first >= 0)
+    return _Terms(terms.row[kept], terms.first[kept], terms.second[kept], terms.size[kept])

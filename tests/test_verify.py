@@ -1,0 +1,131 @@
+"""The verifier believes nothing: wrong values, objectives, bounds and labels are found out."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mecdsl
+from mecdsl.instance import Instance
+from mecdsl.solution import Guarantee, Solution, Termination
+from mecdsl.verify import polish, relative_gap, verify
+
+# maximise 3x + 2y, x + y <= 4, x <= 3, y integer: x = 3, y = 1, objective 11.
+TEXT = """
+var x : s in 0 s..3 s
+var y : integer s >= 0
+maximize total = 3*x + 2*y
+constraint sum_limit: x + y <= 4 s
+"""
+GOOD = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([3.0, 1.0]), 11.0, 11.0)
+
+
+@pytest.fixture
+def instance() -> Instance:
+    return mecdsl.loads(TEXT).instance()
+
+
+def test_a_right_answer_is_verified(instance: Instance) -> None:
+    result = verify(instance, GOOD)
+    assert result.verified
+    assert result.guarantee is Guarantee.GLOBAL
+    assert result.objective == 11.0
+    assert result.gap == 0.0
+    assert result.max_violation == 0.0
+    assert result.exit_code == 0
+
+
+def test_a_violated_constraint_is_named_with_its_unit(instance: Instance) -> None:
+    result = verify(instance, replace(GOOD, values=np.array([3.0, 2.0]), objective=13.0, bound=13.0))
+    assert not result.verified
+    assert result.guarantee is Guarantee.NONE
+    assert "`sum_limit` is violated by 1 s" in result.faults[0]
+    assert result.exit_code == 5
+
+
+def test_a_violated_bound_and_integrality_are_found(instance: Instance) -> None:
+    result = verify(instance, replace(GOOD, values=np.array([3.1, 0.9]), objective=11.1, bound=11.1))
+    broken = {v.family: v for v in result.violations if not v.accepted}
+    assert set(broken) == {"bounds", "integrality"}
+    assert broken["bounds"].amount == pytest.approx(0.1)
+    assert broken["bounds"].member == "x"
+    assert broken["integrality"].amount == pytest.approx(0.1)
+
+
+def test_a_wrong_objective_is_a_fault(instance: Instance) -> None:
+    result = verify(instance, replace(GOOD, objective=11.5, bound=11.5))
+    assert not result.verified
+    assert "claims objective 11.5, it is 11" in result.faults[0]
+
+
+def test_an_objective_better_than_the_bound_is_a_fault(instance: Instance) -> None:
+    result = verify(instance, replace(GOOD, bound=10.0))
+    assert not result.verified
+    assert "better than the claimed bound" in result.faults[0]
+
+
+def test_global_optimality_is_not_granted_with_an_open_gap(instance: Instance) -> None:
+    result = verify(instance, replace(GOOD, values=np.array([3.0, 0.0]), objective=9.0))
+    assert result.verified
+    assert result.guarantee is Guarantee.FEASIBLE
+    assert result.termination is Termination.FINISHED
+    assert result.gap == pytest.approx(2 / 11)
+
+
+def test_points_that_are_not_numbers_or_too_short_are_refused(instance: Instance) -> None:
+    for values in (np.array([math.nan, 1.0]), np.array([3.0])):
+        result = verify(instance, replace(GOOD, values=values))
+        assert not result.verified
+        assert result.objective is None
+
+
+def test_almost_whole_numbers_are_rounded_before_judging(instance: Instance) -> None:
+    x = polish(instance, np.array([3.0 + 1e-9, 1.0 - 1e-7]))
+    assert x.tolist() == [3.0, 1.0]
+
+
+def test_rows_of_integers_alone_carry_no_tolerance() -> None:
+    # 1000003 * n <= 3000000: n = 3 violates by 9, which is 1.5e-6 of the terms; n = 2 is the optimum
+    text = "var n : integer >= 0\nmaximize most = n\nconstraint room: 1000003*n <= 3000008.9\n"
+    near = mecdsl.loads(text).instance()
+    claim = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([3.0]), 3.0, 3.0)
+    result = verify(near, claim)
+    assert not result.verified
+    # the same row over a real variable is within the tolerance of a continuous solver
+    real = mecdsl.loads(text.replace("integer ", "real ")).instance()
+    assert verify(real, claim).verified
+
+
+def test_a_residual_is_judged_against_the_terms_of_its_row() -> None:
+    text = "var p : W >= 0\nminimize power = p\nconstraint floor: p >= 1e-15 W\n"
+    tiny = mecdsl.loads(text).instance()
+    wrong = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([0.9e-15]), 0.9e-15, 0.9e-15)
+    assert not verify(tiny, wrong).verified
+    assert verify(tiny, replace(wrong, values=np.array([1e-15]), objective=1e-15, bound=1e-15)).verified
+
+
+def test_answers_without_a_point_keep_their_proof(instance: Instance) -> None:
+    result = verify(instance, Solution("test", Termination.INFEASIBLE, Guarantee.INFEASIBLE))
+    assert result.guarantee is Guarantee.INFEASIBLE
+    assert result.exit_code == 3
+    assert result.as_dict()["objective"]["value"] is None
+
+
+def test_the_point_of_a_form_is_judged_on_the_model_too() -> None:
+    # relaxed: x = 2.5 is best, on the integer model only integrality is broken
+    text = "var x : integer >= 0\nmaximize most = x\nconstraint c: 2*x <= 5\nform relaxed: relax x\n"
+    result = mecdsl.loads(text).solve("highs", form="relaxed")
+    assert result.verified
+    assert result.objective == pytest.approx(2.5)
+    assert result.original is not None
+    assert not result.original.kept
+    assert [v.family for v in result.original.violations if not v.accepted] == ["integrality"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "bound", "gap"),
+    [(2.0, 1.0, 0.5), (1.0, 1.0, 0.0), (0.0, 0.0, 0.0), (None, 1.0, None), (1.0, None, None)],
+)
+def test_gap_is_relative_to_the_larger(objective: float | None, bound: float | None, gap: float | None) -> None:
+    assert relative_gap(objective, bound) == gap
