@@ -7,8 +7,10 @@ Choices:
   as nothing but the first-order conditions says so.
 - The final point lies inside the bounds, and up to 1e-8 outside the rows (see `mecdsl.backends.ipopt_core`). In `x <= 9 y` with both
   at 0 that is all there is; so variables that all but reach a bound are put onto it.
-- Where neither the user nor the model gives every start value, and the first start leads nowhere, a second one
-  (`mecdsl.scaling.reference_point`) is tried: in the corner of the bounds a product of two variables has no slope.
+- Where neither the user nor the model gives every start value, the others are chosen (`LocalProgram.typical_point`); if that leads
+  nowhere, the point of the bounds nearest to 0 is tried.
+- A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at again (`_escaping`): the
+  slope of `ln x` falls below every tolerance while the objective grows without end.
 """
 
 import time
@@ -28,7 +30,6 @@ from mecdsl.derivatives import smooth_program
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instance import Instance
 from mecdsl.problem import Problem
-from mecdsl.scaling import reference_point
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 from mecdsl.tables import FloatArray
 from mecdsl.verify import find_violations
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 CONVEX: Final = frozenset({ProblemClass.LP, ProblemClass.QP, ProblemClass.QCP})
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
+OWN: Final = {"diverging_iterates_tol": 1e12}
+FAR_OUT: Final = 1e6  # typical sizes of a variable
 SAME_OBJECTIVE: Final = 1e-7  # relative
 WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
 
@@ -124,10 +127,10 @@ def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
     options, began = request.options, time.perf_counter()
     outcome: IpoptOutcome | None = None
     with solver_output(echo=options.log):
-        for start in _starts(request):
+        for start in _starts(local, request):
             limit = _remaining(options.time_limit, began)
             found = solve_ipopt(
-                local.started_at(start), limit, log=options.log, raw=options.raw, should_stop=request.should_stop
+                local.started_at(start), limit, log=options.log, raw=OWN | dict(options.raw), should_stop=request.should_stop
             )
             if outcome is None or found.termination is Termination.LOCALLY_OPTIMAL:
                 outcome = found
@@ -144,22 +147,25 @@ def _remaining(limit: float | None, began: float) -> float | None:
     return None if limit is None else max(SHORTEST, limit - (time.perf_counter() - began))
 
 
-def _starts(request: Request) -> list[FloatArray]:
-    """Points to start from, in order; a given start is complete and the only one."""
+def _starts(local: LocalProgram, request: Request) -> list[FloatArray]:
+    """Points to start from, in order; a start that is given for every variable is the only one."""
     instance, given = request.instance, request.options.start
     first = instance.first_point()
     if given is not None:
         return [instance.complete(np.where(np.isfinite(given), given, first))]
     if not np.isnan(instance.start[instance.free]).any():
         return [first]
-    return [first, np.clip(reference_point(instance), instance.lower, instance.upper)]
+    return [local.typical_point(request.options.seed), first]
 
 
 def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) -> Solution:
     termination, guarantee, message = outcome.termination, Guarantee.NONE, outcome.message
     if termination is Termination.LOCALLY_OPTIMAL:
         guarantee = Guarantee.LOCAL
-        if outcome.status == SUCCEEDED and problem.problem_class in CONVEX:
+        escaping = _escaping(local, outcome)
+        if escaping:
+            termination, guarantee, message = Termination.INFEASIBLE_OR_UNBOUNDED, Guarantee.NONE, escaping
+        elif outcome.status == SUCCEEDED and problem.problem_class in CONVEX:
             termination, guarantee = Termination.OPTIMAL, Guarantee.GLOBAL
             message = "the problem is convex, so the local optimum is global"
     elif termination is Termination.LOCALLY_INFEASIBLE:
@@ -185,6 +191,25 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         {} if outcome.violation is None else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
         f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
     )
+
+
+def _escaping(local: LocalProgram, outcome: "IpoptOutcome") -> str:
+    """A variable far out along which the Lagrangian still changes by a share of the objective, in words; or empty."""
+    z, found = outcome.x, outcome.constraint_multipliers
+    if z is None or found is None or outcome.lower_multipliers is None or outcome.upper_multipliers is None:
+        return ""
+    problem = local.problem
+    far = np.flatnonzero(np.abs(z) > FAR_OUT)
+    if not len(far):
+        return ""
+    slope = problem.gradient(z) - outcome.lower_multipliers + outcome.upper_multipliers
+    np.add.at(slope, problem.jacobian_columns, problem.jacobian_values(z) * found[problem.jacobian_rows])
+    change = np.abs(slope * z)[far]
+    worst = int(np.argmax(change))
+    if change[worst] <= SAME_OBJECTIVE * abs(problem.objective(z)):
+        return ""
+    name = problem.variable_name(int(far[worst]))
+    return f"`{name}` grows and the objective still improves: unbounded as far as a local solver can tell"
 
 
 def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:

@@ -25,8 +25,9 @@ import cyipopt
 import numpy as np
 
 from mecdsl.backend import interruptible
+from mecdsl.backends.first_order import first_order_holds
 from mecdsl.backends.ipopt_callbacks import Callbacks, Point
-from mecdsl.backends.ipopt_status import KEEPS_LAST_POINT, NO_FREE_VARIABLE, STATUS
+from mecdsl.backends.ipopt_status import KEEPS_LAST_POINT, NO_FREE_VARIABLE, STALLED, STATUS
 from mecdsl.backends.nlp_problem import FEASIBILITY_TOLERANCE as FEASIBILITY_TOLERANCE
 from mecdsl.backends.nlp_problem import NlpProblem as NlpProblem
 from mecdsl.backends.nlp_problem import (
@@ -113,20 +114,19 @@ def solve_ipopt(
     }
     if time_limit is not None:
         options["max_wall_time"] = float(time_limit)
-    options |= raw or {}
     with interruptible() as pressed:
         callbacks = Callbacks(reduction.problem, lambda: pressed() or (should_stop or bool)(), began)
         if log:
             with solver_output(echo=True):
-                point, status = _run(callbacks, options)
+                point, status = _run(callbacks, options, raw or {})
         else:
-            point, status = _run(callbacks, options)
+            point, status = _run(callbacks, options, raw or {})
     if callbacks.failure is not None:
         raise callbacks.failure
     return _outcome(problem, reduction, callbacks, point, status)
 
 
-def _run(callbacks: Callbacks, options: RawOptions) -> tuple[Point, int]:
+def _run(callbacks: Callbacks, options: RawOptions, raw: RawOptions) -> tuple[Point, int]:
     problem = callbacks.problem
     row_lower, row_upper = _widened(problem)
     callbacks.handle = cyipopt.Problem(
@@ -138,9 +138,12 @@ def _run(callbacks: Callbacks, options: RawOptions) -> tuple[Point, int]:
         cl=row_lower,
         cu=row_upper,
     )
-    with solver_output():  # a wrong option makes ipopt print, whatever its print level
-        for name, value in options.items():
-            _set_option(callbacks.handle, name, value)
+    for name, value in options.items():
+        _set_option(callbacks.handle, name, value)
+    if raw:
+        with solver_output():  # a wrong option makes ipopt print, whatever its print level
+            for name, value in raw.items():
+                _set_option(callbacks.handle, name, value)
     x, info = callbacks.handle.solve(clip_to_bounds(problem, problem.start))
     callbacks.handle = None  # it refers back to the callbacks
     return Point(x, info["mult_g"], info["mult_x_L"], info["mult_x_U"]), int(info["status"])
@@ -223,6 +226,11 @@ def _outcome(
     if status == -13 and callbacks.last is not None:
         message = _first_bad_number(callbacks.problem, callbacks.last) or message
     multipliers, lower, upper = _full_multipliers(problem, reduction, point, x)
+    if status in STALLED and first_order_holds(problem, x, multipliers, lower, upper):
+        termination = Termination.LOCALLY_OPTIMAL
+        message = "ipopt could get no further; first-order conditions hold to 1e-6, relative"
+    if termination in (Termination.ITERATION_LIMIT, Termination.TIME_LIMIT) and not size <= FEASIBILITY_TOLERANCE:
+        message = "no point that satisfies the constraints was found so far"
     return IpoptOutcome(
         x=x,
         objective=objective if np.isfinite(objective) else None,

@@ -50,5 +50,8 @@ STATUS: Mapping[int, tuple[str, Termination, str]] = {
     -199: ("Internal_Error", Termination.ERROR, "ipopt failed"),
     NO_FREE_VARIABLE: ("No_Free_Variable", Termination.OPTIMAL, "the bounds leave a single point"),
 }
-KEEPS_LAST_POINT = frozenset({0, 1, 2, 6})
+KEEPS_LAST_POINT = frozenset({0, 1, 2, 3, 6})
 """Statuses whose final point is what the method was after; after any other the best point seen is better."""
+
+STALLED = frozenset({3, -1, -2, -3})
+"""Statuses by which Ipopt gives up; at the limit of precision the point may be optimal all the same."""

@@ -45,6 +45,22 @@ class LocalProgram:
         x[self.columns] = self.column * scaled
         return x
 
+    def typical_point(self, seed: int) -> FloatArray:
+        """The first point of the instance; columns without a start value are put between their bounds, or off the one they have.
+
+        By chance, though the same for the same seed: the corner of the bounds and their middle are where products and
+        squares have no slope, and a local solver takes that for an optimum.
+        """
+        instance, size = self.instance, np.ones(self.instance.columns)
+        size[self.columns] = self.column
+        chance = np.random.default_rng(seed).uniform(0.4, 0.6, instance.columns)
+        low, high = instance.lower, instance.upper
+        with np.errstate(invalid="ignore"):
+            inside = np.where(np.isinf(low), chance * size, low + chance * (high - low))
+            inside = np.where(np.isinf(low) & ~np.isinf(high), high - chance * size, inside)
+            inside = np.where(np.isinf(high) & ~np.isinf(low), low + chance * size, inside)
+        return np.where(np.isnan(instance.start) & instance.free, inside, instance.first_point())
+
     def at_bounds(self, x: FloatArray) -> FloatArray:
         """The point with variables put onto a bound that they miss by less than `NEAR_BOUND` of their typical size."""
         result = x.copy()

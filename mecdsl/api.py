@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mecdsl import syntax
 from mecdsl.check import CheckedModel, check, check_all_forms
 from mecdsl.data import Given, given_in_memory, read_data
-from mecdsl.diagnostics import Diagnostic
+from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.forms import form_names
 from mecdsl.instance import Instance
 from mecdsl.instantiate import instantiate
@@ -74,11 +74,28 @@ class LoadedModel:
         instance = instantiate(checked, self.given, self.seed)
         problem = analyse(instance)
         seconds["instantiate"] = time.perf_counter() - started
-        result = solve(instance, problem, backend, SolveOptions(**{"seed": self.seed, **options}))
+        request = SolveOptions(**{"seed": self.seed, **options})
+        try:
+            result = solve(instance, problem, backend, request)
+        except ModelError as error:
+            raise self._with_forms(error, backend) from None
         original = None
         if (form or relax) and result.objective is not None:
             original = on_original(self.instance(), result)
         return replace(result, original=original, seconds={**seconds, **result.seconds})
+
+    def _with_forms(self, error: ModelError, backend: str) -> ModelError:
+        """A refusal (E502) with the forms the backend would take."""
+        from mecdsl.solve import takes
+
+        if any(diagnostic.code != "E502" for diagnostic in error.diagnostics) or backend == "auto":
+            return error
+        fitting = [form for form in self.forms if takes(backend, self.instance(form))]
+        if not fitting:
+            return error
+        first = error.diagnostics[0]
+        more = f"`{backend}` takes form {' or '.join(fitting)}: add `--form {fitting[0]}`"
+        return ModelError([replace(first, help=f"{first.help}; {more}" if first.help else more)])
 
 
 def load(

@@ -93,10 +93,10 @@ def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
     if culprit is not None and culprit.reason:
         line = f", line {culprit.place.line}" if culprit.place else ""
         because = f": `{culprit.name}` is {culprit.reason}{line}"
-    kind = problem.problem_class.value
+    kind = problem.problem_class.phrase
     if problem.problem_class.integral and not any(c.integral for c in backend.capabilities.classes):
         because = f": {problem.integer_columns} variables are integer" + because.replace(": ", "; ", 1)
-    return Acceptance(False, f"`{backend.name}` does not solve a {kind}{because}")
+    return Acceptance(False, f"`{backend.name}` does not solve {kind}{because}")
 
 
 @contextmanager

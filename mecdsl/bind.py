@@ -220,9 +220,7 @@ def _item(
     return own.to_si(float(found[1]))
 
 
-def check_values(
-    world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]
-) -> None:
+def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:
     """Integrality, membership and bounds of the values of a parameter. Raises `ModelError`."""
     if symbol.domain is not sym.NumberDomain.REAL:
         wrong = np.flatnonzero(np.abs(values - np.round(values)) > 1e-9 * np.maximum(1.0, np.abs(values)))

@@ -12,7 +12,6 @@ from mecdsl.order import definition_order, warn_unused
 from mecdsl.resolve import resolve
 from mecdsl.syntax import Kind
 
-
 SELECT = "only data may stand here; multiply by a binary variable instead of a condition"
 
 

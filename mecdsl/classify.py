@@ -58,6 +58,11 @@ class ProblemClass(Enum):
         """Whether there are integer variables."""
         return "MI" in self.value
 
+    @property
+    def phrase(self) -> str:
+        """With its article: `an LP`, `a nonconvex QP`."""
+        return f"{'an' if self.value[0] in 'LMN' else 'a'} {self.value}"
+
 
 DISCRETE = {
     ProblemClass.LP: ProblemClass.MILP,

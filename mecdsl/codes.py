@@ -1,6 +1,6 @@
 """What every diagnostic code means, with a faulty example and its correction: `mecdsl explain E201`.
 
-The catalogue is `codes.toml` beside this file; a test compiles its examples and compares it with the codes in the sources.
+The catalogue is `codes.toml` beside this file. A test compiles its examples and compares it with the sources.
 """
 
 import textwrap

@@ -181,8 +181,12 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
         if name.strip() in result:
             labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)
             raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)])
-        result[name.strip()] = Given(value, lambda _indices, span=span: span)
+        result[name.strip()] = Given(value, _always(span))
     return result
+
+
+def _always(span: Span) -> Callable[[Sequence[int]], Span | None]:
+    return lambda _indices: span
 
 
 def given_in_memory(data: Mapping[str, Any], families: Sequence[str]) -> dict[str, Given]:

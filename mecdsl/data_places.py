@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]  # there, but not in the stubs
 
 from mecdsl.diagnostics import Source, Span
 

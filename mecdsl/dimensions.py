@@ -59,9 +59,9 @@ class _Checker:
                 self._expect(limit.value, self.known[symbol.name], f"the bound of `{symbol.name}`", symbol.span)
         for assignment in (*self.model.starts, *self.model.fixes, *self.model.settings):
             self._condition(assignment.condition)
-            symbol = self.model.symbols.get(assignment.symbol)
-            if symbol is not None:
-                self._value(assignment.value, self.known[symbol.name], symbol)
+            if assignment.symbol in self.model.symbols:
+                target = self.model.symbols[assignment.symbol]
+                self._value(assignment.value, self.known[target.name], target)
         for constraint in self.model.constraints:
             self._space(constraint.space)
             self._same(constraint.relation, constraint.left, constraint.right)
@@ -193,9 +193,7 @@ class _Checker:
             return TRUTH
         for operand in operands:
             if isinstance(operand, sym.IndexValue) and (operand.row or operand.root != "integers"):
-                self.collector.error(
-                    "E106", f"index `{operand.name}` runs over names and is no number", operand.span
-                )
+                self.collector.error("E106", f"index `{operand.name}` runs over names and is no number", operand.span)
         if operator == "neg":
             return self._number(operands[0])
         if operator in ("+", "-"):
@@ -260,15 +258,15 @@ class _Checker:
         found = self._number(first)
         if name == "sqrt":
             return None if found is None else found ** Fraction(1, 2)
-        if name in ("floor", "ceil", "round") and found is not None:
-            if not found.is_dimensionless and found not in COUNTS:
-                self.collector.error(
-                    "E202",
-                    f"`{name}` of a quantity in [{found}] depends on the unit",
-                    first.span,
-                    help="divide by the step to round to, and multiply afterwards",
-                )
-                return None
+        steps = found is None or found.is_dimensionless or found in COUNTS
+        if name in ("floor", "ceil", "round") and not steps:
+            self.collector.error(
+                "E202",
+                f"`{name}` of a quantity in [{found}] depends on the unit",
+                first.span,
+                help="divide by the step to round to, and multiply afterwards",
+            )
+            return None
         return found
 
     def _aggregate(self, aggregate: sym.Aggregate) -> Found:
@@ -330,4 +328,3 @@ def propose_factor(expected: Dimension, found: Dimension, weigh: bool = False) -
         weight = f"{expected}/{found}" if re.fullmatch(r"\w+", str(found)) else ratio
         return f"to weigh one against the other, multiply the second by a weight in [{weight}]"
     return f"a factor in [{ratio}] is missing"
-

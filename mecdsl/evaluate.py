@@ -5,7 +5,7 @@ indices in scope is evaluated once per combination of those and spread over the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class World:
     """The data of an instance while it grows: tables of families and symbols, values of data symbols.
 
     `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each variable family.
+    `domains`: what each index ran over last, for messages only.
     """
 
     model: sym.Model
@@ -40,6 +41,7 @@ class World:
     symbols: dict[str, FamilyTable]
     values: dict[str, FloatArray]
     offsets: dict[str, int]
+    domains: dict[str, sym.Domain] = field(default_factory=dict)
 
     def labels_text(self, names: Sequence[str], space: sym.Space, labels: Sequence[int]) -> str:
         """`[3, gateway]`: labels as the user knows them."""
@@ -62,6 +64,24 @@ class World:
             return family.labels
         generators = family.space.generators
         return self.label_names(generators[0].domain) if len(generators) == 1 else None
+
+    def place_text(self, table: Table, row: int) -> str:
+        """` at k = 3, l = uplink[1, 2]`: the indices in scope on one row of a table."""
+        words = []
+        for name, column in table.columns.items():
+            if name.endswith(" "):  # a pattern of `fix` or `start`
+                continue
+            label = int(column[row])
+            domain = self.domains.get(name)
+            names = self.label_names(domain) if domain else None
+            family = self.families.get(domain.family) if isinstance(domain, sym.FamilyDomain) else None
+            if names and 1 <= label <= len(names):
+                words.append(f"{name} = {names[label - 1]}")
+            elif isinstance(domain, sym.FamilyDomain) and family and len(family.names) > 1 and label < family.size:
+                words.append(f"{name} = {self.row_text(domain.family, label)}")
+            else:
+                words.append(f"{name} = {label}")
+        return " at " + ", ".join(words) if words else ""
 
     def row_text(self, name: str, row: int) -> str:
         """`learner.cpu[3]`: one member of a symbol or family."""
@@ -96,7 +116,9 @@ class Evaluator:
         """The truth of a data condition on every row."""
         return np.asarray(self.family(expression, table), dtype=bool)
 
-    def space(self, space: sym.Space, base: Table, what: str, span: Span | None) -> tuple[Table, IntArray, list[IntArray]]:
+    def space(
+        self, space: sym.Space, base: Table, what: str, span: Span | None
+    ) -> tuple[Table, IntArray, list[IntArray]]:
         """Expand a space under every row of `base`: child table, pointer to the parent row, counts per generator.
 
         With a condition the counts are those before it.
@@ -153,7 +175,9 @@ class Evaluator:
         wrong |= np.abs(np.where(np.isfinite(numbers), numbers, 0.0)) >= 2.0**62
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            message = f"{what} must be an integer, `{span.text}` is {numbers[row]:.6g}{_at(table, row)}"
+            message = (
+                f"{what} must be an integer, `{span.text}` is {numbers[row]:.6g}{self.world.place_text(table, row)}"
+            )
             raise ModelError([Diagnostic("E309", message, span)])
         return rounded.astype(np.int64)
 
@@ -169,7 +193,8 @@ class Evaluator:
             columns = np.zeros(table.size, dtype=np.int64) if rows is None else rows
             return self.algebra.variables(columns + offset)
         if name not in self.definitions:
-            assert symbol.value is not None and not isinstance(symbol.value, sym.DataArray | sym.DataFile)
+            assert symbol.value is not None
+            assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
             self.definitions[name] = self.family(symbol.value, self.world.symbols[name].table)
         value = self.definitions[name]
         if rows is None:
@@ -208,7 +233,7 @@ class Evaluator:
             [
                 Diagnostic(
                     "E309",
-                    f"`{lookup.symbol}` has no member {asked}{_at(table, row)}",
+                    f"`{lookup.symbol}` has no member {asked}{self.world.place_text(table, row)}",
                     lookup.span,
                     (Label(symbol.span, "declared here"),),
                     note=f"`{lookup.symbol}`: {shape}",
@@ -227,6 +252,8 @@ class Evaluator:
         return ends[rows].astype(np.float64)
 
     def _operation(self, operation: sym.Operation, table: Table) -> Value:
+        if operation.operator in ("and", "or"):
+            return self._both_or_either(operation, table)
         operands = [self.value(operand, table) for operand in operation.operands]
         with np.errstate(all="ignore"):
             match operation.operator:
@@ -242,10 +269,6 @@ class Evaluator:
                     return self._power(operands[0], operands[1])
                 case "neg":
                     return -operands[0]
-                case "and":
-                    return np.logical_and(operands[0], operands[1])
-                case "or":
-                    return np.logical_or(operands[0], operands[1])
                 case "not":
                     return np.logical_not(operands[0])
                 case "<=":
@@ -263,6 +286,15 @@ class Evaluator:
                 case _:
                     raise TypeError(f"unknown operator {operation.operator}")
 
+    def _both_or_either(self, operation: sym.Operation, table: Table) -> NDArray[np.bool_]:
+        """The right side is evaluated only where it matters, so `k > 1 and x[k-1] > 0` is safe."""
+        left, right = operation.operands
+        truth = self.condition(left, table).copy()
+        rows = np.flatnonzero(truth if operation.operator == "and" else ~truth)
+        if len(rows):
+            truth[rows] = self.condition(right, table.take(rows))
+        return truth
+
     @staticmethod
     def _quotient(above: Value, below: Value) -> Value:
         """A quotient; division of plain numbers by zero gives inf or nan, which are found where they are used."""
@@ -270,7 +302,9 @@ class Evaluator:
 
     @staticmethod
     def _power(base: Value, exponent: Value) -> Value:
-        return np.float64(base) ** exponent if isinstance(base, float | int) and not _is_jet(exponent) else base**exponent
+        return (
+            np.float64(base) ** exponent if isinstance(base, float | int) and not _is_jet(exponent) else base**exponent
+        )
 
     def _choice(self, choice: sym.Choice, table: Table) -> Value:
         """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0` is safe."""
@@ -349,7 +383,7 @@ class Evaluator:
                 empty = np.bincount(parent, minlength=table.size) == 0
                 if empty.any():
                     row = int(np.flatnonzero(empty)[0])
-                    message = f"`{aggregate.function}` over nothing{_at(table, row)}"
+                    message = f"`{aggregate.function}` over nothing{self.world.place_text(table, row)}"
                     raise ModelError([Diagnostic("E309", message, aggregate.span)])
                 return algebra.segment_extreme(aggregate.function, body, parent, table.size)
             case _:
@@ -360,6 +394,8 @@ class Evaluator:
     ) -> tuple[IntArray, Mapping[str, IntArray], IntArray]:
         """Parent rows, new label columns and counts of one generator under every row of a table."""
         names, span = generator.names, generator.span
+        if len(names) == 1:
+            self.world.domains[names[0]] = generator.domain
         match generator.domain:
             case sym.RangeDomain(low=low, high=high):
                 lows = self._integers(self.family(low, table), low.span, "the start of a range", table)
@@ -395,12 +431,6 @@ def _is_jet(value: Value) -> bool:
     return not isinstance(value, np.ndarray | float | int | np.floating)
 
 
-def _at(table: Table, row: int) -> str:
-    """` at k = 3, m = 2`."""
-    names = [name for name in table.columns if not name.endswith(" ")]
-    return " at " + ", ".join(f"{name} = {int(table.columns[name][row])}" for name in names) if names else ""
-
-
 def _project(table: Table, names: Sequence[str]) -> tuple[Table, IntArray]:
     """The distinct rows of some columns, and for every row of the table its place among them."""
     if not names:
@@ -409,4 +439,3 @@ def _project(table: Table, names: Sequence[str]) -> tuple[Table, IntArray]:
     distinct, spread = np.unique(stacked, axis=0, return_inverse=True)
     columns = {name: distinct[:, position] for position, name in enumerate(names)}
     return Table(len(distinct), columns), spread.reshape(-1).astype(np.int64)
-

@@ -5,6 +5,7 @@ into `_`, so that `learner.batch` and a variable `learner_batch` become one colu
 stand its names, `.row` and `.col`. Pyomo's presolve is off: every constraint of the model is in the file.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 KINDS: Final[Mapping[str, str]] = {"pyomo": ".py", "lp": ".lp", "mps": ".mps", "nl": ".nl"}
 
 LARGEST_SCRIPT: Final = 20_000  # variables and rows; Python needs minutes to compile longer files
+
+MPS_BOUNDS: Final = (
+    (r"^ UI BOUND (\S+) 10E20$", r" PL BOUND \1"),
+    (r"^ LI BOUND (\S+) -10E20$", r" MI BOUND \1"),
+    (r"^ UI BOUND ", " UP BOUND "),
+    (r"^ LI BOUND ", " LO BOUND "),
+)
 
 # Words of the LP format, which a name must not be; compared without case.
 LP_WORDS: Final = frozenset(
@@ -50,11 +58,13 @@ def export(instance: Instance, kind: str, path: str | Path) -> None:
         case "pyomo":
             from mecdsl.pyomo_script import script
 
-            path.write_text(script(lowered.model), encoding="utf-8")
+            path.write_text(script(lowered.model), encoding="utf-8", newline="\n")
         case "nl":
             _write_nl(lowered, path)
+        case "lp":
+            _write_lp(lowered, path)
         case _:
-            _write_lp_or_mps(lowered, kind, path)
+            _write_mps(lowered, path)
 
 
 class _Labels:
@@ -71,32 +81,46 @@ class _Labels:
         return label
 
 
-def _write_lp_or_mps(lowered: "PyomoModel", kind: str, path: Path) -> None:
+def _write_lp(lowered: "PyomoModel", path: Path) -> None:
+    from pyomo.repn.plugins.lp_writer import LPWriter
+
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        LPWriter().write(lowered.model, file, labeler=_Labels())
+
+
+def _write_mps(lowered: "PyomoModel", path: Path) -> None:
+    """Markers say what is integer, and all bounds are written alike.
+
+    Pyomo says both in bounds of kind LI and UI: there it writes 10E20 for infinity, and some readers drop bounds that
+    are not integer.
+    """
     from pyomo.opt import ProblemFormat
 
-    formats = {"lp": ProblemFormat.cpxlp, "mps": ProblemFormat.mps}
-    _touch(path)
-    lowered.model.write(str(path), format=formats[kind], io_options={"labeler": _Labels()})
+    with path.open("wb"):
+        pass  # an OSError here is plain, one out of Pyomo's writer need not be
+    lowered.model.write(str(path), format=ProblemFormat.mps, io_options={"labeler": _Labels()}, int_marker=True)
+    text = path.read_text(encoding="utf-8")
+    for wrong, right in MPS_BOUNDS:
+        text = re.sub(wrong, right, text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _write_nl(lowered: "PyomoModel", path: Path) -> None:
+    """Without comments, which some readers do not know; so the names are written here."""
     from pyomo.core.expr.visitor import identify_variables
-    from pyomo.opt import ProblemFormat
+    from pyomo.repn.plugins.nl_writer import NLWriter
 
     expressions = [lowered.objective.expr]
     expressions += [row.body for rows in lowered.constraints.values() for row in rows if row is not None]
     if not any(True for e in expressions for _ in identify_variables(e, include_fixed=False)):
         message = "no variable is left in objective and constraints, and an NL file needs one"
         raise ModelError([Diagnostic("E502", message, help="export to `lp`, `mps` or `pyomo`")])
-    options = {"symbolic_solver_labels": True, "linear_presolve": False}
-    _touch(path)
-    lowered.model.write(str(path), format=ProblemFormat.nl, io_options=options)
-
-
-def _touch(path: Path) -> None:
-    """Open the file before the work: an OSError here is plain, one out of Pyomo's writers need not be."""
-    with path.open("wb"):
-        pass
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        written = NLWriter().write(lowered.model, file, linear_presolve=False)
+    rows = [*written.constraints, *written.objectives]
+    for suffix, components in ((".row", rows), (".col", written.variables)):
+        names = "".join(f"{component.name}\n" for component in components)
+        path.with_suffix(suffix).write_text(names, encoding="utf-8", newline="\n")
 
 
 def _refuse_nonlinear(instance: Instance, kind: str) -> None:
@@ -107,7 +131,7 @@ def _refuse_nonlinear(instance: Instance, kind: str) -> None:
 
 
 def _no_place(culprit: FamilyReport, kind: str) -> Diagnostic:
-    message = f"an {kind.upper()} file holds linear and quadratic expressions only: `{culprit.name}` is {culprit.reason}"
+    message = f"an {kind.upper()} file holds no degree above two: `{culprit.name}` is {culprit.reason}"
     return Diagnostic("E502", message, culprit.place, help="export to `nl` or `pyomo`")
 
 

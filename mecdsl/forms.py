@@ -177,7 +177,7 @@ class _Work:
             local = replace(statement, name=statement.name.split(".", 1)[1])
             self._edit(statement.name, statement.name_span, "declaration", lambda _: local)
             return
-        same = [s.name for s in self.statements if type(s) is type(statement) and not isinstance(s, syntax.Header)]  # type: ignore[union-attr]
+        same = [s.name for s in self.statements if type(s) is type(statement) and not isinstance(s, syntax.Header)]
         near = nearest(statement.name, same)
         fix = f"did you mean `{near}`?" if near else "use `add` for something new"
         self.collector.error("E102", f"nothing named `{statement.name}` to replace", statement.name_span, help=fix)

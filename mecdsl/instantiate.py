@@ -145,7 +145,8 @@ class _Builder:
             return
         if self.checked.shapes.symbol(symbol.name).degree != 0 or _needs_variables(self, symbol):
             return
-        assert symbol.value is not None and not isinstance(symbol.value, sym.DataFile)
+        assert symbol.value is not None
+        assert not isinstance(symbol.value, sym.DataFile)
         values = self._computed(symbol, symbol.value)
         self.world.values[symbol.name] = values
         wrong = np.flatnonzero(np.isnan(values))
@@ -178,7 +179,8 @@ class _Builder:
         return values
 
     def _check_computed(self, symbol: sym.Symbol, values: FloatArray) -> None:
-        assert symbol.value is not None and not isinstance(symbol.value, sym.DataFile)
+        assert symbol.value is not None
+        assert not isinstance(symbol.value, sym.DataFile)
         span = symbol.value.span
         wrong = np.flatnonzero(np.isnan(values))
         if len(wrong):
@@ -269,7 +271,8 @@ class _Builder:
         parts = [(self.model.objective.value, SINGLE)]
         for symbol in self.model.symbols.values():
             if symbol.kind in (Kind.LET, Kind.REPORT) and symbol.name not in self.world.values:
-                assert symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray)
+                assert symbol.value is not None
+                assert not isinstance(symbol.value, sym.DataFile | sym.DataArray)
                 parts.append((symbol.value, self.world.symbols[symbol.name].table))
         for family in instance.constraints:
             parts += [(family.constraint.left, family.table), (family.constraint.right, family.table)]

@@ -31,7 +31,7 @@ from mecdsl.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.diagnostics import Collector, Span
 from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, VariableFamily
-from mecdsl.magnitude import Magnitudes, size_of, value_of
+from mecdsl.magnitude import Magnitudes, size_of
 from mecdsl.pyomo_rows import bodies, relations
 from mecdsl.pyomo_sets import Index, IndexSets, free_name
 from mecdsl.syntax import Kind
@@ -178,7 +178,8 @@ class _Lowering:
         expressions = relations(family.relation, row_bodies, bounds.tolist())
         for row, false in zip(rows.tolist(), self._false(family, rows, bounds).tolist(), strict=True):
             expressions[row] = self._impossible() if false else pyo.Constraint.Skip
-        component = _component(pyo.Constraint, self.sets.of_constraint(family, name), expressions, family.constraint.doc)
+        index = self.sets.of_constraint(family, name)
+        component = _component(pyo.Constraint, index, expressions, family.constraint.doc)
         self.model.add_component(name, component)
         if not len(rows):
             return tuple(component.values())
@@ -193,7 +194,7 @@ class _Lowering:
         table = family.table.take(rows)
         left = evaluator.family(family.constraint.left, table)
         right = evaluator.family(family.constraint.right, table)
-        size = size_of(value_of(left)) * 0.0 + size_of(left) + size_of(right)
+        size = size_of(left) + size_of(right)
         over = {"<=": -bounds[rows], ">=": bounds[rows], "==": np.abs(bounds[rows])}[family.relation]
         return np.asarray((over == np.inf) | (over > TOLERANCE * size))
 
@@ -216,7 +217,8 @@ class _Lowering:
             known = symbol.kind not in (Kind.LET, Kind.REPORT) or symbol.name in self.instance.world.values
             if known or shape.degree is Degree.NONSMOOTH:
                 continue
-            assert symbol.value is not None and not isinstance(symbol.value, sym.DataArray | sym.DataFile)
+            assert symbol.value is not None
+            assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
             values = evaluator.family(symbol.value, self.instance.world.symbols[symbol.name].table)
             block = self.sets.block(symbol.owner)
             component = _component(pyo.Expression, self.sets.of_symbol(symbol), values.tolist(), _doc(symbol))

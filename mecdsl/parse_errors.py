@@ -30,8 +30,7 @@ EXPRESSION_START = {"NAME", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF", "STRING"
 OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
-    "param let var report set ordered node nodes layers links "
-    "minimize maximize constraint start form model cite"
+    "param let var report set ordered node nodes layers links minimize maximize constraint start form model cite"
 ).split()
 SYNONYMS = {
     **dict.fromkeys(("subject", "st", "such", "with"), "constraint"),
@@ -76,7 +75,6 @@ CHARACTERS = {
     "\\": "a line goes on inside brackets and after an operator or comma; delete the backslash",
     "\x00": "the file holds a zero byte; is it a text file?",
 }
-
 
 
 def describe(error: UnexpectedInput, source: Source) -> tuple[Diagnostic, int]:
@@ -155,7 +153,9 @@ def _token(error: UnexpectedToken, source: Source) -> tuple[Diagnostic, int]:
     if begun is not None:
         return begun
     pair = _pair(source.line(line), column - 1, line, source)
-    if pair is not None and not (pair.span is not None and pair.span.text == "==" and "EQUAL" not in accepts | {str(token)}):
+    if pair is not None and not (
+        pair.span is not None and pair.span.text == "==" and "EQUAL" not in accepts | {str(token)}
+    ):
         return pair, line
     message = f"`{token}` cannot stand here; expected {_expected(accepts)}"
     fix = _fix(token, accepts, source, span)
@@ -207,7 +207,7 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
     before = line[: span.column - 1].rstrip()
     if text == "=":
         return "delete one `=`" if before.endswith("=") else None if "EQUAL" in accepts else "write `==`"
-    if "THEN" in accepts:
+    if "THEN" in accepts and text == "else":
         return "write `if condition then value else other`"
     if text == "for" and first == "constraint":
         return "the index stands before the colon: `constraint name[k in K]: ...`"
@@ -223,6 +223,8 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
         return "a declaration says its unit after a colon: `name : unit = value`"
     if text == "{" and "COLON" in accepts:
         return "links say where they lead: `links name[k in K]: from_node -> to_node { ... }`"
+    if "THEN" in accepts and text[:1].isdigit():
+        return "write `if condition then value else other`"
     if (is_word or text[:1].isdigit()) and after_value:
         return "an operator or a comma is missing before this; products need `*`"
     return None

@@ -122,9 +122,7 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
 
     def _family(self, kind: syntax.FamilyKind, meta: Meta, children: Children) -> syntax.Family:
         name, *rest = children
-        ends = [
-            c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple) and c is not None
-        ]
+        ends = [c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple) and c is not None]
         return syntax.Family(
             kind,
             str(name),
@@ -216,11 +214,7 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
     def _chain(self, body: syntax.Expression) -> tuple[tuple[syntax.Expression, ...], tuple[str, ...]]:
         if isinstance(body, syntax.Binary) and body.operator == "and":
             first, second = body.left, body.right
-            if (
-                isinstance(first, syntax.Binary)
-                and isinstance(second, syntax.Binary)
-                and first.right is second.left
-            ):
+            if isinstance(first, syntax.Binary) and isinstance(second, syntax.Binary) and first.right is second.left:
                 return (first.left, first.right, second.right), (first.operator, second.operator)
         if isinstance(body, syntax.Binary) and body.operator in ("<=", ">=", "==", "<", ">", "!="):
             return (body.left, body.right), (body.operator,)
@@ -254,9 +248,7 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
                     help="a form lists `relax`, `fix`, `set`, `drop`, `add` or `replace`",
                 )
                 collector.raise_errors()
-        return syntax.Form(
-            str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name)
-        )
+        return syntax.Form(str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name))
 
     def relax(self, meta: Meta, children: Children) -> syntax.Relax:
         return syntax.Relax((children[0],), self._span(meta))

@@ -109,9 +109,7 @@ def _index(component: Any) -> list[str]:
     """The index set: one with a name, or a product of such."""
     if not component.is_indexed():
         return []
-    found = component.index_set()
-    factors = [found] if found.parent_block() is not None else list(found.subsets())
-    return [" * ".join(_path(factor) for factor in factors)]
+    return [" * ".join(_path(factor) for factor in component.index_set().subsets())]
 
 
 def _arguments(given: Mapping[str, Any]) -> str:

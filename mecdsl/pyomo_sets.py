@@ -117,9 +117,7 @@ class IndexSets:
             return local
         return [*local, *model.families, *(c.name for c in model.constraints), model.objective.name]
 
-    def _set(
-        self, space: sym.Space, names: Sequence[str], table: Table, labels: tuple[str, ...] | None = None
-    ) -> Any:
+    def _set(self, space: sym.Space, names: Sequence[str], table: Table, labels: tuple[str, ...] | None = None) -> Any:
         domains = [generator.domain for generator in space.generators for _ in generator.names]
         columns = [table.columns[name] for name in names]
         words = [labels or self.instance.world.label_names(domain) for domain in domains]

@@ -1,5 +1,6 @@
 """Syntax tree to symbolic model: declarations, types, and every expression in its scope."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mecdsl import symbolic as sym
@@ -214,9 +215,7 @@ class _Resolver:
             elif declared.kind is FamilyKind.SET and declared.members is not None:
                 domain = self.expressions.domain(declared.members, Scope())
                 scope = Scope(head.indices)
-                inner = (
-                    self.expressions.resolve(declared.condition, scope) if declared.condition is not None else None
-                )
+                inner = self.expressions.resolve(declared.condition, scope) if declared.condition is not None else None
                 space = sym.Space((sym.Generator((name,), domain, declared.span),), inner)
             elif declared.kind is not FamilyKind.NODE:
                 self.collector.error(
@@ -260,20 +259,14 @@ class _Resolver:
         own_space = sym.Space()
         value: sym.Expression | sym.DataArray | sym.DataFile | None = None
         type_ = _Type(sym.NumberDomain.REAL, None, None, ())
-        try:
+        with suppress(Unresolved):
             if declared.index is not None:
                 generators, condition = declared.index.generators, declared.index.condition
                 own_space, scope = self.expressions.space(generators, condition, scope)
-        except Unresolved:
-            pass
-        try:
+        with suppress(Unresolved):
             type_ = self._type(head, scope)
-        except Unresolved:
-            pass
-        try:
+        with suppress(Unresolved):
             value = self._value(declared, scope)
-        except Unresolved:
-            pass
         self._require(declared, name, type_)
         space = own_space
         if owner is not None:
@@ -530,4 +523,3 @@ def _is_unit(text: str) -> bool:
     except UnitError:
         return False
     return True
-

@@ -178,9 +178,7 @@ class ExpressionResolver:
 
     # References
 
-    def _reference(
-        self, expression: syntax.Expression, scope: Scope
-    ) -> _Family | _Symbol | _Value:
+    def _reference(self, expression: syntax.Expression, scope: Scope) -> _Family | _Symbol | _Value:
         match expression:
             case syntax.Name():
                 return self._name(expression, scope)
@@ -191,9 +189,7 @@ class ExpressionResolver:
                 base = self._reference(expression.base, scope)
                 indices = list(self._all(expression.indices, scope))
                 if isinstance(base, _Value):
-                    raise self._fail(
-                        "E104", f"`{expression.base.span.text}` has no index", expression.span
-                    )
+                    raise self._fail("E104", f"`{expression.base.span.text}` has no index", expression.span)
                 if isinstance(base, _Family) and base.indices is None:
                     return _Family(base.name, indices, expression.span)
                 if isinstance(base, _Family):
@@ -239,9 +235,7 @@ class ExpressionResolver:
             fix = f"declare it, or let an index run over a set: `[{name.name} in I]`"
         return self._fail_once("E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels)
 
-    def _attribute(
-        self, base: _Family | _Symbol | _Value, attribute: syntax.Attribute
-    ) -> _Symbol | _Value:
+    def _attribute(self, base: _Family | _Symbol | _Value, attribute: syntax.Attribute) -> _Symbol | _Value:
         if isinstance(base, _Family):
             symbol = self._member(base.name, attribute)
             return _Symbol(symbol, list(base.indices or []), attribute.span)
@@ -444,7 +438,7 @@ class ExpressionResolver:
         if len(names) != head.arity:
             raise self._fail(
                 "E104",
-                f"members of `{domain.family}` have {head.arity} indices, found {len(names)}",
+                f"members of `{domain.family}` have {count(head.arity, 'index')}, found {len(names)}",
                 generator.span,
             )
         return dict(zip(names, head.indices.values(), strict=True))

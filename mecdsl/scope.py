@@ -116,5 +116,3 @@ def known_names(names: Names, scope: Scope) -> list[str]:
     """Every name that could stand in an expression, for proposals."""
     bare = [name.split(".", 1)[1] for name in names.symbols if scope.owner and name.startswith(scope.owner + ".")]
     return [*scope.indices, *bare, *names.symbols, *names.families, *names.labels]
-
-

@@ -12,7 +12,7 @@ from mecdsl.backends import table
 from mecdsl.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instance import Instance
-from mecdsl.problem import Problem
+from mecdsl.problem import Problem, analyse
 from mecdsl.result import Result
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 from mecdsl.verify import verify
@@ -111,6 +111,11 @@ def require(chosen: Backend, request: Request) -> None:
     raise ModelError([Diagnostic("E502", acceptance.reason, None, labels, help=fix)])
 
 
+def takes(name: str, instance: Instance) -> bool:
+    """Whether a backend by name takes an instance."""
+    return find(name).accepts(Request(instance, analyse(instance), SolveOptions())).accepted
+
+
 def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
     """Available backends that take the problem, hand-derived ones first."""
     for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
@@ -130,7 +135,7 @@ def choose(request: Request) -> tuple[Backend, str]:
     for name, reason in PREFERENCE[kind]:
         candidate = table.load(name)
         if candidate.accepts(request).accepted and candidate.availability().available:
-            return candidate, f"a {kind.value}: {reason}"
+            return candidate, f"{kind.phrase}: {reason}"
     reasons = [table.load(name).accepts(request).reason for name, _ in PREFERENCE[kind]]
     raise ModelError([Diagnostic("E502", f"no backend solves this {kind.value}", note="; ".join(reasons))])
 

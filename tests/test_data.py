@@ -177,9 +177,9 @@ def test_empty_families_are_empty_lists(tmp_path: Path) -> None:
     one = '"node_count": 1, "layer_count": 2, "master": 1, "fog_node.cpu_max": [1]'
     instance = load(FOG, f'{{{one}, "distribution.gain": [], "neighbour.gain": []}}', tmp_path)
     assert (at(instance, "distribution.gain"), at(instance, "neighbour.gain")) == ({}, {})
-    with pytest.raises(ModelError, match="`distribution.gain` has 1 value, expected 0"):
+    with pytest.raises(ModelError, match=r"`distribution\.gain` has 1 value, expected 0"):
         load(FOG, f'{{{one}, "distribution.gain": [3], "neighbour.gain": []}}', tmp_path)
-    with pytest.raises(ModelError, match="`distribution.gain` has no values, 0 values expected"):
+    with pytest.raises(ModelError, match=r"`distribution\.gain` has no values, 0 values expected"):
         load(FOG, f'{{{one}, "neighbour.gain": []}}', tmp_path)
 
 
@@ -204,7 +204,7 @@ def test_ragged_families_are_ragged_lists(tmp_path: Path) -> None:
     instance = load(GAME, data, tmp_path)
     assert at(instance, "layer.local_time") == {(1, 1): 0.2, (1, 2): 0.5, (2, 1): 0.1, (2, 2): 0.4, (2, 3): 0.3}
     assert (instance.data("server.cpu").tolist(), at(instance, "base_price")) == ([3e9], {(1,): 1e-9, (2,): 2e-9})
-    with pytest.raises(ModelError, match="`layer.local_time` item 1 has 3 values, expected 2"):
+    with pytest.raises(ModelError, match=r"`layer\.local_time` item 1 has 3 values, expected 2"):
         load(GAME, data.replace("[0.20, 0.50]", "[0.20, 0.50, 1]"), tmp_path)
 
 
@@ -224,7 +224,8 @@ let own[i in user, m in subchannel] : 1 = uplink.gain[i.home, i, m]
 """
 NOMA_DATA = """{"access_point_count": 2, "user_count": 3, "layer_count": 2,
  "user": {"home": [1, 2, 1], "cut_size": [[50000, 20000, 800], [50000, 20000, 800], [40000, 30000, 640]]},
- "uplink": {"gain": [[[3e-10, 5e-11], [2e-12, 6e-12], [8e-10, 7e-10]], [[4e-12, 1e-12], [6e-10, 9e-10], [3e-12, 2e-12]]]}}"""
+ "uplink": {"gain": [[[3e-10, 5e-11], [2e-12, 6e-12], [8e-10, 7e-10]],
+                      [[4e-12, 1e-12], [6e-10, 9e-10], [3e-12, 2e-12]]]}}"""
 
 
 def test_three_levels_cuts_from_zero_and_homes(tmp_path: Path) -> None:
@@ -348,15 +349,17 @@ def test_refused(data: Mapping[str, Any], code: str, message: str) -> None:
 
 def test_all_faults_of_the_data_come_in_one_run() -> None:
     text = "param a : s\nparam b : s\nparam c : s\nparam d : s >= 0"
+    data = {"a": "3 J", "b": None, "d": -1, "e": 3}
     with pytest.raises(ModelError) as caught:
-        data = {"a": "3 J", "b": None, "d": -1, "e": 3}
         instantiate(check(parse(text + REST)), given_in_memory(data, ()))
     assert sorted(d.code for d in caught.value.diagnostics) == ["E301", "E303", "E304", "E305", "E306"]
 
 
 def test_places_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
-        load(USERS, '{"clock": 30,\n "user.cpu": [1, 2, 3], "user": {"gain": [[1, 2],\n  [3, "4 s"], [5, 6]]}}', tmp_path)
+        load(
+            USERS, '{"clock": 30,\n "user.cpu": [1, 2, 3], "user": {"gain": [[1, 2],\n  [3, "4 s"], [5, 6]]}}', tmp_path
+        )
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
     assert (fault.span.line, fault.span.column, fault.span.text) == (3, 7, '"4 s"')

@@ -103,7 +103,9 @@ def test_fix_works_as_written(case: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def replacement(diagnostic: Diagnostic) -> str | None:
     """The text the help proposes in place of the marked one."""
-    found = re.search(r"(?:did you mean|write|its unit:|delete the|delete one|add the closing) `([^`]+)`", diagnostic.help or "")
+    found = re.search(
+        r"(?:did you mean|write|its unit:|delete the|delete one|add the closing) `([^`]+)`", diagnostic.help or ""
+    )
     if found is None or "..." in found[1] or " name" in found[1]:
         return None
     verb = found[0].split()[0]

@@ -13,6 +13,8 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
 
+from mecdsl.backends.bonmin_core import solve_bonmin
+from mecdsl.backends.first_order import first_order_holds
 from mecdsl.backends.ipopt_core import NlpProblem, solve_ipopt
 from mecdsl.backends.nlp_problem import objective_scale, reduce_problem
 from mecdsl.backends.pyomo_nlp import PyomoOutcome, UnsupportedModel, nlp_from_pyomo, solve_pyomo
@@ -170,6 +172,16 @@ def nanojoules() -> tuple[Model, float, list[float]]:
     return with_objective(m, 1e-11 * ((m.x[0] - 3) ** 2 + 2 * (m.x[1] - 5) ** 2)), 0.0, [3.0, 5.0]
 
 
+def bits() -> tuple[Model, float, list[float]]:
+    # rows of 1e9 bit, where rounding exceeds ipopt's tolerance. g1 b1^2 + g2 b2^2 + g3 b3^2 over b1 + b2 + b3 = B:
+    # b_i = B (1/g_i) / sum(1/g), value B^2 / sum(1/g); with g = 1, 2, 3 sum(1/g) = 11/6
+    m = model(3, 0.0, start=1e6)
+    total, weights = 3.3333333333e9, [1.0, 2.0, 3.0]
+    m.c.add(m.x[0] + m.x[1] + m.x[2] == total)
+    cost = sum(weight * (m.x[i] / 1e8) ** 2 for i, weight in enumerate(weights))
+    return with_objective(m, cost), (total / 1e8) ** 2 * 6 / 11, [total * 6 / 11 / w for w in weights]
+
+
 def thin() -> tuple[Model, float, list[float]]:
     # two inequalities leave the line x + y = 1 without interior: (x-2)^2 + y^2 is least at its end (1, 0)
     m = model(lower=0.0)
@@ -195,6 +207,7 @@ CONTINUOUS: list[Callable[[], tuple[Model, float, list[float]]]] = [
     hock_schittkowski_71,
     nested,
     nanojoules,
+    bits,
     thin,
 ]
 
@@ -535,6 +548,22 @@ def test_objective_scale_looks_beside_a_stationary_start() -> None:
     assert objective_scale(problem) == pytest.approx(1 / 0.4)
 
 
+@pytest.mark.parametrize(
+    ("x", "multiplier", "lower", "holds"),
+    [
+        # minimise (x-1)^2 + (y-2)^2 on x + y = 1: (0, 1) with slope (-2, -2), balanced by lambda = 2
+        ([0.0, 1.0], 2.0, [0.0, 0.0], True),
+        ([0.0, 1.0], 1.9, [0.0, 0.0], False),  # slopes do not balance
+        ([0.1, 1.0], 2.0, [0.0, 0.0], False),  # off the line
+        ([0.0, 1.0], 2.1, [0.1, 0.1], False),  # balanced by bounds that do not bind
+    ],
+)
+def test_first_order_conditions(x: list[float], multiplier: float, lower: list[float], holds: bool) -> None:
+    problem = array_problem(matrix=[[1, 1]], right=[1])
+    parts = (np.array(x), np.array([multiplier]), np.array(lower), np.zeros(2))
+    assert first_order_holds(problem, *parts) is holds
+
+
 # What users pass, and what is printed.
 
 
@@ -796,15 +825,19 @@ def test_bonmin_node_limit_gives_point_and_bound() -> None:
 
 
 def test_bonmin_stops_in_order_on_interrupt() -> None:
-    m = hard()
+    nlp = nlp_from_pyomo(hard())
     before = signal.getsignal(signal.SIGINT)
+    # a thread that sends the signal while the main thread is inside the solver, as a terminal would
     timer = threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     try:
-        outcome = solve_pyomo(m, solver="bonmin", time_limit=20.0)
+        outcome = solve_bonmin(nlp.problem, nlp.symbolic, nlp.integer, time_limit=20.0)
     finally:
         timer.cancel()
     assert outcome.termination is Termination.INTERRUPTED
-    assert outcome.seconds["solve"] < 10.0
-    assert_stopped_in_order(outcome)
+    assert outcome.seconds < 10.0
+    assert outcome.x is not None
+    assert outcome.objective is not None
+    assert outcome.bound is not None
+    assert 0.0 <= outcome.bound < outcome.objective
     assert signal.getsignal(signal.SIGINT) is before

@@ -34,7 +34,9 @@ def fault(text: str) -> tuple[str, str]:
     return found.code, found.message
 
 
-USER = "nodes user[k in 1..3] {\n    size : 1 = 10*k\n    let half : 1 = size/2\n    share[m in 1..2] : 1 = size + m\n}\n"
+USER = (
+    "nodes user[k in 1..3] {\n    size : 1 = 10*k\n    let half : 1 = size/2\n    share[m in 1..2] : 1 = size + m\n}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,8 @@ def test_bare_names_inside_a_block_mean_the_member() -> None:
 
 
 def test_attributes_hide_names_of_the_model_inside_their_block() -> None:
-    text = "param size : 1 = 7\nnodes user[k in 1..2] {\n    size : 1 = k\n    let twice : 1 = 2*size\n}\nlet outside : 1 = size\n"
+    text = "param size : 1 = 7\nnodes user[k in 1..2] {\n    size : 1 = k\n    let twice : 1 = 2*size\n}\n"
+    text += "let outside : 1 = size\n"
     assert (values(text, "user.twice"), values(text, "outside")) == ([2, 4], [7])
 
 
@@ -90,8 +93,17 @@ RAGGED_DATA = {"device.layer_count": [1, 3], "layer.time": [[5], [1, 2, 4]]}
 def test_ragged_families() -> None:
     assert values(RAGGED, "total", RAGGED_DATA) == [5, 7]
     assert values(RAGGED, "pairs", RAGGED_DATA) == [5, 7]
-    assert values(RAGGED, "late", RAGGED_DATA) == [12, 0]  # all four layers, once for each device that is late
-    assert values(RAGGED, "total", {"device.layer_count": [0, 2], "layer.time": [[], [1, 2]]}) == [0, 3]
+    assert values(RAGGED, "late", RAGGED_DATA) == [12, 0]  # all four layers, for the device whose first is slow
+
+
+def test_members_without_layers() -> None:
+    data = {"device.layer_count": [0, 2], "layer.time": [[], [1, 2]]}
+    with pytest.raises(ModelError, match=r"`layer.time` has no member \[1, 1\] at n = 1, l = layer\[2, 1\]"):
+        build(RAGGED, data)
+    guarded = RAGGED.replace("l in layer where", "l in layer where n.layer_count >= 1 and")
+    assert values(guarded, "late", data) == [0, 0]
+    turned = RAGGED.replace("l in layer where", "l in layer where n.layer_count == 0 or")
+    assert values(turned, "late", data) == [3, 0]
 
 
 LINKS = """
@@ -122,8 +134,14 @@ def test_sparse_links(expression: str, expected: float) -> None:
 
 
 def test_links_with_one_index() -> None:
-    text = "node hub\n" + USER + "links radio[k in user]: hub -> k {\n    gain : 1 = 2*k\n    let heard : 1 = gain*k.size\n}\n"
-    text += "let by_user : 1 = sum(radio.gain[k] for k in user)\nlet by_link : 1 = sum(l.gain*l.to.size for l in radio)\n"
+    text = (
+        "node hub\n"
+        + USER
+        + "links radio[k in user]: hub -> k {\n    gain : 1 = 2*k\n    let heard : 1 = gain*k.size\n}\n"
+    )
+    text += (
+        "let by_user : 1 = sum(radio.gain[k] for k in user)\nlet by_link : 1 = sum(l.gain*l.to.size for l in radio)\n"
+    )
     assert values(text, "by_user") == [12]
     assert values(text, "radio.heard") == [20, 80, 180]
     assert values(text, "by_link") == [280]
@@ -202,6 +220,14 @@ def test_a_fault_of_a_unit_causes_no_other() -> None:
 def test_only_the_chosen_branch_is_looked_up() -> None:
     text = "param x[t in 1..3] : 1 = t\nlet w[t in 1..3] : 1 = if t > 1 then x[t - 1] else 0\n"
     assert values(text, "w") == [0, 1, 2]
+
+
+def test_the_right_side_of_and_and_or_is_looked_up_only_where_it_matters() -> None:
+    text = "param x[t in 1..3] : 1 = t\n"
+    assert values(
+        text + "set late = 1..3 where late > 1 and x[late - 1] > 1\nlet w : 1 = sum(t for t in late)\n", "w"
+    ) == [3]
+    assert values(text + "let w : 1 = count(t == 1 or x[t - 1] == 2 for t in 1..3)\n", "w") == [2]
 
 
 @pytest.mark.parametrize(

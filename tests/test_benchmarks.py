@@ -1,0 +1,38 @@
+"""The benchmarks run, and compare the same thing; how long they take is nobody's test."""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+from tests.benchmarks import compile as benchmark
+
+
+def test_compile_benchmark_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["5", "7", "--repetitions", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[2:]] == [["5", "on"], ["5", "off"], ["7", "on"], ["7", "off"]]
+
+
+def test_both_models_have_the_same_names_objective_and_rows() -> None:
+    learners = 23
+    data = benchmark.draw_data(learners)
+    instance, model = benchmark.build(data)
+    by_hand = benchmark.build_by_hand(data)
+    for kind in (pyo.Var, pyo.Constraint, pyo.Objective):
+        names = [[c.name for c in m.component_data_objects(kind)] for m in (model, by_hand)]
+        assert sorted(names[0]) == sorted(names[1])
+    for ours, theirs in zip(
+        model.component_data_objects(pyo.Var), by_hand.component_data_objects(pyo.Var), strict=True
+    ):
+        assert ours.bounds == theirs.bounds
+        assert ours.is_integer()
+        assert theirs.is_integer()
+        assert ours.value == theirs.value
+    x = benchmark.point(learners)
+    objective, rows = benchmark.evaluate(instance, x)
+    for candidate in (model, by_hand):
+        benchmark.set_point(candidate, x)
+        found_objective, found_rows = benchmark.evaluate_pyomo(candidate)
+        assert found_objective == objective == 7.0
+        for name, values in rows.items():
+            np.testing.assert_allclose(found_rows[name], values, rtol=1e-12, atol=1e-9)
