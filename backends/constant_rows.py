@@ -1,4 +1,7 @@
-"""Constraint rows without a free variable: true ones can be left out, a false one makes the model infeasible."""
+"""What contradicts itself before any solver: empty bounds, and rows without a free variable that are false.
+
+A true row without a free variable can be left out.
+"""
 
 import numpy as np
 
@@ -17,6 +20,14 @@ def crossed_bounds(instance: Instance) -> str:
         low, high = instance.lower[column], instance.upper[column]
         return f"`{instance.column_name(column)}` has no value between its bounds {low:.6g} and {high:.6g}"
     return ""
+
+
+def row_name(instance: Instance, row: int) -> str:
+    """`cycle[3]` of an instance row."""
+    for family in instance.constraints:
+        if family.first <= row < family.first + family.size:
+            return instance.row_name(family, row - family.first)
+    raise IndexError(row)
 
 
 def false_row(instance: Instance, rows: IntArray) -> str:

@@ -161,17 +161,22 @@ def _accepted(
 def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | None:
     """The limits can only just be kept: the shares that minimise the largest latency / limit, from the eigenvector.
 
-    Every task then has latency `factor` times its limit, so the cost cannot be lower than that within the tolerance.
+    Every task then has latency `factor` times its limit. With p the eigenvector, times a number that brings every weight
+    to 1 or more, phi(p) = sum D + |p|^2 (factor - 1) proves that less is not possible.
     """
     vector = largest_factor(demand, np.ones(len(demand.limit)))[1]
     weight = demand.roots @ vector / demand.limit
+    if not np.all(weight > 0.0):
+        return None
+    vector = vector / weight.min()
+    bound = max(bound, dual_value(demand, vector))
     totals = weight @ demand.roots
     shares = ratio(weight[:, None] * demand.roots, np.broadcast_to(totals, demand.roots.shape))
     found = latencies(demand, shares)
-    if np.any(found > demand.limit * (1.0 + 2 * TOLERANCE)) or np.any(shares[:, 0] < demand.floor):
-        return None
     cost = float(found.sum())
-    # any shares have sum of weight^2 * latency >= |totals|^2; with all limits kept no latency can lie much lower
+    kept = np.all(found <= demand.limit * (1.0 + 2 * TOLERANCE)) and np.all(shares[:, 0] >= demand.floor)
+    if not kept or not cost - bound <= 10 * TOLERANCE * cost:
+        return None
     return Allocation(Verdict.OPTIMAL, "eigenvector", vector, shares, cost, min(bound, cost), factor)
 
 

@@ -4,62 +4,42 @@ Choices, each found by trial with HiGHS 1.16:
 
 - The arrays go in through `passModel`, scaled by powers of two (`mecdsl.scaling`), for HiGHS leaves out
   coefficients below 1e-9 without a word and its tolerances are absolute.
-- Tolerances are 1e-9 instead of 1e-7, of integrality 1e-9 instead of 1e-6: with the default a binary variable may be 1e-6 and
-  so switch a thousandth of a large capacity on. The absolute gap is 0, so that only the relative one ends a search.
-- The regularisation of the Hessian, 1e-7 by default, moves the optimum; it is left out, and taken back only where HiGHS comes to
-  no answer without it.
+- Tolerances are 1e-9 instead of 1e-7, of integrality 1e-9 instead of 1e-6: with the default a binary variable
+  may be 1e-6 and so switch a millionth of a large capacity on. The absolute gap is 0, so that only the
+  relative one ends a search.
+- The regularisation of the Hessian, 1e-7 by default, moves the optimum; it is left out, and taken back only
+  where HiGHS comes to no answer without it.
 - A quadratic objective with integer variables is an error in HiGHS, so that class is not accepted.
-- "Unbounded or infeasible" is resolved: without an objective an infeasible model stays infeasible; with a feasible point and
-  an unbounded relaxation a model with rational data is unbounded.
-- The dual bound of a continuous problem is the value of the dual at the returned multipliers, not the objective again.
+- "Unbounded or infeasible" is resolved: without an objective an infeasible model stays infeasible; with a
+  feasible point and an unbounded relaxation a model with rational data is unbounded.
+- The dual bound of a continuous problem is the value of the dual at the returned multipliers, not the
+  objective again.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
-from mecdsl.backends.highs_options import SMALLEST_COEFFICIENT, set_options
+from mecdsl.backends.constant_rows import row_name
+from mecdsl.backends.highs_options import SMALLEST_COEFFICIENT
+from mecdsl.backends.highs_run import Run, run_highs
 from mecdsl.backends.linear_program import LinearProgram, linear_program
 from mecdsl.backends.solver_output import solver_output
 from mecdsl.classify import ProblemClass
-from mecdsl.solution import Guarantee, Iteration, Solution, Termination
+from mecdsl.solution import Guarantee, Solution, Termination
 
 LARGEST_COEFFICIENT: Final = 1e15
-QP_INTERRUPT: Final = 11  # kHighsCallbackQpInterrupt, which the type stubs do not know
-
-STATUS: Final = {
-    "kOptimal": Termination.OPTIMAL,
-    "kInfeasible": Termination.INFEASIBLE,
-    "kUnbounded": Termination.UNBOUNDED,
-    "kUnboundedOrInfeasible": Termination.INFEASIBLE_OR_UNBOUNDED,
-    "kTimeLimit": Termination.TIME_LIMIT,
-    "kIterationLimit": Termination.ITERATION_LIMIT,
-    "kSolutionLimit": Termination.ITERATION_LIMIT,
-    "kObjectiveBound": Termination.ITERATION_LIMIT,
-    "kObjectiveTarget": Termination.ITERATION_LIMIT,
-    "kInterrupt": Termination.INTERRUPTED,
-    "kHighsInterrupt": Termination.INTERRUPTED,
-}
+INFINITY: Final = 1e20  # HiGHS's `infinite_bound` and `infinite_cost`
 GUARANTEE: Final = {
     Termination.OPTIMAL: Guarantee.GLOBAL,
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
     Termination.UNBOUNDED: Guarantee.UNBOUNDED,
 }
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """One HiGHS object after its run, with what its callbacks recorded."""
-
-    highs: Any
-    termination: Termination
-    message: str
-    iterations: list[Iteration] = field(default_factory=list)
 
 
 class Highs:
@@ -97,10 +77,10 @@ class Highs:
         return accepted
 
     def solve(self, request: Request) -> Solution:
-        """Solve; multipliers for continuous problems, bound and gap for integer ones.
+        """Solve; multipliers for continuous problems, a bound for all.
 
-        Raises `ModelError` E505 for an option HiGHS does not know or a value it does not take. A warm start is used where
-        there are integer variables.
+        Raises `ModelError` E505 for an option HiGHS does not know or a value it does not take. A warm start is
+        used where there are integer variables.
         """
         started = time.perf_counter()
         program = linear_program(request.instance)
@@ -123,18 +103,20 @@ def _shortcut(program: LinearProgram) -> Solution | None:
     bad = np.flatnonzero((sizes <= SMALLEST_COEFFICIENT) | (sizes >= LARGEST_COEFFICIENT))
     if len(bad):
         return Solution("highs", Termination.ERROR, Guarantee.NONE, message=_too_wide(program, int(bad[0])))
+    limits = np.abs(np.concatenate([program.lower, program.upper, program.row_lower, program.row_upper, program.cost]))
+    if (np.isfinite(limits) & (limits >= INFINITY)).any():
+        message = (
+            f"HiGHS takes numbers from {INFINITY:g} for infinite, and a bound, right-hand side or cost is as large"
+        )
+        return Solution("highs", Termination.ERROR, Guarantee.NONE, message=message)
     return None
 
 
 def _too_wide(program: LinearProgram, entry: int) -> str:
     instance = program.instance
-    row = int(program.rows[program.matrix.row[entry]])
-    family = next(f for f in instance.constraints if f.first <= row < f.first + f.size)
-    column = int(program.columns[program.matrix.column[entry]])
-    return (
-        f"the coefficient of `{instance.column_name(column)}` in `{instance.row_name(family, row - family.first)}` is too far "
-        "from the others for HiGHS, which would leave it out"
-    )
+    row = row_name(instance, int(program.rows[program.matrix.row[entry]]))
+    column = instance.column_name(int(program.columns[program.matrix.column[entry]]))
+    return f"the coefficient of `{column}` in `{row}` is too far from the others for HiGHS, which would leave it out"
 
 
 def _solve(program: LinearProgram, request: Request) -> Solution:
@@ -153,12 +135,13 @@ def _solve(program: LinearProgram, request: Request) -> Solution:
 
     with solver_output(echo=options.log):
         exact = {"qp_regularization_value": 0.0}
-        run = _run(program, request, exact)
+        run = run_highs(program, request, exact)
         if run.termination is Termination.ERROR and len(program.hessian_value):
-            run = _run(program, remaining(), {})
+            run = run_highs(program, remaining(), {})
         if run.termination is Termination.INFEASIBLE_OR_UNBOUNDED:
             run.termination = _infeasible_or_unbounded(program, remaining)
-            run.message = f"{run.message}, found to be {run.termination.value} by further runs"
+            if run.termination is not Termination.INFEASIBLE_OR_UNBOUNDED:
+                run.message = f"{run.message}, found to be {run.termination.value} by further runs"
         return _solution(program, run)
 
 
@@ -169,111 +152,19 @@ def _infeasible_or_unbounded(program: LinearProgram, remaining: Callable[[], Req
         program, cost=nothing, hessian_first=nothing[:0].astype(np.int64),
         hessian_second=nothing[:0].astype(np.int64), hessian_value=nothing[:0],
     )  # fmt: skip
-    feasible = _run(without, remaining(), {}).termination
+    feasible = run_highs(without, remaining(), {}).termination
     if feasible in (Termination.INFEASIBLE, Termination.INTERRUPTED):
         return feasible
     if feasible is not Termination.OPTIMAL:
         return Termination.INFEASIBLE_OR_UNBOUNDED
     relaxed = replace(program, integral=np.zeros(len(program.columns), dtype=bool))
     # without presolve the simplex method itself finds the ray
-    found = _run(relaxed, remaining(), {"presolve": "off"}).termination
+    found = run_highs(relaxed, remaining(), {"presolve": "off"}).termination
     unbounded = found in (Termination.UNBOUNDED, Termination.INTERRUPTED)
     return found if unbounded else Termination.INFEASIBLE_OR_UNBOUNDED
 
 
-def _run(program: LinearProgram, request: Request, own: Mapping[str, str | float]) -> _Run:
-    """Build a HiGHS object and run it."""
-    import highspy
-
-    options = request.options
-    solver: Any = highspy.Highs
-    solver.resetGlobalScheduler(True)  # else another number of threads than in the first run is an error
-    highs = solver()
-    set_options(highs, options, own)
-    _pass(highs, program)
-    if options.start is not None and program.integral.any():
-        known = np.flatnonzero(np.isfinite(options.start[program.columns]))
-        values = program.scaled(options.start)[known]
-        highs.setSolution(len(known), known.astype(np.int32), values)
-    run = _Run(highs, Termination.ERROR, "")
-    failures = _watch(program, run, request)
-    highs.run()
-    if failures:
-        raise failures[0]
-    status = highs.getModelStatus()
-    run.termination = STATUS.get(status.name, Termination.ERROR)
-    run.message = f"HiGHS: {highs.modelStatusToString(status)}"
-    return run
-
-
-def _pass(highs: Any, program: LinearProgram) -> None:
-    """Hand the arrays over; sparse matrix by rows, lower triangle of the Hessian by columns."""
-    import highspy
-
-    matrix, count = program.matrix, len(program.columns)
-    status = highs.passModel(
-        count,
-        matrix.rows,
-        len(matrix.value),
-        len(program.hessian_value),
-        int(highspy.MatrixFormat.kRowwise),
-        int(highspy.HessianFormat.kTriangular),
-        int(highspy.ObjSense.kMinimize),
-        program.offset,
-        program.cost,
-        program.lower,
-        program.upper,
-        program.row_lower,
-        program.row_upper,
-        np.searchsorted(matrix.row, np.arange(matrix.rows + 1)).astype(np.int32),
-        matrix.column.astype(np.int32),
-        matrix.value,
-        np.searchsorted(program.hessian_second, np.arange(count + 1)).astype(np.int32),
-        program.hessian_first.astype(np.int32),
-        program.hessian_value,
-        program.integral.astype(np.int32),
-    )
-    if status == highspy.HighsStatus.kError:
-        raise ArithmeticError("HiGHS refused the arrays of the model")
-
-
-def _watch(program: LinearProgram, run: _Run, request: Request) -> list[BaseException]:
-    """Ask `should_stop` while HiGHS runs and record improving points; exceptions of callbacks end the run."""
-    import highspy
-
-    failures: list[BaseException] = []
-    improving = highspy.cb.HighsCallbackType.kCallbackMipImprovingSolution
-
-    def callback(kind: Any, message: str, found: Any, answer: Any, data: Any) -> None:
-        try:
-            if kind == int(improving):
-                run.iterations.append(_iteration(program, len(run.iterations), found))
-            elif request.should_stop():
-                answer.user_interrupt = True
-        except BaseException as error:  # a second Ctrl-C must not unwind through the solver's own frames
-            failures.append(error)
-            answer.user_interrupt = True
-
-    run.highs.setCallback(callback, None)
-    kinds = highspy.cb.HighsCallbackType
-    for kind in (kinds.kCallbackMipInterrupt, kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt, improving):
-        run.highs.startCallback(kind)
-    run.highs.startCallbackInt(QP_INTERRUPT)
-    return failures
-
-
-def _iteration(program: LinearProgram, number: int, found: Any) -> Iteration:
-    bound = found.mip_dual_bound
-    return Iteration(
-        number,
-        objective=program.original(found.objective_function_value),
-        bound=program.original(bound) if np.isfinite(bound) else None,
-        seconds=found.running_time,
-        note="improving point",
-    )
-
-
-def _solution(program: LinearProgram, run: _Run) -> Solution:
+def _solution(program: LinearProgram, run: Run) -> Solution:
     info, found = run.highs.getInfo(), run.highs.getSolution()
     integral = bool(program.integral.any())
     feasible = found.value_valid and info.primal_solution_status == 2

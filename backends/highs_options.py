@@ -26,8 +26,8 @@ def set_options(highs: Any, options: SolveOptions, own: Mapping[str, str | float
     Raises `ModelError` E505 for an unknown name in `raw` or a value HiGHS does not take.
     """
     highs.setOptionValue("output_flag", options.log)
-    for name, value in COMMON.items():
-        highs.setOptionValue(name, value)
+    for name, tolerance in COMMON.items():
+        highs.setOptionValue(name, tolerance)
     highs.setOptionValue("mip_rel_gap", float(options.gap))
     highs.setOptionValue("random_seed", int(options.seed) % LARGEST_SEED)
     if options.time_limit is not None:

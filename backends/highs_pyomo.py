@@ -1,7 +1,8 @@
-"""HiGHS through Pyomo's own interface, on the model that `to_pyomo` makes: the second way to the same answer, and slower.
+"""HiGHS through Pyomo's own interface, on the model that `to_pyomo` makes: the second way to the same answer.
 
-The Pyomo model is in SI, and HiGHS would leave out its small coefficients; so it is scaled with Pyomo's own
-`core.scale_model`, by the powers of two of the first way. "Infeasible or unbounded" stays what it is here.
+It is slower. The Pyomo model is in SI, and HiGHS would leave out its small coefficients; so it is scaled with
+Pyomo's own `core.scale_model`, by the powers of two of the first way. "Infeasible or unbounded" stays what it is
+here.
 """
 
 import time
@@ -35,7 +36,7 @@ GUARANTEE: Final = {
 
 
 def solve_through_pyomo(program: LinearProgram, request: Request) -> Solution:
-    """Solve with `pyomo.contrib.solver`'s `highs`; Pyomo must be importable. Raises `ModelError` E505 as the other way does."""
+    """Solve with `pyomo.contrib.solver`'s `highs`. Raises `ModelError` E505 as the other way does."""
     from mecdsl.lower_pyomo import to_pyomo
 
     raw = _raw(request)
@@ -58,9 +59,10 @@ def _raw(request: Request) -> dict[str, str | float | int | bool]:
     import highspy
 
     solver: Any = highspy.Highs
-    scratch = solver()
-    scratch.setOptionValue("output_flag", False)
-    return {name: set_raw(scratch, name, value) for name, value in request.options.raw.items()}
+    with solver_output():  # HiGHS greets with its name when it is told to be silent
+        scratch = solver()
+        scratch.setOptionValue("output_flag", False)
+        return {name: set_raw(scratch, name, value) for name, value in request.options.raw.items()}
 
 
 def _scaled_model(program: LinearProgram, lowered: Any) -> Any:
@@ -86,7 +88,7 @@ def _variables(program: LinearProgram, lowered: Any, scaled: Any) -> list[Any]:
 
 
 def _rows(program: LinearProgram, lowered: Any, scaled: Any) -> list[Any]:
-    """The constraint of the scaled copy for each row of the program; None for a row that was left out as always true."""
+    """The constraint of the scaled copy for each row; None for one that was left out as always true."""
     rows = [row for family in program.instance.constraints for row in lowered.constraints[family.name]]
     kept = (rows[row] for row in program.rows.tolist())
     return [None if row is None else scaled.find_component(row) for row in kept]

@@ -3,18 +3,18 @@
 Choices:
 
 - The problem is scaled (`mecdsl.backends.local_program`).
-- A local optimum of a problem proven convex (class LP, convex QP, convex QCP) is a global one. No bound is given for it,
-  as nothing but the first-order conditions says so.
-- The final point lies inside the bounds, and up to 1e-8 outside the rows (see `mecdsl.backends.ipopt_core`). In `x <= 9 y` with both
-  at 0 that is all there is; so variables that all but reach a bound are put onto it.
-- Where neither the user nor the model gives every start value, the others are chosen (`LocalProgram.typical_point`); if that leads
-  nowhere, the point of the bounds nearest to 0 is tried.
-- A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at again (`_escaping`): the
-  slope of `ln x` falls below every tolerance while the objective grows without end.
+- A local optimum of a problem proven convex (class LP, convex QP, convex QCP) is a global one. No bound is given
+  for it, as nothing but the first-order conditions says so.
+- The final point lies inside the bounds, and up to 1e-8 outside the rows (see `mecdsl.backends.ipopt_core`). In
+  `x <= 9 y` with both at 0 that is all there is; so variables that all but reach a bound are put onto it.
+- Where neither the user nor the model gives every start value, the others are chosen
+  (`LocalProgram.typical_point`); if that leads nowhere, the point of the bounds nearest to 0 is tried.
+- A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at again
+  (`_escaping`): the slope of `ln x` falls below every tolerance while the objective grows without end.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -40,9 +40,11 @@ if TYPE_CHECKING:
 CONVEX: Final = frozenset({ProblemClass.LP, ProblemClass.QP, ProblemClass.QCP})
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
+WITHOUT_POINT: Final = (Termination.INFEASIBLE_OR_UNBOUNDED, Termination.LOCALLY_INFEASIBLE)
+SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
 OWN: Final = {"diverging_iterates_tol": 1e12}
 FAR_OUT: Final = 1e6  # typical sizes of a variable
-SAME_OBJECTIVE: Final = 1e-7  # relative
+SAME_OBJECTIVE: Final = 1e-7  # relative, or in the scaled objective, whose terms are near one
 WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
 
 
@@ -90,9 +92,7 @@ def _smooth(problem: Problem) -> Acceptance:
     for report in (problem.objective, *problem.families):
         if report.degree is Degree.NONSMOOTH and report.size:
             line = f", line {report.place.line}" if report.place else ""
-            return Acceptance(
-                False, f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}"
-            )
+            return Acceptance(False, f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}")
     return Acceptance(True)
 
 
@@ -130,7 +130,11 @@ def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
         for start in _starts(local, request):
             limit = _remaining(options.time_limit, began)
             found = solve_ipopt(
-                local.started_at(start), limit, log=options.log, raw=OWN | dict(options.raw), should_stop=request.should_stop
+                local.started_at(start),
+                limit,
+                log=options.log,
+                raw=OWN | dict(options.raw),
+                should_stop=request.should_stop,
             )
             if outcome is None or found.termination is Termination.LOCALLY_OPTIMAL:
                 outcome = found
@@ -138,9 +142,6 @@ def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
                 break
     assert outcome is not None
     return outcome
-
-
-SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
 
 
 def _remaining(limit: float | None, began: float) -> float | None:
@@ -172,12 +173,12 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         guarantee = Guarantee.LOCALLY_INFEASIBLE
     elif termination is Termination.INFEASIBLE:
         guarantee = Guarantee.INFEASIBLE
-    useful = outcome.feasible and termination is not Termination.INFEASIBLE_OR_UNBOUNDED
+    useful = outcome.feasible and termination not in WITHOUT_POINT
     x = _tidied(local, local.point(outcome.x)) if outcome.x is not None and useful else None
     if x is not None and guarantee is Guarantee.NONE:
         guarantee = Guarantee.FEASIBLE
     found = outcome.constraint_multipliers
-    solved = outcome.termination is Termination.LOCALLY_OPTIMAL
+    solved = guarantee in (Guarantee.LOCAL, Guarantee.GLOBAL)
     multipliers = local.multipliers(found) if solved and found is not None else {}
     return Solution(
         "ipopt",
@@ -188,7 +189,9 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         None,
         multipliers,
         _iterations(outcome.iterations, local.objective_factor),
-        {} if outcome.violation is None else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
+        {}
+        if outcome.violation is None
+        else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
         f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
     )
 
@@ -206,7 +209,7 @@ def _escaping(local: LocalProgram, outcome: "IpoptOutcome") -> str:
     np.add.at(slope, problem.jacobian_columns, problem.jacobian_values(z) * found[problem.jacobian_rows])
     change = np.abs(slope * z)[far]
     worst = int(np.argmax(change))
-    if change[worst] <= SAME_OBJECTIVE * abs(problem.objective(z)):
+    if change[worst] <= SAME_OBJECTIVE * max(1.0, abs(problem.objective(z))):
         return ""
     name = problem.variable_name(int(far[worst]))
     return f"`{name}` grows and the objective still improves: unbounded as far as a local solver can tell"
@@ -216,7 +219,7 @@ def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
     """The point with variables on the bounds they all but reach, if that costs neither feasibility nor objective."""
     instance, moved = local.instance, local.at_bounds(x)
     before, after = instance.objective(x), instance.objective(moved)
-    if not abs(after - before) <= SAME_OBJECTIVE * abs(before):
+    if not abs(after - before) <= SAME_OBJECTIVE * max(abs(before), 1.0 / abs(local.objective_factor)):
         return x
     worse = {violation.family for violation in find_violations(instance, moved) if not violation.accepted}
     return x if worse and worse - {v.family for v in find_violations(instance, x) if not v.accepted} else moved
@@ -224,9 +227,7 @@ def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
 
 def _iterations(found: tuple[Iteration, ...], factor: float) -> tuple[Iteration, ...]:
     """Objectives back in the units and sense of the model."""
-    return tuple(
-        replace(step, objective=None if step.objective is None else step.objective / factor) for step in found
-    )
+    return tuple(replace(step, objective=None if step.objective is None else step.objective / factor) for step in found)
 
 
 def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
@@ -236,15 +237,26 @@ def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
     from mecdsl.backends.ipopt_core import solve_ipopt
 
     none, one, first = np.zeros(0), np.ones(1), np.zeros(1, dtype=np.int64)
-    square: Callable[[FloatArray], float] = lambda x: float(x[0] ** 2)  # noqa: E731
-    problem = NlpProblem(
-        -one, one, none, none, 0.5 * one, square, lambda x: 2.0 * x, lambda x: none, lambda x: none,
-        first[:0], first[:0], lambda x, y, weight: 2.0 * weight * one, first, first,
-    )  # fmt: skip
+    parabola = NlpProblem(
+        lower=-one,
+        upper=one,
+        constraint_lower=none,
+        constraint_upper=none,
+        start=0.5 * one,
+        objective=lambda x: float(x[0] ** 2),
+        gradient=lambda x: 2.0 * x,
+        constraints=lambda x: none,
+        jacobian_values=lambda x: none,
+        jacobian_rows=first[:0],
+        jacobian_columns=first[:0],
+        hessian_values=lambda x, multipliers, weight: 2.0 * weight * one,
+        hessian_rows=first,
+        hessian_columns=first,
+    )
     with solver_output():
         for name, value in raw.items():
             try:
-                solve_ipopt(problem, raw={name: value, "print_level": 0})
+                solve_ipopt(parabola, raw={name: value, "print_level": 0})
             except ValueError as error:
                 message = f"Ipopt has no option `{name}` that takes `{value}`"
                 raise ModelError([Diagnostic("E505", message)]) from error

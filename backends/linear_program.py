@@ -2,8 +2,8 @@
 
     minimise  offset + cost . x + x' Q x / 2   subject to  row_lower <= A x <= row_upper,  lower <= x <= upper
 
-Fixed columns and rows without free variables are gone; a maximised objective is negated; rows, columns and objective are
-multiplied by powers of two (`mecdsl.scaling`). `point`, `value` and `multipliers` lead back.
+Fixed columns and rows without free variables are gone; a maximised objective is negated; rows, columns and
+objective are multiplied by powers of two (`mecdsl.scaling`). `point`, `value` and `multipliers` lead back.
 """
 
 from collections.abc import Mapping
@@ -36,10 +36,11 @@ class Entries:
 class LinearProgram:
     """The arrays, scaled, and the way back.
 
-    `columns`: instance column of each variable; `rows`: instance row of each row. Matrix entries are sorted by row, Hessian
-    entries (`hessian_first >= hessian_second`, the matrix Q and not Q/2) by `hessian_second`. `objective_factor`: what the
-    objective was multiplied by, negative where the model maximises. `column_factor`, `row_factor`: x = factor * scaled x, scaled
-    row = factor * row. `conflict`: why no point is feasible, or empty.
+    `columns`: instance column of each variable; `rows`: instance row of each row. Matrix entries are sorted by
+    row, Hessian entries (`hessian_first >= hessian_second`, the matrix Q and not Q/2) by `hessian_second`.
+    `column_factor`, `row_factor`: x = factor * scaled x, scaled row = factor * row. `objective_factor`: what the
+    objective was multiplied by, negative where the model maximises. `conflict`: why no point is feasible, or
+    empty.
     """
 
     instance: Instance
@@ -94,16 +95,15 @@ class LinearProgram:
         off = self.hessian_first != self.hessian_second
         result = self.cost.copy()
         np.add.at(result, self.hessian_first, self.hessian_value * scaled[self.hessian_second])
-        np.add.at(
-            result, self.hessian_second[off], (self.hessian_value * scaled[self.hessian_first])[off]
-        )
+        np.add.at(result, self.hessian_second[off], (self.hessian_value * scaled[self.hessian_first])[off])
         return result
 
     def dual_bound(self, x: FloatArray, y: FloatArray) -> float | None:
-        """Value of the dual at multipliers y of the scaled rows, linearised at a scaled point x; None if it is no bound.
+        """Value of the dual at multipliers y of the scaled rows and a scaled point x; None if it is no bound.
 
-        f(v) >= f(x) + g (v - x) with g the gradient at x, so with z = g - A'y the least of y r + z v over the bounds of rows
-        r and variables v bounds the optimum. A multiplier on a side without a bound makes that infinite, unless it is rounding.
+        f(v) >= f(x) + g (v - x) with g the gradient at x, so with z = g - A'y the least of y r + z v over the
+        bounds of rows r and variables v bounds the optimum. A multiplier on a side without a bound makes that
+        infinite, unless it is rounding.
         """
         gradient = self.gradient(x)
         product = np.bincount(self.matrix.column, self.matrix.value * y[self.matrix.row], len(x))

@@ -1,7 +1,8 @@
-"""An instance as the problem a local solver takes, from the families' derivatives or through Pyomo, minimised and scaled.
+"""An instance as the problem a local solver takes, from the families' derivatives or through Pyomo.
 
-Columns, rows and objective are multiplied by the powers of two of `mecdsl.scaling`, on top of Ipopt's own gradient-based scaling,
-which only scales down: rows of 1e-15 W would count as satisfied wherever the point is. `point` and `multipliers` lead back.
+It is minimised and scaled: columns, rows and objective are multiplied by the powers of two of `mecdsl.scaling`, on
+top of Ipopt's own gradient-based scaling, which only scales down: rows of 1e-15 W would count as satisfied wherever
+the point is. `point` and `multipliers` lead back.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mecdsl.backends.constant_rows import row_name
 from mecdsl.backends.nlp_problem import NlpProblem
 from mecdsl.derivatives import SmoothProgram
 from mecdsl.instance import Instance
@@ -22,9 +24,9 @@ NEAR_BOUND = 1e-7  # of the typical size of a variable; an interior point method
 class LocalProgram:
     """The scaled problem and the way back.
 
-    `columns`, `rows`: instance column of each variable, instance row of each constraint. `column`, `row`: x = column * scaled
-    x, scaled constraint = row * constraint. `objective_factor`: what the objective was multiplied by, negative where the
-    model maximises.
+    `columns`, `rows`: instance column of each variable, instance row of each constraint. `column`, `row`:
+    x = column * scaled x, scaled constraint = row * constraint. `objective_factor`: what the objective was
+    multiplied by, negative where the model maximises.
     """
 
     instance: Instance
@@ -46,7 +48,7 @@ class LocalProgram:
         return x
 
     def typical_point(self, seed: int) -> FloatArray:
-        """The first point of the instance; columns without a start value are put between their bounds, or off the one they have.
+        """The first point of the instance, with columns that have no start value off their bounds.
 
         By chance, though the same for the same seed: the corner of the bounds and their middle are where products and
         squares have no slope, and a local solver takes that for an optimum.
@@ -121,14 +123,6 @@ def from_pyomo(instance: Instance) -> LocalProgram:
     return _scaled(
         instance, nlp.problem, columns, np.array([row_of[id(row)] for row in nlp.constraints], dtype=np.int64)
     )
-
-
-def row_name(instance: Instance, row: int) -> str:
-    """`cycle[3]` of an instance row."""
-    for family in instance.constraints:
-        if family.first <= row < family.first + family.size:
-            return instance.row_name(family, row - family.first)
-    raise IndexError(row)
 
 
 def _scaled(instance: Instance, problem: NlpProblem, columns: IntArray, rows: IntArray) -> LocalProgram:

@@ -2,8 +2,8 @@
 
 Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
 
-- The arrays go in scaled by powers of two (`mecdsl.scaling`), else SCIP's absolute tolerances let it call values optimal
-  that lie below the true optimum, and coefficients below 1e-9 are dropped. Tolerances: `mecdsl.backends.scip_options`.
+- The arrays go in scaled by powers of two (`mecdsl.scaling`), else SCIP's absolute tolerances let it call values
+  optimal that lie below the true optimum, and it drops coefficients below 1e-9. Tolerances: see `scip_options`.
 - No constraint is added to what the model says. For the products `updates * batch[k]` of mobile edge learning the row
   that follows from multiplying `sum batch = d` by `updates` (RLT) was tried: it saves the few nodes of the relaxed
   form (0.4 s to 0.1 s at 50 learners) and costs ten times the time of the integer form at 100. SCIP's own propagation
@@ -28,18 +28,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mecdsl import symbolic as sym
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.scip_options import RawValue, parameters
+from mecdsl.backends.scip_unknown import unknown_part
 from mecdsl.backends.solver_output import solver_output
-from mecdsl.classify import Classifier, Degree, ProblemClass
+from mecdsl.classify import ProblemClass
 from mecdsl.instance import Instance
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
-from mecdsl.syntax import Kind
 
 if TYPE_CHECKING:
     from mecdsl.backends.scip_model import ScipModel
 
+HUGE: Final = 1e15  # of the scaled objective; SCIP's `numerics/hugeval`
 POLL: Final = 0.02  # s between two looks at `should_stop`
 STATUS: Final = {
     "optimal": Termination.OPTIMAL,
@@ -69,7 +69,6 @@ PROOFS: Final = {
 }
 LIKELY_UNBOUNDED: Final = Termination.INFEASIBLE_OR_UNBOUNDED  # there is no word for "feasible, likely unbounded"
 NO_POINT: Final = (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
-UNKNOWN_FUNCTIONS: Final = ("floor", "ceil", "round")
 
 
 class Scip:
@@ -111,15 +110,9 @@ class Scip:
         Raises `ModelError` E505 for an option SCIP does not know or a value it does not take. A warm start may leave
         columns open (nan); SCIP then completes it if it can.
         """
-        options = request.options
         versions = self.availability().versions
-        if options.via == "pyomo":
-            from mecdsl.backends.scip_pyomo import solve_through_pyomo
-
-            solution = solve_through_pyomo(request)
-        else:
-            solution = _solve(request)
-        return replace(solution, versions=versions, message=_with_threads(solution.message, options))
+        solution = _solve(request)
+        return replace(solution, versions=versions, message=_with_threads(solution.message, request.options))
 
 
 def _with_threads(message: str, options: SolveOptions) -> str:
@@ -137,16 +130,11 @@ def claim(status: str, termination: Termination | None = None) -> Solution:
     return Solution("scip", found, PROOFS.get(found, Guarantee.NONE), message=message)
 
 
-# The route from arrays
-
-
 def _solve(request: Request) -> Solution:
-    from mecdsl.backends.scip_model import scip_model
-
     options = request.options
     chosen = parameters(options)
     started = time.perf_counter()
-    built = scip_model(request.instance)
+    built = _built(request.instance, options.via)
     lowered = time.perf_counter()
     if built.conflict:
         solution = Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=built.conflict)
@@ -154,6 +142,16 @@ def _solve(request: Request) -> Solution:
         with _output(options.log):
             solution = _run(built, request, chosen)
     return replace(solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered})
+
+
+def _built(instance: Instance, via: str) -> "ScipModel":
+    if via == "pyomo":
+        from mecdsl.backends.scip_pyomo import scip_model_through_pyomo
+
+        return scip_model_through_pyomo(instance)
+    from mecdsl.backends.scip_model import scip_model
+
+    return scip_model(instance)
 
 
 def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> Solution:
@@ -178,7 +176,7 @@ def _with_point(built: "ScipModel", solution: Solution) -> Solution:
     bound = model.getDualbound()
     solution = replace(
         solution,
-        bound=built.value(bound) if abs(bound) < model.infinity() else None,
+        bound=built.value(bound) if abs(bound) < HUGE else None,
         message=f"{solution.message}, {model.getNTotalNodes()} nodes",
     )
     if not model.getNSols():
@@ -221,6 +219,8 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
         if built.bounding is not None:
             objective = instance.objective(instance.complete(options.start)) * built.scaling.objective
             model.setSolVal(whole, built.bounding, objective)
+        for extra in built.auxiliary:
+            model.setSolVal(whole, extra.variable, float(extra.weights @ start[extra.columns]))
         model.addSol(whole)
     told = [item for item in variables if item[2] and (item[3] or not all(known))]
     if not told:
@@ -278,50 +278,3 @@ def _output(log: bool) -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-# What cannot be stated
-
-
-def unknown_part(instance: Instance, smooth_only: bool) -> str:
-    """The first part of the model that SCIP has no expression for, in words; empty if there is none."""
-    shapes = instance.checked.shapes
-    stated = [(instance.model.objective.name, instance.model.objective.value)]
-    for family in instance.constraints:
-        if family.size:
-            stated += [(family.name, family.constraint.left), (family.name, family.constraint.right)]
-    for name, expression in stated:
-        if shapes.shape(expression).degree <= Degree.QUADRATIC:
-            continue
-        reason = _unknown(expression, instance, shapes, smooth_only)
-        if reason:
-            return f"`{name}`: {reason}"
-    return ""
-
-
-def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool) -> str:
-    for node in sym.walk(expression):
-        if shapes.is_data(node):
-            continue
-        match node:
-            case sym.Function(name=name) if name in UNKNOWN_FUNCTIONS:
-                return f"`{name}` of variables"
-            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in ("abs", "min", "max"):
-                return f"`{name}` of variables through Pyomo"
-            case sym.Aggregate(function=name) if name not in ("sum", "prod", "min", "max"):
-                return f"`{name}` over variables"
-            case sym.Operation(operator="^", operands=(base, power)) if not shapes.is_data(power):
-                if not shapes.is_data(base):
-                    return f"base and exponent of `{node.span.text}` are both variable"
-            case sym.Operation(operator=operator) if operator not in ("+", "-", "*", "/", "^", "neg"):
-                return "a condition over variables"
-            case sym.Lookup(symbol=name):
-                value = instance.model.symbols[name].value
-                follow = instance.model.symbols[name].kind is not Kind.VAR
-                if follow and value is not None and not isinstance(value, sym.DataFile | sym.DataArray):
-                    reason = _unknown(value, instance, shapes, smooth_only)
-                    if reason:
-                        return reason
-            case _:
-                continue
-    return ""

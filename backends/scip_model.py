@@ -9,17 +9,17 @@
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pyscipopt import Expr, Model
-from pyscipopt.scip import ExprCons, SumExpr, Term, VarExpr
+from pyscipopt.scip import ExprCons, Term, VarExpr
 
-from mecdsl.algebra import Objects, Value
 from mecdsl.backends.constant_rows import crossed_bounds, false_row
+from mecdsl.backends.scip_expressions import Expressions
+from mecdsl.backends.scip_squares import squares
 from mecdsl.classify import Degree
 from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
 from mecdsl.evaluate import Evaluator
@@ -32,11 +32,21 @@ ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Auxiliary:
+    """A variable that equals `weights . x[columns]` of scaled columns."""
+
+    variable: Any
+    columns: IntArray
+    weights: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScipModel:
     """A SCIP problem and the way back from it.
 
-    `columns`: instance columns of `variables`. `bounding`: the variable that bounds a nonlinear objective, or None.
-    `conflict`: why no point is feasible, where that shows without solving; the problem is then incomplete.
+    `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective that is not linear,
+    or None; `auxiliary`: variables that stand for sums. `conflict`: why no point is feasible, where that shows without
+    solving; the problem is then incomplete.
     """
 
     instance: Instance
@@ -45,6 +55,7 @@ class ScipModel:
     columns: IntArray
     variables: tuple[Any, ...]
     bounding: Any
+    auxiliary: tuple["Auxiliary", ...]
     conflict: str
 
     def point(self, solution: Any) -> FloatArray:
@@ -94,72 +105,6 @@ def scip_model(instance: Instance) -> ScipModel:
     return _Lowering(instance).run()
 
 
-class Expressions(Objects):
-    """Expressions of PySCIPOpt; minimum and maximum through absolute values, which SCIP knows."""
-
-    def __init__(self, columns: NDArray[np.object_]) -> None:
-        super().__init__(columns, FUNCTIONS, total)
-
-    def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
-        if name in EXTREMES:
-            result, *others = (np.asarray(argument, dtype=object) for argument in arguments)
-            for other in others:
-                result = np.asarray(np.frompyfunc(EXTREMES[name], 2, 1)(result, other), dtype=object)
-            return result
-        return super().call(name, arguments)
-
-    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
-        result = np.full(size, None, dtype=object)
-        for row, item in zip(parent.tolist(), np.asarray(value, dtype=object), strict=True):
-            result[row] = item if result[row] is None else EXTREMES[name](result[row], item)
-        return result
-
-
-def total(terms: Iterable[Any]) -> Any:
-    """The sum of numbers and expressions, in time linear in their number (`+` copies what it has so far)."""
-    result = SumExpr()
-    for term in terms:
-        if isinstance(term, int | float):
-            result.constant += term
-        elif isinstance(term, SumExpr):
-            result.constant += term.constant
-            result.children.extend(term.children)
-        else:
-            result.children.append(term)
-    return result if result.children else float(result.constant)
-
-
-def _function(of_number: Callable[[float], Any], name: str) -> Callable[[Any], Any]:
-    def apply(argument: Any) -> Any:
-        if isinstance(argument, int | float):
-            with np.errstate(all="ignore"):
-                return float(of_number(argument))
-        return getattr(argument, name)()
-
-    return apply
-
-
-def _absolute(argument: Any) -> Any:
-    return abs(argument)
-
-
-def _largest(left: Any, right: Any) -> Any:
-    return 0.5 * (left + right) + 0.5 * _absolute(left - right)
-
-
-def _smallest(left: Any, right: Any) -> Any:
-    return 0.5 * (left + right) - 0.5 * _absolute(left - right)
-
-
-FUNCTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "ln": _function(np.log, "log"),
-    "exp": _function(np.exp, "exp"),
-    "sqrt": _function(np.sqrt, "sqrt"),
-    "abs": _absolute,
-}
-EXTREMES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {"max": _largest, "min": _smallest}
-
-
 class _Lowering:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -168,6 +113,7 @@ class _Lowering:
         self.columns: IntArray = np.flatnonzero(instance.free).astype(np.int64)
         self.constant: list[int] = []  # rows without a free variable
         self.bounding: Any = None
+        self.auxiliary: list[Auxiliary] = []
 
     def run(self) -> ScipModel:
         self.variables = self._add_variables()
@@ -185,6 +131,7 @@ class _Lowering:
             self.columns,
             tuple(self.variables),
             self.bounding,
+            tuple(self.auxiliary),
             conflict,
         )
 
@@ -207,15 +154,14 @@ class _Lowering:
     def _add_objective(self) -> None:
         stated, factor = self.instance.model.objective, self.scaling.objective
         degree = self.instance.checked.shapes.shape(stated.value).degree
-        sense = "maximize" if self.instance.maximize else "minimize"
+        sense: Literal["maximize", "minimize"] = "maximize" if self.instance.maximize else "minimize"
         if degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
-            terms = self._terms(found, np.array([factor]))[0]
             constant = factor * float(found.constant[0])
             if not len(found.quadratic_value):
-                self.model.setObjective(_polynomial(terms) + constant, sense)
+                self.model.setObjective(_polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense)
                 return
-            expression = _polynomial(terms)
+            expression = self._quadratic_objective(found, factor)
         else:
             expression = factor * self._evaluator().family(stated.value, SINGLE)[0]
             constant = 0.0
@@ -226,6 +172,35 @@ class _Lowering:
         self.model.setObjective(self.bounding + constant, sense)
         gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
+
+    def _quadratic_objective(self, found: Quadratics, factor: float) -> Any:
+        """The scaled objective without its constant."""
+        instance = self.instance
+        sign = -1.0 if instance.maximize else 1.0
+        unbounded = np.flatnonzero(np.isinf(instance.lower) | np.isinf(instance.upper)).astype(np.int64)
+        size = self.scaling.column
+        scaled = replace(
+            found,
+            value=factor * found.value * size[found.column],
+            quadratic_value=factor * found.quadratic_value * size[found.first] * size[found.second],
+        )
+        parts = squares(scaled, sign, unbounded)
+        if parts is None:
+            return _polynomial(self._terms(found, np.array([factor]))[0])
+        others = ~np.isin(scaled.column, parts.columns)
+        terms = {
+            self.monomials[self.position[column]]: float(value)
+            for column, value in zip(scaled.column[others].tolist(), scaled.value[others], strict=True)
+        }
+        own = [self.monomials[place] for place in self.position[parts.columns].tolist()]
+        terms |= {term: sign * value for term, value in zip(own, parts.rest.tolist(), strict=True) if value}
+        for number, direction in enumerate(parts.directions):
+            new = self.model.addVar(name=f"y{number}", lb=None, ub=None)
+            self.auxiliary.append(Auxiliary(new, parts.columns, direction))
+            self._add(Expr(dict(zip(own, direction.tolist(), strict=True)) | {Term(new): -1.0}), "==", 0.0)
+            terms[Term(new, new)] = sign * float(parts.curvature[number])
+            terms[Term(new)] = sign * float(parts.slope[number])
+        return Expr(terms)
 
     def _add_rows(self) -> None:
         plain = [family for family in self.instance.constraints if family.shape.degree <= Degree.QUADRATIC]
@@ -265,9 +240,7 @@ class _Lowering:
         scale_of, place = self.scaling.column, self.position
         rows: list[dict[Any, float]] = [{} for _ in range(found.size)]
         values = found.value * scale_of[found.column] * factors[found.row]
-        for row, column, value in zip(
-            found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True
-        ):
+        for row, column, value in zip(found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True):
             rows[row][self.monomials[column]] = value
         products = found.quadratic_value * scale_of[found.first] * scale_of[found.second]
         products *= factors[found.quadratic_row]

@@ -3,7 +3,7 @@
 Tolerances, found by trial on problem (12), (13) of mobile edge learning and on problems in SI:
 - `numerics/feastol` 1e-9 instead of 1e-6, of the scaled rows, whose largest term is about 1. At 1e-6 a whole number of
   updates is accepted that is late by 1e-7 of the cycle, so integer answers can be one too high, and relaxed optima
-  come out 1e-8 too good; at 1e-9 they are right to 1e-9. 1e-10 and less is beyond the LP solver (SoPlex stops at 1e-10).
+  come out 1e-8 too good; at 1e-9 they are right to 1e-9. SoPlex, which solves the LPs, goes no further than 1e-10.
 - `limits/gap` is half of what is asked, because the verifier measures the gap at the rounded point in SI.
 - `misc/catchctrlc` is off: SCIP would take Ctrl-C away from Python. `should_stop` is polled instead.
 """
@@ -18,7 +18,8 @@ RawValue = str | float | int | bool
 
 FEASIBILITY: Final = 1e-9
 LARGEST_SEED: Final = 2**31 - 1
-SWITCHES: Final = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+TRUE: Final = ("true", "yes", "on", "1")
+FALSE: Final = ("false", "no", "off", "0")
 LARGEST_TIME: Final = 1e20  # s; what SCIP calls no limit
 
 
@@ -68,9 +69,9 @@ def _converted(value: RawValue, default: RawValue) -> RawValue:
     text = str(value).strip()
     match default:
         case bool():
-            if text.lower() not in SWITCHES:
+            if text.lower() not in (*TRUE, *FALSE):
                 raise ValueError(text)
-            return SWITCHES[text.lower()]
+            return text.lower() in TRUE
         case int():
             if isinstance(value, bool) or float(text) != int(float(text)):
                 raise ValueError(text)

@@ -14,7 +14,7 @@ BUILT_IN: Mapping[str, str] = {
     "highs": "mecdsl.backends.highs:Highs",
     "ipopt": "mecdsl.backends.ipopt:Ipopt",
     "scip": "mecdsl.backends.scip:Scip",
-    # bonmin: soon
+    "bonmin": "mecdsl.backends.bonmin:Bonmin",
     "mel-integer": "mecdsl.backends.mel_backends:MelInteger",
     "mel-root": "mecdsl.backends.mel_backends:MelRoot",
     "mel-polynomial": "mecdsl.backends.mel_backends:MelPolynomial",

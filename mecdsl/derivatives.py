@@ -137,9 +137,7 @@ class SmoothProgram:
             np.concatenate([part.first for part in entries]), np.concatenate([part.second for part in entries])
         )
         self._curvature = np.where(q.first == q.second, 2.0, 1.0) * q.quadratic_value
-        self.constants = self._evaluate(self._point(self.instance.first_point()[self.columns]))[1:][
-            self.constant_rows
-        ]
+        self.constants = self._evaluate(self._point(self.instance.first_point()[self.columns]))[1:][self.constant_rows]
 
     def _quadratic_entries(self) -> _Entries:
         """Linear terms, then c x_i x_j as c x_j at (row, i) and c x_i at (row, j), which is 2 c x_i for a square."""

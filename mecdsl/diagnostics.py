@@ -182,7 +182,8 @@ def render(diagnostic: Diagnostic) -> str:
 
 
 def _excerpt(span: Span, mark: str, text: str) -> list[str]:
-    line = span.source.line(span.line)
+    # control characters of a binary file would play tricks on the terminal
+    line = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in span.source.line(span.line))
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(line)
     left, cut_start, cut_line = _window(line, start, end)

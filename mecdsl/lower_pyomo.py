@@ -5,9 +5,9 @@ at the top: `model.learner.batch[3]`, `model.updates`, `model.cycle[3]`. All num
 
 - Fixed columns are fixed variables and their values are substituted in the rows, as everywhere in the project: a
   product with a fixed factor is linear. To free one, change the form of the model, not the Pyomo model.
-- A row without free variables is left out if it is true, since Pyomo and Ipopt stumble over it; if it is false it
-  becomes `2 <= no_point` with `no_point` in 0..1, because the NL writer and HiGHS raise on `Constraint.Infeasible`
-  while the solver should be the one to say infeasible.
+- A row without free variables is left out if it is true. If it is false it becomes `2 <= no_point` with `no_point`
+  in 0..1, so that the solver says infeasible: on `Constraint.Infeasible` Pyomo's standard form, and its NL writer
+  where it skips trivial rows, raise an exception of their own.
 - A constraint `a <= x <= b` is two, `name_lower` and `name_upper`; names that Pyomo or Python use get a `_`.
 - Parameters are numbers in the rows. Definitions over variables and reports become named `Expression`s only on
   request: no solver reads them, and they would cost more than the rows of a linear model.

@@ -134,7 +134,7 @@ def parse_file(path: str | Path) -> syntax.Document:
     except UnicodeDecodeError as error:
         source = Source(str(path), data.decode("utf-8", errors="replace"))
         line = data[: error.start].count(b"\n") + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
+        column = len(data[data.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8")) + 1
         collector = Collector()
         collector.error(
             "E002",

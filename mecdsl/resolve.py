@@ -92,8 +92,6 @@ class _Resolver:
                     if claim(name, statement.name_span):
                         self.names.families[name] = FamilyHead(statement)
                         self._collect_members(statement, claim)
-                    for label in _label_names(statement):  # a member is a value, so its name is unique as well
-                        claim(label.name, label.span)
                 case syntax.Declaration(name=name):
                     owner = name.split(".", 1)[0] if "." in name else None
                     if claim(name, statement.name_span):
@@ -105,6 +103,9 @@ class _Resolver:
                     claim(f"form {name}", statement.name_span)
                 case _:
                     pass
+        for head in self.names.families.values():
+            for label in _label_names(head.declared):  # a member is a value, so its name is unique as well
+                claim(label.name, label.span)
 
     def _collect_members(self, family: syntax.Family, claim: object) -> None:
         assert callable(claim)
@@ -379,7 +380,9 @@ class _Resolver:
                 "E112",
                 f"constraint `{declared.name}` is no comparison",
                 declared.operands[0].span,
-                help="write `left <= right`, `left >= right` or `left == right`",
+                help="write one constraint for each condition, or `low <= x <= high`"
+                if isinstance(declared.operands[0], syntax.Binary) and declared.operands[0].operator in ("and", "or")
+                else "write `left <= right`, `left >= right` or `left == right`",
             )
             return []
         for operator in declared.operators:

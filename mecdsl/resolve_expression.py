@@ -143,13 +143,13 @@ class ExpressionResolver:
         """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and names."""
         text = quantity.unit or ""
         first = text.replace("/", "*").split("*")[0]
-        rest = text[len(first) :]
         help_text = error.help
         known = {*scope.indices, *(part for name in self.names.symbols for part in (name, name.split(".")[-1]))}
         if first in known:
             help_text = f"a product is written `{quantity.value}*{text}`"
-        elif known & set(rest.replace("/", "*").split("*")):
-            help_text = f"put blanks round the operator after the unit: `{quantity.value} {first} {rest[0]} {rest[1:]}`"
+        elif error.start > 0 and text[error.start : error.end] in known:
+            unit, operator, name = text[: error.start - 1], text[error.start - 1], text[error.start :]
+            help_text = f"put blanks round the operator after the unit: `{quantity.value} {unit} {operator} {name}`"
         return self._fail("E114", error.message, part_of_unit(quantity.span, text, error), help=help_text)
 
     def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
@@ -311,6 +311,9 @@ class ExpressionResolver:
             takes = count(len(wanted), "index") if wanted else "no index"
             pattern = ", ".join(name for name, _ in wanted)
             help_text = f"write `{reference.name}[{pattern}]`" if wanted else f"write `{reference.name}`"
+            index = reference.indices[0] if len(reference.indices) == 1 else None
+            if isinstance(index, sym.IndexValue) and index.row and index.family == head.owner:
+                help_text = f"write `{index.name}.{reference.name.split('.')[-1]}`"
             raise self._fail(
                 "E104",
                 f"`{reference.name}` takes {takes}, found {len(reference.indices)}",

@@ -66,7 +66,7 @@ class _Terms:
     def at(self, columns: FloatArray) -> FloatArray:
         """Sizes where the columns have the given sizes."""
         padded = np.append(columns, 0.0)  # index -1 is the last entry
-        return self.size + padded[self.first] + padded[self.second]
+        return np.asarray(self.size + padded[self.first] + padded[self.second])
 
 
 def scale(instance: Instance) -> Scaling:

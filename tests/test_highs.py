@@ -46,7 +46,8 @@ HARD = """
 model hard
 set S = 1..250
 set R = 1..40
-param a[r in R, k in S] : 1 = 1 + (r*r*7919 + k*k*104729 + r*k*1299709 - floor((r*r*7919 + k*k*104729 + r*k*1299709)/97)*97)
+param seed[r in R, k in S] : 1 = r*r*7919 + k*k*104729 + r*k*1299709
+param a[r in R, k in S] : 1 = 1 + seed[r,k] - floor(seed[r,k]/97)*97
 param c[k in S] : 1 = 1 + (k*k*15485863 - floor(k*k*15485863/89)*89)
 var take[k in S] : binary
 maximize total = sum(c[k]*take[k] for k in S)
@@ -67,9 +68,8 @@ def solved(text: str, form: str = "", **options: object) -> Solution:
 
 @WAYS
 def test_linear_program_with_multipliers_in_the_sense_of_the_model(via: str) -> None:
-    # corner of `both` and `cap`: x = 3, y = 1, profit 16. There y trades for room: one more unit of `both` is one more y,
-    # worth 2; one more of `cap` is one more x for one y less, worth 3 - 2; `far` (6 = 6) is degenerate and can take over:
-    # with duals b, f, c: b + f + c = 3 and b + 3 f = 2.
+    # x = 3, y = 1 meets all three rows, profit 16; the multipliers are not unique but stationary:
+    # both + far + cap = 3 for x and both + 3 far = 2 for y
     found = solved(PLAN, via=via)
     assert found.termination is Termination.OPTIMAL
     assert found.guarantee is Guarantee.GLOBAL
@@ -95,8 +95,8 @@ constraint least: x + y >= need
 constraint most: x <= 2
 constraint tied[k in 1..2]: k*y - k*x == k*(-1)
 """
-    # the ties say y = x - 1, so x = 2, y = 1 by `most` and `least` together; dearer by nothing else: cost 9.
-    # least is 3 = 3; the multipliers of least, most, tied satisfy stationarity: check it instead of one choice
+    # the ties say y = x - 1, so `least` and `most` leave x = 2, y = 1, cost 9; the multipliers are not unique but
+    # stationary: least + most - (one + 2 two) = 2 for x, least + (one + 2 two) = 5 for y
     found = solved(text, via=via)
     assert found.objective == pytest.approx(sign * 9.0)
     least, most = float(found.multipliers["least"][0]), float(found.multipliers["most"][0])
@@ -137,9 +137,7 @@ def test_knapsack_against_dynamic_programming(via: str) -> None:
 def test_convex_quadratic_program(via: str) -> None:
     # on y = 1 - x: (x-1)^2 + (x+1)^2 + x (1-x) = x^2 + x + 2, least at -1/2 with 7/4.
     # gradient (2x - 2 + y, 2y - 4 + x) = (-1.5, -1.5) is the multiplier times (1, 1).
-    text = (
-        "model q\nvar x : 1\nvar y : 1\nminimize z = (x-1)^2 + (y-2)^2 + x*y\nconstraint line: x + y == 1\n"
-    )
+    text = "model q\nvar x : 1\nvar y : 1\nminimize z = (x-1)^2 + (y-2)^2 + x*y\nconstraint line: x + y == 1\n"
     found = solved(text, via=via)
     assert found.termination is Termination.OPTIMAL
     assert found.values == pytest.approx([-0.5, 1.5], abs=1e-9)
@@ -211,6 +209,14 @@ def test_a_coefficient_that_no_factor_can_save_is_an_error_and_not_left_out() ->
     assert found.values is None
 
 
+def test_numbers_that_highs_takes_for_infinite_are_an_error_and_not_unbounded() -> None:
+    found = solved("model far\nvar n : integer 1 in 0..1e25\nmaximize z = n\n")
+    assert found.termination is Termination.ERROR
+    assert "infinite" in found.message
+    continuous = solved("model far\nvar x : 1 in 0..1e25\nmaximize z = x\n")
+    assert continuous.objective == pytest.approx(1e25)
+
+
 @WAYS
 def test_nothing_to_decide(via: str) -> None:
     fixed = "model f\nvar x : 1\nminimize z = 3*x + 1\nconstraint c: x >= {}\nform pinned: fix x = 2\n"
@@ -278,9 +284,7 @@ def test_gap_ends_the_search_early() -> None:
 def test_a_flag_stops_a_search(via: str) -> None:
     instance = request(HARD).instance
     began = time.perf_counter()
-    asked = Request(
-        instance, analyse(instance), SolveOptions(via=via), lambda: time.perf_counter() - began > 1.5
-    )
+    asked = Request(instance, analyse(instance), SolveOptions(via=via), lambda: time.perf_counter() - began > 1.5)
     found = Highs().solve(asked)
     assert found.termination is Termination.INTERRUPTED
     assert found.values is not None
@@ -326,7 +330,12 @@ def test_warm_start_is_the_first_incumbent() -> None:
     best = solved(KNAPSACK)
     assert best.values is not None
     # without a node and without heuristics HiGHS has only the start to return
-    off = {"mip_max_nodes": 0, "mip_heuristic_effort": 0.0, "mip_heuristic_run_feasibility_jump": False, "presolve": "off"}
+    off = {
+        "mip_max_nodes": 0,
+        "mip_heuristic_effort": 0.0,
+        "mip_heuristic_run_feasibility_jump": False,
+        "presolve": "off",
+    }
     found = solved(KNAPSACK, start=best.values, raw=off)
     assert found.objective == pytest.approx(best.objective)
 

@@ -15,7 +15,7 @@ import pytest
 # Earliest first; names without the leading `mecdsl.`. A package stands for all modules inside it.
 STAGES: list[list[str]] = [
     ["grammar", "models", "diagnostics", "codes", "units", "unit_catalogue"],
-    ["syntax", "parse", "parse_errors", "parse_tree"],
+    ["syntax", "parse", "parse_brackets", "parse_errors", "parse_tree"],
     [
         "symbolic",
         "scope",
@@ -35,12 +35,14 @@ STAGES: list[list[str]] = [
         "evaluate",
         "data",
         "data_places",
+        "files_beside",
+        "random_streams",
         "bind",
         "instantiate",
         "instance",
     ],
     ["coefficients", "problem", "derivatives", "scaling", "magnitude", "solution"],
-    ["lower_pyomo", "export"],
+    ["lower_pyomo", "pyomo_rows", "pyomo_script", "pyomo_sets", "export"],
     ["verify", "result"],
     ["backend"],
     ["backends"],

@@ -233,12 +233,12 @@ def test_a_chained_comparison_is_two_constraints() -> None:
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "m.mec").write_bytes("var é : s\n".encode("latin-1"))
+    (tmp_path / "m.mec").write_bytes("# über\n".encode() + "größe".encode() + "é".encode("latin-1"))
     with pytest.raises(ModelError) as caught:
         parse_file(tmp_path / "m.mec")
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
-    assert (fault.code, fault.span.line, fault.span.column) == ("E002", 1, 5)
+    assert (fault.code, fault.span.line, fault.span.column) == ("E002", 2, 6)  # columns count characters
     with pytest.raises(FileNotFoundError):
         parse_file(tmp_path / "other.mec")
 

@@ -92,9 +92,7 @@ def infeasible(model: str, problem_class: ProblemClass, why: str, *tags: str, fo
     return Case(name, f"{model}.mec", form, problem_class, INFEASIBLE, why=why, tags=frozenset(tags))
 
 
-def unbounded(
-    model: str, problem_class: ProblemClass, point: Values, ray: Values, why: str, *tags: str
-) -> Case:
+def unbounded(model: str, problem_class: ProblemClass, point: Values, ray: Values, why: str, *tags: str) -> Case:
     """A case whose objective has no limit."""
     return Case(
         model,

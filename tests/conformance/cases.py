@@ -17,22 +17,16 @@ _LINEAR = (
     optimal("double_sided", LP, 7, {"x": 1, "y": 3}, "upper side of a double row plus a bound"),
     optimal("double_sided", LP, 1, {"x": 1, "y": 0}, "lower side of a double row", form="cheapest"),
     optimal("equality_system", LP, -7, {"x": 3, "y": -1}, "the equations have one solution"),
-    optimal(
-        "equality_system", LP, -7, {"x": 3, "y": -1}, "a third equation agrees", "redundant", form="redundant"
-    ),
+    optimal("equality_system", LP, -7, {"x": 3, "y": -1}, "a third equation agrees", "redundant", form="redundant"),
     infeasible("equality_system", LP, "a third equation disagrees", "redundant", form="contradictory"),
     optimal("negative_bounds", LP, -11, {"x": -5, "y": -3}, "each variable at its bound", "no rows"),
-    optimal(
-        "tie_continuous", LP, 1, None, "objective parallel to a row", "tie", point={"x": 0.25, "y": 0.75}
-    ),
+    optimal("tie_continuous", LP, 1, None, "objective parallel to a row", "tie", point={"x": 0.25, "y": 0.75}),
     infeasible("infeasible_demand", LP, "the limits add up to 7, 8 are asked for"),
     infeasible("crossed_bounds", LP, "lower bound 3 above upper bound 2"),
     unbounded("unbounded_rate", LP, {"up": 0, "down": 0}, {"up": 2e6, "down": 1e6}, "the ray (2, 1)"),
     optimal("constant_objective", LP, 13, {"t": 3}, "7 J + 2 W * 3 s"),
     optimal("duplicated_terms", LP, 17, {"x": 1, "y": 8}, "terms of the same variable add up"),
-    optimal(
-        "empty_family", LP, 5, {"spare": 5, "device.load": ()}, "empty sums are 0, empty families no rows"
-    ),
+    optimal("empty_family", LP, 5, {"spare": 5, "device.load": ()}, "empty sums are 0, empty families no rows"),
     optimal("empty_family", LP, -1, {"spare": 3, "device.load": (1, 1)}, "both loads at least 1", form="two"),
     optimal("empty_model", LP, 3, {"device.load": ()}, "the constant is all there is", "no columns"),
     optimal("constant_rows", LP, 2, {"t": 2}, "a true row without variables does nothing"),
@@ -59,9 +53,7 @@ _LINEAR = (
         "no columns",
         form="all_fixed",
     ),
-    infeasible(
-        "fixed_variables", LP, "the fixed point breaks 2 >= 6", "fixed", "no columns", form="badly_fixed"
-    ),
+    infeasible("fixed_variables", LP, "the fixed point breaks 2 >= 6", "fixed", "no columns", form="badly_fixed"),
     optimal("pinned_bounds", LP, 3, {"x": 3, "y": 2}, "5 minus the pinned 2"),
     optimal(
         "tiny_gains",
@@ -71,18 +63,12 @@ _LINEAR = (
         "1e-10 W / 3e-12 by the better station",
         "scaling",
     ),
-    optimal(
-        "single_node", LP, 2.5e9, {"server.busy": 1, "device.offloaded": 2.5e9}, "10 Gcycle/s for 0.25 s"
-    ),
+    optimal("single_node", LP, 2.5e9, {"server.busy": 1, "device.offloaded": 2.5e9}, "10 Gcycle/s for 0.25 s"),
     optimal("mixed_units", LP, 4e5 / 3, {"amount": 4e5 / 3}, "20 ms / 150 ns per bit"),
-    optimal(
-        "assignment", LP, 5e-3, {"x": (0, 1, 0, 1, 0, 0, 0, 0, 1)}, "corners are permutations", form="relaxed"
-    ),
+    optimal("assignment", LP, 5e-3, {"x": (0, 1, 0, 1, 0, 0, 0, 0, 1)}, "corners are permutations", form="relaxed"),
     optimal("knapsack", LP, 24, {"service.kept": (1, 1, 2 / 3)}, "greedy by value per size", form="relaxed"),
     optimal("parity", LP, 1.75, {"x": 0, "y": 1.75}, "the integer problem has no point", form="relaxed"),
-    optimal(
-        "large_integer", LP, 1e6 + 1 / 3, {"x": 1e6 + 1 / 3, "y": 5e5 - 1 / 3}, "3000001/3", form="relaxed"
-    ),
+    optimal("large_integer", LP, 1e6 + 1 / 3, {"x": 1e6 + 1 / 3, "y": 5e5 - 1 / 3}, "3000001/3", form="relaxed"),
     optimal(
         "activation",
         LP,
@@ -113,6 +99,14 @@ _INTEGER = (
     optimal("tie_binary", MILP, 2, None, "any two of three", "tie", point={"on": (1, 1, 0)}),
     optimal("fractional_bounds", MILP, 5, {"x": 3, "y": -2}, "the integers within the bounds", "no rows"),
     optimal("network_cut", MILP, 1.125, {"at": (0, 0, 1, 0)}, "best of four cuts"),
+    optimal(
+        "fast_links",
+        MILP,
+        20,
+        {"device.pace": (1e-7, 2e-7), "at": (1, 0, 0, 1)},
+        "best of two assignments",
+        "scaling",
+    ),
     optimal("activation", MILP, 17, {"server.on": (1, 0), "server.load": (7, 0)}, "one server is enough"),
 )
 
@@ -149,6 +143,14 @@ _QUADRATIC = (
         "8 + 3 samples fit at 3 updates, 6 + 3 at 4",
         "tie",
         point={"learner.batch": (8, 2)},
+    ),
+    optimal(
+        "congested_links",
+        NONCONVEX_QCP,
+        10,
+        {"channel.pace": (2e-7, 2e-7), "channel.share": (5e7, 5e7), "span": 10},
+        "the larger half at its pace",
+        "scaling",
     ),
     optimal(
         "pace",
@@ -193,12 +195,8 @@ _NONLINEAR = (
         "convex",
         form="written_out",
     ),
-    optimal(
-        "processor_share", NLP, 3, {"job.speed": (2e9, 4e9, 6e9)}, "the square root rule", "convex", "scaling"
-    ),
-    optimal(
-        "transmit_power", NLP, 0.26, {"device.power": (0.12, 0.14)}, "each rate inverted", "convex", "scaling"
-    ),
+    optimal("processor_share", NLP, 3, {"job.speed": (2e9, 4e9, 6e9)}, "the square root rule", "convex", "scaling"),
+    optimal("transmit_power", NLP, 0.26, {"device.power": (0.12, 0.14)}, "each rate inverted", "convex", "scaling"),
     optimal(
         "transmit_power",
         NLP,

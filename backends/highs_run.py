@@ -1,0 +1,130 @@
+"""One run of HiGHS on a linear program: hand the arrays over, watch it, read its status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from mecdsl.backend import Request
+from mecdsl.backends.highs_options import set_options
+from mecdsl.backends.linear_program import LinearProgram
+from mecdsl.solution import Iteration, Termination
+
+QP_INTERRUPT: Final = 11  # kHighsCallbackQpInterrupt, which the type stubs do not know
+
+STATUS: Final = {
+    "kOptimal": Termination.OPTIMAL,
+    "kInfeasible": Termination.INFEASIBLE,
+    "kUnbounded": Termination.UNBOUNDED,
+    "kUnboundedOrInfeasible": Termination.INFEASIBLE_OR_UNBOUNDED,
+    "kTimeLimit": Termination.TIME_LIMIT,
+    "kIterationLimit": Termination.ITERATION_LIMIT,
+    "kSolutionLimit": Termination.ITERATION_LIMIT,
+    "kObjectiveBound": Termination.ITERATION_LIMIT,
+    "kObjectiveTarget": Termination.ITERATION_LIMIT,
+    "kInterrupt": Termination.INTERRUPTED,
+    "kHighsInterrupt": Termination.INTERRUPTED,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One HiGHS object after its run, with what its callbacks recorded."""
+
+    highs: Any
+    termination: Termination
+    message: str
+    iterations: list[Iteration] = field(default_factory=list)
+
+
+def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | float]) -> Run:
+    """Hand the program to a new HiGHS object and run it; `own`: options of the caller, below `raw`."""
+    import highspy
+
+    options = request.options
+    solver: Any = highspy.Highs
+    solver.resetGlobalScheduler(True)  # else another number of threads than in the first run is an error
+    highs = solver()
+    set_options(highs, options, own)
+    _pass(highs, program)
+    if options.start is not None and program.integral.any():
+        known = np.flatnonzero(np.isfinite(options.start[program.columns]))
+        values = program.scaled(options.start)[known]
+        highs.setSolution(len(known), known.astype(np.int32), values)
+    run = Run(highs, Termination.ERROR, "")
+    failures = _watch(program, run, request)
+    highs.run()
+    if failures:
+        raise failures[0]
+    status = highs.getModelStatus()
+    run.termination = STATUS.get(status.name, Termination.ERROR)
+    run.message = f"HiGHS: {highs.modelStatusToString(status)}"
+    return run
+
+
+def _pass(highs: Any, program: LinearProgram) -> None:
+    """Hand the arrays over; sparse matrix by rows, lower triangle of the Hessian by columns."""
+    import highspy
+
+    matrix, count = program.matrix, len(program.columns)
+    status = highs.passModel(
+        count,
+        matrix.rows,
+        len(matrix.value),
+        len(program.hessian_value),
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.HessianFormat.kTriangular),
+        int(highspy.ObjSense.kMinimize),
+        program.offset,
+        program.cost,
+        program.lower,
+        program.upper,
+        program.row_lower,
+        program.row_upper,
+        np.searchsorted(matrix.row, np.arange(matrix.rows + 1)).astype(np.int32),
+        matrix.column.astype(np.int32),
+        matrix.value,
+        np.searchsorted(program.hessian_second, np.arange(count + 1)).astype(np.int32),
+        program.hessian_first.astype(np.int32),
+        program.hessian_value,
+        program.integral.astype(np.int32),
+    )
+    if status == highspy.HighsStatus.kError:
+        raise ArithmeticError("HiGHS refused the arrays of the model")
+
+
+def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseException]:
+    """Ask `should_stop` while HiGHS runs and record improving points; exceptions of callbacks end the run."""
+    import highspy
+
+    failures: list[BaseException] = []
+    improving = highspy.cb.HighsCallbackType.kCallbackMipImprovingSolution
+
+    def callback(kind: Any, message: str, found: Any, answer: Any, data: Any) -> None:
+        try:
+            if kind == int(improving):
+                run.iterations.append(_iteration(program, len(run.iterations), found))
+            elif request.should_stop():
+                answer.user_interrupt = True
+        except BaseException as error:  # a second Ctrl-C must not unwind through the solver's own frames
+            failures.append(error)
+            answer.user_interrupt = True
+
+    run.highs.setCallback(callback, None)
+    kinds = highspy.cb.HighsCallbackType
+    for kind in (kinds.kCallbackMipInterrupt, kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt, improving):
+        run.highs.startCallback(kind)
+    run.highs.startCallbackInt(QP_INTERRUPT)
+    return failures
+
+
+def _iteration(program: LinearProgram, number: int, found: Any) -> Iteration:
+    bound = found.mip_dual_bound
+    return Iteration(
+        number,
+        objective=program.original(found.objective_function_value),
+        bound=program.original(bound) if np.isfinite(bound) else None,
+        seconds=found.running_time,
+        note="improving point",
+    )

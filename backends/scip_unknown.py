@@ -1,0 +1,59 @@
+"""What SCIP has no expression for, found in the model before anything of SCIP is imported."""
+
+from typing import Final
+
+from mecdsl import symbolic as sym
+from mecdsl.classify import Classifier, Degree
+from mecdsl.instance import Instance
+from mecdsl.syntax import Kind
+
+NONSMOOTH: Final = ("abs", "min", "max")
+UNKNOWN_FUNCTIONS: Final = ("floor", "ceil", "round")
+
+
+def unknown_part(instance: Instance, smooth_only: bool) -> str:
+    """The first part of the model that SCIP has no expression for, in words; empty if there is none."""
+    shapes = instance.checked.shapes
+    stated = [(instance.model.objective.name, instance.model.objective.value)]
+    for family in instance.constraints:
+        if family.size:
+            stated += [(family.name, family.constraint.left), (family.name, family.constraint.right)]
+    for name, expression in stated:
+        if shapes.shape(expression).degree <= Degree.QUADRATIC:
+            continue
+        reason = _unknown(expression, instance, shapes, smooth_only)
+        if reason:
+            return f"`{name}`: {reason}"
+    return ""
+
+
+def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool) -> str:
+    for node in sym.walk(expression):
+        if shapes.is_data(node):
+            continue
+        match node:
+            case sym.Function(name=name) if name in UNKNOWN_FUNCTIONS:
+                return f"`{name}` of variables"
+            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in (
+                "abs",
+                "min",
+                "max",
+            ):
+                return f"`{name}` of variables through Pyomo"
+            case sym.Aggregate(function=name) if name not in ("sum", "prod", "min", "max"):
+                return f"`{name}` over variables"
+            case sym.Operation(operator="^", operands=(base, power)) if not shapes.is_data(power):
+                if not shapes.is_data(base):
+                    return f"base and exponent of `{node.span.text}` are both variable"
+            case sym.Operation(operator=operator) if operator not in ("+", "-", "*", "/", "^", "neg"):
+                return "a condition over variables"
+            case sym.Lookup(symbol=name):
+                value = instance.model.symbols[name].value
+                follow = instance.model.symbols[name].kind is not Kind.VAR
+                if follow and value is not None and not isinstance(value, sym.DataFile | sym.DataArray):
+                    reason = _unknown(value, instance, shapes, smooth_only)
+                    if reason:
+                        return reason
+            case _:
+                continue
+    return ""
