@@ -18,6 +18,7 @@ from mecdsl.backends.cooperative import LOCAL, Flags, Integers, Layers, Limits, 
 from mecdsl.backends.cooperative_depths import options
 from mecdsl.backends.cooperative_prices import Demand, certificate, coefficients
 
+TOLERANCES = ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance")
 START_VECTORS = np.vstack([np.eye(3), np.full((1, 3), 3**-0.5)])
 
 
@@ -102,8 +103,6 @@ class Master:
         self.solver.setOptionValue("output_flag", False)
         if threads is not None:
             self.solver.setOptionValue("threads", threads)
-        for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance"):
-            self.solver.setOptionValue(name, 1e-9)
         self._columns()
         self._rows()
 
@@ -115,7 +114,14 @@ class Master:
         solver.setOptionValue("time_limit", solver.getRunTime() + max(seconds, 0.0))
         solver.setOptionValue("mip_rel_gap", gap)
         solver.setOptionValue("mip_abs_gap", 1e-9)
-        solver.run()
+        # HiGHS 1.16 calls a finished search a solve error where its point misses the tolerance by rounding, as with a
+        # violation of 1.00002e-9; another tolerance leads to another point
+        for tolerance in (1e-9, 2e-9, 5e-10, 7e-9):
+            for name in TOLERANCES:
+                solver.setOptionValue(name, tolerance)
+            solver.run()
+            if solver.getModelStatus() != HighsModelStatus.kSolveError:
+                break
         status, information = solver.getModelStatus(), solver.getInfo()
         if status == HighsModelStatus.kInfeasible:
             return Answer(Outcome.INFEASIBLE, None, None, np.inf, None, 0, "")

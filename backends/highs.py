@@ -64,8 +64,9 @@ class Highs:
             import highspy
         except ImportError as error:
             return Availability(False, reason=str(error))
-        solver: Any = highspy.Highs
-        return Availability(True, {"highs": solver().version(), "highspy": version("highspy")})
+        # the constants of the build, for a Highs object made here would print its greeting on standard output
+        number = f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
+        return Availability(True, {"highs": number, "highspy": version("highspy")})
 
     def accepts(self, request: Request) -> Acceptance:
         """LP, MILP and convex QP; the reason names what makes a problem something else."""

@@ -10,15 +10,24 @@
 
 import math
 from dataclasses import dataclass, replace
+from operator import methodcaller
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pyscipopt import Expr, Model
-from pyscipopt.scip import ExprCons, Term, VarExpr
+from pyscipopt.scip import ExprCons, SumExpr, Term, VarExpr
 
+from mecdsl.backends.combinations import (
+    Combination,
+    Combinations,
+    Tool,
+    leaves,
+    normalised,
+    require_finite,
+    varies,
+)
 from mecdsl.backends.constant_rows import crossed_bounds, false_row
-from mecdsl.backends.scip_expressions import Expressions
 from mecdsl.backends.scip_squares import squares
 from mecdsl.classify import Degree
 from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
@@ -163,11 +172,14 @@ class _Lowering:
                 return
             expression = self._quadratic_objective(found, factor)
         else:
-            expression = factor * self._evaluator().family(stated.value, SINGLE)[0]
-            constant = 0.0
-        if isinstance(expression, int | float):
-            self.model.setObjective(Expr() + float(expression), sense)
-            return
+            value = self._evaluator().family(stated.value, SINGLE)[0]
+            if not varies(value):
+                self.model.setObjective(Expr() + factor * _number(value), sense)
+                return
+            require_finite(value, stated.name, stated.span)
+            factor, expression = normalised(value - value.constant)
+            self.scaling = replace(self.scaling, objective=factor)
+            constant = factor * value.constant
         self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
         self.model.setObjective(self.bounding + constant, sense)
         gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
@@ -221,14 +233,17 @@ class _Lowering:
             if family.shape.degree > Degree.QUADRATIC:
                 self._add_nonlinear(family, difference(evaluator, family))
 
-    def _add_nonlinear(self, family: ConstraintFamily, expressions: NDArray[np.object_]) -> None:
-        for place, factor, expression in zip(
-            _rows(family).tolist(), self.scaling.row[family.rows].tolist(), expressions, strict=True
-        ):
-            if isinstance(expression, int | float):
-                self.constant.append(place)
+    def _add_nonlinear(self, family: ConstraintFamily, values: NDArray[np.object_]) -> None:
+        factors = self.scaling.row.copy()
+        for row, value in enumerate(values):
+            if varies(value):
+                require_finite(value, self.instance.row_name(family, row), family.constraint.span)
+                factor, expression = normalised(value)
+                factors[family.first + row] = factor
+                self._add(expression, family.relation, 0.0)
             else:
-                self._add(factor * expression, family.relation, 0.0)
+                self.constant.append(family.first + row)
+        self.scaling = replace(self.scaling, row=factors)
 
     def _add(self, expression: Any, relation: str, bound: float) -> None:
         lower = None if relation == "<=" else bound
@@ -255,17 +270,40 @@ class _Lowering:
         return rows
 
     def _evaluator(self) -> Evaluator:
-        leaves = np.empty(self.instance.columns, dtype=object)
-        fixed = np.flatnonzero(~self.instance.free)
-        leaves[fixed] = list(self.instance.fixed[fixed])  # of numpy's floats, which divide by zero without raising
-        for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
-            factor = float(self.scaling.column[column])
-            leaves[column] = VarExpr(variable) if factor == 1.0 else VarExpr(variable) * factor
-        return self.instance.evaluator(Expressions(leaves))
+        variables = np.empty(self.instance.columns, dtype=object)
+        variables[self.columns] = [VarExpr(variable) for variable in self.variables]
+        return self.instance.evaluator(Combinations(leaves(self.instance, self.scaling, variables, TOOL), TOOL))
 
 
 def _rows(family: ConstraintFamily) -> IntArray:
     return np.arange(family.first, family.first + family.size)
+
+
+def _sum(parts: list[Any]) -> Any:
+    """The sum of expressions and numbers, in time linear in their number (`+` copies what it has so far)."""
+    result = SumExpr()
+    for part in parts:
+        if isinstance(part, int | float):
+            result.constant += part
+        elif isinstance(part, SumExpr):
+            result.constant += part.constant
+            result.children.extend(part.children)
+        else:
+            result.children.append(part)
+    return result
+
+
+TOOL: Final = Tool(
+    {
+        name: methodcaller(method)
+        for name, method in (("ln", "log"), ("exp", "exp"), ("sqrt", "sqrt"), ("abs", "__abs__"))
+    },
+    _sum,
+)
+
+
+def _number(value: Any) -> float:
+    return value.constant if isinstance(value, Combination) else float(value)
 
 
 def _polynomial(terms: dict[Any, float]) -> Any:

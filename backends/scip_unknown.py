@@ -42,9 +42,6 @@ def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier,
                 return f"`{name}` of variables through Pyomo"
             case sym.Aggregate(function=name) if name not in ("sum", "prod", "min", "max"):
                 return f"`{name}` over variables"
-            case sym.Operation(operator="^", operands=(base, power)) if not shapes.is_data(power):
-                if not shapes.is_data(base):
-                    return f"base and exponent of `{node.span.text}` are both variable"
             case sym.Operation(operator=operator) if operator not in ("+", "-", "*", "/", "^", "neg"):
                 return "a condition over variables"
             case sym.Lookup(symbol=name):

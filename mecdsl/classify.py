@@ -117,7 +117,7 @@ class Classifier:
 
     def _shape(self, expression: sym.Expression) -> Shape:
         match expression:
-            case sym.Constant() | sym.IndexValue() | sym.LinkEnd() | sym.Membership():
+            case sym.Constant() | sym.IndexValue() | sym.LinkEnd() | sym.Membership() | sym.Draw():
                 return CONSTANT
             case sym.Lookup(symbol=name):
                 return self.symbol(name)

@@ -366,6 +366,16 @@ def export(
 
 
 @app.command()
+def data(
+    model: ModelPath, form: Form = "", data: Data = None, set_: Settings = None, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Write every parameter, random ones as drawn, as a data file for --data."""
+    from mecdsl.data_out import data_of
+
+    _print_json(data_of(_load(model, data, set_, seed).instance(form)))
+
+
+@app.command()
 def backends(json_: Json = False) -> None:
     """List the backends: what is there, which version, what each can, and why not."""
     from mecdsl.backends import table

@@ -172,6 +172,11 @@ class _Checker:
                 return self._same("if", expression.then, expression.otherwise)
             case sym.Function():
                 return self._function(expression)
+            case sym.Draw(function=function, arguments=arguments):
+                result = self._number(arguments[0])
+                for other in arguments[1:]:
+                    result = self._same(function, arguments[0], other)
+                return result
             case sym.Membership(value=value, domain=domain):
                 self._plain(value, "a member")
                 for part in sym.domain_parts(domain):
@@ -256,6 +261,9 @@ class _Checker:
                 result = self._same(name, first, other)
             return result
         found = self._number(first)
+        if name == "quad_over_lin":
+            below = self._number(arguments[1])
+            return None if found is None or below is None else found**2 / below
         if name == "sqrt":
             return None if found is None else found ** Fraction(1, 2)
         steps = found is None or found.is_dimensionless or found in COUNTS

@@ -14,6 +14,7 @@ from mecdsl import symbolic as sym
 from mecdsl.algebra import Algebra, Floats, Value
 from mecdsl.classify import Classifier
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.random_streams import draw
 from mecdsl.syntax import Kind
 from mecdsl.tables import (
     SINGLE,
@@ -25,6 +26,9 @@ from mecdsl.tables import (
     expand_ranges,
     refuse_if_too_large,
 )
+
+
+EVERY_INDEX = "*"  # among the free indices of an expression that holds a random draw
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +46,7 @@ class World:
     values: dict[str, FloatArray]
     offsets: dict[str, int]
     domains: dict[str, sym.Domain] = field(default_factory=dict)
+    seed: int = 0
 
     def labels_text(self, names: Sequence[str], space: sym.Space, labels: Sequence[int]) -> str:
         """`[3, gateway]`: labels as the user knows them."""
@@ -155,6 +160,8 @@ class Evaluator:
             case sym.Function(name=name, arguments=arguments):
                 values = [self.value(argument, table) for argument in arguments]
                 return self._algebra_of(*values).call(name, values)
+            case sym.Draw():
+                return self._draw(expression, table)
             case sym.Membership(value=inner, domain=domain):
                 return self._membership(inner, domain, table)
             case sym.Aggregate():
@@ -306,6 +313,12 @@ class Evaluator:
             np.float64(base) ** exponent if isinstance(base, float | int) and not _is_jet(exponent) else base**exponent
         )
 
+    def _draw(self, random: sym.Draw, table: Table) -> FloatArray:
+        """Random data: one number for every row, found from the seed, the address and the indices in scope."""
+        arguments = [np.asarray(self.family(argument, table), dtype=np.float64) for argument in random.arguments]
+        labels = list(table.columns.values())
+        return draw(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
+
     def _choice(self, choice: sym.Choice, table: Table) -> Value:
         """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0` is safe."""
         truth = self.condition(choice.condition, table)
@@ -339,7 +352,8 @@ class Evaluator:
     # Aggregates and generators
 
     def _aggregate(self, aggregate: sym.Aggregate, table: Table) -> Value:
-        used = [name for name in table.columns if name in self._free_indices(aggregate)]
+        free = self._free_indices(aggregate)
+        used = [name for name in table.columns if name in free or EVERY_INDEX in free]
         if len(used) < len(table.columns) and table.size > 1:
             small, spread = _project(table, used)
             if small.size < table.size:
@@ -356,6 +370,8 @@ class Evaluator:
             match expression:
                 case sym.IndexValue(name=name):
                     found = frozenset({name})
+                case sym.Draw():
+                    found = frozenset({EVERY_INDEX})
                 case sym.Aggregate(body=body, space=space):
                     parts = (body, *sym.space_parts(space))
                     found = frozenset().union(*map(self._free_indices, parts)) - set(space.names)

@@ -35,7 +35,7 @@ class _Builder:
         self.given = dict(given)
         self.seed = seed
         self.collector = Collector()
-        self.world = World(self.model, checked.shapes, {}, {}, {}, {})
+        self.world = World(self.model, checked.shapes, {}, {}, {}, {}, seed=seed)
         self.evaluator = Evaluator(self.world, Floats())
         self.broken: set[str] = set()
         self.meant: set[str] = set()

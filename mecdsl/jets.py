@@ -332,6 +332,23 @@ def log_perspective(t: Operand, e: Operand) -> Jet | FloatArray:
         return apply2(t, e, value, logarithm - share, density, by_tt, by_te, by_ee)
 
 
+def quad_over_lin(x: Operand, y: Operand) -> Jet | FloatArray:
+    """x^2/y for y >= 0, with value 0 at x = y = 0 and infinity at y = 0 elsewhere.
+
+    f_x = 2x/y, f_y = -(x/y)^2, f_xx = 2/y, f_xy = -2x/y^2, f_yy = 2x^2/y^3; nan or infinite at y = 0.
+    """
+    above = np.asarray(x.value if isinstance(x, Jet) else x, dtype=np.float64) + 0.0
+    below = np.asarray(y.value if isinstance(y, Jet) else y, dtype=np.float64) + 0.0
+    with quiet():
+        value = np.where((above == 0.0) & (below >= 0.0), 0.0, above * above / below)
+        if not isinstance(x, Jet) and not isinstance(y, Jet):
+            return value
+        share = above / below
+        return apply2(
+            x, y, value, 2.0 * share, -share * share, 2.0 / below, -2.0 * share / below, 2.0 * share * share / below
+        )
+
+
 def _power(u: Jet, v: Jet) -> Jet:
     """u^v = exp(v ln u), for u >= 0; where a power of u is 0 it wins over the infinite ln u."""
     with quiet():

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from mecdsl.tables import FloatArray, IntArray
 
-DRAWS: Mapping[str, int | None] = {"uniform": 2, "normal": 2, "exponential": 1, "rayleigh": 1, "choice": None}
-"""Random functions and how many arguments they take; None for one or more."""
-
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)

@@ -266,8 +266,10 @@ class _Resolver:
                 own_space, scope = self.expressions.space(generators, condition, scope)
         with suppress(Unresolved):
             type_ = self._type(head, scope)
+        self.expressions.random_for, self.expressions.calls = name if declared.kind is Kind.PARAM else None, 0
         with suppress(Unresolved):
             value = self._value(declared, scope)
+        self.expressions.random_for = None
         self._require(declared, name, type_)
         space = own_space
         if owner is not None:

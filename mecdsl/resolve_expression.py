@@ -10,6 +10,7 @@ from itertools import permutations
 from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
+from mecdsl.draws import DRAWS
 from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, known_names
 from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
 
@@ -25,6 +26,7 @@ FUNCTIONS = {
     "round": 1,
     "db": 1,
     "perspective": 2,
+    "quad_over_lin": 2,
     "rate": 4,
 }
 VARIADIC = ("min", "max")
@@ -62,7 +64,11 @@ class ExpressionResolver:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.collector: Collector = names.collector
+        self.random_for: str | None = None  # the parameter whose value may hold random draws
+        self.calls = 0
         self.said: set[tuple[str, str, str, int]] = set()
+        self.random_for: str | None = None  # the parameter whose value may hold random draws
+        self.calls = 0
 
     def _fail(self, code: str, message: str, span: Span, **extra: object) -> Unresolved:
         self.collector.error(code, message, span, **extra)  # type: ignore[arg-type]
@@ -154,6 +160,8 @@ class ExpressionResolver:
 
     def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
         name = ALIASES.get(call.function) if call.function == "dB" else call.function
+        if name in DRAWS:
+            return self._draw(call, scope)
         if name in FUNCTIONS or name in VARIADIC:
             expected = FUNCTIONS.get(name or "")
             if expected is not None and len(call.arguments) != expected:
@@ -165,7 +173,7 @@ class ExpressionResolver:
             if name == "rate":
                 return _shannon_rate(arguments, call.span)
             return sym.Function(name or "", arguments, call.span)
-        known = [*FUNCTIONS, *VARIADIC, "sum", "prod", "count", "all", "any"]
+        known = [*FUNCTIONS, *VARIADIC, *DRAWS, "sum", "prod", "count", "all", "any"]
         if call.function in ("sum", "prod", "count", "all", "any"):
             message = f"`{call.function}` does not say over what"
             raise self._fail("E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`")
@@ -175,6 +183,25 @@ class ExpressionResolver:
             near = ALIASES.get(call.function) or nearest(call.function, known)
             fix = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
         raise self._fail("E110", f"unknown function `{call.function}`", call.name_span, help=fix)
+
+    def _draw(self, call: syntax.Call, scope: Scope) -> sym.Draw:
+        """A random number; only the data of a parameter may be random, so that a file can hold them."""
+        name, count = call.function, DRAWS[call.function]
+        if count is not None and len(call.arguments) != count:
+            wanted = {1: "one argument", 2: "two arguments"}[count]
+            raise self._fail("E110", f"`{name}` takes {wanted}, found {len(call.arguments)}", call.span)
+        if not call.arguments:
+            raise self._fail("E110", f"`{name}` has nothing to choose from", call.span)
+        if self.random_for is None:
+            raise self._fail(
+                "E115",
+                f"`{name}` may stand only in the value of a parameter",
+                call.span,
+                help="declare `param draw[...] : unit = " + call.span.text + "` and use it here",
+            )
+        self.calls += 1
+        arguments = self._all(call.arguments, scope)
+        return sym.Draw(name, arguments, self.random_for, self.calls, call.span)
 
     # References
 

@@ -42,11 +42,12 @@ LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far th
 class Scaling:
     """Factors of an instance: `x = column * scaled x`, `scaled row = row * (left - right)`.
 
-    `column`: float64[columns], 1 on integer and fixed columns; `row`: float64[rows]; `objective`: the factor of the
-    objective. All are powers of two. `before`, `after`: smallest and largest size of a nonzero coefficient (of the
+    `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and fixed columns; `row`:
+    float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and largest size of a nonzero coefficient (of the
     expansion at the reference point, for rows above degree two); (1, 1) where there is none.
     """
 
+    size: FloatArray
     column: FloatArray
     row: FloatArray
     objective: float
@@ -78,11 +79,13 @@ def scale(instance: Instance) -> Scaling:
     rows = instance.rows + 1
     sizes = _column_sizes(instance, terms, rows)
     moving = instance.free & ~instance.integral
-    column = np.where(moving, np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER), 0.0)
+    whole = np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER)
+    column = np.where(moving, whole, 0.0)
     coefficients = terms.first >= 0
     scaled = terms.at(column)
     row = _row_powers(terms.row, terms.at(sizes), np.where(coefficients, scaled, -np.inf), rows)
     return Scaling(
+        np.exp2(whole),
         np.exp2(column),
         np.exp2(row[:-1]),
         float(np.exp2(row[-1])),

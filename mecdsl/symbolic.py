@@ -86,6 +86,17 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """A random number of a parameter's data; `symbol` and `call` are its address, with the indices in scope."""
+
+    function: str
+    arguments: tuple["Expression", ...]
+    symbol: str
+    call: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Membership:
     """`x in I`."""
 
@@ -104,7 +115,7 @@ class Aggregate:
     span: Span
 
 
-Expression = Constant | IndexValue | Lookup | LinkEnd | Operation | Choice | Function | Membership | Aggregate
+Expression = Constant | IndexValue | Lookup | LinkEnd | Operation | Choice | Function | Draw | Membership | Aggregate
 
 # Sets ----------------------------------------------------------------------------------------------------------
 
@@ -311,7 +322,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return operands
         case Choice():
             return (expression.condition, expression.then, expression.otherwise)
-        case Function(arguments=arguments):
+        case Function(arguments=arguments) | Draw(arguments=arguments):
             return arguments
         case Membership(value=value, domain=domain):
             return (value, *domain_parts(domain))

@@ -14,7 +14,7 @@ import pytest
 
 # Earliest first; names without the leading `mecdsl.`. A package stands for all modules inside it.
 STAGES: list[list[str]] = [
-    ["grammar", "models", "diagnostics", "codes", "units", "unit_catalogue"],
+    ["grammar", "models", "diagnostics", "codes", "units", "unit_catalogue", "draws"],
     ["syntax", "parse", "parse_brackets", "parse_errors", "parse_tree"],
     [
         "symbolic",
