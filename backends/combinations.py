@@ -1,4 +1,4 @@
-"""Nonlinear expressions of another tool, kept as sums `sum coefficient * atom + constant` of atoms whose size is about 1.
+"""Nonlinear expressions of another tool as sums `sum coefficient * atom + constant` of atoms of a size of about 1.
 
 Why: a global solver gives every nonlinear part of an expression a variable and an absolute tolerance of its own. With
 `1 + p*g/(noise + q*h)` in SI, noise at 1e-13 W, that tolerance is larger than the denominator, and SCIP called a
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.algebra import Objects, Value
+from mecdsl.backends.cones import QUOTIENT, square_over
 from mecdsl.diagnostics import Diagnostic, ModelError, Span
 from mecdsl.instance import Instance
 from mecdsl.scaling import Scaling
@@ -84,10 +85,10 @@ class Combination:
         return self * -1.0
 
     def __sub__(self, other: Any) -> "Combination":
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> "Combination":
-        return (-self) + other
+        return (-self).__add__(other)
 
     def __mul__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
@@ -104,16 +105,18 @@ class Combination:
 
     def __truediv__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
-            return self._product(other**-1.0)
+            return self._product(other._power(-1.0))
         return self * _inverse(float(other))
 
     def __rtruediv__(self, other: Any) -> "Combination":
-        return self**-1.0 * other
+        return self._power(-1.0).__mul__(other)
 
     def __pow__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
-            return (other * self.apply("ln")).apply("exp")
-        power = float(other)
+            return other._product(self.apply("ln")).apply("exp")
+        return self._power(float(other))
+
+    def _power(self, power: float) -> "Combination":
         if power == 1.0:
             return self
         if power == 0.0:
@@ -133,19 +136,36 @@ def _inverse(value: float) -> float:
 
 
 class Combinations(Objects):
-    """The algebra of combinations; minimum and maximum through absolute values."""
+    """The algebra of combinations; minimum and maximum through absolute values.
 
-    def __init__(self, columns: NDArray[np.object_], tool: Tool) -> None:
+    `quotient`: the tool's atom for x^2/y of two atoms x and y, where it has one.
+    """
+
+    def __init__(
+        self, columns: NDArray[np.object_], tool: Tool, quotient: Callable[[Any, Any], Any] | None = None
+    ) -> None:
+        self.quotient = quotient
         functions = {name: _function(name) for name in ("ln", "exp", "sqrt", "abs")}
         super().__init__(columns, functions, lambda terms: total(tool, terms))
 
     def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
+        if name == QUOTIENT:
+            above, below = (np.asarray(argument, dtype=object) for argument in arguments)
+            return np.asarray(np.frompyfunc(self._square_over, 2, 1)(above, below), dtype=object)
         if name not in EXTREMES:
             return super().call(name, arguments)
         result, *others = (np.asarray(argument, dtype=object) for argument in arguments)
         for other in others:
             result = np.asarray(np.frompyfunc(EXTREMES[name], 2, 1)(result, other), dtype=object)
         return result
+
+    def _square_over(self, above: Any, below: Any) -> Any:
+        if not isinstance(above, Combination) and not isinstance(below, Combination):
+            return square_over(float(above), float(below))
+        if not isinstance(above, Combination) or not isinstance(below, Combination) or self.quotient is None:
+            return above * above / below
+        (size, atom), (other_size, other_atom) = above.normal(), below.normal()
+        return Combination(above.tool, [(size * size / other_size, self.quotient(atom, other_atom))])
 
     def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
         result = np.full(size, None, dtype=object)
@@ -154,21 +174,20 @@ class Combinations(Objects):
         return result
 
 
-def leaves(instance: Instance, scaling: Scaling, variables: NDArray[np.object_], tool: Tool) -> NDArray[np.object_]:
+def leaves(instance: Instance, scaling: Scaling, variables: Sequence[Any], tool: Tool) -> NDArray[np.object_]:
     """What stands for each column: a combination of size 1 times the column's typical size; fixed ones are numbers.
 
-    `variables`: the tool's variables of the scaled columns. An integer column keeps its unit, so its atom is
-    `variable / size`.
+    `variables`: the tool's variable of every scaled column; those of fixed ones are not looked at. An integer column
+    keeps its unit, so its atom is `variable / size`.
     """
     result = np.empty(instance.columns, dtype=object)
-    for column in range(instance.columns):
-        if not instance.free[column]:
-            result[column] = instance.fixed[column]
-            continue
-        size = float(scaling.size[column])
-        share = float(scaling.column[column]) / size
-        atom = variables[column] if share == 1.0 else share * variables[column]
-        result[column] = Combination(tool, [(size, atom)])
+    fixed = np.flatnonzero(~instance.free)
+    result[fixed] = list(instance.fixed[fixed])  # of numpy's floats, which divide by zero without raising
+    shares = (scaling.column / scaling.size).tolist()
+    sizes = scaling.size.tolist()
+    for column in np.flatnonzero(instance.free).tolist():
+        variable, share = variables[column], shares[column]
+        result[column] = Combination(tool, [(sizes[column], variable if share == 1.0 else share * variable)])
     return result
 
 
@@ -179,9 +198,14 @@ def varies(value: Any) -> bool:
 
 def normalised(value: Combination) -> tuple[float, Any]:
     """A power of two and that multiple of the value as an expression of the tool; its size is about 1."""
+    factor = float(np.exp2(-np.round(np.log2(value.normal()[0]))))
+    return factor, multiple(value, factor)
+
+
+def multiple(value: Combination, factor: float) -> Any:
+    """A multiple of the value as an expression of the tool."""
     size, expression = value.normal()
-    factor = float(np.exp2(-np.round(np.log2(size))))
-    return factor, expression if size * factor == 1.0 else (size * factor) * expression
+    return expression if size * factor == 1.0 else (size * factor) * expression
 
 
 def require_finite(value: Combination, name: str, place: Span) -> None:

@@ -82,11 +82,11 @@ class System:
 
     def __post_init__(self) -> None:
         tasks, servers = np.shape(self.task_size)[:1], np.shape(self.bandwidth)[:1]
-        shapes = {name: tasks for name in ("task_size", "min_rate", "max_latency", "power", "cpu", "work")}
-        shapes |= {name: servers for name in ("bandwidth", "server_cpu", "capacity", "max_tasks")}
-        shapes |= {name: tasks + servers for name in ("gain", "distance")}
+        shapes = dict.fromkeys(("task_size", "min_rate", "max_latency", "power", "cpu", "work"), tasks)
+        shapes |= dict.fromkeys(("bandwidth", "server_cpu", "capacity", "max_tasks"), servers)
+        shapes |= dict.fromkeys(("gain", "distance"), tasks + servers)
         depths = np.shape(self.output_ratio)[1:]
-        shapes |= {name: servers + depths for name in ("output_ratio", "cumulative_work")}
+        shapes |= dict.fromkeys(("output_ratio", "cumulative_work"), servers + depths)
         for name, shape in shapes.items():
             _freeze(self, name, _checked(name, getattr(self, name), shape))
         if not 0.0 < self.noise_power < np.inf:
@@ -136,9 +136,7 @@ class System:
     def edge_only(self) -> "System":
         """The same system where servers run all K layers and forward nothing (Fig. 8)."""
         servers = len(self.bandwidth)
-        return replace(
-            self, output_ratio=np.zeros((servers, 1)), cumulative_work=self.cumulative_work[:, -1:]
-        )
+        return replace(self, output_ratio=np.zeros((servers, 1)), cumulative_work=self.cumulative_work[:, -1:])
 
     def cloud_only(self) -> "System":
         """The same system where servers forward the raw data and run nothing (Fig. 8)."""
@@ -171,7 +169,8 @@ class Plan:
         """Which tasks run locally; raises ValueError where there is no point."""
         if self.server is None:
             raise ValueError("the plan has no point")
-        return self.server == LOCAL
+        local: Flags = self.server == LOCAL
+        return local
 
 
 def evaluate(system: System, server: Integers, depth: Integers, shares: Reals) -> Reals:
@@ -199,18 +198,17 @@ def excess(system: System, server: Integers, shares: Reals, latency: Reals, limi
     if limits.rate:
         away = np.flatnonzero(server != LOCAL)
         place = server[away]
-        found["rate_excess"] = float(
-            ratio(system.rate_share[away, place], shares[away, place, 0]).max(initial=0.0)
-        )
+        found["rate_excess"] = float(ratio(system.rate_share[away, place], shares[away, place, 0]).max(initial=0.0))
     return found
 
 
 def ratio(amount: Reals, capacity: Reals) -> Reals:
     """`amount / capacity`, 0 where the amount is 0, infinite where only the capacity is."""
     amount, capacity = np.broadcast_arrays(amount, capacity)
-    result = np.where(amount > 0.0, np.inf, 0.0)
+    result: Reals = np.where(amount > 0.0, np.inf, 0.0)
     with np.errstate(over="ignore"):
-        return np.divide(amount, capacity, out=result, where=(amount > 0.0) & (capacity > 0.0))
+        np.divide(amount, capacity, out=result, where=(amount > 0.0) & (capacity > 0.0))
+    return result
 
 
 def _derived(system: System) -> dict[str, Reals]:

@@ -108,12 +108,11 @@ def dual_value(demand: Demand, prices: Reals) -> float:
 
 def latencies(demand: Demand, shares: Reals) -> Reals:
     """Latency in s of each task, [P]; infinite where a share is 0 and its numerator is not."""
-    return ratio(demand.roots**2, shares).sum(axis=1)
+    found: Reals = ratio(demand.roots**2, shares).sum(axis=1)
+    return found
 
 
-def place(
-    system: System, server: Integers, depth: Integers, limits: Limits
-) -> tuple[Reals | None, list[Allocation]]:
+def place(system: System, server: Integers, depth: Integers, limits: Limits) -> tuple[Reals | None, list[Allocation]]:
     """Allocate server by server: shares [M, N, 3], None where some server has none, and what each server said."""
     count = system.shape[1]
     shares = np.zeros((len(server), count, 3))
@@ -161,8 +160,8 @@ def _accepted(
 def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | None:
     """The limits can only just be kept: the shares that minimise the largest latency / limit, from the eigenvector.
 
-    Every task then has latency `factor` times its limit. With p the eigenvector, times a number that brings every weight
-    to 1 or more, phi(p) = sum D + |p|^2 (factor - 1) proves that less is not possible.
+    Every task then has latency `factor` times its limit. With p the eigenvector, times a number that brings
+    every weight to 1 or more, phi(p) = sum D + |p|^2 (factor - 1) proves that less is not possible.
     """
     vector = largest_factor(demand, np.ones(len(demand.limit)))[1]
     weight = demand.roots @ vector / demand.limit

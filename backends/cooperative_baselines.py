@@ -8,7 +8,6 @@ from enum import Enum
 
 import numpy as np
 
-
 from mecdsl.backends.cooperative import LOCAL, Integers, Limits, Plan, Reals, System, ratio
 from mecdsl.backends.cooperative_depths import best_depth
 from mecdsl.backends.cooperative_pa import Rounding, allocated, places, shared, without_load
@@ -40,9 +39,7 @@ def rlt0(system: System, limits: Limits, eps: float = 1e-3) -> Plan:
     return shared(system, limits, found.server, found.depth, shares, label, {}, None, relaxation.iterations)
 
 
-def equal(
-    system: System, limits: Limits, rounding: Rounding = Rounding.RELAXATION, eps: float = 1e-3
-) -> Plan:
+def equal(system: System, limits: Limits, rounding: Rounding = Rounding.RELAXATION, eps: float = 1e-3) -> Plan:
     """ARA: places and depths of Algorithm 3, every task at a server with the same share of everything."""
     label = f"cooperative-equal: equal shares, places by {rounding.value}"
     found = places(system, limits, rounding, eps)

@@ -1,7 +1,7 @@
 """Cooperative computing: the depth subproblem (21), and which depths an optimum can do without.
 
-Source: `mecdsl.backends.cooperative`. In (21) the size S_m is a common factor and A_mn does not depend on k, so one depth
-per server is best for all its tasks: O(NK), not the loop over tasks of Algorithm 3.
+Source: `mecdsl.backends.cooperative`. In (21) the size S_m is a common factor and A_mn does not depend on k,
+so one depth per server is best for all its tasks: O(NK), not the loop over tasks of Algorithm 3.
 """
 
 import numpy as np
@@ -19,7 +19,8 @@ def unit_times(system: System) -> Reals:
 def best_depth(system: System) -> Integers:
     """k*_n of (21), 1-based, [N]: least unshared time per bit, the smallest depth on ties."""
     total = unit_times(system).sum(axis=2)
-    return np.argmin(total, axis=1).astype(np.int64) + 1
+    best: Integers = np.argmin(total, axis=1).astype(np.int64) + 1
+    return best
 
 
 def uniform_is_optimal(system: System) -> Flags:
@@ -35,7 +36,7 @@ def uniform_is_optimal(system: System) -> Flags:
     best = best_depth(system) - 1
     chosen = roots[np.arange(len(best)), best]
     reach = np.einsum("nj,nkj->nk", chosen, roots)
-    possible = np.isfinite(times).all(axis=2)
+    possible: Flags = np.all(np.isfinite(times), axis=2)
     square = (chosen**2).sum(axis=1)
     found: Flags = np.all((reach >= square[:, None]) | ~possible, axis=1)
     return found & possible[np.arange(len(best)), best]

@@ -1,10 +1,10 @@
 """Cooperative computing: `exact`, the global optimum of problem (19) in all its forms, by outer approximation.
 
-Source: `mecdsl.backends.cooperative`; the master is in `mecdsl.backends.cooperative_master`. Every bound comes from weak
-duality of the allocation, so it holds for every assignment. The course: places by local search as first incumbent;
-cuts at fractional points until the relaxation stands; options whose reduced cost exceeds the gap are out; then
-assignments of the integral master are allocated server by server and answered by the cut of their optimal prices, which
-is tight there, or by a certificate, until bound and incumbent meet.
+Source: `mecdsl.backends.cooperative`; the master is in `mecdsl.backends.cooperative_master`. Every bound
+comes from weak duality of the allocation, so it holds for every assignment. The course: places by local
+search as first incumbent; cuts at fractional points until the relaxation stands; options whose reduced cost
+exceeds the gap are out; then assignments of the integral master are allocated server by server and answered
+by the cut of their optimal prices, which is tight there, or by a certificate, until bound and incumbent meet.
 """
 
 import time
@@ -25,6 +25,7 @@ from mecdsl.solution import Iteration, Termination
 LABEL = "cooperative-exact: outer approximation"
 GOAL = 1000.0  # scaled objective that suits the absolute tolerances of the solver
 ROOT_ROUNDS = 80
+MOST_RETURNS = 3  # combinatorial cuts end a return; more means that the solver is wrong
 ROOT_TOLERANCE = 1e-6  # relative to the bound
 
 
@@ -39,7 +40,7 @@ class _State:
     chosen: Integers | None = None
     undecided: bool = False
     known: dict[tuple[int, ...], Allocation] = field(default_factory=dict)
-    seen: set[tuple[int, ...]] = field(default_factory=set)
+    seen: dict[tuple[int, ...], int] = field(default_factory=dict)
     steps: list[Iteration] = field(default_factory=list)
 
     def left(self) -> float:
@@ -67,9 +68,10 @@ def exact(
 ) -> Plan:
     """Solve (19) to a relative gap, with the constraints that `limits` switches on.
 
-    `time_limit` in s; `seed` and `starts` of the local search that finds the first incumbent. Certificate: `gap`,
-    `relaxation` (the bound before branching, in s), `nodes`; where C10 is on and no assignment keeps it also `latency_factor`,
-    see `least_factor`, sought for at most `factor_seconds`. Raises ValueError for a negative gap.
+    `time_limit` in s; `seed` and `starts` of the local search that finds the first incumbent. Certificate:
+    `gap`, `relaxation` (the bound before branching, in s), `nodes`; where C10 is on and no assignment keeps
+    it also `latency_factor`, see `least_factor`, sought for at most `factor_seconds`. Raises ValueError for a
+    negative gap.
     """
     if not gap >= 0.0:
         raise ValueError(f"expected a gap >= 0, found {gap!r}")
@@ -124,8 +126,6 @@ def _branch(wanted: Choices, master: Master, state: _State) -> tuple[Outcome, st
     master.make_integral()
     nodes = 0
     while True:
-        if state.chosen is not None:
-            master.offer(state.chosen, _server_costs(wanted, state, state.chosen))
         answer = master.solve(state.left(), 0.25 * state.gap, integral=True)
         nodes += answer.nodes
         if answer.outcome is Outcome.INFEASIBLE:
@@ -136,13 +136,15 @@ def _branch(wanted: Choices, master: Master, state: _State) -> tuple[Outcome, st
         if answer.assign is None:
             return answer.outcome, answer.message, nodes
         chosen = np.flatnonzero(answer.assign > 0.5)
-        repeated = tuple(chosen.tolist()) in state.seen
-        state.seen.add(tuple(chosen.tolist()))
+        key = tuple(chosen.tolist())
+        state.seen[key] = state.seen.get(key, 0) + 1
         _try(wanted, state, chosen)
         state.note(f"integral master, {answer.nodes} nodes", wanted.factor)
         if state.closed() or answer.outcome is not Outcome.OPTIMAL or state.left() <= 0.0:
             return Outcome.OPTIMAL if state.closed() else Outcome.TIME_LIMIT, answer.message, nodes
-        _answer_to(wanted, master, state, chosen, repeated)
+        if state.seen[key] > MOST_RETURNS:
+            return Outcome.FAILED, "the master returns to a point that its cuts exclude", nodes
+        _answer_to(wanted, master, state, chosen, state.seen[key] > 1)
 
 
 def _separate(wanted: Choices, master: Master, assign: Reals, cost: Reals) -> float:
@@ -263,9 +265,7 @@ def _plan(
         bound = min(bound, found.objective)
         numbers["gap"] = (found.objective - bound) / found.objective if found.objective > 0.0 else 0.0
     text = "" if proven else message
-    return Plan(
-        termination, LABEL, server, depth, found.shares, found.objective, bound, numbers, steps, text
-    )
+    return Plan(termination, LABEL, server, depth, found.shares, found.objective, bound, numbers, steps, text)
 
 
 def _infeasible(
@@ -285,6 +285,4 @@ def _infeasible(
             numbers["latency_factor"] = factor.bound
             if factor.reached is not None:
                 numbers["latency_factor_reached"] = factor.reached
-    return Plan(
-        Termination.INFEASIBLE, LABEL, certificate=numbers, iterations=tuple(state.steps), message=message
-    )
+    return Plan(Termination.INFEASIBLE, LABEL, certificate=numbers, iterations=tuple(state.steps), message=message)

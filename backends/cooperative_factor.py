@@ -1,9 +1,10 @@
 """Cooperative computing: the least factor on the latency limits that makes C10 possible.
 
-Source: `mecdsl.backends.cooperative`. Tasks at a server need the factor lambda_max(sum v v'/D^max), the largest of
-sum (u . v)^2 / D^max over unit vectors u. So the least factor over all assignments is a mixed-integer linear programme in
-which such rows are added where they are missed. Limits of local tasks are not stretched: a task may run locally only
-where D_m <= D_m^max as given. Floors of C9 enter as sum rho y <= 1 only, so with binding floors it is a lower bound.
+Source: `mecdsl.backends.cooperative`. Tasks at a server need the factor lambda_max(sum v v'/D^max), the
+largest of sum (u . v)^2 / D^max over unit vectors u. So the least factor over all assignments is a
+mixed-integer linear programme in which such rows are added where they are missed. Limits of local tasks are
+not stretched: a task may run locally only where D_m <= D_m^max as given. Floors of C9 enter as sum rho y <= 1
+only, so with binding floors it is a lower bound.
 """
 
 import time
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.backends.cooperative import Layers, Limits, System
+from mecdsl.backends.cooperative import Integers, Layers, Limits, Reals, System
 from mecdsl.backends.cooperative_depths import useful_depths
+from mecdsl.backends.cooperative_highs import silent_solver
 from mecdsl.backends.cooperative_master import START_VECTORS, choices
 from mecdsl.backends.cooperative_prices import largest_factor
 
@@ -25,15 +27,13 @@ class Factor:
     reached: float | None
 
 
-def least_factor(
-    system: System, limits: Limits, layers: Layers, seconds: float, gap: float = 1e-4
-) -> Factor | None:
-    """The least gamma such that limits gamma D^max can be met by offloaded tasks, to a relative gap or as far as time goes.
+def least_factor(system: System, limits: Limits, layers: Layers, seconds: float, gap: float = 1e-4) -> Factor | None:
+    """The least gamma such that offloaded tasks can meet limits gamma D^max, to a relative gap or as far as time goes.
 
     None where no assignment exists whatever the factor: a task that may not run locally reaches no server, or the
     least rates or the load limit leave no place.
     """
-    from highspy import Highs, HighsModelStatus, HighsVarType
+    from highspy import HighsModelStatus, HighsVarType
 
     deadline = time.perf_counter() + seconds
     without = Limits(limits.rate, latency=False, load=limits.load)
@@ -42,18 +42,17 @@ def least_factor(
     if wanted.homeless().size:
         return None
     tasks, servers, count = len(wanted.local), len(wanted.room), len(wanted.task)
-    solver = Highs()
-    solver.setOptionValue("output_flag", False)
+    solver = silent_solver()
     solver.setOptionValue("mip_rel_gap", 0.5 * gap)
     columns = tasks + count + 1
     upper = np.concatenate([np.isfinite(wanted.local).astype(np.float64), np.ones(count), [np.inf]])
     solver.addVars(columns, np.zeros(columns), upper)
     solver.changeColCost(columns - 1, 1.0)
 
-    def row(lower: float, limit: float, index: np.ndarray, values: np.ndarray) -> None:
+    def row(lower: float, limit: float, index: Integers, values: Reals) -> None:
         solver.addRow(lower, limit, len(index), index.astype(np.int32), values.astype(np.float64))
 
-    def cut(server: int, vector: np.ndarray) -> None:
+    def cut(server: int, vector: Reals) -> None:
         inside = wanted.at(server)
         part = wanted.demand.part(inside)
         values = np.append((part.roots @ vector) ** 2 / part.limit, -1.0)

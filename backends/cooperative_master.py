@@ -1,21 +1,22 @@
 """Cooperative computing: the master problem of `cooperative-exact`, a mixed-integer linear programme held by HiGHS.
 
-Source: `mecdsl.backends.cooperative`. Columns: x_m, then y_p for each option p = (task, server, depth), t_n the cost of a
-server, s_nj = sum of roots there, q_nj >= s_nj^2. Rows: C4, the load limit, sum rho y <= 1, t_n >= sum_j q_nj (the square
-form, a lower bound in all forms), tangents of q, and cuts linear in y from three prices
-(`mecdsl.backends.cooperative_prices`). One tangent in each of 3N scalars says more than a cut of their sum, and HiGHS
-solves a MILP far faster than a generic solver the MIQP; a specialised branch and bound is not needed, because the
-continuous relaxation sees sharing and is within about 0.2 % of the optimum, so that reduced costs fix most options.
+Source: `mecdsl.backends.cooperative`. Columns: x_m, then y_p for each option p = (task, server, depth), t_n
+the cost of a server, s_nj = sum of roots there, q_nj >= s_nj^2. Rows: C4, the load limit, sum rho y <= 1, t_n
+>= sum_j q_nj (the square form, a lower bound in all forms), tangents of q, and cuts linear in y from three
+prices (`mecdsl.backends.cooperative_prices`). One tangent in each of 3N scalars says more than a cut of their
+sum, and HiGHS solves a MILP far faster than a generic solver the MIQP; a specialised branch and bound is not
+needed, because the continuous relaxation sees sharing and is within about 0.2 % of the optimum, so that
+reduced costs fix most options.
 """
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 
 from mecdsl.backends.cooperative import LOCAL, Flags, Integers, Layers, Limits, Reals, System
 from mecdsl.backends.cooperative_depths import options
+from mecdsl.backends.cooperative_highs import silent_solver
 from mecdsl.backends.cooperative_prices import Demand, certificate, coefficients
 
 TOLERANCES = ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance")
@@ -88,19 +89,20 @@ class Answer:
 
 
 class Master:
-    """The programme; grows by cuts. All numbers in scaled seconds."""
+    """The programme; grows by cuts. All numbers in scaled seconds.
+
+    The incumbent is not handed to HiGHS: version 1.16 may take a start whose reduced problem is a single
+    point for one of cost 0 and call that optimal. Reduced costs have used the incumbent before.
+    """
 
     def __init__(self, wanted: Choices, threads: int | None) -> None:
-        from highspy import Highs
-
         self.choices = wanted
         self.tasks, self.servers = len(wanted.local), len(wanted.room)
         self.first = self.tasks  # column of the first option
         self.first_cost = self.first + len(wanted.task)
         self.first_sum = self.first_cost + self.servers
         self.first_square = self.first_sum + 3 * self.servers
-        self.solver: Any = Highs()
-        self.solver.setOptionValue("output_flag", False)
+        self.solver = silent_solver()
         if threads is not None:
             self.solver.setOptionValue("threads", threads)
         self._columns()
@@ -142,26 +144,7 @@ class Master:
         point = np.array(solution.col_value)
         reduced = None if integral else np.array(solution.col_dual)[: self.first_cost]
         assign = np.clip(point[self.first : self.first_cost], 0.0, 1.0)
-        return Answer(
-            outcome, assign, point[self.first_cost : self.first_sum], float(bound), reduced, nodes, text
-        )
-
-    def offer(self, chosen: Integers, costs: Reals) -> None:
-        """Tell the solver of a point: the chosen options, server costs [N]."""
-        from highspy import HighsSolution
-
-        point = np.zeros(self.first_square + 3 * self.servers)
-        point[: self.tasks] = 1.0
-        point[self.choices.task[chosen]] = 0.0
-        point[self.first + chosen] = 1.0
-        point[self.first_cost : self.first_sum] = costs
-        totals = np.zeros((self.servers, 3))
-        np.add.at(totals, self.choices.server[chosen], self.choices.demand.roots[chosen])
-        point[self.first_sum : self.first_square] = totals.ravel()
-        point[self.first_square :] = totals.ravel() ** 2
-        solution = HighsSolution()
-        solution.col_value = point.tolist()
-        self.solver.setSolution(solution)
+        return Answer(outcome, assign, point[self.first_cost : self.first_sum], float(bound), reduced, nodes, text)
 
     def fix(self, reduced: Reals, spare: float) -> int:
         """Forbid the options and local runs whose reduced cost exceeds `spare`; how many."""

@@ -1,9 +1,10 @@
 """Cooperative computing: `proposed`, the three stages of Algorithm 3, a heuristic.
 
-Source: `mecdsl.backends.cooperative`: depths by (21), places by rounding the relaxation (27) as in (28), shares by (30).
-Corrections: (28) takes the largest x, lowest server on ties, since with three servers none need reach half of the sum;
-a lone task gets all shares without a special case. The paper has no repair: where a server cannot keep C9 or C10 with
-the tasks it was given, no feasible point was found, which is no proof that there is none.
+Source: `mecdsl.backends.cooperative`: depths by (21), places by rounding the relaxation (27) as in (28),
+shares by (30). Corrections: (28) takes the largest x, lowest server on ties, since with three servers none
+need reach half of the sum; a lone task gets all shares without a special case. The paper has no repair: where
+a server cannot keep C9 or C10 with the tasks it was given, no feasible point was found, which is no proof
+that there is none.
 """
 
 from collections.abc import Mapping
@@ -126,9 +127,7 @@ def allocated(
         text = f"{late.size} tasks run locally and are late, task {worst + 1} the most"
         message = f"{message}; {text}" if message else text
     if shares is None or message:
-        return Plan(
-            Termination.NOT_FOUND, label, bound=bound, certificate=found, iterations=steps, message=message
-        )
+        return Plan(Termination.NOT_FOUND, label, bound=bound, certificate=found, iterations=steps, message=message)
     return shared(system, limits, server, depth, shares, label, found, bound, steps)
 
 

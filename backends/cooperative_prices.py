@@ -13,14 +13,16 @@ dual in three numbers, whatever the number of tasks:
     cost >= phi(p) = sum_m y_m h_m(p) - |p|^2,   h_m(p) = max over w >= 1 of
             min_{alpha >= rho} (w^2 A / alpha + t^2 alpha) + 2 w (f b + g c) - (w^2 - 1) D.
 
-For fixed p it is linear in the assignment y, so every p is a valid cut for every assignment, floors included; it is tight at
-the prices that are optimal for one. The same with `w^2 D` in place of `(w^2 - 1) D` and w >= 0 is the certificate:
-tasks with sum_m y_m h0_m(p) > |p|^2 cannot all keep C9 and C10. Without floors h0 = (p . v)^2 / D: eigenvector cuts.
+For fixed p it is linear in the assignment y, so every p is a valid cut for every assignment, floors included;
+it is tight at the prices that are optimal for one. The same with `w^2 D` in place of `(w^2 - 1) D` and w >= 0
+is the certificate: tasks with sum_m y_m h0_m(p) > |p|^2 cannot all keep C9 and C10. Without floors h0 = (p .
+v)^2 / D: eigenvector cuts.
 
-Stationary prices satisfy f = sum y w b, g = sum y w c, sum y alpha = 1. Given which tasks are at their limit and which at
-their floor these are three linear equations. Without floors the right-hand sides are convex and increasing in p, so
-Newton's method from below is monotone and finite (policy iteration). With floors a step that does not reduce the residual is
-replaced by the plain step p -> (t, f, g)(w(p)), which increases to the least solution where there is one.
+Stationary prices satisfy f = sum y w b, g = sum y w c, sum y alpha = 1. Given which tasks are at their limit
+and which at their floor these are three linear equations. Without floors the right-hand sides are convex and
+increasing in p, so Newton's method from below is monotone and finite (policy iteration). With floors a step
+that does not reduce the residual is replaced by the plain step p -> (t, f, g)(w(p)), which increases to the
+least solution where there is one.
 """
 
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ from enum import Enum
 
 import numpy as np
 
-from mecdsl.backends.cooperative import TOLERANCE, Flags, Reals, ratio
+from mecdsl.backends.cooperative import TOLERANCE, Flags, Integers, Reals, ratio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +44,7 @@ class Demand:
     limit: Reals
     floor: Reals
 
-    def part(self, rows: Flags | list[int]) -> "Demand":
+    def part(self, rows: Flags | Integers) -> "Demand":
         """The chosen rows only."""
         return Demand(self.roots[rows], self.limit[rows], self.floor[rows])
 
@@ -66,8 +68,8 @@ class Prices:
 
 def limit_weights(demand: Demand, prices: Reals) -> Reals:
     """The least w >= 0 at which each task keeps its latency limit, [P]; 0 without a limit."""
-    fixed = demand.roots[:, 1:] @ prices[1:]
-    free = (fixed + demand.roots[:, 0] * prices[0]) / demand.limit
+    fixed: Reals = demand.roots[:, 1:] @ prices[1:]
+    free: Reals = (fixed + demand.roots[:, 0] * prices[0]) / demand.limit
     bound = demand.floor > 0.0
     if not bound.any():
         return free
@@ -86,7 +88,8 @@ def coefficients(demand: Demand, prices: Reals) -> Reals:
     """h(p) in s, [P]: the cost of a server is at least `coefficients @ y - prices @ prices` for every assignment y."""
     weight = weights(demand, prices)
     spare = np.where(weight > 1.0, (weight**2 - 1.0) * np.where(weight > 1.0, demand.limit, 0.0), 0.0)
-    return _payment(demand, prices, weight) - spare
+    found: Reals = _payment(demand, prices, weight) - spare
+    return found
 
 
 def certificate(demand: Demand, prices: Reals) -> Reals:
@@ -160,7 +163,8 @@ def _payment(demand: Demand, prices: Reals, weight: Reals) -> Reals:
     with np.errstate(divide="ignore", invalid="ignore"):
         at_floor = wish**2 / demand.floor + band**2 * demand.floor
     sending = np.where(wish < demand.floor * band, at_floor, 2.0 * wish * band)
-    return sending + 2.0 * weight * (demand.roots[:, 1:] @ prices[1:])
+    payment: Reals = sending + 2.0 * weight * (demand.roots[:, 1:] @ prices[1:])
+    return payment
 
 
 def _answer(demand: Demand, mass: Reals, weight: Reals) -> Reals:
@@ -180,10 +184,10 @@ def _newton(demand: Demand, mass: Reals, prices: Reals) -> Reals | None:
     spare = demand.limit.copy()
     spare[at_floor] -= demand.roots[at_floor, 0] ** 2 / demand.floor[at_floor]
     pull = reach[active] * (mass[active] / spare[active])[:, None]
-    matrix = np.diag([1.0 - float(mass[at_floor] @ demand.floor[at_floor]), 1.0, 1.0]) - pull.T @ reach[active]
+    matrix: Reals = np.diag([1.0 - float(mass[at_floor] @ demand.floor[at_floor]), 1.0, 1.0]) - pull.T @ reach[active]
     try:
         np.linalg.cholesky(matrix)
-        guess: Reals = np.linalg.solve(matrix, reach[~active].T @ mass[~active])
+        guess: Reals = np.linalg.solve(matrix, reach[~active].T @ mass[~active]).astype(np.float64)
     except np.linalg.LinAlgError:
         return None
     return guess if np.all(guess >= 0.0) else None

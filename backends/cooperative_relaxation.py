@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mecdsl.backends.cooperative import Flags, Integers, Limits, Reals, System
+from mecdsl.backends.cooperative_highs import silent_solver
 from mecdsl.solution import Iteration
 
 MOST_ROUNDS = 60
@@ -50,8 +51,17 @@ def relax(system: System, depth: Integers, pairs: Flags, limits: Limits, eps: fl
     """
     if not 0.0 < eps < 1.0:
         raise ValueError(f"expected 0 < eps < 1, found {eps!r}")
-    programme = _Programme(system, depth, pairs, limits, eps)
-    return programme.run()
+    if not pairs.any():
+        return _all_local(system, pairs, limits, eps)
+    return _Programme(system, depth, pairs, limits, eps).run()
+
+
+def _all_local(system: System, pairs: Flags, limits: Limits, eps: float) -> Relaxation:
+    """Without pairs there is nothing to solve, and HiGHS does not look at rows without columns."""
+    if not system.possible_local(limits).all():
+        return Relaxation(None, None, None, 0.0, True, ())
+    inverse = np.full((*pairs.shape, 3), 1.0 / eps)
+    return Relaxation(np.zeros(pairs.shape), inverse, float(system.local_latency.sum()), 0.0, False, ())
 
 
 class _Programme:
@@ -110,11 +120,8 @@ class _Programme:
         return Relaxation(assign, full, value, residual, False, tuple(steps))
 
     def _solver(self) -> Any:
-        from highspy import Highs
-
         count, eps = self.count, self.eps
-        solver = Highs()
-        solver.setOptionValue("output_flag", False)
+        solver = silent_solver()
         for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
             solver.setOptionValue(name, 1e-9)
         low, high = 1.0 / (1.0 + eps), 1.0 / eps
@@ -173,9 +180,7 @@ class _Programme:
                 columns = np.flatnonzero(self.task == m)
                 phi = (self._phi().reshape(-1, 3)[columns]).ravel()
                 values = np.concatenate([np.full(len(columns), -self.local[m]), self.times[columns].ravel()])
-                self._row(
-                    -np.inf, system.max_latency[m] - self.local[m], np.concatenate([columns, phi]), values
-                )
+                self._row(-np.inf, system.max_latency[m] - self.local[m], np.concatenate([columns, phi]), values)
 
     def _tangents(self, points: Reals) -> None:
         """share + eps >= 2 g - g^2 iota at each share g, [3 * count, any], NaN where there is none."""

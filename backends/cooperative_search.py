@@ -1,7 +1,8 @@
 """Cooperative computing: `local_search` on the square form, without C9 and C10; the load limit is kept.
 
-Source: `mecdsl.backends.cooperative`. With optimal shares a server that runs tasks with roots v costs |s|^2, s = sum v, so
-adding v costs |s + v|^2 - |s|^2: every move is priced in O(1), and all of them in a few array operations.
+Source: `mecdsl.backends.cooperative`. With optimal shares a server that runs tasks with roots v costs |s|^2,
+s = sum v, so adding v costs |s + v|^2 - |s|^2: every move is priced in O(1), and all of them in a few array
+operations.
 """
 
 from dataclasses import dataclass
@@ -68,8 +69,9 @@ def local_search(
 ) -> Plan:
     """Best of several descents: best single move (other server, other depth, local), then best swap of two tasks.
 
-    C9 and C10 must be off, raises ValueError. The first descent starts from the cheapest place for each task in turn, the
-    second with all tasks local that may, the others from random places. An iteration is one descent.
+    C9 and C10 must be off, raises ValueError. The first descent starts from the cheapest place for each task
+    in turn, the second with all tasks local that may, the others from random places. An iteration is one
+    descent.
     """
     limits = limits if limits is not None else Limits(rate=False, latency=False)
     if limits.rate or limits.latency:
@@ -133,9 +135,7 @@ def _leaving(square: Square, totals: Reals, server: Integers, own: Reals) -> Rea
     return np.where(away, saved, square.local)
 
 
-def _best_move(
-    square: Square, totals: Reals, server: Integers, depth: Integers
-) -> tuple[float, tuple[int, int, int]]:
+def _best_move(square: Square, totals: Reals, server: Integers, depth: Integers) -> tuple[float, tuple[int, int, int]]:
     """Largest gain of moving one task, and the task, its server and depth."""
     tasks, servers, layers = square.allowed.shape
     if tasks == 0:
@@ -174,14 +174,19 @@ def _best_swap(
     for n in range(servers):
         there = np.flatnonzero(server == n)
         base = totals[n] - own[there]
-        added = 2.0 * np.einsum("lj,mkj->mlk", base, square.roots[:, n]) + (square.roots[:, n] ** 2).sum(axis=2)[:, None]
+        added = (
+            2.0 * np.einsum("lj,mkj->mlk", base, square.roots[:, n]) + (square.roots[:, n] ** 2).sum(axis=2)[:, None]
+        )
         added = np.where(square.allowed[:, n][:, None], added, np.inf)
         layer[:, there] = added.argmin(axis=2) + 1
         cost[:, there] = added.min(axis=2)
     gains = (saved[:, None] + saved[None, :]) - (cost + cost.T)
     gains[server[:, None] == server[None, :]] = 0.0
     first, second = (int(index) for index in np.unravel_index(int(np.argmax(gains)), gains.shape))
-    moves = [(first, int(server[second]), int(layer[first, second])), (second, int(server[first]), int(layer[second, first]))]
+    moves = [
+        (first, int(server[second]), int(layer[first, second])),
+        (second, int(server[first]), int(layer[second, first])),
+    ]
     return float(gains[first, second]), moves
 
 
@@ -195,7 +200,8 @@ def _start(square: Square, generator: np.random.Generator, kind: Kind) -> tuple[
     depth = np.zeros(tasks, dtype=np.int64)
     totals, load = np.zeros((servers, 3)), np.zeros(servers)
     may_stay = np.isfinite(square.local)
-    key = generator.random(tasks) if kind is Kind.RANDOM else -np.where(may_stay, square.local, 0.0)
+    largest_first: Reals = -np.where(may_stay, square.local, 0.0)
+    key: Reals = np.asarray(generator.random(tasks)) if kind is Kind.RANDOM else largest_first
     for task in np.lexsort((key, may_stay)):
         if kind is Kind.LOCAL and may_stay[task]:
             continue

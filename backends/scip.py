@@ -6,13 +6,13 @@ Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
   optimal that lie below the true optimum, and it drops coefficients below 1e-9. Tolerances: see `scip_options`.
 - No constraint is added to what the model says. For the products `updates * batch[k]` of mobile edge learning the row
   that follows from multiplying `sum batch = d` by `updates` (RLT) was tried: it saves the few nodes of the relaxed
-  form (0.4 s to 0.1 s at 50 learners) and costs ten times the time of the integer form at 100. SCIP's own propagation
-  bounds `updates`, which the model leaves open.
+  form (0.3 s to 0.1 s at 50 learners) and costs ten times the time of the integer form at 100. SCIP's own
+  propagation bounds `updates`, which the model leaves open.
 - SCIP runs in a thread of its own without Python's lock, and the caller's thread asks `should_stop`: so Ctrl-C works in
   every phase of SCIP, without a callback in its inner loops.
 - SCIP is sequential: `threads` is without effect, and the answer says so.
 - "Infeasible or unbounded" is resolved by a second solve without an objective: a feasible point means unbounded.
-- Where the LP solver cannot reach a tolerance, SoPlex prints that on standard error, past every message handler, some
+- Where an LP cannot be solved to its tolerance, SoPlex says so on standard error, past every message handler, some
   hundred times a solve; standard error of the process is therefore closed during a solve unless `log` is on.
 """
 
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backends.constant_rows import crossed_bounds
 from mecdsl.backends.scip_options import RawValue, parameters
 from mecdsl.backends.scip_unknown import unknown_part
 from mecdsl.backends.solver_output import solver_output
@@ -132,8 +133,12 @@ def claim(status: str, termination: Termination | None = None) -> Solution:
 
 def _solve(request: Request) -> Solution:
     options = request.options
-    chosen = parameters(options)
+    with _output(options.log):  # SCIP prints a complaint of its own about a value it refuses
+        chosen = parameters(options)
     started = time.perf_counter()
+    conflict = crossed_bounds(request.instance)
+    if conflict:
+        return Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
     built = _built(request.instance, options.via)
     lowered = time.perf_counter()
     if built.conflict:
@@ -248,7 +253,7 @@ def _optimize(model: Any, should_stop: Callable[[], bool]) -> str:
             worker.join(POLL)
             if should_stop():
                 model.interruptSolve()
-    except KeyboardInterrupt:
+    except BaseException:  # a second Ctrl-C, or a fault in `should_stop`: no thread is left behind
         model.interruptSolve()
         worker.join()
         raise

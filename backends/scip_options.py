@@ -1,9 +1,10 @@
 """The options of a solve under SCIP's names, and `raw` options checked before SCIP sees them.
 
-Tolerances, found by trial on problem (12), (13) of mobile edge learning and on problems in SI:
-- `numerics/feastol` 1e-9 instead of 1e-6, of the scaled rows, whose largest term is about 1. At 1e-6 a whole number of
-  updates is accepted that is late by 1e-7 of the cycle, so integer answers can be one too high, and relaxed optima
-  come out 1e-8 too good; at 1e-9 they are right to 1e-9. SoPlex, which solves the LPs, goes no further than 1e-10.
+Choices, found by trial:
+- `numerics/feastol` is 1e-9 instead of 1e-6, of the scaled rows, whose largest term is about 1. At 1e-6 the least cost
+  of sending, with `time*rate >= load` and a logarithm for the rate, came out 1e-5 below the true optimum and was
+  called optimal; at 1e-9 it is right to 1e-9. It is the measure of integrality, too, so that a whole number of
+  updates that is late by 1e-8 of the cycle is not accepted. SoPlex, which solves the LPs, stops at 1e-10.
 - `limits/gap` is half of what is asked, because the verifier measures the gap at the rounded point in SI.
 - `misc/catchctrlc` is off: SCIP would take Ctrl-C away from Python. `should_stop` is polled instead.
 """
@@ -45,7 +46,6 @@ def checked(raw: Mapping[str, RawValue]) -> dict[str, RawValue]:
     from pyscipopt import Model
 
     scratch = Model()
-    scratch.redirectOutput()  # SCIP prints its own complaint about a value otherwise
     known = scratch.getParams()
     return {name: _checked(scratch, known, name, value) for name, value in raw.items()}
 

@@ -28,29 +28,22 @@ def unknown_part(instance: Instance, smooth_only: bool) -> str:
 
 
 def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool) -> str:
+    """As `unknown_part`, of one expression; conditions over variables have been refused by `check`."""
     for node in sym.walk(expression):
         if shapes.is_data(node):
             continue
         match node:
             case sym.Function(name=name) if name in UNKNOWN_FUNCTIONS:
                 return f"`{name}` of variables"
-            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in (
-                "abs",
-                "min",
-                "max",
-            ):
+            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in NONSMOOTH:
                 return f"`{name}` of variables through Pyomo"
-            case sym.Aggregate(function=name) if name not in ("sum", "prod", "min", "max"):
-                return f"`{name}` over variables"
-            case sym.Operation(operator=operator) if operator not in ("+", "-", "*", "/", "^", "neg"):
-                return "a condition over variables"
             case sym.Lookup(symbol=name):
-                value = instance.model.symbols[name].value
-                follow = instance.model.symbols[name].kind is not Kind.VAR
-                if follow and value is not None and not isinstance(value, sym.DataFile | sym.DataArray):
-                    reason = _unknown(value, instance, shapes, smooth_only)
-                    if reason:
-                        return reason
+                symbol = instance.model.symbols[name]
+                if symbol.kind is Kind.VAR or isinstance(symbol.value, sym.DataFile | sym.DataArray | None):
+                    continue
+                reason = _unknown(symbol.value, instance, shapes, smooth_only)
+                if reason:
+                    return reason
             case _:
                 continue
     return ""

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A parsed model with the data that override its own; stages run when they are asked for."""
+    """A parsed model with the data that override its own; stages run when they are asked for.
+
+    `parse_seconds`: for reading the model and the data.
+    """
 
     document: syntax.Document
     given: Mapping[str, Given] = field(repr=False)
@@ -82,7 +85,7 @@ class LoadedModel:
         original = None
         if (form or relax) and result.objective is not None:
             original = on_original(self.instance(), result)
-        return replace(result, original=original, seconds={**seconds, **result.seconds})
+        return replace(result, original=original, relaxed=relax, seconds={**seconds, **result.seconds})
 
     def _with_forms(self, error: ModelError, backend: str) -> ModelError:
         """A refusal (E502) with the forms the backend would take."""
@@ -111,8 +114,7 @@ def load(
     the declared unit or texts such as `"45 s"`. Raises `ModelError` for syntax errors and unreadable data.
     """
     started = time.perf_counter()
-    document = parse_file(path)
-    return _with_data(document, data, seed, settings, overrides, time.perf_counter() - started)
+    return _with_data(parse_file(path), data, seed, settings, overrides, started)
 
 
 def loads(text: str, data: Mapping[str, Any] | None = None, seed: int = 0, **overrides: Any) -> LoadedModel:
@@ -123,8 +125,7 @@ def loads(text: str, data: Mapping[str, Any] | None = None, seed: int = 0, **ove
     6.0
     """
     started = time.perf_counter()
-    document = parse(text)
-    return _with_data(document, data, seed, None, overrides, time.perf_counter() - started)
+    return _with_data(parse(text), data, seed, None, overrides, started)
 
 
 def _with_data(
@@ -133,7 +134,7 @@ def _with_data(
     seed: int,
     settings: Mapping[str, Given] | None,
     overrides: Mapping[str, Any],
-    seconds: float,
+    started: float,
 ) -> LoadedModel:
     families = tuple(s.name for s in document.statements if isinstance(s, syntax.Family))
     given: dict[str, Given] = {}
@@ -143,4 +144,4 @@ def _with_data(
         given |= read_data(data, families)
     given |= given_in_memory(overrides, families)
     given |= settings or {}
-    return LoadedModel(document, given, seed, seconds)
+    return LoadedModel(document, given, seed, time.perf_counter() - started)

@@ -1,5 +1,6 @@
 """Syntax tree to checked model: forms, names, circles, dimensions, and data where only data may stand."""
 
+import re
 from dataclasses import dataclass, replace
 
 from mecdsl import symbolic as sym
@@ -8,9 +9,12 @@ from mecdsl.classify import Classifier
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Severity
 from mecdsl.dimensions import check_dimensions
 from mecdsl.forms import apply_form, form_names
+from mecdsl.layer_families import read_layer_files
+from mecdsl.linearize import linearize
 from mecdsl.order import definition_order, warn_unused
 from mecdsl.resolve import resolve
 from mecdsl.syntax import Kind
+from mecdsl.units import Dimension
 
 SELECT = "only data may stand here; multiply by a binary variable instead of a condition"
 
@@ -38,6 +42,7 @@ def check(document: syntax.Document, form: str = "", relax: bool = False) -> Che
 
 def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     collector = Collector()
+    document = read_layer_files(document, collector)
     formed = apply_form(document, form, relax, collector)
     model = resolve(formed, collector)
     order = definition_order(model, collector)
@@ -48,9 +53,23 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     _check_data_places(model, shapes, collector)
     collector.raise_errors()
     if not form:  # a form may well leave a parameter or a definition unused
-        warn_unused(model, collector)
+        forms = (s.span.text for s in document.statements if isinstance(s, syntax.Form))
+        warn_unused(model, collector, frozenset(re.findall(r"\w+", " ".join(forms))))
+    if formed.linearizations:
+        model = linearize(model, order, formed.linearizations, shapes, collector)
+        collector.raise_errors()
+        order, dimensions, shapes = _again(model)
     model = replace(model, dimensions=dimensions, warnings=collector.warnings)
     return CheckedModel(model, order, shapes)
+
+
+def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | None], Classifier]:
+    """Order, dimensions and shapes of a model that a pass of the compiler changed: a fault now is that pass's own."""
+    collector = Collector()
+    order, dimensions = definition_order(model, collector), check_dimensions(model, collector)
+    if collector.errors:
+        raise RuntimeError(f"the reformulated model is wrong: {collector.errors[0].message}")
+    return order, dimensions, Classifier(model)
 
 
 def check_all_forms(document: syntax.Document) -> tuple[Diagnostic, ...]:
@@ -97,11 +116,18 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
                 case sym.Lookup(indices=indices):
                     for index in indices:
                         data_only(index, "an index", "sum over all members, each times a binary variable")
+                case sym.Member(arguments=indices):
+                    for index in indices:
+                        data_only(index, "an index", "sum over all members, each times a binary variable")
                 case _:
                     pass
 
     for family in model.families.values():
         space(family.space)
+        for end in family.ends or ():
+            data_only(end, "the end of a link", "declare all links, each with a binary variable")
+        for item in (item for member in family.listed or () for item in member):
+            data_only(item, "a set or its condition")
     for symbol in model.symbols.values():
         space(symbol.own_space)
         for limit in symbol.limits:

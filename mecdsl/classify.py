@@ -121,6 +121,9 @@ class Classifier:
                 return CONSTANT
             case sym.Lookup(symbol=name):
                 return self.symbol(name)
+            case sym.Member(arguments=arguments):
+                fixed = all(self.is_data(argument) for argument in arguments)
+                return CONSTANT if fixed else self._nonsmooth(expression, "a member chosen by variables")
             case sym.Operation():
                 return self._operation(expression)
             case sym.Choice():

@@ -4,12 +4,10 @@ Exit codes: 0 request met and verified, 1 faults in the model, 2 wrong usage, 3 
 a stop before a usable answer, 5 the answer failed verification, 130 interrupted.
 """
 
-import json
-import os
+import errno
 import sys
 import threading
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,128 +15,105 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecdsl import __version__
-from mecdsl.diagnostics import Diagnostic, ModelError, Severity, render
+from mecdsl.cli_layers import layers
+from mecdsl.cli_options import (
+    BackendName,
+    BackendNames,
+    Code,
+    Data,
+    Explain,
+    Form,
+    Forms,
+    Gap,
+    Json,
+    Kind,
+    Log,
+    ModelPath,
+    Options,
+    Out,
+    RelaxAll,
+    Seed,
+    Settings,
+    Threads,
+    TimeLimit,
+    Values,
+    Via,
+    WarmStart,
+    one_form,
+    solve_options,
+    start_values,
+    wrong_arguments,
+)
+from mecdsl.cli_output import (
+    Stop,
+    bug,
+    complain,
+    complain_faults,
+    complain_stop,
+    complain_warnings,
+    diagnostic_dict,
+    open_streams,
+    say,
+    say_json,
+    usage,
+)
+from mecdsl.diagnostics import ModelError, Severity, count
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
     from mecdsl.instance import Instance
 
-USAGE_CODES = frozenset({"E501", "E502", "E503", "E505"})
-TIME_UNITS = "s, min, h, ms"
+BLANK_LINE = f"\r{' ' * 79}\r"
+DATA_SUFFIXES = (".json", ".toml", ".csv")
 
 app = typer.Typer(
     name="mecdsl",
     help="Optimise computing over networks: state a problem in a .mec file, solve it, trust the answer.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="a .mec file")]
-Form = Annotated[str, typer.Option("--form", help="a form of the model; a+b applies two")]
-RelaxAll = Annotated[bool, typer.Option("--relax", help="make every variable continuous")]
-Data = Annotated[Path | None, typer.Option("--data", help="data file: JSON, TOML or CSV")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="set a parameter: cycle_time=45s")]
-Seed = Annotated[int, typer.Option("--seed", help="seed of solvers and random data")]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
-TimeLimit = Annotated[str, typer.Option("--time-limit", help="stop the solver after this long: 10, 90s, 5min")]
-Gap = Annotated[float, typer.Option("--gap", min=0.0, help="relative gap that counts as optimal")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="threads of the solver")]
-Options = Annotated[list[str] | None, typer.Option("--option", help="solver's own option: limits/nodes=100")]
-Log = Annotated[bool, typer.Option("--log/--no-log", help="show the solver's log on stderr")]
-Via = Annotated[str, typer.Option("--via", help="hand the model over as arrays or through pyomo")]
-
-
-class Stop(Exception):
-    """Leave with an exit code; everything has been said."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    code = 0
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    json_asked = "--json" in words
+    open_streams(utf8=json_asked)
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=True)
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except Stop as error:
-        code = error.code
-    except ModelError as error:
-        code = _print_faults(error.diagnostics)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except MemoryError:
-        print("error: not enough memory for an instance of this size", file=sys.stderr)
-        code = 4
-    except Exception as error:
-        code = _print_bug(error)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            code = _run(words, json_asked)
+        except Stop as stop:
+            code = complain_stop(stop, json_asked)
+    except Stop as stop:  # the message itself could not be written
+        code = complain_stop(stop, False)
     raise SystemExit(code)
 
 
-def _print_bug(error: Exception) -> int:
-    if os.environ.get("MECDSL_TRACEBACK"):
-        traceback.print_exception(error)
-    else:
-        print(f"error: a fault of mecdsl itself: {type(error).__name__}: {error}", file=sys.stderr)
-        print("  help: set MECDSL_TRACEBACK=1 to see where, and report it", file=sys.stderr)
-    return 4
-
-
-def _print_faults(diagnostics: Sequence[Diagnostic]) -> int:
-    for diagnostic in diagnostics:
-        print(render(diagnostic), end="\n\n", file=sys.stderr)
-    count = len(diagnostics)
-    if count > 1:
-        print(f"{count} errors", file=sys.stderr)
-    code = 2 if all(d.code in USAGE_CODES for d in diagnostics) else 1
-    if "--json" in sys.argv:
-        _print_json({"diagnostics": [_as_dict(d) for d in diagnostics], "exit_code": code})
-    return code
-
-
-def _print_warnings(diagnostics: Sequence[Diagnostic]) -> None:
-    for diagnostic in diagnostics:
-        if diagnostic.severity is Severity.WARNING:
-            print(render(diagnostic), end="\n\n", file=sys.stderr)
-
-
-def _as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
-    span = diagnostic.span
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity.value,
-        "message": diagnostic.message,
-        "file": span.source.name if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "end_line": span.end_line if span else None,
-        "end_column": span.end_column if span else None,
-        "note": diagnostic.note,
-        "help": diagnostic.help,
-    }
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _usage(message: str, help: str | None = None) -> Stop:
-    print(f"error: {message}", file=sys.stderr)
-    if help:
-        print(f"  help: {help}", file=sys.stderr)
-    return Stop(2)
+def _run(arguments: list[str], json_asked: bool) -> int:
+    """Run a command; its exit code. Raises `Stop`."""
+    try:
+        code: int | None = app(args=arguments, prog_name="mecdsl", standalone_mode=False)
+    except ModelError as error:
+        return complain_faults(error.diagnostics, json_asked)
+    except typer.TyperException as error:
+        raise wrong_arguments(error, arguments) from None
+    except SystemExit:  # typer's answer to a reader of its help who went away
+        return 0
+    except KeyboardInterrupt:
+        code = 130
+    except MemoryError:
+        raise Stop(4, "not enough memory for an instance of this size") from None
+    except RecursionError:
+        raise Stop(1, "an expression of the model is nested too deeply", "name its parts with `let`") from None
+    except Stop:
+        raise
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC  # while typer printed its help
+        raise Stop(4, "the output cannot be written: no space left on device") if full else bug(error) from None
+    if code == 130:
+        complain("interrupted")
+    return code or 0
 
 
 def _load(path: Path, data: Path | None, settings: list[str] | None, seed: int) -> "LoadedModel":
@@ -146,13 +121,17 @@ def _load(path: Path, data: Path | None, settings: list[str] | None, seed: int) 
     from mecdsl.data import read_settings
 
     for file in (path, data):
-        if file is not None and not file.is_file():
+        if file is not None and (file.is_dir() or not file.exists()):
             what = "is a folder" if file.is_dir() else "does not exist"
-            raise _usage(f"`{file}` {what}", _similar_file(file))
+            raise usage(f"`{file}` {what}", _similar_file(file))
+    if path.suffix.lower() in DATA_SUFFIXES:
+        raise usage(f"`{path}` is no model", f"data are given with `--data {path}`")
+    if data is not None and data.suffix.lower() == ".mec":
+        raise usage(f"`{data}` is a model and no data file", "data files are JSON, TOML or CSV")
     try:
         return load(path, data, seed, read_settings(settings or []))
     except OSError as error:
-        raise _usage(f"`{path}` cannot be read: {error.strerror or error}") from None
+        raise usage(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def _similar_file(file: Path) -> str | None:
@@ -166,51 +145,56 @@ def _similar_file(file: Path) -> str | None:
 
 def _version(value: bool) -> None:
     if value:
-        print(f"mecdsl {__version__}")
+        say(f"mecdsl {__version__}")
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        complain(context.get_help())
+        raise Stop(2)
 
 
-@app.command()
+@app.command(short_help="Check a model and all its forms; print its class.")
 def check(
     model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
-    seed: Seed = 0, json_: Json = False,
+    seed: Seed = 0, explain: Explain = False, json_: Json = False,
 ) -> None:  # fmt: skip
     """Check a model and all its forms; print its class with reasons."""
+    from mecdsl.explain_text import explanation_text
+    from mecdsl.layout import headline
     from mecdsl.problem import analyse
-    from mecdsl.text import headline, problem_text
+    from mecdsl.text import problem_text
 
     loaded = _load(model, data, set_, seed)
     found = loaded.check()
     errors = [d for d in found if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
-    _print_warnings(found)
-    instance = _complete_instance(loaded, form, relax)
+    complain_warnings(found)
+    instance = _complete_instance(loaded, one_form(form, loaded), relax)
     if json_:
         report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
-        report["diagnostics"] = [_as_dict(d) for d in found]
-        if instance is not None:
-            report |= _problem_dict(instance)
-        _print_json(report)
+        report["diagnostics"] = [diagnostic_dict(d) for d in found]
+        say_json(report | ({"class": None} if instance is None else _problem_dict(instance)))
         return
     if instance is None:
-        count = len(loaded.forms)
-        print(f"{model}: no faults in the model" + (f" and its {count} forms" if count else ""))
-        print("class  not known without data: give the parameters that have no value with --data")
+        forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
+        say(f"{model}: no faults in the model{forms}")
+        say("class  not known without data: give the parameters that have no value with --data")
         return
-    print(headline(instance))
-    print(problem_text(analyse(instance)))
+    say(headline(instance, relax))
+    say(problem_text(analyse(instance)))
+    if explain:
+        say(explanation_text(instance))
     if loaded.forms:
-        print(f"forms  {', '.join(loaded.forms)}: no faults")
+        say(f"forms  {', '.join(loaded.forms)}: no faults")
 
 
 def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
@@ -225,6 +209,7 @@ def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instan
 
 def _problem_dict(instance: "Instance") -> dict[str, Any]:
     from mecdsl.problem import analyse
+    from mecdsl.reformulations import reformulations
 
     problem = analyse(instance)
     return {
@@ -234,6 +219,7 @@ def _problem_dict(instance: "Instance") -> dict[str, Any]:
         "integer_variables": problem.integer_columns,
         "fixed_variables": problem.fixed_columns,
         "rows": problem.rows,
+        "linearized": [found.as_dict() for found in reformulations(instance)],
         "families": [
             {
                 "name": report.name,
@@ -248,7 +234,7 @@ def _problem_dict(instance: "Instance") -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(short_help="Show a model with its data as tables.")
 def show(
     model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
     seed: Seed = 0, json_: Json = False,
@@ -259,74 +245,76 @@ def show(
     from mecdsl.result import plain, unit_text
     from mecdsl.text import show_text
 
-    instance = _load(model, data, set_, seed).instance(form, relax)
+    loaded = _load(model, data, set_, seed)
+    instance = loaded.instance(one_form(form, loaded), relax)
     if not json_:
-        print(show_text(instance, analyse(instance)))
+        say(show_text(instance, analyse(instance), relax))
         return
     world, dimensions = instance.world, instance.model.dimensions
     report = {"model": instance.model.name, **_problem_dict(instance)}
     report["sets"] = {name: family.size for name, family in world.families.items()}
     report["values"] = {n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()}
     report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
-    _print_json(report)
+    say_json(report)
 
 
 @app.command()
 def solve(
-    model: ModelPath,
-    backend: Annotated[str, typer.Option("--backend", "-b", help="a backend; auto chooses by class")] = "auto",
-    form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None, seed: Seed = 0,
-    time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None, option: Options = None,
-    warm_start: Annotated[Path | None, typer.Option("--warm-start", help="start from the values of a result")] = None,
-    via: Via = "arrays", log: Log = False, json_: Json = False,
-    values: Annotated[bool, typer.Option("--values", help="print every value on a line of its own")] = False,
+    model: ModelPath, backend: BackendName = "auto", form: Form = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
+    option: Options = None, warm_start: WarmStart = None, via: Via = "arrays", log: Log = False, json_: Json = False,
+    values: Values = False,
 ) -> None:  # fmt: skip
     """Solve a model and verify the answer."""
-    from mecdsl.text import result_text
+    from mecdsl.result import result_text
 
     loaded = _load(model, data, set_, seed)
-    options = _options(time_limit, gap, threads, option, via, log)
+    form = one_form(form, loaded)
+    options = solve_options(time_limit, gap, threads, option, via, log)
     if warm_start is not None:
-        options["start"] = _warm_start(loaded, warm_start, form, relax)
-    _print_warnings(loaded.checked().model.warnings)
+        options["start"] = start_values(loaded, warm_start, form, relax)
+    complain_warnings(loaded.checked().model.warnings)
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
-    if json_:
-        sys.stdout.write(result.to_json() + "\n")
-    else:
-        print(result_text(result, values))
+    say(result.to_json() if json_ else result_text(result, values))
     raise Stop(result.exit_code)
 
 
-@app.command()
+@app.command(short_help="Solve with several backends and forms side by side.")
 def compare(
-    model: ModelPath,
-    backends: Annotated[str, typer.Option("--backends", help="names by commas; all that fit by default")] = "",
-    form: Annotated[str, typer.Option("--form", help="forms separated by commas; base is the model itself")] = "",
-    relax: RelaxAll = False, data: Data = None, set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "",
-    gap: Gap = 1e-6, threads: Threads = None, json_: Json = False,
+    model: ModelPath, backends: BackendNames = "", form: Forms = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
+    json_: Json = False,
 ) -> None:  # fmt: skip
     """Solve with several backends and forms side by side, each against the best proven bound."""
     from mecdsl.compare import compare as run
-    from mecdsl.text import comparison_text, headline
+    from mecdsl.layout import headline
+    from mecdsl.text import comparison_text
 
     loaded = _load(model, data, set_, seed)
-    forms = ["" if name.strip() == "base" else name.strip() for name in form.split(",")]
-    names = [name.strip() for name in backends.split(",") if name.strip()] or _fitting(loaded, forms, relax)
-    with _progress("comparing") as say:
+    forms = _distinct(one_form(name, loaded) for name in form.split(",") if name.strip() or form == "")
+    names = _distinct(name.strip() for name in backends.split(",") if name.strip())
+    options = solve_options(time_limit, gap, threads)
+    with _progress("comparing") as tell:
         comparison = run(
             loaded,
-            names,
+            names or _fitting(loaded, forms, relax),
             forms,
             relax,
-            lambda backend, at: say(f"{backend} on form {at}" if at else backend),
-            **_options(time_limit, gap, threads, None, "arrays", False),
+            lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
+            **options,
         )
     if json_:
-        _print_json(comparison.as_dict())
+        say_json(comparison.as_dict())
     else:
-        print(comparison_text(comparison, headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax))))
+        title = headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax), relax)
+        say(comparison_text(comparison, title))
     raise Stop(comparison.exit_code)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names without repetition, in their order."""
+    return list(dict.fromkeys(names))
 
 
 def _fitting(loaded: "LoadedModel", forms: Sequence[str], relax: bool) -> list[str]:
@@ -345,41 +333,49 @@ def _fitting(loaded: "LoadedModel", forms: Sequence[str], relax: bool) -> list[s
 
 @app.command()
 def export(
-    model: ModelPath,
-    to: Annotated[str, typer.Option("--to", help="pyomo, lp, mps or nl")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="file to write; named after MODEL by default")] = None,
-    form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None, seed: Seed = 0,
+    model: ModelPath, to: Kind, out: Out = None, form: Form = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Write the model for other tools."""
     from mecdsl.export import KINDS
     from mecdsl.export import export as write
 
     if to not in KINDS:
-        raise _usage(f"unknown format `{to}`", f"known are {', '.join(KINDS)}")
-    instance = _load(model, data, set_, seed).instance(form, relax)
+        raise usage(f"unknown format `{to}`", f"known are {', '.join(KINDS)}")
+    loaded = _load(model, data, set_, seed)
+    form = one_form(form, loaded)
+    instance = loaded.instance(form, relax)
     path = out or Path(f"{model.stem}{'-' + form.replace('+', '-') if form else ''}{KINDS[to]}")
+    for source in (model, data):
+        if source is not None and path.exists() and path.samefile(source):
+            raise usage(f"`{path}` would be overwritten, and it is what is read", "give another name with `--out`")
     try:
         write(instance, to, path)
     except OSError as error:
-        raise _usage(f"`{path}` cannot be written: {error.strerror or error}") from None
-    print(f"wrote {path}: {instance.columns} variables, {instance.rows} constraint rows")
+        raise usage(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+    size = f"{count(instance.columns, 'variable')}, {count(instance.rows, 'constraint row')}"
+    say(f"wrote {path}: {size}")
 
 
-@app.command()
+@app.command(short_help="Write every parameter as a data file for --data.")
 def data(
     model: ModelPath, form: Form = "", data: Data = None, set_: Settings = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Write every parameter, random ones as drawn, as a data file for --data."""
     from mecdsl.data_out import data_of
 
-    _print_json(data_of(_load(model, data, set_, seed).instance(form)))
+    loaded = _load(model, data, set_, seed)
+    say_json(data_of(loaded.instance(one_form(form, loaded))))
 
 
-@app.command()
+app.command(short_help="List the layers of a network: MACs, parameters, bits.")(layers)
+
+
+@app.command(short_help="List the backends: version, classes, options.")
 def backends(json_: Json = False) -> None:
     """List the backends: what is there, which version, what each can, and why not."""
     from mecdsl.backends import table
-    from mecdsl.text import paragraph
+    from mecdsl.layout import paragraph
 
     report: list[dict[str, Any]] = []
     for name in table.names():
@@ -404,97 +400,27 @@ def backends(json_: Json = False) -> None:
             }
         )
     if json_:
-        _print_json({"backends": report})
+        say_json({"backends": report})
         return
     for entry in report:
         versions = ", ".join(f"{n} {v}" for n, v in entry["versions"].items())
-        print(f"{entry['name']}: {entry['title']}" + ("" if entry["available"] else "  NOT AVAILABLE"))
-        print(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4))
+        say(f"{entry['name']}: {entry['title']}" + ("" if entry["available"] else "  NOT AVAILABLE"))
+        say(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4, 4))
         solves = f"model {', '.join(entry['models'])}" if entry["models"] else ", ".join(entry["classes"])
-        print(paragraph(f"solves: {solves}", 4))
+        say(paragraph(f"solves: {solves}", 4, 4))
         for option, meaning in entry["options"].items():
-            print(paragraph(f"--option {option}=...: {meaning}", 4))
+            say(paragraph(f"--option {option}=...: {meaning}", 4, 4))
 
 
 @app.command()
-def explain(code: Annotated[str, typer.Argument(metavar="CODE", help="a code such as E201")]) -> None:
+def explain(code: Code) -> None:
     """Explain a code with an example and its mending."""
     from mecdsl.codes import explain as text_of
 
-    text = text_of(code.upper())
+    text = text_of(code)
     if text is None:
-        raise _usage(f"unknown code `{code}`", "a code looks like E201 and stands in brackets after `error`")
-    print(text)
-
-
-# Arguments to options -----------------------------------------------------------------------------------------
-
-
-def _options(
-    time_limit: str, gap: float, threads: int | None, option: list[str] | None, via: str, log: bool
-) -> dict[str, Any]:
-    if via not in ("arrays", "pyomo"):
-        raise _usage(f"`--via {via}` is not known", "write arrays or pyomo")
-    raw: dict[str, str | float | int | bool] = {}
-    for text in option or []:
-        name, equal, value = text.partition("=")
-        if not equal or not name:
-            raise _usage(f"`--option {text}` has no value", "write `--option name=value`")
-        raw[name] = _raw_value(value)
-    limit = _seconds(time_limit) if time_limit else None
-    return {"time_limit": limit, "gap": gap, "threads": threads, "raw": raw, "via": via, "log": log}
-
-
-def _raw_value(text: str) -> str | float | int | bool:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _seconds(text: str) -> float:
-    """`10`, `90s` or `5min` in seconds."""
-    from mecdsl.bind import QUANTITY
-    from mecdsl.units import UnitError, parse_unit
-
-    found = QUANTITY.match(text)
-    fix = "write seconds, or a time such as 90s or 5min"
-    if found is None:
-        raise _usage(f"`--time-limit {text}` is no time", fix)
-    try:
-        unit = parse_unit(found[2] or "s")
-    except UnitError as error:
-        raise _usage(f"`--time-limit {text}`: {error.message}", fix) from None
-    if str(unit.dimension) != "s" or float(found[1]) < 0:
-        raise _usage(f"`--time-limit {text}` is no time", fix)
-    return unit.to_si(float(found[1]))
-
-
-def _warm_start(loaded: "LoadedModel", path: Path, form: str, relax: bool) -> Any:
-    """The columns of an instance from the values of a JSON result; what it does not name keeps its start."""
-    import numpy as np
-
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))["values"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise _usage(f"`{path}` is no result of `mecdsl solve --json`") from None
-    instance = loaded.instance(form, relax)
-    start = instance.first_point()
-    for family in instance.variables:
-        if family.name in values:
-            flat = np.asarray(_flat(values[family.name]), dtype=np.float64)
-            if len(flat) != family.size:
-                raise _usage(f"`{path}`: `{family.name}` has {len(flat)} values, the model {family.size}")
-            start[family.columns] = flat
-    return start
-
-
-def _flat(value: Any) -> list[float]:
-    return [x for item in value for x in _flat(item)] if isinstance(value, list) else [value]
+        raise usage(f"unknown code `{code}`", "a code looks like E201 and stands in brackets after `error`")
+    say(text)
 
 
 @contextmanager
@@ -503,22 +429,22 @@ def _progress(what: str) -> Iterator[Any]:
     current = [what]
     done = threading.Event()
 
-    def say(text: str) -> None:
+    def tell(text: str) -> None:
         current[0] = text
 
     def watch() -> None:
         waited = 2.0
         while not done.wait(2.0):
-            print(f"\r{current[0]} ... {waited:.0f} s ", end="", file=sys.stderr, flush=True)
+            print(f"{BLANK_LINE}{current[0]} ... {waited:.0f} s ", end="", file=sys.stderr, flush=True)
             waited += 2.0
 
     watcher = threading.Thread(target=watch, daemon=True)
     if sys.stderr.isatty():
         watcher.start()
     try:
-        yield say
+        yield tell
     finally:
         done.set()
         if watcher.is_alive():
             watcher.join()
-            print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+            print(BLANK_LINE, end="", file=sys.stderr, flush=True)

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mecdsl import syntax
 from mecdsl.api import LoadedModel
-from mecdsl.diagnostics import ModelError, render
+from mecdsl.diagnostics import ModelError
 from mecdsl.result import Result, plain
-from mecdsl.solution import Guarantee
+from mecdsl.solution import Guarantee, SolveOptions
+from mecdsl.solve import check_options
+
+# Points are verified and bounds proven to 1e-6 each; beyond ten times that a proof is wrong.
+CONTRADICTION: Final = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One backend on one form. `bounds_only`: it solved a relaxation of the form that was asked for.
+    """One backend on one form. `bounds_only`: it solved a relaxation of the form that was asked for. A form
+    other than the one asked for, and no bounds only, is the same problem with its products linearised.
 
     `distance`: relative distance of the objective to the best proven bound of the form; None if the answer is
     not verified or bounds only.
@@ -30,11 +35,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked for."""
+    """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked for.
+
+    `contradictions`: proofs that a verified point refutes; there are none unless a solver is wrong.
+    """
 
     model: str
     entries: tuple[Entry, ...]
     best_bounds: dict[str, float]
+    contradictions: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
@@ -53,11 +62,17 @@ class Comparison:
                 }
                 for entry in self.entries
             ],
+            "contradictions": list(self.contradictions),
         }
 
     @property
     def exit_code(self) -> int:
-        """0 if every backend that ran gave a verified answer, else the code of the first that did not."""
+        """0 if every backend that ran gave a verified answer, else the code of the first that did not.
+
+        5 if answers contradict each other; 2 if no backend ran.
+        """
+        if self.contradictions:
+            return 5
         codes = [entry.result.exit_code for entry in self.entries if entry.result]
         return next((code for code in codes if code), 0 if codes else 2)
 
@@ -73,19 +88,23 @@ def compare(
     """Run every backend on every form.
 
     A backend that only solves a relaxation the model declares is run on that, and its answer counts as a bound.
-    `started` is called before each run. Raises `ModelError` for faults of the model itself.
+    `started` is called before each run. Raises `ModelError` for faults of the model itself, unknown backends and
+    options that no backend can follow.
     """
+    check_options(SolveOptions(**options))
     entries: list[Entry] = []
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
             started(backend, form)
             entries.append(_entry(model, backend, form, relax, options))
-    bounds = {form: _best_bound([e for e in entries if e.asked_form == form]) for form in forms}
+    by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}
+    bounds = {form: _best_bound(of_form) for form, of_form in by_form.items()}
     return Comparison(
         model.checked().model.name,
         tuple(_with_distance(entry, bounds[entry.asked_form]) for entry in entries),
         {form: bound for form, bound in bounds.items() if bound is not None},
+        tuple(found for form in forms for found in _contradictions(by_form[form], bounds[form])),
     )
 
 
@@ -96,7 +115,7 @@ def _entry(model: LoadedModel, backend: str, form: str, relax: bool, options: di
         if not all(diagnostic.code == "E502" for diagnostic in error.diagnostics):
             if any(diagnostic.code == "E501" for diagnostic in error.diagnostics):
                 raise
-            return Entry(backend, form, form, None, render(error.diagnostics[0]), False)
+            return Entry(backend, form, form, None, error.diagnostics[0].message, False)
         reason = error.diagnostics[0].message
     for relaxation in relaxations(model.document):
         joined = "+".join(part for part in (form, relaxation) if part)
@@ -106,19 +125,24 @@ def _entry(model: LoadedModel, backend: str, form: str, relax: bool, options: di
             result = model.solve(backend, joined, relax, **options)
         except ModelError:
             continue
-        return Entry(backend, joined, form, result, reason, True)
+        return Entry(backend, joined, form, result, reason, not _same_problem(model, relaxation, result))
     return Entry(backend, form, form, None, reason, False)
 
 
 def relaxations(document: syntax.Document) -> tuple[str, ...]:
-    """Forms that only relax variables: their optimum bounds that of the base model."""
-    return tuple(
-        statement.name
-        for statement in document.statements
-        if isinstance(statement, syntax.Form)
-        and not statement.parents
-        and all(isinstance(change, syntax.Relax) for change in statement.changes)
-    )
+    """Forms that only relax variables or linearise products: their optimum bounds that of the base model.
+
+    Those that relax no variable come first, since they may be exact.
+    """
+    forms = [s for s in document.statements if isinstance(s, syntax.Form) and not s.parents]
+    fitting = [f for f in forms if all(isinstance(c, syntax.Relax | syntax.Linearize) for c in f.changes)]
+    return tuple(f.name for f in sorted(fitting, key=lambda f: any(isinstance(c, syntax.Relax) for c in f.changes)))
+
+
+def _same_problem(model: LoadedModel, name: str, result: Result) -> bool:
+    """Whether a form only linearises products, and that exactly: its points are those of the problem without it."""
+    form = next(s for s in model.document.statements if isinstance(s, syntax.Form) and s.name == name)
+    return result.instance.model.exact and all(isinstance(change, syntax.Linearize) for change in form.changes)
 
 
 def _best_bound(entries: Sequence[Entry]) -> float | None:
@@ -131,6 +155,29 @@ def _best_bound(entries: Sequence[Entry]) -> float | None:
     if not bounds:
         return None
     return min(bounds) if results[0].instance.maximize else max(bounds)
+
+
+def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
+    """Verified points that are better than the best proven bound, or exist where somebody proved there are none."""
+    ran = [(entry, entry.result) for entry in entries if entry.result is not None]
+    points = [
+        (e.backend, r.objective, r) for e, r in ran if r.verified and not e.bounds_only and r.objective is not None
+    ]
+    refusals = [entry.backend for entry, result in ran if result.guarantee is Guarantee.INFEASIBLE]
+    found = [
+        f"`{empty}` proved that there is no feasible point, and `{backend}` has a verified one"
+        for empty in refusals
+        for backend, _, _ in points
+    ]
+    if bound is None:
+        return found
+    for backend, objective, result in points:
+        beyond = objective - bound if result.instance.maximize else bound - objective
+        if beyond > CONTRADICTION * max(abs(objective), abs(bound)):
+            found.append(
+                f"`{backend}` has a verified point of {objective:.10g}, better than the proven bound {bound:.10g}"
+            )
+    return found
 
 
 def _with_distance(entry: Entry, bound: float | None) -> Entry:

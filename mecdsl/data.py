@@ -50,6 +50,15 @@ def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
             return _flatten(_json(source), families, source, json_place(source))
 
 
+def beside(name: str, span: Span) -> Path:
+    """The path of a file that a model names at `span`. Raises `ModelError` if there is none."""
+    path = Path(span.source.name).parent / name
+    if not path.exists():
+        fix = "the path counts from the folder of the model"
+        raise ModelError([Diagnostic("E308", f"there is no file `{name}`", span, help=fix)])
+    return path
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")

@@ -161,6 +161,10 @@ class _Checker:
             case sym.LinkEnd(link=link):
                 self._number(link)
                 return DIMENSIONLESS
+            case sym.Member(arguments=arguments):
+                for argument in arguments:
+                    self._plain(argument, "an index")
+                return DIMENSIONLESS
             case sym.Lookup(symbol=name, indices=indices):
                 for index in indices:
                     self._plain(index, "an index")

@@ -14,6 +14,8 @@ from mecdsl import symbolic as sym
 from mecdsl.algebra import Algebra, Floats, Value
 from mecdsl.classify import Classifier
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.evaluate_layers import LayerRows
+from mecdsl.joins import LinkEnds, neighbours
 from mecdsl.random_streams import draw
 from mecdsl.syntax import Kind
 from mecdsl.tables import (
@@ -27,7 +29,6 @@ from mecdsl.tables import (
     refuse_if_too_large,
 )
 
-
 EVERY_INDEX = "*"  # among the free indices of an expression that holds a random draw
 
 
@@ -36,7 +37,7 @@ class World:
     """The data of an instance while it grows: tables of families and symbols, values of data symbols.
 
     `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each variable family.
-    `domains`: what each index ran over last, for messages only.
+    `domains`: what each index ran over last, for messages only. `ends`: both ends of the links families asked for.
     """
 
     model: sym.Model
@@ -47,28 +48,49 @@ class World:
     offsets: dict[str, int]
     domains: dict[str, sym.Domain] = field(default_factory=dict)
     seed: int = 0
+    ends: dict[tuple[str, int], LinkEnds] = field(default_factory=dict)
 
     def labels_text(self, names: Sequence[str], space: sym.Space, labels: Sequence[int]) -> str:
         """`[3, gateway]`: labels as the user knows them."""
         if not labels:
             return ""
-        words = []
-        generators = [(g, name) for g in space.generators for name in g.names]
-        for (generator, _), label in zip(generators, labels, strict=False):
-            named = self.label_names(generator.domain)
-            words.append(named[label - 1] if named and 1 <= label <= len(named) else str(label))
+        words = [self.label_text(d, label) for d, label in zip(self.index_domains(space), labels, strict=False)]
         words += [str(label) for label in labels[len(words) :]]
         return "[" + ", ".join(words) + "]"
 
+    def index_domains(self, space: sym.Space) -> list[sym.Domain]:
+        """What each index of a space runs over; `(m, n) in pair` leads to what the indices of `pair` run over."""
+        found: list[sym.Domain] = []
+        for generator in space.generators:
+            if len(generator.names) > 1 and isinstance(generator.domain, sym.FamilyDomain | sym.LinksAt):
+                found += self.index_domains(self.model.families[generator.domain.family].space)
+            else:
+                found.append(generator.domain)
+        return found
+
+    def label_text(self, domain: sym.Domain | None, label: int) -> str:
+        """`3`, `gateway` or `uplink[1, 2]`: a label as the user knows it."""
+        names = self.label_names(domain) if domain else None
+        if names and 1 <= label <= len(names):
+            return names[label - 1]
+        if isinstance(domain, sym.FamilyDomain | sym.LinksAt) and domain.family in self.families:
+            family, space = self.families[domain.family], self.model.families[domain.family].space
+            if len(family.names) > 1 and 0 <= label < family.size:
+                return self.row_text(domain.family, label)
+            if len(space.generators) == 1 and len(space.names) == 1:  # a subset
+                return self.label_text(space.generators[0].domain, label)
+        return str(label)
+
     def label_names(self, domain: sym.Domain) -> tuple[str, ...] | None:
         """The names of the members of a domain, None where they are integers."""
-        if not isinstance(domain, sym.FamilyDomain):
+        if not isinstance(domain, sym.FamilyDomain | sym.LinksAt):
             return None
         family = self.model.families[domain.family]
         if family.labels is not None:
             return family.labels
         generators = family.space.generators
-        return self.label_names(generators[0].domain) if len(generators) == 1 else None
+        single = len(generators) == 1 and len(generators[0].names) == 1
+        return self.label_names(generators[0].domain) if single else None
 
     def place_text(self, table: Table, row: int) -> str:
         """` at k = 3, l = uplink[1, 2]`: the indices in scope on one row of a table."""
@@ -76,16 +98,7 @@ class World:
         for name, column in table.columns.items():
             if name.endswith(" "):  # a pattern of `fix` or `start`
                 continue
-            label = int(column[row])
-            domain = self.domains.get(name)
-            names = self.label_names(domain) if domain else None
-            family = self.families.get(domain.family) if isinstance(domain, sym.FamilyDomain) else None
-            if names and 1 <= label <= len(names):
-                words.append(f"{name} = {names[label - 1]}")
-            elif isinstance(domain, sym.FamilyDomain) and family and len(family.names) > 1 and label < family.size:
-                words.append(f"{name} = {self.row_text(domain.family, label)}")
-            else:
-                words.append(f"{name} = {label}")
+            words.append(f"{name} = {self.label_text(self.domains.get(name), int(column[row]))}")
         return " at " + ", ".join(words) if words else ""
 
     def row_text(self, name: str, row: int) -> str:
@@ -153,6 +166,8 @@ class Evaluator:
                 return self._lookup(expression, table)
             case sym.LinkEnd():
                 return self._link_end(expression, table)
+            case sym.Member():
+                return self.labels(expression, table).astype(np.float64)
             case sym.Operation():
                 return self._operation(expression, table)
             case sym.Choice():
@@ -173,6 +188,8 @@ class Evaluator:
         """An index expression as int64 labels."""
         if isinstance(expression, sym.IndexValue):
             return table.columns[expression.name]
+        if isinstance(expression, sym.Member):
+            return self._member(expression, table)
         numbers = np.asarray(self.family(expression, table), dtype=np.float64)
         return self._integers(numbers, expression.span, "an index", table)
 
@@ -250,13 +267,50 @@ class Evaluator:
         )
 
     def _link_end(self, end: sym.LinkEnd, table: Table) -> FloatArray:
-        family = self.world.model.families[end.family]
+        family = self.world.families[end.family]
         rows = self.labels(end.link, table)
-        if family.arity == 1:
-            rows = self.world.families[end.family].locate([rows], table.size)
-        assert family.ends is not None
-        ends = np.asarray(self.family(family.ends[end.end], self.world.families[end.family].table))
-        return ends[rows].astype(np.float64)
+        if len(family.names) == 1:
+            rows = family.locate([rows], table.size)
+        missing = np.flatnonzero((rows < 0) | (rows >= family.size))
+        if len(missing):
+            raise self._no_member(end.family, end.link.span, table, int(missing[0]))
+        return self.link_ends(end.family, end.end).labels[rows].astype(np.float64)
+
+    def link_ends(self, name: str, end: int) -> LinkEnds:
+        """The ends of all links of a family, found once for each instance."""
+        if (name, end) not in self.world.ends:
+            family = self.world.model.families[name]
+            assert family.ends is not None
+            self.world.ends[name, end] = LinkEnds.of(self.labels(family.ends[end], self.world.families[name].table))
+        return self.world.ends[name, end]
+
+    def _member(self, member: sym.Member, table: Table) -> IntArray:
+        """The labels or rows of members found from others."""
+        family = self.world.families[member.family]
+        labels = [self.labels(argument, table) for argument in member.arguments]
+        match member.function:
+            case "first" | "last":
+                if family.size == 0:
+                    message = f"`{member.span.text}` of an empty family"
+                    raise ModelError([Diagnostic("E309", message, member.span)])
+                column = family.table.columns[family.names[0]]
+                return np.full(table.size, column[0 if member.function == "first" else -1])
+            case "prev" | "next":
+                found, missing = neighbours(family, labels[0], -1 if member.function == "prev" else 1)
+            case "at" | "row":
+                found = family.locate(labels, table.size)
+                missing = np.flatnonzero(found < 0) if member.function == "at" else found[:0]
+            case _:
+                raise TypeError(f"unknown member {member.function}")
+        if len(missing):
+            raise self._no_member(member.family, member.span, table, int(missing[0]))
+        return found
+
+    def _no_member(self, family: str, span: Span, table: Table, row: int) -> ModelError:
+        message = f"`{span.text}` is no member of `{family}`{self.world.place_text(table, row)}"
+        labels = (Label(self.world.model.families[family].span, "declared here"),)
+        fix = "add a condition, `where` or `if`, that leaves this row out"
+        return ModelError([Diagnostic("E309", message, span, labels, help=fix)])
 
     def _operation(self, operation: sym.Operation, table: Table) -> Value:
         if operation.operator in ("and", "or"):
@@ -341,6 +395,8 @@ class Evaluator:
                 if len(family.names) == 1:
                     return family.locate([labels], table.size) >= 0
                 return (labels >= 0) & (labels < family.size)
+            case sym.LayersDomain():
+                return self._layers(domain, table).hold(labels)
             case sym.ListDomain(items=items):
                 found = np.zeros(table.size, dtype=bool)
                 for item in items:
@@ -348,6 +404,12 @@ class Evaluator:
                 return found
             case _:
                 raise TypeError(f"unknown domain {type(domain).__name__}")
+
+    def _layers(self, domain: sym.LayersDomain, table: Table) -> LayerRows:
+        """The layers of a cut or beside a layer, for every row."""
+        file = self.world.model.families[domain.family].layer_file
+        before = None if file is None else file.before
+        return LayerRows(domain.group, self.world.families[domain.family], before, self.labels(domain.of, table))
 
     # Aggregates and generators
 
@@ -420,21 +482,39 @@ class Evaluator:
                 refuse_if_too_large(rows, len(table.columns) + 1, what, span)
                 parent, labels, counts = expand_ranges(lows, highs)
                 return parent, {names[0]: labels}, counts
+            case sym.LayersDomain():
+                layers = self._layers(generator.domain, table)
+                counts = layers.counts()
+                refuse_if_too_large(float(counts.sum()), len(table.columns) + 1, what, span)
+                parent, members = layers.members(counts)
+                return parent, {names[0]: members}, counts
             case sym.ListDomain(items=items):
                 columns = [self.labels(item, table) for item in items]
                 parent, positions, counts = expand_members(table.size, len(columns))
                 stacked = np.stack(columns, axis=1) if columns else np.zeros((table.size, 0), dtype=np.int64)
                 return parent, {names[0]: stacked[parent, positions]}, counts
+            case sym.LinksAt(family=name, end=end, node=node):
+                family = self.world.families[name]
+                ends = self.link_ends(name, end)
+                first, counts = ends.count(self.labels(node, table))
+                refuse_if_too_large(float(counts.sum()), len(table.columns) + len(names), what, span)
+                parent, positions = ends.links(first, counts)
+                return parent, self._member_columns(family, names, positions), counts
             case sym.FamilyDomain(family=name):
                 family = self.world.families[name]
                 refuse_if_too_large(float(table.size) * family.size, len(table.columns) + len(names), what, span)
                 parent, positions, counts = expand_members(table.size, family.size)
-                if len(names) == 1 and len(family.names) != 1:
-                    return parent, {names[0]: positions}, counts
-                inner = (family.table.columns[own][positions] for own in family.names)
-                return parent, dict(zip(names, inner, strict=True)), counts
+                return parent, self._member_columns(family, names, positions), counts
             case _:
                 raise TypeError(f"unknown domain {type(generator.domain).__name__}")
+
+    @staticmethod
+    def _member_columns(family: FamilyTable, names: Sequence[str], positions: IntArray) -> dict[str, IntArray]:
+        """The members at some positions under new index names: their rows under one name, their indices under all."""
+        if len(names) == 1 and len(family.names) != 1:
+            return {names[0]: positions}
+        inner = (family.table.columns[own][positions] for own in family.names)
+        return dict(zip(names, inner, strict=True))
 
 
 def _is_plain(value: Value) -> bool:

@@ -1,12 +1,11 @@
 """Data in files beside the model: `from "file.csv"` of a family and of a parameter."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from mecdsl import symbolic as sym
-from mecdsl.data import Given, read_data
+from mecdsl.data import Given, beside, read_data
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
 from mecdsl.evaluate import World
 from mecdsl.syntax import Kind
@@ -16,17 +15,21 @@ NO_MEMBER = -(2**62)
 
 
 def family_file(world: World, family: sym.Family) -> dict[str, Given]:
-    """The attributes of a family by qualified name; a column called as the index may put the lines in any order.
+    """The attributes of a family by qualified name; columns called as the indices may put the lines in any order.
 
     Raises `ModelError` for a file that cannot be read, unknown columns, and members that stand not exactly once.
     """
-    columns = read_data(_beside(family.source_file or "", family.span), tuple(world.model.families))
+    if family.layer_file is not None:
+        return {f"{family.name}.{title}": column for title, column in family.layer_file.columns.items()}
+    columns = read_data(beside(family.source_file or "", family.span), tuple(world.model.families))
     index = world.families[family.name]
     order: IntArray | None = None
-    if len(index.names) == 1 and index.names[0] in columns:
-        labels = columns.pop(index.names[0])
-        rows = index.locate([_column_labels(world, family, labels)], len(labels.value))
-        _check_members(world, family, labels, rows)
+    if index.names and all(name in columns for name in index.names):
+        keys = [columns.pop(name) for name in index.names]
+        domains = world.index_domains(family.space)
+        labels = [column_labels(key, world.label_names(over)) for key, over in zip(keys, domains, strict=True)]
+        rows = index.locate(labels, len(labels[0]))
+        _check_members(world, family, keys, rows)
         order = np.argsort(rows).astype(np.int64)
     found: dict[str, Given] = {}
     for name, column in columns.items():
@@ -55,21 +58,26 @@ def _require_attribute(world: World, family: sym.Family, qualified: str, column:
     raise ModelError([Diagnostic("E303", f"`{family.name}` has no `{name}`", column.place(()), help=fix)])
 
 
-def _column_labels(world: World, family: sym.Family, column: Given) -> IntArray:
-    """The members an index column names: integers, or names of a set of names; `NO_MEMBER` for anything else."""
-    names = world.label_names(family.space.generators[0].domain) or ()
-    positions: dict[object, int] = {name: position for position, name in enumerate(names, 1)}
-    labels = [positions.get(cell, cell if isinstance(cell, int) else NO_MEMBER) for cell in column.value]
-    return np.array(labels, dtype=np.int64)
+def column_labels(column: Given, names: Sequence[str] | None) -> IntArray:
+    """The labels a column means: integers, or positions of `names`; `NO_MEMBER` for anything else."""
+    positions = {name: position for position, name in enumerate(names or (), 1)}
+
+    def label(cell: object) -> int:
+        if isinstance(cell, str):
+            return positions.get(cell, NO_MEMBER)
+        return cell if isinstance(cell, int) and not isinstance(cell, bool) else NO_MEMBER
+
+    return np.array([label(cell) for cell in column.value], dtype=np.int64)
 
 
-def _check_members(world: World, family: sym.Family, column: Given, rows: IntArray) -> None:
-    """Each member of the family stands once in the index column."""
+def _check_members(world: World, family: sym.Family, keys: Sequence[Given], rows: IntArray) -> None:
+    """Each member of the family stands once in the index columns."""
+    column = keys[0]
     times = np.bincount(rows[rows >= 0], minlength=world.families[family.name].size)
     where, message = column.place(()), ""
     if (rows < 0).any():
         line = int(np.flatnonzero(rows < 0)[0])
-        where, message = column.place((line,)), f"`{column.value[line]}` is no member of `{family.name}`"
+        where, message = column.place((line,)), f"`{', '.join(str(key.value[line]) for key in keys)}` is no member of `{family.name}`"
     elif (times > 1).any():
         member = int(np.flatnonzero(times > 1)[0])
         where = column.place((int(np.flatnonzero(rows == member)[1]),))
@@ -87,7 +95,7 @@ def symbol_file(model: sym.Model, symbol: sym.Symbol, file: sym.DataFile) -> Giv
 
     A table with a single column need not name it after the parameter. Raises `ModelError`.
     """
-    path = _beside(file.path, file.span)
+    path = beside(file.path, file.span)
     entries = read_data(path, tuple(model.families))
     local = symbol.name.split(".")[-1]
     for key in (symbol.name, local):
@@ -102,11 +110,3 @@ def symbol_file(model: sym.Model, symbol: sym.Symbol, file: sym.DataFile) -> Giv
         raise ModelError([Diagnostic("E301", message, file.span, help=fix)])
     fix = f'write `"{symbol.name}": ...` in the file'
     raise ModelError([Diagnostic("E301", f"`{file.path}` has no `{symbol.name}`", file.span, help=fix)])
-
-
-def _beside(name: str, span: Span) -> Path:
-    path = Path(span.source.name).parent / name
-    if not path.exists():
-        fix = "the path counts from the folder of the model"
-        raise ModelError([Diagnostic("E308", f"there is no file `{name}`", span, help=fix)])
-    return path

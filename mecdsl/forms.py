@@ -1,7 +1,7 @@
 """Forms: named variants of a model, applied to its syntax tree.
 
 A form keeps the variables of the original. `relax`, `set`, `drop`, `add` and `replace` change declarations; `fix`
-and `set` with indices become assignments of the document in the form.
+and `set` with indices become assignments of the document in the form; `linearize` is left to a pass of its own.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,7 @@ class FormedDocument:
     statements: tuple[syntax.Statement, ...]
     fixes: tuple[syntax.Fix, ...]
     settings: tuple[syntax.SetValue, ...]
+    linearizations: tuple[syntax.Linearize, ...]
     form: str
     span: Span
 
@@ -42,7 +43,8 @@ def apply_form(document: syntax.Document, form: str, relax: bool, collector: Col
             work.apply(name, None, ())
     if relax:
         work.relax_all()
-    return FormedDocument(tuple(work.statements), tuple(work.fixes), tuple(work.settings), form, document.span)
+    changes = (tuple(work.fixes), tuple(work.settings), tuple(work.linearizations))
+    return FormedDocument(tuple(work.statements), *changes, form, document.span)
 
 
 class _Work:
@@ -52,6 +54,7 @@ class _Work:
         self.collector = collector
         self.fixes: list[syntax.Fix] = []
         self.settings: list[syntax.SetValue] = []
+        self.linearizations: list[syntax.Linearize] = []
         self.applied: set[str] = set()
         self.span = document.span
 
@@ -90,6 +93,8 @@ class _Work:
             case syntax.Drop(targets=targets):
                 for target in targets:
                     self._drop(target)
+            case syntax.Linearize():
+                self.linearizations.append(change)
             case syntax.Add(statement=statement, replace=is_replacement):
                 if is_replacement:
                     self._replace(statement)

@@ -15,6 +15,8 @@ from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, n
 from mecdsl.evaluate import Evaluator, World
 from mecdsl.files_beside import family_file, symbol_file
 from mecdsl.instance import ConstraintFamily, Instance, VariableFamily
+from mecdsl.listed_sets import check_link_ends, is_listed, listed_table
+from mecdsl.reformulations import infinite_limits, with_products
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
 from mecdsl.units import parse_unit
@@ -65,6 +67,7 @@ class _Builder:
                     self.collector.raise_errors()
                 if self._sizes_depend_on(name):
                     self.collector.raise_errors()
+        self.collector.diagnostics += infinite_limits(self.world, self.evaluator)
         self.collector.raise_errors()
         instance = self._instance(columns)
         self._check_rows(instance)
@@ -101,6 +104,11 @@ class _Builder:
     # Sets
 
     def _family(self, family: sym.Family) -> None:
+        if is_listed(family):
+            table = listed_table(self.evaluator, family)
+            flat = (np.array([table.size], dtype=np.int64),)
+            self.world.families[family.name] = self._index(table, family.space.names, flat, False, family.span)
+            return
         table, _, counts = self.evaluator.space(family.space, SINGLE, f"`{family.name}`", family.span)
         if family.kind is FamilyKind.NODE:
             self.world.families[family.name] = FamilyTable.of(SINGLE, (), (), True)
@@ -108,6 +116,7 @@ class _Builder:
         full = family.space.condition is None
         levels = tuple(counts) if full else (np.array([table.size], dtype=np.int64),)
         self.world.families[family.name] = self._index(table, family.space.names, levels, full, family.span)
+        check_link_ends(self.evaluator, family)
         if family.source_file is not None:
             for name, given in family_file(self.world, family).items():
                 self.given.setdefault(name, given)
@@ -252,6 +261,8 @@ class _Builder:
             for assignment in assignments:
                 rows, values = self._assigned(assignment)
                 target[self.world.offsets[assignment.symbol] + rows] = values
+        known = with_products(self.world, np.where(np.isnan(fixed), start, fixed))
+        start = np.where(np.isnan(start) & np.isnan(fixed), known, start)
         return Instance(
             self.checked,
             self.world,

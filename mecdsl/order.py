@@ -14,6 +14,8 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
     if name in model.families:
         spaces.append(model.families[name].space)
         parts += model.families[name].ends or ()
+        parts += [item for member in model.families[name].listed or () for item in member]
+        yield from (family for family in model.families[name].end_families if family is not None)
     else:
         symbol = model.symbols[name]
         spaces.append(symbol.own_space)
@@ -33,11 +35,11 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
             match node:
                 case sym.Lookup(symbol=used):
                     yield used
-                case sym.LinkEnd(family=used):
+                case sym.LinkEnd(family=used) | sym.Member(family=used):
                     yield used
                 case sym.Aggregate(space=space):
                     yield from _families(space)
-                case sym.Membership(domain=sym.FamilyDomain(family=used)):
+                case sym.Membership(domain=sym.FamilyDomain(family=used) | sym.LayersDomain(family=used)):
                     yield used
                 case _:
                     pass
@@ -45,7 +47,7 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
 
 def _families(space: sym.Space) -> Iterator[str]:
     for generator in space.generators:
-        if isinstance(generator.domain, sym.FamilyDomain):
+        if isinstance(generator.domain, sym.FamilyDomain | sym.LinksAt | sym.LayersDomain):
             yield generator.domain.family
 
 
@@ -77,8 +79,11 @@ def definition_order(model: sym.Model, collector: Collector) -> tuple[str, ...]:
     return tuple(done)
 
 
-def warn_unused(model: sym.Model, collector: Collector) -> None:
-    """Warn of parameters, definitions and sets nobody uses, and of variables no constraint or objective holds."""
+def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]) -> None:
+    """Warn of parameters, definitions and sets nobody uses, and of variables no constraint or objective holds.
+
+    `in_forms`: the words of the model's forms; what a form speaks of is not unused.
+    """
     used: set[str] = set()
     todo = [s.name for s in model.symbols.values() if s.kind is Kind.REPORT]
     for part in _roots(model):
@@ -87,9 +92,9 @@ def warn_unused(model: sym.Model, collector: Collector) -> None:
                 todo.append(node.symbol)
             elif isinstance(node, sym.Aggregate):
                 todo += _families(node.space)
-            elif isinstance(node, sym.LinkEnd):
+            elif isinstance(node, sym.LinkEnd | sym.Member):
                 todo.append(node.family)
-            elif isinstance(node, sym.Membership) and isinstance(node.domain, sym.FamilyDomain):
+            elif isinstance(node, sym.Membership) and isinstance(node.domain, sym.FamilyDomain | sym.LayersDomain):
                 todo.append(node.domain.family)
     for constraint in model.constraints:
         todo += _families(constraint.space)
@@ -102,7 +107,10 @@ def warn_unused(model: sym.Model, collector: Collector) -> None:
         if family.kind is FamilyKind.SET and family.name not in used:
             collector.warning("W401", f"set `{family.name}` is never used", family.span, help="delete it, or use it")
     for symbol in model.symbols.values():
-        if symbol.name in used or symbol.kind is Kind.REPORT:
+        file = model.families[symbol.owner].layer_file if symbol.owner is not None else None
+        if file is not None and symbol.span == file.span:  # a column of a file of layers
+            continue
+        if symbol.name in used or symbol.kind is Kind.REPORT or symbol.name.split(".")[-1] in in_forms:
             continue
         if symbol.kind is Kind.VAR:
             collector.warning(

@@ -100,22 +100,25 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
     def set_family(self, meta: Meta, children: Children) -> syntax.Family:
         ordered = children[0] is True
         name, *rest = children[1:] if ordered else children
-        expressions = [c for c in rest if not isinstance(c, Token | syntax.IndexList)]
-        has_members = bool(expressions) and _only(rest, syntax.IndexList) is None
+        members = _only(rest, tuple)
+        expressions = [c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple)]
         return syntax.Family(
             syntax.FamilyKind.SET,
             str(name),
             _only(rest, syntax.IndexList),
-            expressions[0] if has_members else None,
-            expressions[-1] if len(expressions) > int(has_members) else None,
+            members[0] if members else None,
+            expressions[0] if expressions else None,
             None,
             (),
-            None,
+            self._file(rest),
             _doc(rest),
             self._span(meta),
             self._token(name),
             ordered,
         )
+
+    def set_members(self, meta: Meta, children: Children) -> tuple[syntax.Expression, ...]:
+        return tuple(children)
 
     def block(self, meta: Meta, children: Children) -> tuple[syntax.Declaration, ...]:
         return tuple(children)
@@ -234,18 +237,22 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
         parents = next((c for c in rest if isinstance(c, tuple)), ())
         changes: list[Any] = []
         for change in (c for c in rest if not isinstance(c, Token | tuple)):
-            if not isinstance(change, syntax.Target):
+            if not isinstance(change, Tree):
                 changes.append(change)
-            elif changes and isinstance(changes[-1], syntax.Relax | syntax.Drop):
-                last = changes[-1]
-                changes[-1] = type(last)((*last.targets, change), last.span.to(change.span))
+                continue
+            last, more = changes[-1] if changes else None, change.children[0]
+            if isinstance(more, syntax.Target) and isinstance(last, syntax.Relax | syntax.Drop):
+                changes[-1] = type(last)((*last.targets, more), last.span.to(more.span))
+            elif isinstance(more, syntax.Linearize) and isinstance(last, syntax.Linearize):
+                changes.append(more)
             else:
+                assert isinstance(more, syntax.Target | syntax.Linearize)
                 collector = Collector()
                 collector.error(
                     "E001",
-                    f"`{change.name}` stands where a change is expected",
-                    change.span,
-                    help="a form lists `relax`, `fix`, `set`, `drop`, `add` or `replace`",
+                    f"`{more.span.text}` stands where a change is expected",
+                    more.span,
+                    help="a form lists `relax`, `fix`, `set`, `drop`, `add`, `replace` or `linearize`",
                 )
                 collector.raise_errors()
         return syntax.Form(str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name))
@@ -256,9 +263,16 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
     def drop(self, meta: Meta, children: Children) -> syntax.Drop:
         return syntax.Drop((children[0],), self._span(meta))
 
-    def more(self, meta: Meta, children: Children) -> syntax.Target:
-        target: syntax.Target = children[0]
-        return target
+    def more(self, meta: Meta, children: Children) -> Tree[Any]:
+        return Tree("more", [children[0]])
+
+    def product(self, meta: Meta, children: Children) -> syntax.Linearize:
+        return syntax.Linearize((children[0], children[1]), self._span(meta))
+
+    def linearize(self, meta: Meta, children: Children) -> syntax.Linearize:
+        found = children[0]
+        targets = found.targets if isinstance(found, syntax.Linearize) else (found,)
+        return syntax.Linearize(targets, self._span(meta))
 
     def fix(self, meta: Meta, children: Children) -> syntax.Fix:
         return syntax.Fix(children[0], children[1], self._span(meta))
@@ -353,6 +367,13 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
 
     def call(self, meta: Meta, children: Children) -> syntax.Call:
         return syntax.Call(str(children[0]), tuple(children[1:]), self._span(meta), self._token(children[0]))
+
+    def call_of(self, meta: Meta, children: Children) -> syntax.Call:
+        base, name, argument = children
+        return syntax.Call(str(name), (argument,), self._span(meta), self._token(name), base)
+
+    def tuple_of(self, meta: Meta, children: Children) -> syntax.Tuple:
+        return syntax.Tuple(tuple(children), self._span(meta))
 
     def aggregate(self, meta: Meta, children: Children) -> syntax.Aggregate:
         name, body, *rest = children

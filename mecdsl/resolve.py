@@ -1,19 +1,25 @@
 """Syntax tree to symbolic model: declarations, types, and every expression in its scope."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms import KIND_WORDS, FormedDocument
-from mecdsl.resolve_expression import ExpressionResolver, Unresolved, part_of_unit
-from mecdsl.scope import NODE_KINDS, FamilyHead, IndexInfo, Names, Scope, SymbolHead
+from mecdsl.resolve_expression import ExpressionResolver, part_of_unit
+from mecdsl.resolve_layers import static_info
+from mecdsl.resolve_topology import ENDS
+from mecdsl.scope import NODE_KINDS, FamilyHead, IndexInfo, Names, Scope, SymbolHead, Unresolved
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.units import DIMENSIONLESS, Unit, UnitError, parse_unit
 
 RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
+TUPLE_INDICES = "ijklmnopqrst"  # of a set of tuples that names no indices
+NO_INDICES: Mapping[str, IndexInfo] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,8 @@ class _Resolver:
                 fix = f"did you mean `{near}`?" if near else None
                 self.collector.error("E102", f"unknown family `{head.owner}`", head.declared.name_span, help=fix)
                 head.owner = None
-            own = self._infos(head.declared.index)
             owners = self.names.families[head.owner].indices if head.owner else {}
+            own = self._infos(head.declared.index, owners)
             head.indices = (*owners.items(), *own.items())
             head.member_of = self._member_of(head.declared.type)
 
@@ -152,6 +158,9 @@ class _Resolver:
         elif declared.kind is not FamilyKind.NODE:
             head.labels = _set_labels(declared)
             head.indices = {name: IndexInfo(None, name if head.labels else IndexInfo().root)}
+            head.indices = self._tuple_infos(declared) or head.indices
+            layers = static_info(declared.members, {}, self.names) if declared.members is not None else None
+            head.indices = {name: layers} if layers is not None else head.indices
             if isinstance(declared.members, syntax.Name) and declared.members.name in self.names.families:
                 parent = declared.members.name
                 self._family_head(parent, done, (*stack, name))
@@ -161,6 +170,19 @@ class _Resolver:
             head.end_families = (self._end_family(declared.ends[0], head), self._end_family(declared.ends[1], head))
         done.add(name)
 
+    def _tuple_infos(self, declared: syntax.Family) -> dict[str, IndexInfo]:
+        """What the indices of `set pair = {(1, 2), (2, 3)}` run over; empty for any other set."""
+        tuples = [item for item in _listed_items(declared) if isinstance(item, syntax.Tuple)]
+        if not tuples:
+            return {}
+        heads = self.names.families.items()
+        owners = {label.name: name for name, head in heads for label in _label_names(head.declared)}
+        infos: dict[str, IndexInfo] = {}
+        for name, item in zip(TUPLE_INDICES, tuples[0].items, strict=False):
+            family = owners.get(item.name) if isinstance(item, syntax.Name) else None
+            infos[name] = IndexInfo(family, family) if family else IndexInfo()
+        return infos
+
     def _end_family(self, end: syntax.Expression, head: FamilyHead) -> str | None:
         base = end.base if isinstance(end, syntax.Subscript) else end
         if isinstance(base, syntax.Name):
@@ -168,6 +190,11 @@ class _Resolver:
                 return head.indices[base.name].family
             if base.name in self.names.families:
                 return base.name
+        if isinstance(base, syntax.Attribute):  # a member that is an attribute of another, `m.home`
+            owner = self._end_family(base.base, head)
+            known = self.names.families[owner].declared.declarations if owner else ()
+            found = next((declared for declared in known if declared.name == base.name), None)
+            return self._member_of(found.type) if found else None
         return None
 
     def _own_infos(self, name: str, declared: syntax.Family) -> dict[str, IndexInfo]:
@@ -177,20 +204,38 @@ class _Resolver:
             return {i: IndexInfo(name) if info == IndexInfo() else info for i, info in infos.items()}
         return infos
 
-    def _infos(self, index: syntax.IndexList | None) -> dict[str, IndexInfo]:
-        """Index infos without reporting faults: `space` reports them later."""
+    def _infos(
+        self, index: syntax.IndexList | None, outer: Mapping[str, IndexInfo] = NO_INDICES
+    ) -> dict[str, IndexInfo]:
+        """Index infos without reporting faults: `space` reports them later. `outer`: the indices of the owner."""
         infos: dict[str, IndexInfo] = {}
         for generator in index.generators if index else ():
             domain = generator.domain
-            if isinstance(domain, syntax.Name) and domain.name in self.names.families:
-                head = self.names.families[domain.name]
+            family = self._domain_family(domain, {**outer, **infos})
+            if family is not None:
+                head = self.names.families[family]
                 if len(generator.names) == 1:
-                    infos[generator.names[0]] = self.names.member_info(domain.name)
+                    infos[generator.names[0]] = self.names.member_info(family)
                 else:
                     infos.update(zip(generator.names, head.indices.values(), strict=False))
             else:
-                infos.update(dict.fromkeys(generator.names, IndexInfo()))
+                layers = static_info(domain, infos, self.names)
+                infos.update(dict.fromkeys(generator.names, layers or IndexInfo()))
         return infos
+
+    def _domain_family(self, domain: syntax.Expression, infos: Mapping[str, IndexInfo]) -> str | None:
+        """The family whose members a set is made of, where that can be seen from its names."""
+        match domain:
+            case syntax.Name(name=name) if name in self.names.families:
+                return name
+            case syntax.Call(function=function, base=syntax.Name(name=name)) if function in ENDS:
+                return name if name in self.names.families else None
+            case syntax.Call(function=function, arguments=(syntax.Name(name=name),)) if function in ENDS:
+                info = self.names.member_info(name) if name in self.names.families else infos.get(name, IndexInfo())
+                fits = self.expressions.topology.meant(info, ENDS[function])
+                return fits[0] if len(fits) == 1 else None
+            case _:
+                return None
 
     def _member_of(self, type_: syntax.Type | None) -> str | None:
         for word in type_.words if type_ else ():
@@ -205,10 +250,16 @@ class _Resolver:
         declared = head.declared
         space, scope = sym.Space(), Scope()
         ends: tuple[sym.Expression, sym.Expression] | None = None
+        listed: tuple[tuple[sym.Expression, ...], ...] | None = None
         try:
             if declared.index is not None:
                 generators, condition = declared.index.generators, declared.index.condition
                 space, scope = self.expressions.space(generators, condition, Scope())
+                if declared.kind is FamilyKind.SET:
+                    space, listed = self._restricted(declared, space, scope), self._listed(head)
+            elif self._tuple_infos(declared):
+                listed = self._listed(head)
+                space = self._tuple_space(head, listed or ())
             elif head.labels is not None:
                 one = sym.Constant(1.0, DIMENSIONLESS, declared.span)
                 last = sym.Constant(float(len(head.labels)), DIMENSIONLESS, declared.span)
@@ -219,12 +270,10 @@ class _Resolver:
                 inner = self.expressions.resolve(declared.condition, scope) if declared.condition is not None else None
                 space = sym.Space((sym.Generator((name,), domain, declared.span),), inner)
             elif declared.kind is not FamilyKind.NODE:
-                self.collector.error(
-                    "E109",
-                    f"`{name}` has no members",
-                    declared.name_span,
-                    help=f"write `{declared.kind.value} {name}[k in 1..n]`",
-                )
+                fix = f"write `{declared.kind.value} {name}[k in 1..n]`"
+                if declared.kind is FamilyKind.SET and declared.source_file is not None:
+                    fix = f"say what the columns are: `set {name}[m in I, n in J] from ...`"
+                self.collector.error("E109", f"`{name}` has no members", declared.name_span, help=fix)
             if declared.ends is not None:
                 ends = (self._end(declared.ends[0], scope), self._end(declared.ends[1], scope))
         except Unresolved:
@@ -239,7 +288,58 @@ class _Resolver:
             declared.source_file.value if declared.source_file else None,
             declared.doc,
             declared.name_span,
+            listed=listed,
+            layer_file=declared.layer_file,
         )
+
+    def _restricted(self, declared: syntax.Family, space: sym.Space, scope: Scope) -> sym.Space:
+        """The space of a set with the condition after its members."""
+        if declared.condition is None:
+            return space
+        condition = self.expressions.resolve(declared.condition, scope)
+        if space.condition is not None:
+            condition = sym.Operation("and", (space.condition, condition), declared.condition.span)
+        return sym.Space(space.generators, condition)
+
+    def _listed(self, head: FamilyHead) -> tuple[tuple[sym.Expression, ...], ...] | None:
+        """The members written in `{(1, 2), (2, 3)}`; None if the set is not given that way."""
+        declared = head.declared
+        if declared.members is None:
+            return None
+        if not isinstance(declared.members, syntax.Listing):
+            pattern = ", ".join(head.indices)
+            fix = f"list its members, `{{({pattern}), ...}}`, or give a condition: `where ...`"
+            message = f"the members of `{declared.name}[{pattern}]` are tuples"
+            self.collector.error("E106", message, declared.members.span, help=fix)
+            raise Unresolved
+        members: list[tuple[sym.Expression, ...]] = []
+        faulty = False
+        for item in _listed_items(declared):
+            parts = item.items if isinstance(item, syntax.Tuple) else (item,)
+            try:
+                known = tuple(self.expressions.known(part, Scope()) for part in parts)
+                self.expressions.topology.check_indices(declared.name, known, item.span)
+                members.append(tuple(part.expression for part in known))
+            except Unresolved:
+                faulty = True
+        if faulty:
+            raise Unresolved
+        return tuple(members)
+
+    def _tuple_space(self, head: FamilyHead, listed: tuple[tuple[sym.Expression, ...], ...]) -> sym.Space:
+        """The space of a set of tuples without an index list: each index runs over what stands in its place."""
+        declared = head.declared
+        if declared.condition is not None:
+            pattern = ", ".join(f"{name} in I" for name in head.indices)
+            fix = f"name the indices: `set {declared.name}[{pattern}] = ...`"
+            self.collector.error("E109", "the condition has no index to speak of", declared.condition.span, help=fix)
+            raise Unresolved
+        generators: list[sym.Generator] = []
+        for position, (name, info) in enumerate(head.indices.items()):
+            written = sym.ListDomain(tuple(member[position] for member in listed))
+            domain = sym.FamilyDomain(info.family) if info.family else written
+            generators.append(sym.Generator((name,), domain, declared.name_span))
+        return sym.Space(tuple(generators))
 
     def _end(self, end: syntax.Expression, scope: Scope) -> sym.Expression:
         if isinstance(end, syntax.Name) and end.name in self.names.families:
@@ -506,6 +606,12 @@ class _Resolver:
 
     def _is_value(self, name: str) -> bool:
         return name in self.names.symbols or name in self.names.labels
+
+
+def _listed_items(declared: syntax.Family) -> tuple[syntax.Expression, ...]:
+    """What stands in the braces of a set."""
+    members = declared.members
+    return members.items if isinstance(members, syntax.Listing) and members.brackets == "{}" else ()
 
 
 def _set_labels(declared: syntax.Family) -> tuple[str, ...] | None:

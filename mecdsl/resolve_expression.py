@@ -4,6 +4,7 @@ A reference is read from left to right: a family, a symbol that still waits for 
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -11,7 +12,9 @@ from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.draws import DRAWS
-from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, known_names
+from mecdsl.resolve_layers import layers_domain
+from mecdsl.resolve_topology import ENDS, ORDER, Known, Topology
+from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, Unresolved, known_names
 from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
 
 FUNCTIONS = {
@@ -33,10 +36,6 @@ VARIADIC = ("min", "max")
 ALIASES = {"log": "ln", "lg": "log10", "lb": "log2", "dB": "db", "loge": "ln"}
 
 
-class Unresolved(Exception):
-    """The expression has a fault that is already reported."""
-
-
 @dataclass(slots=True)
 class _Family:
     name: str
@@ -52,20 +51,13 @@ class _Symbol:
     by_row: bool = False
 
 
-@dataclass(slots=True)
-class _Value:
-    expression: sym.Expression
-    info: IndexInfo | None
-
-
 class ExpressionResolver:
     """Resolves expressions against the declared names; faults go to the collector."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
         self.collector: Collector = names.collector
-        self.random_for: str | None = None  # the parameter whose value may hold random draws
-        self.calls = 0
+        self.topology = Topology(names, self._fail)
         self.said: set[tuple[str, str, str, int]] = set()
         self.random_for: str | None = None  # the parameter whose value may hold random draws
         self.calls = 0
@@ -95,8 +87,9 @@ class ExpressionResolver:
                 operand = self.resolve(expression.operand, scope)
                 return sym.Operation("neg" if operator == "-" else operator, (operand,), expression.span)
             case syntax.Binary(operator="in"):
-                value, domain = expression.left, expression.right
-                return sym.Membership(self.resolve(value, scope), self.domain(domain, scope), expression.span)
+                return self._membership(expression, scope)
+            case syntax.Binary(operator="==" | "!="):
+                return self._equation(expression, scope)
             case syntax.Binary():
                 operands = self._all((expression.left, expression.right), scope)
                 return sym.Operation(expression.operator, operands, expression.span)
@@ -111,6 +104,9 @@ class ExpressionResolver:
                 return sym.Aggregate(expression.function, body, space, expression.span)
             case syntax.Range() | syntax.Listing():
                 raise self._fail("E106", "a set cannot stand where a value is expected", expression.span)
+            case syntax.Tuple():
+                fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
+                raise self._fail("E106", "a tuple cannot stand where a value is expected", expression.span, help=fix)
             case syntax.Text():
                 raise self._fail(
                     "E106",
@@ -158,22 +154,88 @@ class ExpressionResolver:
             help_text = f"put blanks round the operator after the unit: `{quantity.value} {unit} {operator} {name}`"
         return self._fail("E114", error.message, part_of_unit(quantity.span, text, error), help=help_text)
 
+    def _membership(self, expression: syntax.Binary, scope: Scope) -> sym.Expression:
+        """`x in I`, `(m, n) in pair`, and `l in out(n)`, which is `l.from == n`."""
+        domain, span = self.domain(expression.right, scope), expression.span
+        family = domain.family if isinstance(domain, sym.FamilyDomain | sym.LinksAt) else None
+        row = isinstance(expression.left, syntax.Tuple)
+        if isinstance(expression.left, syntax.Tuple):
+            indices = tuple(self.known(item, scope) for item in expression.left.items)
+            if family is None:
+                fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
+                raise self._fail("E106", "this set holds no tuples", expression.right.span, help=fix)
+            value = self.topology.member_at(family, indices, expression.left.span, "row")
+            info = self.names.member_info(family)
+        else:
+            given = self.known(expression.left, scope)
+            value, info = given.expression, given.info or IndexInfo()
+        if isinstance(domain, sym.LayersDomain) and not self.names.compatible(info, self.names.member_info(domain.family)):
+            message = f"`{expression.left.span.text}` is not a layer of `{domain.family}`"
+            raise self._fail("E105", message, expression.left.span)
+        if not isinstance(domain, sym.LinksAt):
+            return sym.Membership(value, domain, span)
+        if not self.names.compatible(info, self.names.member_info(domain.family)):
+            message = f"`{expression.left.span.text}` is not a link of `{domain.family}`"
+            raise self._fail("E105", message, expression.left.span)
+        ends = (sym.LinkEnd(domain.family, domain.end, value, value.span), domain.node)
+        meets = sym.Operation("==", ends, span)
+        if not row:
+            return meets
+        exists = sym.Membership(value, sym.FamilyDomain(domain.family), span)
+        return sym.Operation("and", (exists, meets), span)
+
+    def _equation(self, expression: syntax.Binary, scope: Scope) -> sym.Operation:
+        """`a == b` and `a != b`, where members of two families that have nothing in common are never the same."""
+        sides: list[Known] = []
+        for part in (expression.left, expression.right):
+            with suppress(Unresolved):
+                sides.append(self.known(part, scope))
+        if len(sides) < 2:
+            raise Unresolved
+        left, right = (side.info or IndexInfo() for side in sides)
+        if left.family and right.family and not self.names.compatible(left, right):
+            raise self._fail(
+                "E105",
+                f"`{expression.left.span.text}` belongs to `{left.family}`, "
+                f"`{expression.right.span.text}` to `{right.family}`: they are never the same",
+                expression.span,
+            )
+        operands = (sides[0].expression, sides[1].expression)
+        return sym.Operation(expression.operator, operands, expression.span)
+
+    def known(self, expression: syntax.Expression, scope: Scope) -> Known:
+        """An expression with the family its values belong to; here the name of a single node is its member."""
+        if not isinstance(expression, syntax.Name | syntax.Attribute | syntax.Subscript | syntax.Call):
+            value = self.resolve(expression, scope)
+            return Known(value, self.index_info(value))
+        reference = self._reference(expression, scope)
+        if isinstance(reference, _Family) and self.names.families[reference.name].arity == 0:
+            one = sym.Constant(1.0, DIMENSIONLESS, expression.span)
+            return Known(one, self.names.member_info(reference.name))
+        value = self._finish(reference, expression.span)
+        return Known(value, self._info(reference))
+
     def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
         name = ALIASES.get(call.function) if call.function == "dB" else call.function
+        if call.base is not None or name in ENDS:
+            raise self._no_value(call)
+        if name in ORDER:
+            return self._in_order(call, scope)
+        if name == "distance":
+            self._require_arguments(call, 2)
+            ends = [self.known(argument, scope) for argument in call.arguments]
+            return self.topology.distance(call, ends[0], ends[1])
         if name in DRAWS:
             return self._draw(call, scope)
         if name in FUNCTIONS or name in VARIADIC:
             expected = FUNCTIONS.get(name or "")
-            if expected is not None and len(call.arguments) != expected:
-                plural = "" if expected == 1 else "s"
-                raise self._fail(
-                    "E110", f"`{name}` takes {expected} argument{plural}, found {len(call.arguments)}", call.span
-                )
+            if expected is not None:
+                self._require_arguments(call, expected)
             arguments = self._all(call.arguments, scope)
             if name == "rate":
                 return _shannon_rate(arguments, call.span)
             return sym.Function(name or "", arguments, call.span)
-        known = [*FUNCTIONS, *VARIADIC, *DRAWS, "sum", "prod", "count", "all", "any"]
+        known = [*FUNCTIONS, *VARIADIC, *DRAWS, *ORDER, "distance", "sum", "prod", "count", "all", "any"]
         if call.function in ("sum", "prod", "count", "all", "any"):
             message = f"`{call.function}` does not say over what"
             raise self._fail("E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`")
@@ -183,6 +245,33 @@ class ExpressionResolver:
             near = ALIASES.get(call.function) or nearest(call.function, known)
             fix = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
         raise self._fail("E110", f"unknown function `{call.function}`", call.name_span, help=fix)
+
+    def _require_arguments(self, call: syntax.Call, expected: int) -> None:
+        if len(call.arguments) != expected:
+            found = f"`{call.function}` takes {count(expected, 'argument')}, found {len(call.arguments)}"
+            raise self._fail("E110", found, call.span)
+
+    def _no_value(self, call: syntax.Call) -> Unresolved:
+        """`out(n)` and `family.name(...)` where a value is expected."""
+        if call.function in ENDS:
+            fix = f"sum over it: `sum(l.attribute for l in {call.span.text})`"
+            return self._fail("E106", "a set of links cannot stand where a value is expected", call.span, help=fix)
+        base = call.base.span.text if call.base is not None else ""
+        indices = ", ".join(argument.span.text for argument in call.arguments)
+        fix = f"an index stands in square brackets: write `{base}.{call.function}[{indices}]`"
+        return self._fail("E110", f"`{base}.{call.function}` is no function", call.span, help=fix)
+
+    def _in_order(self, call: syntax.Call, scope: Scope) -> sym.Member:
+        """`first(S)`, `last(S)`, `prev(k)`, `next(k)`."""
+        self._require_arguments(call, 1)
+        (argument,) = call.arguments
+        if call.function in ("prev", "next"):
+            return self.topology.neighbour(call, self.known(argument, scope))
+        if isinstance(argument, syntax.Name) and argument.name in self.names.families:
+            return self.topology.end_of_order(call, argument.name)
+        near = nearest(argument.span.text, self.names.families)
+        fix = f"did you mean `{near}`?" if near else "write the name of a range, an ordered set, nodes or layers"
+        raise self._fail("E106", f"`{argument.span.text}` is not an ordered family", argument.span, help=fix)
 
     def _draw(self, call: syntax.Call, scope: Scope) -> sym.Draw:
         """A random number; only the data of a parameter may be random, so that a file can hold them."""
@@ -205,7 +294,7 @@ class ExpressionResolver:
 
     # References
 
-    def _reference(self, expression: syntax.Expression, scope: Scope) -> _Family | _Symbol | _Value:
+    def _reference(self, expression: syntax.Expression, scope: Scope) -> _Family | _Symbol | Known:
         match expression:
             case syntax.Name():
                 return self._name(expression, scope)
@@ -215,7 +304,7 @@ class ExpressionResolver:
             case syntax.Subscript():
                 base = self._reference(expression.base, scope)
                 indices = list(self._all(expression.indices, scope))
-                if isinstance(base, _Value):
+                if isinstance(base, Known):
                     raise self._fail("E104", f"`{expression.base.span.text}` has no index", expression.span)
                 if isinstance(base, _Family) and base.indices is None:
                     return _Family(base.name, indices, expression.span)
@@ -223,12 +312,13 @@ class ExpressionResolver:
                     raise self._fail("E104", f"`{base.name}` is indexed twice", expression.span)
                 return _Symbol(base.name, base.indices + indices, expression.span, base.by_row)
             case _:
-                return _Value(self.resolve(expression, scope), None)
+                value = self.resolve(expression, scope)
+                return Known(value, self.index_info(value))
 
-    def _name(self, name: syntax.Name, scope: Scope) -> _Family | _Symbol | _Value:
+    def _name(self, name: syntax.Name, scope: Scope) -> _Family | _Symbol | Known:
         if name.name in scope.indices:
             info = scope.indices[name.name]
-            return _Value(_index_value(name.name, info, name.span), info)
+            return Known(_index_value(name.name, info, name.span), info)
         qualified = f"{scope.owner}.{name.name}"
         if scope.owner and qualified in self.names.symbols:
             indices = self.names.families[scope.owner].indices
@@ -240,7 +330,7 @@ class ExpressionResolver:
             return _Family(name.name, None, name.span)
         if name.name in self.names.labels:
             family, position = self.names.labels[name.name]
-            return _Value(sym.Constant(position, DIMENSIONLESS, name.span), IndexInfo(family, family))
+            return Known(sym.Constant(position, DIMENSIONLESS, name.span), IndexInfo(family, family))
         raise self._unknown(name, scope)
 
     def _unknown(self, name: syntax.Name, scope: Scope) -> Unresolved:
@@ -262,12 +352,12 @@ class ExpressionResolver:
             fix = f"declare it, or let an index run over a set: `[{name.name} in I]`"
         return self._fail_once("E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels)
 
-    def _attribute(self, base: _Family | _Symbol | _Value, attribute: syntax.Attribute) -> _Symbol | _Value:
-        if isinstance(base, _Family):
+    def _attribute(self, base: _Family | _Symbol | Known, attribute: syntax.Attribute) -> _Symbol | Known:
+        if isinstance(base, _Family) and not (base.indices and self._is_end(base.name, attribute.name)):
             symbol = self._member(base.name, attribute)
             return _Symbol(symbol, list(base.indices or []), attribute.span)
         value = self._finish(base, attribute.base.span)
-        info = self._info(value, base)
+        info = self._info(base)
         if info is None or info.family is None:
             base_text = attribute.base.span.text
             raise self._fail_once(
@@ -278,12 +368,17 @@ class ExpressionResolver:
                 help=self._attribute_fix(attribute.name),
             )
         head = self.names.families[info.family]
-        if attribute.name in ("from", "to") and head.declared.kind is syntax.FamilyKind.LINKS:
+        if self._is_end(info.family, attribute.name):
             end = 0 if attribute.name == "from" else 1
             target = head.end_families[end]
             end_info = self.names.member_info(target) if target else None
-            return _Value(sym.LinkEnd(info.family, end, value, attribute.span), end_info)
+            return Known(sym.LinkEnd(info.family, end, value, attribute.span), end_info)
+        if head.arity == 0:  # an end of a link that is a single node
+            return _Symbol(self._member(info.family, attribute), [], attribute.span)
         return _Symbol(self._member(info.family, attribute), [value], attribute.span, by_row=info.row)
+
+    def _is_end(self, family: str, attribute: str) -> bool:
+        return attribute in ("from", "to") and self.names.families[family].declared.kind is syntax.FamilyKind.LINKS
 
     def _attribute_fix(self, name: str) -> str | None:
         owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + name)]
@@ -302,23 +397,24 @@ class ExpressionResolver:
             fix = f"`{attribute.name}` belongs to `{owners[0]}`: write `{owners[0]}.{attribute.name}[...]`"
         raise self._fail("E103", f"`{family}` has no `{attribute.name}`", attribute.name_span, help=fix)
 
-    def _info(self, value: sym.Expression, base: _Family | _Symbol | _Value) -> IndexInfo | None:
-        if isinstance(base, _Value):
+    def _info(self, base: _Family | _Symbol | Known) -> IndexInfo | None:
+        if isinstance(base, Known):
             return base.info
         if isinstance(base, _Symbol):
             member_of = self.names.symbols[base.name].member_of
             return self.names.member_info(member_of) if member_of else None
         return self.names.member_info(base.name)
 
-    def _finish(self, reference: _Family | _Symbol | _Value, span: Span) -> sym.Expression:
+    def _finish(self, reference: _Family | _Symbol | Known, span: Span) -> sym.Expression:
         match reference:
-            case _Value(expression=expression):
+            case Known(expression=expression):
                 return expression
             case _Symbol():
                 return self._lookup(reference)
             case _Family(name=name, indices=indices):
-                if indices is not None and len(indices) == 1:
-                    return indices[0]
+                if indices is not None and self.names.families[name].arity > 0:
+                    given = tuple(Known(index, self.index_info(index)) for index in indices)
+                    return self.topology.member_at(name, given, reference.span)
                 raise self._fail(
                     "E106",
                     f"`{name}` is a family and not a value",
@@ -366,6 +462,9 @@ class ExpressionResolver:
             case sym.LinkEnd(family=family, end=end):
                 target = self.names.families[family].end_families[end]
                 return self.names.member_info(target) if target else IndexInfo()
+            case sym.Member(family=family, function=function):
+                at = function in ("at", "row")
+                return IndexInfo(family, family, row=True) if at else self.names.member_info(family)
             case sym.Constant(span=span):
                 label = self.names.labels.get(span.text)
                 return IndexInfo(label[0], label[0]) if label else IndexInfo()
@@ -401,19 +500,18 @@ class ExpressionResolver:
 
     def domain(self, expression: syntax.Expression, scope: Scope) -> sym.Domain:
         """The set an index runs over."""
+        layers = layers_domain(expression, scope, self.names, self.resolve)
+        if layers is not None:
+            return layers
         match expression:
             case syntax.Range():
                 low, high = self._all((expression.low, expression.high), scope)
                 return sym.RangeDomain(low, high)
             case syntax.Listing():
                 return sym.ListDomain(self._all(expression.items, scope))
-            case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),)) if name in self.names.families:
-                layers = self.names.families[name].declared
-                generators = layers.index.generators if layers.index else ()
-                if len(generators) == 1 and isinstance(generators[0].domain, syntax.Range):
-                    high = self.resolve(generators[0].domain.high, Scope())
-                    return sym.RangeDomain(sym.Constant(0, DIMENSIONLESS, expression.span), high)
-                raise self._fail("E106", f"`{name}` is not a chain `[l in 1..L]`", expression.span)
+            case syntax.Call(function=function, arguments=(argument,)) if function in ENDS:
+                family = self._link_class(expression) if expression.base is not None else None
+                return self.topology.links_at(expression, self.known(argument, scope), family)
             case syntax.Name(name=name):
                 if name in self.names.families:
                     return sym.FamilyDomain(name)
@@ -430,6 +528,17 @@ class ExpressionResolver:
                     expression.span,
                     help="write a range `1..n`, `{1, 2}`, or the name of a set or family",
                 )
+
+    def _link_class(self, call: syntax.Call) -> str:
+        """The links family before the dot of `uplink.out(n)`."""
+        base = call.base
+        links = [n for n, h in self.names.families.items() if h.declared.kind is syntax.FamilyKind.LINKS]
+        if isinstance(base, syntax.Name) and base.name in links:
+            return base.name
+        assert base is not None
+        near = nearest(base.span.text, links)
+        fix = f"did you mean `{near}`?" if near else f"the links are {', '.join(links)}" if links else None
+        raise self._fail("E106", f"`{base.span.text}` is not a links family", base.span, help=fix)
 
     def space(
         self,
@@ -458,13 +567,17 @@ class ExpressionResolver:
     def generator_infos(self, generator: syntax.Generator, domain: sym.Domain) -> dict[str, IndexInfo]:
         """What the indices of a generator run over."""
         names = generator.names
-        if not isinstance(domain, sym.FamilyDomain):
+        if not isinstance(domain, sym.FamilyDomain | sym.LinksAt):
             if len(names) > 1:
                 raise self._fail("E104", "a range has one index", generator.span)
-            return {names[0]: IndexInfo()}
+            if isinstance(domain, sym.LayersDomain):
+                return {names[0]: self.names.member_info(domain.family)}
+            return {names[0]: IndexInfo(cuts_of=domain.cuts_of if isinstance(domain, sym.RangeDomain) else None)}
         head = self.names.families[domain.family]
         if len(names) == 1:
             return {names[0]: self.names.member_info(domain.family)}
+        if head.declared.index is None and head.declared.source_file is not None:
+            raise Unresolved  # the set names no indices, which is reported where it is declared
         if len(names) != head.arity:
             raise self._fail(
                 "E104",

@@ -1,5 +1,6 @@
-"""What is known after verification: claims and facts side by side, and their way out as JSON or a data frame."""
+"""What is known after verification: claims and facts side by side, and their way out: text, JSON, a data frame."""
 
+import html
 import json
 import math
 from collections.abc import Mapping
@@ -7,6 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mecdsl.instance import Instance, nested
+from mecdsl.layout import (
+    common_unit,
+    headline,
+    index_text,
+    members,
+    named_values,
+    number,
+    paragraph,
+    quantity,
+    table,
+    unit_of,
+)
+from mecdsl.reformulations import reformulations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 from mecdsl.syntax import Kind
 from mecdsl.tables import FloatArray
@@ -46,8 +60,9 @@ class Result:
     """A verified (or refuted) answer.
 
     `objective`: recomputed from the text of the model, SI. `violations`: one per constraint family, then
-    "bounds" and "integrality". `gap`: relative distance between objective and bound. A value that is not
-    known is None.
+    "bounds" and "integrality". `gap`: relative distance between objective and bound. `relaxed`: every variable
+    was made continuous. `seconds`: of each stage. A value that is not known is None. `print(result)` shows
+    what the command line shows.
     """
 
     instance: Instance = field(repr=False)
@@ -65,6 +80,14 @@ class Result:
     original: Original | None = None
     choice: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    relaxed: bool = False
+
+    def __str__(self) -> str:
+        return result_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     @property
     def backend(self) -> str:
@@ -127,6 +150,7 @@ class Result:
         return {
             "model": model.name,
             "form": model.form or "base",
+            "relaxed": self.relaxed,
             "backend": self.backend,
             "label": self.solution.label,
             "choice": self.choice,
@@ -157,6 +181,7 @@ class Result:
             "multipliers": {name: [plain(v) for v in values.tolist()]
                             for name, values in self.solution.multipliers.items()},
             "original": self._original(),
+            "linearized": [found.as_dict() for found in reformulations(self.instance)],
             "iterations": len(self.solution.iterations),
             "seconds": dict(self.seconds),
             "seed": self.instance.seed,
@@ -215,3 +240,102 @@ def _whole(value: float) -> float | int | None:
 def unit_text(dimension: Dimension | None) -> str:
     """The SI unit of a dimension; `1` for a plain number."""
     return "1" if dimension is None else str(dimension)
+
+
+# As text -----------------------------------------------------------------------------------------------------
+
+
+def result_text(result: Result, every_value: bool = False) -> str:
+    """One solve: what was found, what it is worth, the residuals, the values."""
+    instance = result.instance
+    goal = instance.model.objective
+    lines = [headline(instance, result.relaxed), ""]
+    backend = result.backend + (f"  (auto: {result.choice})" if result.choice else "")
+    rows = [["backend", backend], ["status", _status_text(result)]]
+    if result.solution.label and result.solution.label not in (result.choice, ""):
+        rows.append(["method", result.solution.label])
+    if result.solution.message:
+        rows.append(["message", result.solution.message])
+    if result.objective is not None:
+        unit = instance.model.dimensions.get(goal.name)
+        rows.append(["objective", f"{goal.name} = {quantity(result.objective, _plain(unit))} ({goal.sense}d)"])
+        rows.append(["bound", _bound_text(result, _plain(unit))])
+    rows += [["fault", fault] for fault in result.faults]
+    lines.append(table(rows, indent=0))
+    if result.violations:
+        lines += ["", "residuals", table([_violation_row(v) for v in result.violations])]
+    if result.values:
+        lines += ["", "values", _values(result, every_value)]
+    if result.original is not None:
+        lines += ["", _original_text(result)]
+    if result.solution.certificate:
+        rows = [[name, number(value)] for name, value in result.solution.certificate.items()]
+        lines += ["", "certificate", table(rows)]
+    lines += ["", _seconds_text(result)]
+    return "\n".join(lines)
+
+
+def _plain(unit: Dimension | None) -> Dimension | None:
+    return None if unit is None or unit.is_dimensionless else unit
+
+
+def _status_text(result: Result) -> str:
+    """Guarantee and verification in words."""
+    if result.objective is None:
+        guarantee = result.guarantee.value
+        return result.termination.value if guarantee == "none" else guarantee
+    verdict = "verified" if result.verified else "NOT VERIFIED"
+    limits = (Termination.TIME_LIMIT, Termination.ITERATION_LIMIT, Termination.INTERRUPTED)
+    stopped = f", stopped: {result.termination.value}" if result.termination in limits else ""
+    guarantee = "" if result.guarantee.value == "none" else f"{result.guarantee.value}, "
+    return f"{guarantee}{verdict}{stopped}"
+
+
+def _bound_text(result: Result, unit: Dimension | None) -> str:
+    """The proven bound and the gap."""
+    if result.bound is None:
+        return "none"
+    return f"{quantity(result.bound, unit)}, gap {result.gap or 0.0:.2g}"
+
+
+def _violation_row(violation: Violation) -> list[str]:
+    unit = "" if violation.unit == "1" else f" {violation.unit}"
+    amount = f"{violation.amount:.3g}{unit}"
+    if violation.amount == 0:
+        return [violation.family, "0" + unit, ""]
+    state = f"at {violation.member}, {violation.relative:.1e} of its terms"
+    return [violation.family, amount, state if violation.accepted else f"VIOLATED {state}"]
+
+
+def _values(result: Result, every_value: bool) -> str:
+    rows: list[list[str]] = []
+    for name, flat in (*result.values.items(), *result.reports.items()):
+        symbol = result.instance.model.symbols[name]
+        unit = unit_of(result.instance, symbol)
+        if every_value and len(flat) > 1:
+            shown, factor = common_unit(flat, unit)
+            for row, value in enumerate((flat / factor).tolist()):
+                rows.append([result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""])
+            continue
+        rows.append([f"{name}{index_text(symbol.space)}", members(flat, unit), symbol.doc])
+    return named_values(rows)
+
+
+def _original_text(result: Result) -> str:
+    original = result.original
+    assert original is not None
+    goal, exact = result.instance.model.objective, result.instance.model.exact
+    unit = _plain(result.instance.model.dimensions.get(goal.name))
+    worth = "" if exact else f", {goal.name} = {quantity(original.objective, unit)}"
+    bound = "" if exact else "; the form holds a relaxation of products, its optimum is a bound and not a plan's value"
+    if original.kept:
+        return paragraph(f"on the model without its form: every constraint is kept{worth}{bound}")
+    broken = [v for v in original.violations if not v.accepted]
+    parts = [f"{v.family} by {v.amount:.3g}{'' if v.unit == '1' else ' ' + v.unit} at {v.member}" for v in broken]
+    return paragraph("on the model without its form: violates " + "; ".join(parts) + bound)
+
+
+def _seconds_text(result: Result) -> str:
+    """`seconds: parse 0.01, ...`."""
+    parts = [f"{name} {value:.3f}" for name, value in result.seconds.items()]
+    return paragraph("seconds  " + ", ".join(parts))

@@ -43,8 +43,9 @@ class Scaling:
     """Factors of an instance: `x = column * scaled x`, `scaled row = row * (left - right)`.
 
     `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and fixed columns; `row`:
-    float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and largest size of a nonzero coefficient (of the
-    expansion at the reference point, for rows above degree two); (1, 1) where there is none.
+    float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and
+    largest size of a nonzero coefficient (of the expansion at the reference point, for rows above degree two); (1, 1)
+    where there is none.
     """
 
     size: FloatArray
@@ -92,6 +93,17 @@ def scale(instance: Instance) -> Scaling:
         _range(terms.size[coefficients]),
         _range((scaled + row[terms.row])[coefficients]),
     )
+
+
+def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray) -> FloatArray:
+    """All columns of an instance in SI from scaled values of its free `columns`.
+
+    Integers are rounded and overshoot of a bound is cut off, since solvers have both to a tolerance.
+    """
+    x = instance.complete(np.zeros(instance.columns))
+    found = np.clip(values * scaling.column[columns], instance.lower[columns], instance.upper[columns])
+    x[columns] = np.where(instance.integral[columns], np.round(found), found)
+    return x
 
 
 def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int) -> FloatArray:

@@ -10,16 +10,21 @@ INTEGERS = "integers"
 NODE_KINDS = (syntax.FamilyKind.NODES, syntax.FamilyKind.NODE, syntax.FamilyKind.LAYERS)
 
 
+class Unresolved(Exception):
+    """The expression has a fault that is already reported."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
     """What an index ranges over: `family` if its values are members of one, `root` their label space.
 
-    `row`: the value is a row of a family with several indices.
+    `row`: the value is a row of a family with several indices. `cuts_of`: the values are cuts of these layers.
     """
 
     family: str | None = None
     root: str = INTEGERS
     row: bool = False
+    cuts_of: str | None = None
 
 
 @dataclass(slots=True)
@@ -96,8 +101,11 @@ class Names:
         head = self.families[family]
         if head.arity > 1:
             return IndexInfo(family, family, row=True)
-        root = next((info.root for info in head.indices.values()), INTEGERS)
-        return IndexInfo(family, family if head.labels else root)
+        inner = next(iter(head.indices.values()), IndexInfo())
+        if inner.row:  # a subset of links: its members are links
+            return inner
+        root = inner.root
+        return IndexInfo(family, family if head.labels else root, cuts_of=inner.cuts_of)
 
 
 @dataclass(frozen=True, slots=True)

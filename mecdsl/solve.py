@@ -1,14 +1,14 @@
 """Choose a backend, run it, verify what it says."""
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from mecdsl import backend as interface
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
+from mecdsl.backends.constant_rows import crossed_bounds
 from mecdsl.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instance import Instance
@@ -16,6 +16,8 @@ from mecdsl.problem import Problem, analyse
 from mecdsl.result import Result
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 from mecdsl.verify import verify
+
+MOST_THREADS = 256  # a solver told to start a million ends the process
 
 # For each class the general backends in the order `auto` tries them, with the reason.
 PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
@@ -59,9 +61,10 @@ PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
 def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
 
-    Raises `ModelError` (E501, E502, E503) before solving if the backend cannot do it.
+    Raises `ModelError` (E501, E502, E503, E505) before solving if the backend cannot do it.
     """
     choice = ""
+    check_options(options)
     request = Request(instance, problem, options)
     if backend == "auto":
         chosen, choice = choose(request)
@@ -73,7 +76,7 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
     solved = time.perf_counter()
     result = verify(instance, solution, options.gap)
     seconds = {
-        **{name: value for name, value in solution.seconds.items() if name != "solve"},
+        "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
@@ -83,6 +86,22 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
 def _run(chosen: Backend, request: Request) -> Solution:
     with interface.interruptible() as should_stop:
         return chosen.solve(replace(request, should_stop=should_stop))
+
+
+def check_options(options: SolveOptions) -> None:
+    """Raise `ModelError` E505 for options no backend can follow."""
+    threads, limit = options.threads, options.time_limit
+    faults = []
+    if not 0 <= options.gap < 1:
+        faults.append(f"the gap is {options.gap:g}, expected a number from 0 to below 1, such as 0.01 for 1 %")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        faults.append(f"the number of threads is {threads}, expected 1 to {MOST_THREADS}")
+    if limit is not None and not 0 <= limit < math.inf:
+        faults.append(f"the time limit is {limit:g} s, expected a finite time of 0 s or more")
+    if options.via not in ("arrays", "pyomo"):
+        faults.append(f"`via` is `{options.via}`, expected `arrays` or `pyomo`")
+    if faults:
+        raise ModelError([Diagnostic("E505", fault) for fault in faults])
 
 
 def find(name: str) -> Backend:
@@ -101,6 +120,9 @@ def require(chosen: Backend, request: Request) -> None:
         raise ModelError([Diagnostic("E503", f"`{chosen.name}` is not available: {there.reason}")])
     acceptance = chosen.accepts(request)
     if acceptance.accepted:
+        if not _follows(chosen, request):
+            message = f"`{chosen.name}` takes arrays only: no model is handed to it through Pyomo"
+            raise ModelError([Diagnostic("E505", message, help="leave out `--via pyomo`")])
         return
     culprit = request.problem.culprit
     labels: tuple[Label, ...] = ()
@@ -116,12 +138,17 @@ def takes(name: str, instance: Instance) -> bool:
     return find(name).accepts(Request(instance, analyse(instance), SolveOptions())).accepted
 
 
+def _follows(candidate: Backend, request: Request) -> bool:
+    """Whether a backend is fed the way that was asked for."""
+    return request.options.via == "arrays" or candidate.capabilities.pyomo
+
+
 def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
     """Available backends that take the problem, hand-derived ones first."""
     for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
         candidate = table.load(name)
         acceptance = candidate.accepts(request)
-        if acceptance.accepted and candidate.availability().available:
+        if acceptance.accepted and _follows(candidate, request) and candidate.availability().available:
             yield name, acceptance
 
 
@@ -130,11 +157,12 @@ def choose(request: Request) -> tuple[Backend, str]:
     kind = request.problem.problem_class
     for name in table.names():
         candidate = table.load(name)
-        if candidate.capabilities.exact and candidate.accepts(request).accepted:
+        if candidate.capabilities.exact and _follows(candidate, request) and candidate.accepts(request).accepted:
             return candidate, f"{candidate.capabilities.title}: exact for this model"
     for name, reason in PREFERENCE[kind]:
         candidate = table.load(name)
-        if candidate.accepts(request).accepted and candidate.availability().available:
+        accepted = candidate.accepts(request).accepted and _follows(candidate, request)
+        if accepted and candidate.availability().available:
             return candidate, f"{kind.phrase}: {reason}"
     reasons = [table.load(name).accepts(request).reason for name, _ in PREFERENCE[kind]]
     raise ModelError([Diagnostic("E502", f"no backend solves this {kind.value}", note="; ".join(reasons))])
@@ -142,12 +170,5 @@ def choose(request: Request) -> tuple[Backend, str]:
 
 def _contradiction(name: str, instance: Instance) -> Solution | None:
     """Bounds that leave a variable no value make the model infeasible before any solver."""
-    lower = np.where(instance.integral, np.ceil(instance.lower - 1e-9), instance.lower)
-    upper = np.where(instance.integral, np.floor(instance.upper + 1e-9), instance.upper)
-    crossed = np.flatnonzero((lower > upper) & instance.free)
-    if not len(crossed):
-        return None
-    column = int(crossed[0])
-    low, high = instance.lower[column], instance.upper[column]
-    message = f"`{instance.column_name(column)}` has no value between its bounds {low:.6g} and {high:.6g}"
-    return Solution(name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)
+    message = crossed_bounds(instance)
+    return Solution(name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message) if message else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mecdsl.diagnostics import Diagnostic, Span
+from mecdsl.layer_file import LayerFile
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.units import Dimension, Unit
 
@@ -56,6 +57,20 @@ class LinkEnd:
     family: str
     end: int
     link: "Expression"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A member found in the table of a family, by its label or row.
+
+    `first`, `last`: of the family; `prev`, `next`: beside the member in `arguments`; `at`: the row of the member with
+    these indices; `row`: the same, -1 where there is none.
+    """
+
+    family: str
+    function: str
+    arguments: tuple["Expression", ...]
     span: Span
 
 
@@ -115,15 +130,30 @@ class Aggregate:
     span: Span
 
 
-Expression = Constant | IndexValue | Lookup | LinkEnd | Operation | Choice | Function | Draw | Membership | Aggregate
+Expression = (
+    Constant
+    | IndexValue
+    | Lookup
+    | LinkEnd
+    | Member
+    | Operation
+    | Choice
+    | Function
+    | Draw
+    | Membership
+    | Aggregate
+)
 
 # Sets ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RangeDomain:
+    """Both ends included; `cuts_of` names the layers whose cuts the numbers are."""
+
     low: Expression
     high: Expression
+    cuts_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,13 +164,40 @@ class FamilyDomain:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LinksAt:
+    """The links of a family whose end (0 from, 1 to) is a node."""
+
+    family: str
+    end: int
+    node: Expression
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ListDomain:
     """Integers written one by one."""
 
     items: tuple[Expression, ...]
 
 
-Domain = RangeDomain | FamilyDomain | ListDomain
+class LayerGroup(Enum):
+    """Layers that belong to a cut or to a layer of their network."""
+
+    CUT = "the layers in cut c"
+    CROSSING = "those in cut c that a layer outside of it reads"
+    BEFORE = "those that layer j reads"
+    AFTER = "those that read layer j"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayersDomain:
+    """Layers of a family: a group of the cut or layer `of`."""
+
+    family: str
+    group: LayerGroup
+    of: Expression
+
+
+Domain = RangeDomain | FamilyDomain | LinksAt | ListDomain | LayersDomain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +222,11 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A set, node, nodes, layers or links family; `labels` are the names of a set of names."""
+    """A set, node, nodes, layers or links family; `labels` are the names of a set of names.
+
+    `listed`: the members of a set written one by one as tuples; each lies in the space. `layer_file`: the attributes
+    and the graph of layers that come from a file.
+    """
 
     name: str
     kind: FamilyKind
@@ -176,6 +237,8 @@ class Family:
     source_file: str | None
     doc: str
     span: Span
+    listed: tuple[tuple[Expression, ...], ...] | None = None
+    layer_file: LayerFile | None = None
 
     @property
     def arity(self) -> int:
@@ -285,6 +348,35 @@ class FormInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounded:
+    """A variable in a product and its limits there, over the space of the product."""
+
+    symbol: str
+    lower: Expression
+    upper: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Linearized:
+    """What became of a product: `variable` stands for it, `rows` are the constraints that came with it.
+
+    `value`: the product over `space`. `exact`: the rows leave no other value than that. `places`: what it was replaced in. A binary times itself
+    is the binary and has neither rows nor factors.
+    """
+
+    product: str
+    variable: str
+    value: Expression
+    exact: bool
+    method: str
+    space: Space
+    factors: tuple[Bounded, ...]
+    rows: tuple[str, ...]
+    places: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A checked model, possibly in one of its forms."""
 
@@ -303,6 +395,12 @@ class Model:
     dimensions: Mapping[str, Dimension | None]
     span: Span
     warnings: tuple[Diagnostic, ...] = field(default=())
+    linearized: tuple[Linearized, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the products of this form that became variables can take no other value."""
+        return all(fact.exact for fact in self.linearized)
 
     def of_kind(self, kind: Kind) -> Iterator[Symbol]:
         """The symbols of one kind in the order of the text."""
@@ -318,6 +416,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return indices
         case LinkEnd(link=link):
             return (link,)
+        case Member(arguments=arguments):
+            return arguments
         case Operation(operands=operands):
             return operands
         case Choice():
@@ -339,8 +439,12 @@ def domain_parts(domain: Domain) -> tuple[Expression, ...]:
             return (domain.low, domain.high)
         case FamilyDomain():
             return ()
+        case LinksAt(node=node):
+            return (node,)
         case ListDomain():
             return domain.items
+        case LayersDomain():
+            return (domain.of,)
         case _:
             raise TypeError(f"unknown domain {type(domain).__name__}")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mecdsl.diagnostics import Span
+from mecdsl.layer_file import LayerFile
 
 # Expressions ---------------------------------------------------------------------------------------------------
 
@@ -80,10 +81,13 @@ class IfElse:
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """`function(arguments)`, or `base.function(argument)`."""
+
     function: str
     arguments: tuple["Expression", ...]
     span: Span
     name_span: Span
+    base: "Expression | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,14 @@ class Listing:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """`(a, b)`: a member of a set of tuples."""
+
+    items: tuple["Expression", ...]
+    span: Span
+
+
 Expression = (
     Quantity
     | Text
@@ -137,6 +149,7 @@ Expression = (
     | Aggregate
     | Range
     | Listing
+    | Tuple
 )
 
 # Declarations --------------------------------------------------------------------------------------------------
@@ -207,7 +220,10 @@ class FamilyKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """set, node, nodes, layers or links. `members` is the right-hand side of `set S = ...`."""
+    """set, node, nodes, layers or links. `members` is the right-hand side of `set S = ...`.
+
+    `layer_file`: what the file of `layers net from "net.csv"` says.
+    """
 
     kind: FamilyKind
     name: str
@@ -221,6 +237,7 @@ class Family:
     span: Span
     name_span: Span
     ordered: bool = False
+    layer_file: LayerFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +308,14 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Linearize:
+    """`linearize x*y`, two targets, or `linearize all`, one called `all`."""
+
+    targets: tuple[Target, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Add:
     """`add` or `replace` of a declaration; a member has its qualified name (`add var learner.used`)."""
 
@@ -304,7 +329,7 @@ class Form:
     name: str
     doc: str
     parents: tuple[Name, ...]
-    changes: tuple["Relax | Fix | SetValue | Drop | Add", ...]
+    changes: tuple["Relax | Fix | SetValue | Drop | Add | Linearize", ...]
     span: Span
     name_span: Span
 

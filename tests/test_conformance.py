@@ -1,5 +1,6 @@
 """Every conformance case on every general backend that accepts it, from arrays and through Pyomo."""
 
+import numpy as np
 import pytest
 
 import mecdsl
@@ -31,7 +32,14 @@ def test_case(case: Case, backend: str, via: str) -> None:
             model.solve(backend, case.form, via=via)
         assert caught.value.diagnostics[0].code in ("E502", "E504")
         return
-    result = model.solve(backend, case.form, via=via, time_limit=60.0)
+    try:
+        result = model.solve(backend, case.form, via=via, time_limit=60.0)
+    except mecdsl.ModelError as error:
+        # only Pyomo has no way to write a nonsmooth function
+        assert via == "pyomo"
+        assert "nonsmooth" in case.tags
+        assert error.diagnostics[0].code in ("E502", "E504")
+        return
     if case.outcome == INFEASIBLE:
         judge_infeasible(result)
     elif case.outcome == UNBOUNDED:
@@ -61,8 +69,8 @@ def judge_optimal(case: Case, result: Result) -> None:
     if result.guarantee is Guarantee.GLOBAL or is_convex(case):
         assert result.objective == pytest.approx(case.objective, rel=1e-6, abs=scale)
         for name, expected in (case.values or {}).items():
-            found = result[name]
-            assert found == pytest.approx(expected, rel=2e-3, abs=1e-3 * magnitude(expected))
+            found = np.ravel(result[name])
+            assert found == pytest.approx(np.ravel(expected), rel=2e-3, abs=1e-3 * magnitude(expected))
     elif result.instance.maximize:
         assert result.objective <= case.objective + scale
     else:
@@ -71,7 +79,7 @@ def judge_optimal(case: Case, result: Result) -> None:
 
 def magnitude(expected: object) -> float:
     values = expected if isinstance(expected, tuple) else (expected,)
-    return max([abs(float(v)) for v in values] or [1.0]) or 1e-3
+    return max([abs(float(v)) for v in values] or [1.0]) or 1.0
 
 
 def test_every_class_is_covered() -> None:

@@ -1,17 +1,19 @@
 """The exact method of cooperative computing against enumeration of all places and depths.
 
-The oracle prices every subset of tasks at every server, with every choice of depths, and combines the servers by dynamic
-programming over subsets. A server's cost is (sum sqrt A)^2 + (sum sqrt B)^2 + (sum sqrt C)^2 by Cauchy-Schwarz where the
-shares that attain it keep C9 and C10; else SciPy solves the convex problem in the logarithms of the shares.
+The oracle prices every subset of tasks at every server, with every choice of depths, and combines the servers
+by dynamic programming over subsets. A server's cost is (sum sqrt A)^2 + (sum sqrt B)^2 + (sum sqrt C)^2 by
+Cauchy-Schwarz where the shares that attain it keep C9 and C10; else SciPy solves the convex problem in the
+logarithms of the shares.
 """
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy import optimize
 
-from mecdsl.backends.cooperative import LOCAL, Layers, Limits, Plan, System, evaluate
+from mecdsl.backends.cooperative import LOCAL, Layers, Limits, Plan, Reals, System, evaluate
 from mecdsl.backends.cooperative_depths import uniform_is_optimal
 from mecdsl.backends.cooperative_exact import exact
 from mecdsl.backends.cooperative_search import local_search
@@ -54,7 +56,7 @@ def small_system(
     )
 
 
-def primal(times: np.ndarray, limit: np.ndarray, floor: np.ndarray) -> float:
+def primal(times: Reals, limit: Reals, floor: Reals) -> float:
     """Least sum of latencies of tasks with unshared times [P, 3] at one server, in s; infinite where infeasible."""
     if floor.sum() > 1.0:
         return np.inf
@@ -68,7 +70,7 @@ def primal(times: np.ndarray, limit: np.ndarray, floor: np.ndarray) -> float:
     return in_logarithms(times, limit, floor, count)
 
 
-def in_logarithms(times: np.ndarray, limit: np.ndarray, floor: np.ndarray, count: int) -> float:
+def in_logarithms(times: Reals, limit: Reals, floor: Reals, count: int) -> float:
     """The convex problem in the logarithms of the shares: first the least factor on the limits, then the cost."""
     bounds = [(np.log(max(f, 1e-6)) if j == 0 else np.log(1e-6), 0.0) for f in floor for j in range(3)]
     budget = {
@@ -80,14 +82,17 @@ def in_logarithms(times: np.ndarray, limit: np.ndarray, floor: np.ndarray, count
     }
     rows = np.repeat(np.eye(count), 3, axis=1)
 
-    def latency(z: np.ndarray) -> np.ndarray:
-        return (times * np.exp(-z[: 3 * count].reshape(count, 3))).sum(axis=1)
+    def latency(z: Reals) -> Reals:
+        found: Reals = (times * np.exp(-z[: 3 * count].reshape(count, 3))).sum(axis=1)
+        return found
 
-    def slope(z: np.ndarray) -> np.ndarray:
-        return -rows * (times.ravel() * np.exp(-z[: 3 * count]))
+    def slope(z: Reals) -> Reals:
+        found: Reals = -rows * (times.ravel() * np.exp(-z[: 3 * count]))
+        return found
 
     start = np.full((count, 3), -np.log(count))
     start[:, 0] = np.log(floor + (1.0 - floor.sum()) / count)
+    minimise: Any = optimize.minimize  # its stubs know no mixture of bounds and constraint rows
     options = {"maxiter": 400, "ftol": 1e-13}
     point = start.ravel()
     if np.isfinite(limit).all():
@@ -98,7 +103,7 @@ def in_logarithms(times: np.ndarray, limit: np.ndarray, floor: np.ndarray, count
         }
         begin = np.append(point, (latency(point) / limit).max() * 1.01)
         unit = np.append(np.zeros(3 * count), 1.0)
-        least = minimize(
+        least = minimise(
             lambda z: z[-1], begin, jac=lambda z: unit, bounds=[*bounds, (0.0, None)], constraints=[budget, ratio],
             method="SLSQP", options=options,
         )  # fmt: skip
@@ -108,10 +113,8 @@ def in_logarithms(times: np.ndarray, limit: np.ndarray, floor: np.ndarray, count
         point = least.x[:-1]
     constraints = [budget]
     if np.isfinite(limit).all():
-        constraints.append(
-            {"type": "ineq", "fun": lambda z: limit - latency(z), "jac": lambda z: -slope(z)}
-        )
-    best = minimize(
+        constraints.append({"type": "ineq", "fun": lambda z: limit - latency(z), "jac": lambda z: -slope(z)})
+    best = minimise(
         lambda z: latency(z).sum(), point, jac=lambda z: slope(z).sum(axis=0), bounds=bounds, constraints=constraints,
         method="SLSQP", options=options,
     )  # fmt: skip
@@ -119,7 +122,7 @@ def in_logarithms(times: np.ndarray, limit: np.ndarray, floor: np.ndarray, count
     return float(best.fun)
 
 
-def server_costs(system: System, n: int, limits: Limits, depths: list[int]) -> np.ndarray:
+def server_costs(system: System, n: int, limits: Limits, depths: list[int]) -> Reals:
     """Least cost of server n for every subset of tasks (bit m: task m), over all choices of depths."""
     tasks = system.shape[0]
     costs = np.full(2**tasks, np.inf)
@@ -199,6 +202,7 @@ def agree(system: System, limits: Limits, layers: Layers = Layers.FREE) -> Plan:
     assert found.termination is Termination.OPTIMAL, found.message
     assert found.objective == pytest.approx(expected, rel=2e-6)
     assert found.bound is not None
+    assert found.objective is not None
     assert found.bound <= expected * (1 + 1e-9)
     assert found.objective - found.bound <= 1e-6 * found.objective
     check_point(system, found, limits)
@@ -222,9 +226,7 @@ def test_every_size_agrees_with_enumeration_without_limits(tasks: int, servers: 
 
 @pytest.mark.parametrize(("tasks", "servers", "layers"), [(1, 1, 1), (5, 1, 1), (5, 2, 1), (3, 3, 2), (3, 2, 3)])
 @pytest.mark.parametrize("patience", [0.6, 1.0, 1.6])
-def test_tight_latency_limits_agree_with_enumeration(
-    tasks: int, servers: int, layers: int, patience: float
-) -> None:
+def test_tight_latency_limits_agree_with_enumeration(tasks: int, servers: int, layers: int, patience: float) -> None:
     for seed in range(3):
         agree(small_system(200 + seed, tasks, servers, layers, patience), Limits(rate=False))
 

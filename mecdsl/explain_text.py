@@ -1,0 +1,48 @@
+"""`mecdsl check --explain`: what became of every product, whether that is exact, and what it costs."""
+
+from mecdsl.diagnostics import count
+from mecdsl.instance import Instance
+from mecdsl.layout import index_text, paragraph, quantity, table, unit_of
+from mecdsl.reformulations import LimitRange, Reformulation, reformulations
+
+
+def explanation_text(instance: Instance) -> str:
+    """The reformulations of an instance as tables of at most 80 columns."""
+    found = reformulations(instance)
+    if not found:
+        return "products  none is reformulated in this form"
+    lines = ["products", table([_row(instance, one) for one in found], ("", "became", "which is", "because"))]
+    made = [one for one in found if one.ranges]
+    if made:
+        lines += ["", "limits in their rows"]
+        lines.append(table([_limit_row(instance, one, limits) for one in made for limits in one.ranges]))
+    columns, rows = (sum(getattr(one, name) for one in found) for name in ("columns", "rows"))
+    before = f"{count(instance.columns - columns, 'variable')} and {count(instance.rows - rows, 'row')}"
+    after = f"{count(instance.columns, 'variable')} and {count(instance.rows, 'row')}"
+    lines += ["", f"size   before {before}, after {after}"]
+    if not instance.model.exact:
+        lines.append(paragraph("worth  a relaxation: its optimum is a bound for the model, not a plan"))
+    else:
+        lines.append("worth  exact: the same plans as before, and the same optimum")
+    return "\n".join(lines)
+
+
+def _row(instance: Instance, one: Reformulation) -> list[str]:
+    fact = one.fact
+    space = instance.model.symbols[fact.variable].space
+    verdict = "exact" if fact.exact else "a relaxation"
+    because = f"{fact.method}; in {', '.join(fact.places)}"
+    if one.rows:
+        because += f"; {count(one.columns, 'variable')}, {count(one.rows, 'row')}"
+    return [fact.product, fact.variable + index_text(space), verdict, because]
+
+
+def _limit_row(instance: Instance, one: Reformulation, limits: LimitRange) -> list[str]:
+    unit = unit_of(instance, instance.model.symbols[limits.symbol])
+
+    def extent(values: tuple[float, float]) -> str:
+        low, high = values
+        shown = quantity(low, unit)
+        return shown if low == high else f"{shown} .. {quantity(high, unit)}"
+
+    return [one.fact.variable, limits.symbol, f"from {extent(limits.lower)}", f"to {extent(limits.upper)}"]
