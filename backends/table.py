@@ -20,6 +20,14 @@ BUILT_IN: Mapping[str, str] = {
     "mel-polynomial": "mecdsl.backends.mel_backends:MelPolynomial",
     "mel-round": "mecdsl.backends.mel_backends:MelRound",
     "mel-equal": "mecdsl.backends.mel_backends:MelEqual",
+    "cooperative-exact": "mecdsl.backends.cooperative_backends:CooperativeExact",
+    "cooperative-pa": "mecdsl.backends.cooperative_backends:CooperativePa",
+    "cooperative-rlt0": "mecdsl.backends.cooperative_backends:CooperativeRlt0",
+    "cooperative-equal": "mecdsl.backends.cooperative_backends:CooperativeEqual",
+    "cooperative-nearest": "mecdsl.backends.cooperative_backends:CooperativeNearest",
+    "cooperative-local-search": "mecdsl.backends.cooperative_backends:CooperativeLocalSearch",
+    "cooperative-ihra-surrogate": "mecdsl.backends.cooperative_backends:CooperativeIhraSurrogate",
+    "cooperative-eejs-surrogate": "mecdsl.backends.cooperative_backends:CooperativeEejsSurrogate",
 }
 
 

@@ -51,7 +51,7 @@ class LineEnds:
                 depth += 1
             elif token.type in ("RPAR", "RSQB"):
                 depth = max(0, depth - 1)
-            last = str(token) if token.type not in ("STRING", "QUANTITY") else ""
+            last = str(token) if token.type not in ("STRING", "QUANTITY", "NAME") else ""  # `l.from` is a name
             yield token
 
 

@@ -90,6 +90,38 @@ def with_products(world: World, x: FloatArray) -> FloatArray:
     return result
 
 
+def onto_products(instance: Instance, x: FloatArray, allowed: FloatArray) -> FloatArray:
+    """The point with new variables where their rows want them, as far as that moves them by less than allowed.
+
+    Where the rows leave one value it is the product, else the nearest within the envelope. Without this a product of
+    1e-12 beside factors that are 0 would break a row all of whose terms are 0. `x`, `allowed`: float64[columns].
+    """
+    result = x.copy()
+    for fact in instance.model.linearized:
+        if not fact.rows:
+            continue
+        table = instance.world.symbols[fact.variable].table
+        columns = instance.variable(fact.variable).columns
+        evaluator = instance.evaluator(Floats(result))
+        wanted = np.asarray(evaluator.family(fact.value, table), dtype=np.float64)
+        if not fact.exact:
+            wanted = np.clip(result[columns], *_envelope(evaluator, fact, wanted))
+        small = np.abs(wanted - result[columns]) <= allowed[columns]
+        result[columns] = np.where(small, wanted, result[columns])
+    return result
+
+
+def _envelope(evaluator: Evaluator, fact: sym.Linearized, product: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The smallest and largest value the rows of McCormick allow; the true product lies between them."""
+    table = evaluator.world.symbols[fact.variable].table
+    assert isinstance(fact.value, sym.Operation)
+    x, y = (np.asarray(evaluator.family(factor, table), dtype=np.float64) for factor in fact.value.operands)
+    (_, low, high), (_, least, most) = _limits(evaluator, fact)
+    above = np.minimum(least * x + high * y - high * least, most * x + low * y - low * most)
+    below = np.maximum(least * x + low * y - low * least, most * x + high * y - high * most)
+    return np.minimum(below, product), np.maximum(above, product)
+
+
 def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
     """Faults of products whose factors have limits that are not finite with these data."""
     found: list[Diagnostic] = []

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
+from mecdsl.diagnostics import Label
 from mecdsl.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
 from mecdsl.scope import IndexInfo, Names, Scope, Unresolved
 from mecdsl.units import DIMENSIONLESS
@@ -66,10 +67,27 @@ def _cuts(name: str, expression: syntax.Expression, names: Names, resolve: Resol
             names.collector.error("E310", message, declared.layer_file.span, help=fix)
             last = 0  # so that no further fault follows from this one
         return sym.RangeDomain(zero, sym.Constant(last, DIMENSIONLESS, expression.span), name)
-    generators = declared.index.generators if declared.index else ()
-    if len(generators) == 1 and isinstance(generators[0].domain, syntax.Range):
-        return sym.RangeDomain(zero, resolve(generators[0].domain.high, Scope()), name)
-    raise _fail(names, "E106", f"`{name}` is not a chain `[l in 1..L]`", expression, None)
+    return sym.RangeDomain(zero, resolve(_chain_end(name, expression, names), Scope()), name)
+
+
+def _chain_end(name: str, expression: syntax.Expression, names: Names) -> syntax.Expression:
+    """The L of a chain `[l in 1..L]`."""
+    match names.families[name].declared.index:
+        case syntax.IndexList(
+            generators=(syntax.Generator(domain=syntax.Range(low=syntax.Quantity(value="1"), high=high)),),
+            condition=None,
+        ):
+            return high
+        case index:
+            fix = "number the layers from 1 with one index, or take them from a file"
+            names.collector.error(
+                "E106",
+                f"`{name}` is not a chain `[l in 1..L]`",
+                index.span if index else names.families[name].declared.name_span,
+                labels=(Label(expression.span, "asked for here"),),
+                help=fix,
+            )
+            raise Unresolved
 
 
 def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> sym.LayersDomain:
@@ -88,6 +106,7 @@ def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> s
         fix = f"let an index run over the {what}: `{example}`"
         message = f"`{argument.span.text}` is no index over {what}"
         raise _fail(names, "E106", message, argument, fix)
+    _chain_end(family, call, names)  # layers of a file are numbered so as well
     return sym.LayersDomain(family, group, value)
 
 

@@ -15,6 +15,7 @@ from mecdsl import symbolic as sym
 from mecdsl.dimensions import find_dimension
 from mecdsl.instance import ConstraintFamily, Instance, difference
 from mecdsl.magnitude import Magnitudes, size_of, value_of
+from mecdsl.reformulations import onto_products
 from mecdsl.result import Original, Result, Violation, unit_text
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.syntax import Kind
@@ -83,7 +84,8 @@ def polish(instance: Instance, values: FloatArray) -> FloatArray:
     x = np.where(near, rounded, x)
     inside = np.clip(x, instance.lower, np.maximum(instance.lower, instance.upper))
     small = np.abs(x - inside) <= TOLERANCE * _column_scale(instance, x)
-    return np.where(instance.free & small, inside, x)
+    x = np.where(instance.free & small, inside, x)
+    return onto_products(instance, x, TOLERANCE * _column_scale(instance, x))
 
 
 def _column_scale(instance: Instance, x: FloatArray) -> FloatArray:

@@ -86,7 +86,6 @@ def test_every_product_is_gone() -> None:
     assert not [d for d in model.check() if d.severity is Severity.ERROR]
     assert analyse(model.instance()).problem_class.value == "MINLP"  # k.used^3
     assert analyse(model.instance("every")).problem_class.value == "MILP"
-    assert "Q" in analyse(model.instance("speeds")).problem_class.value or model.instance("speeds").model.linearized
 
 
 def test_what_is_exact_and_what_is_not() -> None:
@@ -181,11 +180,10 @@ def points(instance: Instance) -> Iterator[FloatArray]:
 
 
 def best(instance: Instance) -> float:
-    """The smallest objective over all whole points that keep every row; inf if none does."""
-    return min(
-        (instance.objective(x) for x in points(instance) if all(v.accepted for v in find_violations(instance, x))),
-        default=math.inf,
-    )
+    """The smallest objective over all whole points that keep every row `left <= right`; inf if none does."""
+    assert all(family.relation == "<=" for family in instance.constraints)
+    kept = (x for x in points(instance) if all((d <= 0).all() for d in instance.differences(x).values()))
+    return min((instance.objective(x) for x in kept), default=math.inf)
 
 
 numbers = st.integers(-4, 4)
@@ -196,13 +194,12 @@ def bilinear_models(draw: st.DrawFn) -> str:
     """Two binaries and two bounded integers, every product with a random weight, in objective and rows."""
     lows = draw(st.lists(st.integers(-2, 1), min_size=2, max_size=2))
     highs = [low + draw(st.integers(0, 2)) for low in lows]
-    lines = ["var x[i in 1..2] : binary"]
-    lines.append(f"var y[i in 1..2] : integer in if i == 1 then {lows[0]} else {lows[1]}.."
-                 f"if i == 1 then {highs[0]} else {highs[1]}")  # fmt: skip
-    lines[1] = (
-        f"param low[i in 1..2] : 1 = [{lows[0]}, {lows[1]}]\nparam high[i in 1..2] : 1 = [{highs[0]}, {highs[1]}]\n"
-        "var y[i in 1..2] : integer >= low[i] <= high[i]"
-    )
+    lines = [
+        "var x[i in 1..2] : binary",
+        f"param low[i in 1..2] : 1 = [{lows[0]}, {lows[1]}]",
+        f"param high[i in 1..2] : 1 = [{highs[0]}, {highs[1]}]",
+        "var y[i in 1..2] : integer >= low[i] <= high[i]",
+    ]
 
     def polynomial() -> str:
         terms = [f"({draw(numbers)})*x[{i}]*y[{j}]" for i in (1, 2) for j in (1, 2)]
@@ -216,7 +213,7 @@ def bilinear_models(draw: st.DrawFn) -> str:
     return "\n".join([*lines, "form some: linearize x*y, x*x", "form every: linearize all"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bilinear_models())
 def test_relaxations_bound_the_optimum_of_random_models(text: str) -> None:
     model = loads(text)
@@ -226,16 +223,14 @@ def test_relaxations_bound_the_optimum_of_random_models(text: str) -> None:
     if result.objective is None:
         assert optimum == math.inf  # a relaxation without a point proves that there is none
     else:
-        assert result.objective <= optimum + 1e-6 * max(1.0, abs(optimum)) if optimum < math.inf else True
+        assert optimum == math.inf or result.objective <= optimum + 1e-6 * max(1.0, abs(optimum))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bilinear_models())
 def test_exact_products_keep_the_optimum_of_random_models(text: str) -> None:
-    kept = [line for line in text.split("\n")]
-    linear = "\n".join(line.replace("*y[1]*y[2]", "*y[1]").replace("(x[1] - y[2])^2", "(x[1]*(x[2] - y[2]))")
-                       for line in kept)  # fmt: skip
-    model = loads(linear)
+    # without the products of two integers every product has a binary in it
+    model = loads(text.replace("*y[1]*y[2]", "*y[1]").replace("(x[1] - y[2])^2", "(x[1]*(x[2] - y[2]))"))
     assert model.instance("some").model.exact
     optimum = best(model.instance())
     result = model.solve("highs", "some")
