@@ -278,8 +278,11 @@ class _Lowering:
         for part in (above, below):
             if not isinstance(part, VarExpr):
                 low, high = _range(part)
-                bounds = {"lb": low if math.isfinite(low) else None, "ub": high if math.isfinite(high) else None}
-                named = self.model.addVar(name=f"part{self.model.getNVars()}", **bounds)
+                named = self.model.addVar(
+                    name=f"part{self.model.getNVars()}",
+                    lb=low if math.isfinite(low) else None,
+                    ub=high if math.isfinite(high) else None,
+                )
                 self._add(part - VarExpr(named), "==", 0.0)
                 part = VarExpr(named)
             atoms.append(part.children[0])

@@ -13,6 +13,7 @@ from mecdsl.layer_families import read_layer_files
 from mecdsl.linearize import linearize
 from mecdsl.order import definition_order, warn_unused
 from mecdsl.resolve import resolve
+from mecdsl.switch_rows import switch_rows
 from mecdsl.syntax import Kind
 from mecdsl.units import Dimension
 
@@ -55,9 +56,11 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     if not form:  # a form may well leave a parameter or a definition unused
         forms = (s.span.text for s in document.statements if isinstance(s, syntax.Form))
         warn_unused(model, collector, frozenset(re.findall(r"\w+", " ".join(forms))))
-    if formed.linearizations:
-        model = linearize(model, order, formed.linearizations, shapes, collector)
-        collector.raise_errors()
+    changed = linearize(model, order, formed.linearizations, shapes, collector)
+    changed = switch_rows(changed, collector)
+    collector.raise_errors()
+    if changed is not model:
+        model = changed
         order, dimensions, shapes = _again(model)
     model = replace(model, dimensions=dimensions, warnings=collector.warnings)
     return CheckedModel(model, order, shapes)
@@ -146,4 +149,6 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
         space(constraint.space)
         inside(constraint.left)
         inside(constraint.right)
+        if constraint.switch is not None:
+            inside(constraint.switch.variable)
     inside(model.objective.value)

@@ -209,7 +209,7 @@ def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instan
 
 def _problem_dict(instance: "Instance") -> dict[str, Any]:
     from mecdsl.problem import analyse
-    from mecdsl.reformulations import reformulations
+    from mecdsl.reformulations import big_ms, reformulations
 
     problem = analyse(instance)
     return {
@@ -220,6 +220,7 @@ def _problem_dict(instance: "Instance") -> dict[str, Any]:
         "fixed_variables": problem.fixed_columns,
         "rows": problem.rows,
         "linearized": [found.as_dict() for found in reformulations(instance)],
+        "switched": [found.as_dict() for found in big_ms(instance)],
         "families": [
             {
                 "name": report.name,

@@ -45,7 +45,7 @@ def explain(code: str) -> str | None:
     entry = catalogue().get(code.strip().upper())
     if entry is None:
         return None
-    parts = [f"{entry.code}: {entry.title}", textwrap.fill(" ".join(entry.text.split()), 100)]
+    parts = [f"{entry.code}: {entry.title}", textwrap.fill(" ".join(entry.text.split()), 80)]
     examples = (
         ("faulty", entry.faulty),
         ("with data", entry.faulty_data),

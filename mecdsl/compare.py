@@ -8,7 +8,7 @@ from mecdsl import syntax
 from mecdsl.api import LoadedModel
 from mecdsl.diagnostics import ModelError
 from mecdsl.result import Result, plain
-from mecdsl.solution import Guarantee, SolveOptions
+from mecdsl.solution import Guarantee, SolveOptions, Termination
 from mecdsl.solve import check_options
 
 # Points are verified and bounds proven to 1e-6 each; beyond ten times that a proof is wrong.
@@ -88,14 +88,17 @@ def compare(
     """Run every backend on every form.
 
     A backend that only solves a relaxation the model declares is run on that, and its answer counts as a bound.
-    `started` is called before each run. Raises `ModelError` for faults of the model itself, unknown backends and
-    options that no backend can follow.
+    `started` is called before each run; an interrupted run is the last. Raises `ModelError` for faults of the model
+    itself, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
     entries: list[Entry] = []
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
+            if any(entry.result and entry.result.termination is Termination.INTERRUPTED for entry in entries):
+                entries.append(Entry(backend, form, form, None, "interrupted before", False))
+                continue
             started(backend, form)
             entries.append(_entry(model, backend, form, relax, options))
     by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}

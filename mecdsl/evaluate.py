@@ -519,7 +519,7 @@ class Evaluator:
 
 def _is_plain(value: Value) -> bool:
     if isinstance(value, np.ndarray):
-        return value.dtype != object
+        return bool(value.dtype != object)
     return isinstance(value, float | int | np.generic)
 
 

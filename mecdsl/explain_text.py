@@ -3,11 +3,31 @@
 from mecdsl.diagnostics import count
 from mecdsl.instance import Instance
 from mecdsl.layout import index_text, paragraph, quantity, table, unit_of
-from mecdsl.reformulations import LimitRange, Reformulation, reformulations
+from mecdsl.reformulations import LimitRange, Reformulation, big_ms, reformulations
 
 
 def explanation_text(instance: Instance) -> str:
     """The reformulations of an instance as tables of at most 80 columns."""
+    parts = [_products_text(instance)]
+    if instance.model.switched:
+        parts.append(_switches_text(instance))
+    return "\n\n".join(parts)
+
+
+def _switches_text(instance: Instance) -> str:
+    """The constraints with a switch, and the computed numbers that switch them off."""
+    rows: list[list[str]] = []
+    for found in big_ms(instance):
+        fact = found.fact
+        unit = unit_of(instance, instance.model.symbols[fact.big_m[0]])
+        low, high = quantity(found.smallest, unit), quantity(found.largest, unit)
+        shown = low if low == high else f"{low} .. {high}"
+        name = fact.constraint.name + index_text(fact.constraint.space)
+        rows.append([name, fact.switch.span.text, f"M = {shown}", f"exact; {count(found.rows, 'row')}"])
+    return "conditions\n" + table(rows, ("", "when", "off by", "which is"))
+
+
+def _products_text(instance: Instance) -> str:
     found = reformulations(instance)
     if not found:
         return "products  none is reformulated in this form"

@@ -77,7 +77,8 @@ def _check_members(world: World, family: sym.Family, keys: Sequence[Given], rows
     where, message = column.place(()), ""
     if (rows < 0).any():
         line = int(np.flatnonzero(rows < 0)[0])
-        where, message = column.place((line,)), f"`{', '.join(str(key.value[line]) for key in keys)}` is no member of `{family.name}`"
+        cells = ", ".join(str(key.value[line]) for key in keys)
+        where, message = column.place((line,)), f"`{cells}` is no member of `{family.name}`"
     elif (times > 1).any():
         member = int(np.flatnonzero(times > 1)[0])
         where = column.place((int(np.flatnonzero(rows == member)[1]),))

@@ -23,6 +23,7 @@ class FormedDocument:
     fixes: tuple[syntax.Fix, ...]
     settings: tuple[syntax.SetValue, ...]
     linearizations: tuple[syntax.Linearize, ...]
+    relaxed_binaries: frozenset[str]
     form: str
     span: Span
 
@@ -43,7 +44,7 @@ def apply_form(document: syntax.Document, form: str, relax: bool, collector: Col
             work.apply(name, None, ())
     if relax:
         work.relax_all()
-    changes = (tuple(work.fixes), tuple(work.settings), tuple(work.linearizations))
+    changes = (tuple(work.fixes), tuple(work.settings), tuple(work.linearizations), frozenset(work.relaxed_binaries))
     return FormedDocument(tuple(work.statements), *changes, form, document.span)
 
 
@@ -55,6 +56,7 @@ class _Work:
         self.fixes: list[syntax.Fix] = []
         self.settings: list[syntax.SetValue] = []
         self.linearizations: list[syntax.Linearize] = []
+        self.relaxed_binaries: set[str] = set()
         self.applied: set[str] = set()
         self.span = document.span
 
@@ -134,6 +136,12 @@ class _Work:
             labels = (Label(declaration.name_span, "declared here"),)
             self.collector.error("E113", message, target.span, labels=labels, help=f"leave `{target.name}` out")
             return declaration
+        return self._without_integrality(declaration, target.name)
+
+    def _without_integrality(self, declaration: syntax.Declaration, name: str) -> syntax.Declaration:
+        words = [word.text for word in declaration.type.words] if declaration.type else []
+        if declaration.kind is Kind.VAR and "binary" in words:
+            self.relaxed_binaries.add(name)
         return relaxed(declaration)
 
     def _valued(self, declaration: syntax.Declaration, change: syntax.SetValue) -> syntax.Declaration:
@@ -150,9 +158,12 @@ class _Work:
         """Make every variable continuous."""
         for position, statement in enumerate(self.statements):
             if isinstance(statement, syntax.Declaration):
-                self.statements[position] = relaxed(statement)
+                self.statements[position] = self._without_integrality(statement, statement.name)
             elif isinstance(statement, syntax.Family):
-                members = tuple(relaxed(member) for member in statement.declarations)
+                members = tuple(
+                    self._without_integrality(member, f"{statement.name}.{member.name}")
+                    for member in statement.declarations
+                )
                 self.statements[position] = replace(statement, declarations=members)
 
     def _drop(self, target: syntax.Target) -> None:

@@ -1,10 +1,7 @@
 """`linearize x*y`: products of two variables become variables with linear rows.
 
-Where one factor is 0 or 1 the four rows of McCormick (1976) leave the product no other value: exact. Otherwise they
-are its convex hull over the box of the two limits: a relaxation, and the model says so. A binary times itself is the
-binary. With L <= x <= U and l <= y <= u the rows of w = x*y are
-
-    w >= l*x + L*y - L*l,   w >= u*x + U*y - U*u,   w <= l*x + U*y - U*l,   w <= u*x + L*y - L*u.
+Where one factor is 0 or 1 the rows of McCormick leave the product no other value: exact. Otherwise they are its convex
+hull over the box of the two limits: a relaxation, and the model says so. A binary times itself is the binary.
 
 Choices: the pass works on the checked symbolic model and not on the text, because there every product knows the indices
 it stands under, so the new variable is a family like any other. Products of sums and of definitions are multiplied out
@@ -20,14 +17,14 @@ from typing import Final
 from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.classify import Classifier
-from mecdsl.compose import ZERO, add, is_number, largest, multiply, negation, smallest, subtract, written
+from mecdsl.compose import multiply, negation
 from mecdsl.diagnostics import Collector, Label, Span, nearest
 from mecdsl.limits import Limits, Unbounded
+from mecdsl.mccormick import Product, at, envelope, new_variable, same, text_of
 from mecdsl.monomials import Expander, Monomial, NotExpanded, collect, whole_power
 from mecdsl.project_space import project
 from mecdsl.rewrite import all_names, map_parts, structure, structure_of_space, unused
 from mecdsl.syntax import Kind
-from mecdsl.units import Unit
 
 EVERY: Final = "all"
 
@@ -196,7 +193,7 @@ class _Pass:
             try:
                 found = self._replacement(first, second, (*frames, *monomial.frames))
             except Unbounded as error:
-                self._cannot_bound(error, _text(first, second))
+                self._cannot_bound(error, text_of(first, second))
                 break
             rest = (f for position, f in enumerate(monomial.factors) if position not in pair)
             monomial = replace(monomial, factors=(found, *rest))
@@ -214,7 +211,7 @@ class _Pass:
             if asked:
                 self.seen.update(asked)
                 binaries = self._is_zero_one(one) + self._is_zero_one(two)
-                found[first, second] = 2 - binaries - (binaries == 2 and _same(one, two))
+                found[first, second] = 2 - binaries - (binaries == 2 and same(one, two))
         return min(found, key=lambda pair: (found[pair], pair), default=None)
 
     def _is_zero_one(self, lookup: sym.Lookup) -> bool:
@@ -230,79 +227,42 @@ class _Pass:
         key, numbers = structure_of_space(space, {})
         pair = sorted((structure(first, numbers), structure(second, numbers)), key=repr)
         identity = (key, *pair)
-        if self._is_zero_one(first) and _same(first, second):
-            self._note(identity, first, second, first.symbol, space, "a binary times itself", ())
+        if self._is_zero_one(first) and same(first, second):
+            self._note_square(identity, first, space)
             return first
         if identity not in self.facts:
             self._new_variable(identity, first, second, space)
         else:
             self._note_place(identity)
-        return _at(self.facts[identity].variable, space, first, second)
+        return at(self.facts[identity].variable, space, first, second)
 
     def _new_variable(self, identity: Hashable, first: sym.Lookup, second: sym.Lookup, space: sym.Space) -> None:
-        low, high = self.limits.of(first)
-        least, most = self.limits.of(second)
+        product = Product(first, second, space, (self.limits.of(first), self.limits.of(second)), self.span)
         exact = self._is_zero_one(first)
         both = exact and self._is_zero_one(second)
         base = f"{_local(first.symbol)}_times_{_local(second.symbol)}"
         name = unused(base, {*self.symbols, *self.model.families, *(c.name for c in self.model.constraints)})
-        text = _text(first, second)
-        limits = _corners((low, high), (least, most), self.span)
-        unit = _unit(self.symbols[first.symbol].unit, self.symbols[second.symbol].unit)
-        real = sym.NumberDomain.REAL
-        self.symbols[name] = sym.Symbol(
-            name, Kind.VAR, None, space, space, real, unit, limits, None, None, f"stands for {text}", self.span
-        )
+        units = (self.symbols[first.symbol].unit, self.symbols[second.symbol].unit)
+        self.symbols[name] = new_variable(name, product, units)
         if both:
             self.zero_one.add(name)
-        rows = self._envelope(name, first, second, space, (low, high), (least, most), limits)
+        rows = envelope(self.symbols[name], product)
         self.rows += rows
-        reason = "binary times binary" if both else "binary times bounded variable" if exact else "McCormick envelope"
-        self._note(identity, first, second, name, space, reason, tuple(row.name for row in rows), exact)
+        method = "binary times binary" if both else "binary times bounded variable" if exact else "McCormick envelope"
+        factors = tuple(sym.Bounded(factor.symbol, *self.limits.of(factor)) for factor in (first, second))
+        names = tuple(row.name for row in rows)
+        self.facts[identity] = sym.Linearized(
+            text_of(first, second), name, multiply(first, second), exact, method, space, factors, names, (self.place,),
+            self.span,
+        )  # fmt: skip
 
-    def _envelope(
-        self,
-        name: str,
-        first: sym.Lookup,
-        second: sym.Lookup,
-        space: sym.Space,
-        box: tuple[sym.Expression, sym.Expression],
-        other: tuple[sym.Expression, sym.Expression],
-        limits: tuple[sym.Limit, sym.Limit],
-    ) -> list[sym.Constraint]:
-        """The rows of McCormick that say more than the limits of the new variable."""
-        (low, high), (least, most) = box, other
-        new = _at(name, space, first, second)
-        corners = [(">=", low, least), (">=", high, most), ("<=", high, least), ("<=", low, most)]
-        rows: list[sym.Constraint] = []
-        if _same(first, second):
-            corners.pop()  # the last two are one
-        for number, (relation, one, two) in enumerate(corners, 1):
-            right = subtract(add(multiply(two, first), multiply(one, second)), multiply(one, two))
-            if is_number(right, 0.0) and any(limit.operator == relation and is_number(limit.value, 0.0)
-                                             for limit in limits):  # fmt: skip
-                continue
-            doc = f"{_text(first, second)} {relation} {right.span.text}"
-            rows.append(sym.Constraint(f"{name}.row_{number}", space, new, relation, right, doc, self.span))
-        return rows
-
-    def _note(
-        self,
-        identity: Hashable,
-        first: sym.Lookup,
-        second: sym.Lookup,
-        variable: str,
-        space: sym.Space,
-        reason: str,
-        rows: tuple[str, ...],
-        exact: bool = True,
-    ) -> None:
+    def _note_square(self, identity: Hashable, binary: sym.Lookup, space: sym.Space) -> None:
         if identity in self.facts:
             self._note_place(identity)
             return
-        factors = tuple(sym.Bounded(lookup.symbol, *self.limits.of(lookup)) for lookup in (first, second) if rows)
+        text, method = text_of(binary, binary), "a binary times itself"
         self.facts[identity] = sym.Linearized(
-            _text(first, second), variable, multiply(first, second), exact, reason, space, factors, rows, (self.place,), self.span
+            text, binary.symbol, binary, True, method, space, (), (), (self.place,), self.span
         )
 
     def _note_place(self, identity: Hashable) -> None:
@@ -337,43 +297,5 @@ class _Pass:
         )
 
 
-def _text(first: sym.Lookup, second: sym.Lookup) -> str:
-    return f"{first.span.text}*{second.span.text}"
-
-
-def _at(name: str, space: sym.Space, first: sym.Lookup, second: sym.Lookup) -> sym.Lookup:
-    """The new variable at the indices of its space, as the two factors use them."""
-    known = {i.name: i for e in (first, second) for i in sym.walk(e) if isinstance(i, sym.IndexValue)}
-    span = written(_text(first, second))
-    return sym.Lookup(name, tuple(known.get(index, sym.IndexValue(index, span)) for index in space.names), span)
-
-
 def _local(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _same(first: sym.Lookup, second: sym.Lookup) -> bool:
-    return structure(first, {}) == structure(second, {})
-
-
-def _corners(
-    box: tuple[sym.Expression, sym.Expression], other: tuple[sym.Expression, sym.Expression], span: Span
-) -> tuple[sym.Limit, sym.Limit]:
-    """The smallest and the largest product of two intervals; that of two intervals from 0 on has no `min` in it."""
-    (low, high), (least, most) = box, other
-    products = [multiply(one, two) for one in box for two in other]
-    below, above = smallest(tuple(products)), largest(tuple(products))
-    if is_number(low, 0.0) and is_number(least, 0.0):
-        below, above = ZERO, multiply(high, most)
-    return sym.Limit(">=", below, span), sym.Limit("<=", above, span)
-
-
-def _unit(first: Unit | None, second: Unit | None) -> Unit:
-    """The unit of a product: the one that is not plain, else the coherent SI unit."""
-    assert first is not None
-    assert second is not None
-    for one, other in ((first, second), (second, first)):
-        if one.text == "1":
-            return other
-    dimension = first.dimension * second.dimension
-    return Unit(str(dimension), dimension, 1.0)

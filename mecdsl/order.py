@@ -131,6 +131,8 @@ def _roots(model: sym.Model) -> Iterator[sym.Expression]:
     for constraint in model.constraints:
         yield constraint.left
         yield constraint.right
+        if constraint.switch is not None:
+            yield constraint.switch.variable
         yield from sym.space_parts(constraint.space)
     for assignment in (*model.fixes, *model.settings):
         yield from sym.data_expressions(assignment.value)

@@ -245,7 +245,7 @@ def _naming_fix(first: str, accepts: set[str], line: str) -> str | None:
         if ":" in line:
             return f"an objective is written `{first} name = expression`"
         return f"an objective has a name: `{first} name = expression`"
-    if first == "constraint" and accepts == {"COLON", "LSQB"}:
+    if first == "constraint" and accepts == {"COLON", "LSQB", "WHEN"}:
         return "a constraint has a name: `constraint name: left <= right`"
     return None
 

@@ -202,7 +202,8 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
 
     def constraint(self, meta: Meta, children: Children) -> syntax.Constraint:
         name, *rest = children
-        body = next(c for c in rest if not isinstance(c, Token | syntax.IndexList))
+        body = next(c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList))
+        when: Any = next((c.children[0] for c in rest if isinstance(c, Tree)), None)
         operands, operators = self._chain(body)
         return syntax.Constraint(
             str(name),
@@ -212,7 +213,11 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
             _doc(rest),
             self._span(meta),
             self._token(name),
+            when,
         )
+
+    def when(self, meta: Meta, children: Children) -> Tree[Any]:
+        return Tree("when", children)
 
     def _chain(self, body: syntax.Expression) -> tuple[tuple[syntax.Expression, ...], tuple[str, ...]]:
         if isinstance(body, syntax.Binary) and body.operator == "and":

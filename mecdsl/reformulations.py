@@ -47,6 +47,36 @@ class Reformulation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class BigM:
+    """The big-M of one switched constraint over its rows, SI."""
+
+    fact: sym.Switched
+    rows: int
+    smallest: float
+    largest: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "constraint": self.fact.constraint.name,
+            "when": self.fact.switch.span.text,
+            "rows": self.rows,
+            "big_m": [self.smallest, self.largest],
+            "line": self.fact.constraint.span.line,
+        }
+
+
+def big_ms(instance: Instance) -> tuple[BigM, ...]:
+    """The switched constraints of an instance and the size of what switches them off."""
+    found: list[BigM] = []
+    for fact in instance.model.switched:
+        sizes = np.concatenate([np.abs(instance.world.values[name]) for name in fact.big_m])
+        rows = sum(family.size for family in instance.constraints if family.name in fact.rows)
+        found.append(BigM(fact, rows, *(_extent(sizes) if len(sizes) else (0.0, 0.0))))
+    return tuple(found)
+
+
 def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
     """Every product a form replaced, in the order of the pass; empty for a model without `linearize`."""
     evaluator = instance.evaluator(Floats())
@@ -136,4 +166,16 @@ def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
                 labels = (Label(world.model.symbols[name].span, "declared here"),)
                 fix = "give data that make the bound finite; its value becomes a coefficient"
                 found.append(Diagnostic("E116", message + where, fact.span, labels, help=fix))
+    for switched in world.model.switched:
+        wrong_names = (name for name in switched.big_m if not np.isfinite(world.values[name]).all())
+        found += [_infinite(world, switched, name) for name in wrong_names]
     return found
+
+
+def _infinite(world: World, switched: sym.Switched, name: str) -> Diagnostic:
+    values = world.values[name]
+    row = int(np.flatnonzero(~np.isfinite(values))[0])
+    where = world.place_text(world.symbols[name].table, row)
+    message = f"`{switched.constraint.name}` cannot be switched: its big-M is {values[row]}{where}"
+    fix = "give data that make the bounds of its variables finite"
+    return Diagnostic("E122", message, switched.switch.span, help=fix)

@@ -507,14 +507,45 @@ class _Resolver:
                 resolved.append(self.expressions.resolve(operand, scope))
             except Unresolved:
                 continue
+        switch: sym.Switch | None = None
+        try:
+            switch = self._switch(declared.when, scope) if declared.when is not None else None
+        except Unresolved:
+            return []
         if len(resolved) < len(declared.operands):
             return []
         pairs = list(zip(resolved, declared.operators, resolved[1:], strict=False))
         suffixes = [""] if len(pairs) == 1 else [".lower", ".upper"]
         return [
-            sym.Constraint(declared.name + suffix, space, left, operator, right, declared.doc, declared.name_span)
+            sym.Constraint(
+                declared.name + suffix, space, left, operator, right, declared.doc, declared.name_span, switch
+            )
             for (left, operator, right), suffix in zip(pairs, suffixes, strict=True)
         ]
+
+    def _switch(self, when: syntax.Expression, scope: Scope) -> sym.Switch:
+        """`x`, `not x`, `x == 1` or `x == 0` with a binary variable x; a form may have relaxed it."""
+        condition, value = self.expressions.resolve(when, scope), 1
+        match condition:
+            case sym.Operation(operator="not", operands=(inner,)):
+                condition, value = inner, 0
+            case sym.Operation(operator="==", operands=(inner, sym.Constant(value=number))) if number in (0.0, 1.0):
+                condition, value = inner, int(number)
+            case _:
+                pass
+        if isinstance(condition, sym.Lookup):
+            declared = self.names.symbols[condition.symbol].declared
+            words = [word.text for word in declared.type.words] if declared.type else []
+            if declared.kind is Kind.VAR and ("binary" in words or condition.symbol in self.document.relaxed_binaries):
+                return sym.Switch(condition, value, when.span)
+        self.collector.error(
+            "E121",
+            f"`when {when.span.text}` does not name a binary variable",
+            when.span,
+            help="write `when x`, `when not x`, `when x == 1` or `when x == 0`; a condition on data stands in the "
+            "index, `[k in K where ...]`",
+        )
+        raise Unresolved
 
     def _objective(self) -> sym.Objective:
         found = [s for s in self.document.statements if isinstance(s, syntax.Objective)]

@@ -169,8 +169,9 @@ class ExpressionResolver:
         else:
             given = self.known(expression.left, scope)
             value, info = given.expression, given.info or IndexInfo()
-        if isinstance(domain, sym.LayersDomain) and not self.names.compatible(info, self.names.member_info(domain.family)):
-            message = f"`{expression.left.span.text}` is not a layer of `{domain.family}`"
+        layers = domain.family if isinstance(domain, sym.LayersDomain) else None
+        if layers is not None and not self.names.compatible(info, self.names.member_info(layers)):
+            message = f"`{expression.left.span.text}` is not a layer of `{layers}`"
             raise self._fail("E105", message, expression.left.span)
         if not isinstance(domain, sym.LinksAt):
             return sym.Membership(value, domain, span)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from mecdsl import symbolic as sym
 from mecdsl import syntax
-from mecdsl.diagnostics import Label
 from mecdsl.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
 from mecdsl.scope import IndexInfo, Names, Scope, Unresolved
 from mecdsl.units import DIMENSIONLESS
@@ -67,10 +66,10 @@ def _cuts(name: str, expression: syntax.Expression, names: Names, resolve: Resol
             names.collector.error("E310", message, declared.layer_file.span, help=fix)
             last = 0  # so that no further fault follows from this one
         return sym.RangeDomain(zero, sym.Constant(last, DIMENSIONLESS, expression.span), name)
-    return sym.RangeDomain(zero, resolve(_chain_end(name, expression, names), Scope()), name)
+    return sym.RangeDomain(zero, resolve(_chain_end(name, names), Scope()), name)
 
 
-def _chain_end(name: str, expression: syntax.Expression, names: Names) -> syntax.Expression:
+def _chain_end(name: str, names: Names) -> syntax.Expression:
     """The L of a chain `[l in 1..L]`."""
     match names.families[name].declared.index:
         case syntax.IndexList(
@@ -80,13 +79,8 @@ def _chain_end(name: str, expression: syntax.Expression, names: Names) -> syntax
             return high
         case index:
             fix = "number the layers from 1 with one index, or take them from a file"
-            names.collector.error(
-                "E106",
-                f"`{name}` is not a chain `[l in 1..L]`",
-                index.span if index else names.families[name].declared.name_span,
-                labels=(Label(expression.span, "asked for here"),),
-                help=fix,
-            )
+            place = index.span if index else names.families[name].declared.name_span  # said once, however often used
+            names.collector.error("E106", f"`{name}` is not a chain `[l in 1..L]`", place, help=fix)
             raise Unresolved
 
 
@@ -106,7 +100,7 @@ def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> s
         fix = f"let an index run over the {what}: `{example}`"
         message = f"`{argument.span.text}` is no index over {what}"
         raise _fail(names, "E106", message, argument, fix)
-    _chain_end(family, call, names)  # layers of a file are numbered so as well
+    _chain_end(family, names)  # layers of a file are numbered so as well
     return sym.LayersDomain(family, group, value)
 
 

@@ -320,8 +320,20 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """`when x`, `when not x`: a variable of 0 and 1 and the value at which a constraint holds."""
+
+    variable: Lookup
+    value: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
-    """`left relation right` for every row of the space."""
+    """`left relation right` for every row of the space, or for those where the switch has its value.
+
+    A pass turns constraints with a switch into big-M rows and keeps them as `Model.switched`.
+    """
 
     name: str
     space: Space
@@ -330,6 +342,7 @@ class Constraint:
     right: Expression
     doc: str
     span: Span
+    switch: Switch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +373,8 @@ class Bounded:
 class Linearized:
     """What became of a product: `variable` stands for it, `rows` are the constraints that came with it.
 
-    `value`: the product over `space`. `exact`: the rows leave no other value than that. `places`: what it was replaced in. A binary times itself
-    is the binary and has neither rows nor factors.
+    `value`: the product over `space`. `exact`: the rows leave no other value than that. `places`: what it was replaced
+    in. A binary times itself is the binary and has neither rows nor factors.
     """
 
     product: str
@@ -374,6 +387,16 @@ class Linearized:
     rows: tuple[str, ...]
     places: tuple[str, ...]
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A constraint with a switch and what stands for it: rows, and the names of the definitions of their big-M."""
+
+    constraint: Constraint
+    switch: Switch
+    rows: tuple[str, ...]
+    big_m: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +419,7 @@ class Model:
     span: Span
     warnings: tuple[Diagnostic, ...] = field(default=())
     linearized: tuple[Linearized, ...] = ()
+    switched: tuple[Switched, ...] = ()
 
     @property
     def exact(self) -> bool:

@@ -252,7 +252,7 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """`left op right` or `low op middle op high`."""
+    """`left op right` or `low op middle op high`, only where the variable of `when` says so."""
 
     name: str
     index: IndexList | None
@@ -261,6 +261,7 @@ class Constraint:
     doc: str
     span: Span
     name_span: Span
+    when: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

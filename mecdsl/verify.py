@@ -12,7 +12,9 @@ from typing import Final
 import numpy as np
 
 from mecdsl import symbolic as sym
+from mecdsl.algebra import Floats
 from mecdsl.dimensions import find_dimension
+from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, difference
 from mecdsl.magnitude import Magnitudes, size_of, value_of
 from mecdsl.reformulations import onto_products
@@ -102,7 +104,17 @@ def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     """The worst residual of every constraint family, of the bounds and of integrality, at a point."""
     evaluator = instance.evaluator(Magnitudes(x))
     found = [_family(instance, family, difference(evaluator, family)) for family in instance.constraints]
+    found += [_switched(instance, fact, x, evaluator) for fact in instance.model.switched]
     return (*found, *_bounds(instance, x), *_integrality(instance, x))
+
+
+def _switched(instance: Instance, fact: sym.Switched, x: FloatArray, evaluator: Evaluator) -> Violation:
+    """A constraint with a switch itself, on the rows where the switch has its value; the size of M plays no part."""
+    rows = next(family for family in instance.constraints if family.name == fact.rows[0])
+    switch = np.asarray(instance.evaluator(Floats(x)).family(fact.switch.variable, rows.table), dtype=np.float64)
+    holds = np.flatnonzero(np.abs(switch - fact.switch.value) <= EXACT_TOLERANCE)
+    family = replace(rows, name=fact.constraint.name, constraint=fact.constraint, table=rows.table.take(holds))
+    return _family(instance, family, difference(evaluator, family))
 
 
 def _family(instance: Instance, family: ConstraintFamily, value: object) -> Violation:

@@ -145,9 +145,9 @@ def test_the_new_variable_has_the_dimension_of_the_product() -> None:
 
 
 def test_rows_leave_a_product_with_a_binary_one_value() -> None:
-    instance = loads(
-        "var x : binary\nvar y : 1 in -3..5\nminimize cost = x*y\nform linear: linearize x*y"
-    ).instance("linear")
+    instance = loads("var x : binary\nvar y : 1 in -3..5\nminimize cost = x*y\nform linear: linearize x*y").instance(
+        "linear"
+    )
     new = instance.variable("x_times_y").first
     for x, y in itertools.product((0.0, 1.0), np.linspace(-3, 5, 9)):
         for shift, fits in ((0.0, True), (1e-3, False), (-1e-3, False)):
@@ -208,8 +208,8 @@ def bilinear_models(draw: st.DrawFn) -> str:
         return " + ".join(terms)
 
     lines.append(f"minimize cost = {polynomial()}")
-    for number in range(draw(st.integers(0, 2))):
-        lines.append(f"constraint c{number}: {polynomial()} <= {draw(st.integers(-2, 6))}")
+    rows = range(draw(st.integers(0, 2)))
+    lines += [f"constraint c{number}: {polynomial()} <= {draw(st.integers(-2, 6))}" for number in rows]
     return "\n".join([*lines, "form some: linearize x*y, x*x", "form every: linearize all"])
 
 

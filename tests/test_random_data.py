@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ constraint used: sum(uplink.gain[m, n] * x[m] for m in device, n in server) * 1 
 """.replace("    cpu  : GHz_like = 1 GHz_like\n", "")
 
 
-def values(name: str, text: str = TEXT, **options: object) -> np.ndarray:
+def values(name: str, text: str = TEXT, **options: Any) -> np.ndarray:
     return mecdsl.loads(text, **options).instance().data(name)
 
 

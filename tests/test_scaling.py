@@ -74,7 +74,7 @@ def scaled_terms(instance: Instance, found: Scaling) -> list[float]:
     np.maximum.at(largest, rows.row, np.abs(rows.value) * found.size[rows.column])
     products = np.abs(rows.quadratic_value) * found.size[rows.first] * found.size[rows.second]
     np.maximum.at(largest, rows.quadratic_row, products)
-    return (largest * found.row).tolist()
+    return [float(term) for term in largest * found.row]
 
 
 def test_the_largest_term_of_every_row_is_near_one() -> None:

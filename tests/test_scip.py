@@ -76,9 +76,9 @@ def mel(form: str, **data: Any) -> Instance:
 
 
 def learners(instance: Instance) -> Learners:
-    values = (instance.data(name) for name in ("compute", "transfer", "overhead"))
+    compute, transfer, overhead = (instance.data(name) for name in ("compute", "transfer", "overhead"))
     cycle_time, total = (float(instance.data(name)[0]) for name in ("cycle_time", "total_samples"))
-    return Learners(*values, cycle_time, total)
+    return Learners(compute, transfer, overhead, cycle_time, total)
 
 
 @WAYS
@@ -307,6 +307,7 @@ def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     assert found.termination is Termination.TIME_LIMIT
     assert found.guarantee is Guarantee.FEASIBLE
     assert found.values is not None
+    assert found.objective is not None
     assert found.objective == pytest.approx(instance.objective(found.values))
     assert found.bound is not None
     assert found.bound < found.objective
