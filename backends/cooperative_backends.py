@@ -187,9 +187,7 @@ class _Cooperative:
         return _solution(self.name, request.instance, found.system, plan, seconds)
 
 
-def _solution(
-    name: str, instance: Instance, system: System, plan: Plan, seconds: dict[str, float]
-) -> Solution:
+def _solution(name: str, instance: Instance, system: System, plan: Plan, seconds: dict[str, float]) -> Solution:
     values = None
     if plan.server is not None and plan.depth is not None and plan.shares is not None:
         values = _columns(instance, system, plan)

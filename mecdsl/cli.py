@@ -405,7 +405,8 @@ def backends(json_: Json = False) -> None:
         return
     for entry in report:
         versions = ", ".join(f"{n} {v}" for n, v in entry["versions"].items())
-        say(f"{entry['name']}: {entry['title']}" + ("" if entry["available"] else "  NOT AVAILABLE"))
+        missing = "" if entry["available"] else "  NOT AVAILABLE"
+        say(paragraph(f"{entry['name']}: {entry['title']}{missing}", further=4))
         say(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4, 4))
         solves = f"model {', '.join(entry['models'])}" if entry["models"] else ", ".join(entry["classes"])
         say(paragraph(f"solves: {solves}", 4, 4))

@@ -62,7 +62,7 @@ OTHER_NAMES: Final = {
 def wrong_arguments(error: typer.TyperException, arguments: list[str]) -> Stop:
     """What the parser of the command line found wrong, in the manner of all messages."""
     message = error.format_message().rstrip(".").replace("'", "`")
-    message = message[:1].lower() + message[1:]
+    message = (message[:1].lower() + message[1:]).replace(". Did", ", did")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "mecdsl"
     help = f"`{command} --help` shows the way"

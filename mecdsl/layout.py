@@ -34,7 +34,7 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: int
     out: list[str] = []
     for line in lines:
         if len(line[0]) > widths[0]:
-            out.append(" " * indent + line[0])
+            out += _whole(" " * indent + line[0])
             line[0] = ""
         cells = [
             cell.rjust(width) if right[position : position + 1] == "r" else cell.ljust(width)
@@ -45,6 +45,11 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: int
         out.append((" " * indent + "  ".join([*cells, wrapped[0] if wrapped else ""])).rstrip())
         out += [" " * used + part for part in wrapped[1:]]
     return "\n".join(out)
+
+
+def _whole(line: str) -> list[str]:
+    """A line that nothing else stands on; cut where it is longer than 80 columns."""
+    return textwrap.wrap(line, WIDTH, subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2))
 
 
 def paragraph(text: str, indent: int = 0, further: int = 0) -> str:
@@ -118,7 +123,7 @@ def named_values(rows: Sequence[Sequence[str]]) -> str:
             continue
         blanks = " " * (width + 4)
         if len(name) > width:
-            lines.append(f"  {name}")
+            lines += _whole(f"  {name}")
             first = blanks + values
         lines += textwrap.wrap(first, WIDTH, subsequent_indent=blanks, break_long_words=False)
         lines += textwrap.wrap(doc, WIDTH, initial_indent=blanks, subsequent_indent=blanks)

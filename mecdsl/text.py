@@ -89,7 +89,7 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
     if results:
         goal = results[0].instance.model.objective
         unit = results[0].unit(goal.name)
-        lines.append(f"objective {goal.name}{'' if unit == '1' else ' in ' + unit}, {goal.sense}d")
+        lines.append(paragraph(f"objective {goal.name}{'' if unit == '1' else ' in ' + unit}, {goal.sense}d"))
     header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
     forms = list(dict.fromkeys(entry.asked_form for entry in comparison.entries))
     for form in forms:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ def test_help_is_readable_at_80_columns(command: str, run: Run) -> None:
     assert out.startswith(f"Usage: mecdsl {command}".rstrip())
     assert max(map(len, out.splitlines())) <= 80
     assert "..." not in out.replace("[ARGS]...", "").replace("NAME,...", "").replace("FORM,...", "")  # nothing is cut
-    assert "<str>" not in out
+    assert not re.search(r"--[a-z-]+ <", out)  # the names of Python's types mean nothing here
 
 
 def test_no_command_prints_the_help(run: Run) -> None:
@@ -188,7 +187,7 @@ WITH_JSON = {
     "highs": (OFFLOAD,),
     "ipopt": (SHARE,),
     "scip": (MEL,),
-    "bonmin": (MEL, "--form", "relaxed"),
+    "bonmin": (OFFLOAD,),
     "mel-integer": (MEL,),
     "mel-root": (MEL, "--form", "relaxed"),
     "mel-polynomial": (MEL, "--form", "relaxed"),
@@ -244,8 +243,8 @@ def test_values_are_nested_in_family_order(run: Run, tmp_path: Path) -> None:
         var flat[i in row] : integer >= 2
         var grid[i in row, j in 1..3] : real >= 0
         var ragged[i in 1..3, j in 1..i where j >= 2] : real >= 1
-        minimize cost = one/(1 s) + sum(flat[i] for i in row) + sum(grid[i, j] for i in row, j in 1..3)
-            + sum(ragged[i, j] for i in 1..3, j in 1..i where j >= 2)
+        minimize cost = one/(1 s) + sum(flat[i] for i in row) + sum(grid[i, j] for i in row, j in 1..3) +
+            sum(ragged[i, j] for i in 1..3, j in 1..i where j >= 2)
         constraint apart[i in row, j in 1..3]: grid[i, j] >= j
         report total : s = 2*one
     """)
@@ -287,9 +286,12 @@ def test_json_is_utf8_whatever_the_terminal(tmp_path: Path) -> None:
     plain = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     assert plain.returncode == 0
     assert rb"Gr\xf6\xdfe" in plain.stdout  # a terminal that has no `ö` gets its number
+    done = subprocess.run([*command, "--json"], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert json.loads(done.stdout.decode("utf-8"))["model"] == "m"
+    # in this locale the name of a file is bytes to Python, which JSON cannot hold as they are
     missing = [*command[:-1], str(tmp_path / "größe.mec"), "--json"]
     done = subprocess.run(missing, cwd=ROOT, env=environment, capture_output=True, check=False)
-    assert "größe" in json.loads(done.stdout.decode("utf-8"))["diagnostics"][0]["message"]
+    assert "does not exist" in json.loads(done.stdout.decode("utf-8"))["diagnostics"][0]["message"]
 
 
 # Exit codes --------------------------------------------------------------------------------------------------
@@ -330,14 +332,11 @@ def test_4_a_time_limit_before_any_answer(model: str, backend: str, run: Run) ->
     assert json.loads(out)["termination"] == "time limit"
 
 
-@dataclass
 class Liar:
     """A backend that sends no task to the server and claims that this takes no time."""
 
-    name: str = "liar"
-    capabilities: Capabilities = Capabilities(
-        "a liar", frozenset(ProblemClass), Guarantee.GLOBAL, "nobody", models=("offload",)
-    )
+    name = "liar"
+    capabilities = Capabilities("a liar", frozenset(ProblemClass), Guarantee.GLOBAL, "nobody", models=("offload",))
 
     def availability(self) -> Availability:
         return Availability(True)

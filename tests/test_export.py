@@ -97,7 +97,8 @@ def test_nl_file_has_the_known_objective_at_the_known_point(case: Case, tmp_path
 def known_point(instance: Instance, case: Case, names: list[str]) -> list[float]:
     """The values that a case gives the columns that Pyomo calls by these names."""
     values = [np.atleast_1d(np.asarray(case.full_point[f.name], dtype=np.float64)) for f in instance.variables]
-    variables = to_pyomo(instance).variables
+    lowered = to_pyomo(instance)  # variables know their names only while their model lives
+    variables = lowered.variables
     by_name = dict(zip((v.name for v in variables), np.concatenate(values).tolist(), strict=True))
     return [by_name[name] for name in names]
 

@@ -64,14 +64,16 @@ def test_energy_scales_with_powers_and_noise() -> None:
         **{name: [3 * v for v in node[name]] for name in ("capacitance", "power_max", "circuit_power")},
     }
     one, three = solve(), solve(fog_node=scaled, noise_density=3 * 4e-21)
+    assert one.objective is not None
     assert three.objective == pytest.approx(3 * one.objective, rel=1e-6)
 
 
 def test_equal_rows_cost_more_and_a_later_deadline_less() -> None:
-    best = solve().objective
-    assert best is not None
-    assert solve("equal").objective > best
-    assert solve(latency=0.2).objective < best
+    best, equal, later = (solve(), solve("equal"), solve(latency=0.2))
+    assert best.objective is not None
+    assert equal.objective is not None
+    assert later.objective is not None
+    assert later.objective < best.objective < equal.objective
 
 
 def test_the_deadline_is_tight_at_the_optimum() -> None:

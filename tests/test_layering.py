@@ -55,6 +55,7 @@ STAGES: list[list[str]] = [
         "instantiate",
         "instance",
         "reformulations",
+        "data_out",
     ],
     ["coefficients", "problem", "derivatives", "scaling", "magnitude", "solution"],
     ["lower_pyomo", "pyomo_rows", "pyomo_script", "pyomo_sets", "export"],
