@@ -213,7 +213,7 @@ def _columns(instance: Instance, system: System, plan: Plan) -> Reals:
     assert plan.server is not None
     assert plan.depth is not None
     assert plan.shares is not None
-    tasks, servers, layers = system.shape
+    _, servers, layers = system.shape
     assign = plan.server[:, None] == np.arange(servers)[None, :]
     schedule = assign[:, :, None] & (plan.depth[:, None, None] == np.arange(1, layers + 1)[None, None, :])
     values = np.zeros(instance.columns)

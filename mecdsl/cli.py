@@ -20,6 +20,7 @@ from mecdsl.cli_options import (
     BackendName,
     BackendNames,
     Code,
+    Csv,
     Data,
     Explain,
     Form,
@@ -31,14 +32,17 @@ from mecdsl.cli_options import (
     ModelPath,
     Options,
     Out,
+    Plot,
     RelaxAll,
     Seed,
+    Seeds,
     Settings,
     Threads,
     TimeLimit,
     Values,
     Via,
     WarmStart,
+    check_once,
     one_form,
     solve_options,
     start_values,
@@ -92,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], json_asked: bool) -> int:
     """Run a command; its exit code. Raises `Stop`."""
+    check_once(arguments)
     try:
         code: int | None = app(args=arguments, prog_name="mecdsl", standalone_mode=False)
     except ModelError as error:
@@ -284,10 +289,13 @@ def solve(
 @app.command(short_help="Solve with several backends and forms side by side.")
 def compare(
     model: ModelPath, backends: BackendNames = "", form: Forms = "", relax: RelaxAll = False, data: Data = None,
-    set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
-    json_: Json = False,
+    set_: Settings = None, seed: Seed = 0, seeds: Seeds = "", time_limit: TimeLimit = "", gap: Gap = 1e-6,
+    threads: Threads = None, csv: Csv = None, plot: Plot = None, json_: Json = False,
 ) -> None:  # fmt: skip
-    """Solve with several backends and forms side by side, each against the best proven bound."""
+    """Solve with several backends and forms side by side, each against the best proven bound.
+
+    With --seeds, everything is done for each seed, and every backend's answers are summarised.
+    """
     from mecdsl.compare import compare as run
     from mecdsl.layout import headline
     from mecdsl.text import comparison_text
@@ -296,10 +304,21 @@ def compare(
     forms = _distinct(one_form(name, loaded) for name in form.split(",") if name.strip() or form == "")
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
     options = solve_options(time_limit, gap, threads)
+    if seeds or csv or plot:
+        from mecdsl import cli_study
+        from mecdsl.study import first_instance
+
+        numbers = cli_study.read_seeds(seeds, seed)
+        cli_study.check_files((model, data), csv, plot)
+        instances = [first_instance(loaded, numbers, at, relax) for at in forms]
+        with _progress("comparing") as tell:
+            found = cli_study.run_study(loaded, numbers, names or _fitting(instances), forms, relax, options, tell)
+        title = headline(instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax)
+        raise Stop(cli_study.report(found, title, json_, csv, plot))
     with _progress("comparing") as tell:
         comparison = run(
             loaded,
-            names or _fitting(loaded, forms, relax),
+            names or _fitting([loaded.instance(at, relax) for at in forms]),
             forms,
             relax,
             lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
@@ -318,14 +337,13 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _fitting(loaded: "LoadedModel", forms: Sequence[str], relax: bool) -> list[str]:
-    """Every available backend that takes the problem in one of the forms."""
+def _fitting(instances: Sequence["Instance"]) -> list[str]:
+    """Every available backend that takes one of the instances."""
     from mecdsl.backend import Request
     from mecdsl.backends import table
     from mecdsl.problem import analyse
     from mecdsl.solution import SolveOptions
 
-    instances = [loaded.instance(form, relax) for form in forms]
     requests = [Request(instance, analyse(instance), SolveOptions()) for instance in instances]
     candidates = [table.load(name) for name in table.names()]
     fitting = [c for c in candidates if any(c.accepts(request).accepted for request in requests)]

@@ -23,6 +23,11 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="set a parameter: cycle_time=45s")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="seed of solvers and random data")]
+Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="many seeds of the random data: 1..20 or 1,3,7")]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="with --seeds: one row for each run")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="with --seeds: a picture of the distances: .png .pdf .svg")
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 BackendName = Annotated[str, typer.Option("--backend", "-b", metavar="NAME", help="a backend; auto chooses by class")]
 BackendNames = Annotated[
@@ -57,6 +62,21 @@ OTHER_NAMES: Final = {
     "--parameter": "--set", "--output": "--out", "--file": "--out", "--format": "--to", "--verbose": "--log",
     "--data-file": "--data", "--tolerance": "--gap", "--mip-gap": "--gap", "--options": "--option",
 }  # fmt: skip
+
+
+# Options that hold one value: the parser of the command line would take the last one without a word.
+ONCE: Final = (
+    ("--form",), ("--data",), ("--seed",), ("--backend", "-b"), ("--backends",), ("--time-limit",), ("--gap",),
+    ("--threads",), ("--warm-start",), ("--via",), ("--to",), ("--out", "-o"),
+)  # fmt: skip
+
+
+def check_once(arguments: list[str]) -> None:
+    """Raise `Stop` for an option that is given twice and holds one value."""
+    names = [word.partition("=")[0] for word in arguments]
+    for spellings in ONCE:
+        if sum(names.count(name) for name in spellings) > 1:
+            raise usage(f"`{spellings[0]}` is given twice", "keep one of the two")
 
 
 def wrong_arguments(error: typer.TyperException, arguments: list[str]) -> Stop:

@@ -18,6 +18,10 @@ from mecdsl.diagnostics import Diagnostic, Severity, render
 USAGE_CODES: Final = frozenset({"E501", "E502", "E503", "E505"})
 
 
+# Control characters in the texts of a model would play tricks on the terminal.
+CONTROL: Final = dict.fromkeys([*range(9), *range(11, 32), 127], "\ufffd")
+
+
 @dataclass(slots=True)
 class Stop(Exception):
     """Leave with an exit code; `message` and `help` are still to be said, if there are any."""
@@ -55,7 +59,7 @@ def open_streams(utf8: bool) -> None:
 def say(text: str) -> None:
     """Print on stdout. Raises `Stop` if it cannot be written."""
     try:
-        print(text, flush=True)
+        print(text.translate(CONTROL), flush=True)
     except BrokenPipeError:
         _drop(sys.stdout)
     except OSError as error:
@@ -71,7 +75,7 @@ def say_json(value: object) -> None:
 def complain(text: str) -> None:
     """Print on stderr; where nobody can read it, nothing can be done."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text.translate(CONTROL), file=sys.stderr, flush=True)
     except OSError:
         _drop(sys.stderr)
 

@@ -167,14 +167,23 @@ class _Work:
                 self.statements[position] = replace(statement, declarations=members)
 
     def _drop(self, target: syntax.Target) -> None:
-        kept = [
-            s
-            for s in self.statements
-            if not (isinstance(s, syntax.Constraint | syntax.Declaration) and s.name == target.name)
-        ]
-        if len(kept) == len(self.statements):
-            names = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
-            near = nearest(target.name, names)
+        """Take out a constraint or a declaration, a member of a block by its qualified name."""
+        kept: list[syntax.Statement] = []
+        found = False
+        for statement in self.statements:
+            if isinstance(statement, syntax.Constraint | syntax.Declaration) and statement.name == target.name:
+                found = True
+                continue
+            if isinstance(statement, syntax.Family):
+                names = {member: f"{statement.name}.{member.name}" for member in statement.declarations}
+                members = tuple(member for member, name in names.items() if name != target.name)
+                if len(members) < len(statement.declarations):
+                    found = True
+                    statement = replace(statement, declarations=members)
+            kept.append(statement)
+        if not found:
+            known = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
+            near = nearest(target.name, [*known, *(name for name, _ in self._declarations())])
             fix = f"did you mean `{near}`?" if near else None
             self.collector.error("E102", f"nothing named `{target.name}` to drop", target.span, help=fix)
         self.statements = kept

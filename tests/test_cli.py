@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MEL = "models/mel.mec"
 OFFLOAD = "models/examples/offload.mec"
 SHARE = "models/examples/share_link.mec"
-COMMANDS = ("check", "show", "solve", "compare", "export", "data", "backends", "explain")
+COMMANDS = [command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands]
 
 # camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against 2 + 0.1 s.
 # camera and voice go (9 Mbit of 20), map stays.
@@ -427,6 +427,8 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {MEL} --form relaxed,equal", 2, "`relaxed+equal` applies both"),
     (f"check {MEL} --form relxed", 2, "did you mean `relaxed`?"),
     (f"compare {MEL} --form relaxed,equl", 2, "did you mean `equal`?"),
+    (f"solve {MEL} --data {{}}/case.json --data={{}}/other.json", 2, "`--data` is given twice"),
+    (f"solve {MEL} --backend scip -b highs", 2, "`--backend` is given twice"),
     (f"solve {MEL} --backend scipp", 2, "did you mean `scip`?"),
     (f"solve {MEL} --backend SCIP", 2, "did you mean `scip`?"),
     (f"solve {MEL} --backend highs", 2, "add `--form equal`"),
@@ -624,6 +626,14 @@ def test_closed_streams_do_no_harm(closed: str, code: int) -> None:
     assert done.returncode == code
     assert done.stderr == ""
     assert ("total_time = 2.33 s" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_model_cannot_play_with_the_terminal(run: Run, tmp_path: Path) -> None:
+    model = tmp_path / "red.mec"
+    model.write_text('model m "\x1b[31mred"\nvar x : real >= 1\nminimize cost = x\n')
+    code, out, _ = run("check", str(model))
+    assert code == 0
+    assert "m: \ufffd[31mred" in out
 
 
 def test_a_model_comes_from_a_pipe() -> None:

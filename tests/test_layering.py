@@ -65,15 +65,16 @@ STAGES: list[list[str]] = [
     ["solve"],
     ["api"],
     ["compare"],
-    ["text", "explain_text"],
+    ["study", "study_result"],
+    ["text", "explain_text", "study_text", "plot"],
     ["__init__"],
     ["cli_output", "cli_options"],
-    ["cli_layers"],
+    ["cli_layers", "cli_study"],
     ["cli"],
     ["__main__"],
 ]
 
-SLOW_PACKAGES = ("casadi", "cyipopt", "highspy", "pandas", "pyomo", "pyscipopt", "scipy")
+SLOW_PACKAGES = ("casadi", "cyipopt", "highspy", "matplotlib", "pandas", "pyomo", "pyscipopt", "scipy")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -22,7 +22,8 @@ param total : cycle = sum(uniform(0 cycle, 1 cycle) for m in device)
 var x[m in device] : 1 >= 0
 minimize cost = sum(x[m] for m in device)
 constraint least[m in device]: x[m] * 1 Gcycle >= m.work
-constraint used: sum(uplink.gain[m, n] * x[m] for m in device, n in server) * 1 cycle/s >= 0 * server.cpu[1] + total / 1e9 s
+constraint used:
+    sum(uplink.gain[m, n] * x[m] for m in device, n in server) * 1 cycle/s >= 0 * server.cpu[1] + total / 1e9 s
 """.replace("    cpu  : GHz_like = 1 GHz_like\n", "")
 
 
