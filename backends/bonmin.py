@@ -20,6 +20,7 @@ import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.constant_rows import crossed_bounds, false_row
+from mecdsl.backends.guarded import run_guarded
 from mecdsl.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.evaluate import Evaluator
@@ -121,8 +122,10 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
     start = np.clip(start, instance.lower, instance.upper)
     limit = None if options.time_limit is None else max(SHORTEST, options.time_limit)
     columns = program.columns
-    try:
-        outcome = solve_bonmin(
+    started = time.perf_counter()
+
+    def work() -> "BonminOutcome":
+        return solve_bonmin(
             replace(program.problem, start=start[columns] / program.scaling.column[columns]),
             program.symbolic,
             instance.integral[columns],
@@ -131,14 +134,30 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
             log=options.log,
             raw=options.raw,
         )
+
+    try:
+        guarded = run_guarded(work, request.should_stop, limit)
     except ValueError as error:
         if not options.raw:
             raise
         raise ModelError([Diagnostic("E505", str(error))]) from error
+    outcome = guarded.answer if guarded.answer is not None else _stopped(guarded.reason, started)
     if options.raw and "type mismatch" in outcome.message:
         told = ", ".join(f"`{name}` = `{value}`" for name, value in options.raw.items())
         raise ModelError([Diagnostic("E505", f"bonmin does not take an option in the type it was given: {told}")])
     return outcome
+
+
+def _stopped(reason: str, started: float) -> "BonminOutcome":
+    """What is left of a search that had to be killed: its incumbent is lost with its process."""
+    from mecdsl.backends.bonmin_core import BonminOutcome, bonmin_version
+
+    ends = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}
+    words = {"time limit": "did not stop at its time limit", "interrupted": "did not stop when interrupted"}
+    message = f"it {words.get(reason, 'ended without an answer')} and was ended; its best point is lost"
+    termination = ends.get(reason, Termination.ERROR)
+    seconds = time.perf_counter() - started
+    return BonminOutcome(None, None, None, None, reason, termination, message, seconds, bonmin_version())
 
 
 def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> Solution:

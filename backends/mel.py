@@ -55,9 +55,7 @@ class Learners:
             raise ValueError("expected a finite `cycle_time` > 0 and a finite `total_samples` >= 1")
         with np.errstate(over="ignore"):
             if not np.isfinite(np.sum((self.cycle_time + self.transfer) / self.compute)):
-                raise ValueError(
-                    "`cycle_time` or `transfer` divided by `compute` leaves the range of doubles"
-                )
+                raise ValueError("`cycle_time` or `transfer` divided by `compute` leaves the range of doubles")
 
     @property
     def tolerance(self) -> float:
@@ -199,9 +197,7 @@ def overhead_refusal(learners: Learners, drop_out: bool) -> str:
         return ""
     worst = int(excluded[np.argmax(learners.overhead[excluded])])
     excess = learners.overhead[worst] - learners.cycle_time
-    others = (
-        f" (and so do {len(excluded) - 1} other learners to a lesser degree)" if len(excluded) > 1 else ""
-    )
+    others = f" (and so do {len(excluded) - 1} other learners to a lesser degree)" if len(excluded) > 1 else ""
     return (
         f"the overhead of learner {worst + 1}, {learners.overhead[worst]:.6g} s, exceeds the cycle time of "
         f"{learners.cycle_time:.6g} s by {excess:.6g} s{others}"
@@ -248,9 +244,7 @@ def _bracket(learners: Learners, slack: Reals) -> tuple[float, float, tuple[Iter
             break
         excess = _excess(learners, slack, middle)
         low, high = (middle, high) if excess >= 0 else (low, middle)
-        steps.append(
-            Iteration(len(steps) + 1, objective=middle, bound=high, residual=excess, note="bisection")
-        )
+        steps.append(Iteration(len(steps) + 1, objective=middle, bound=high, residual=excess, note="bisection"))
     return low, high, tuple(steps)
 
 
@@ -281,8 +275,6 @@ def _optimality(learners: Learners, relaxed: Relaxed) -> tuple[Reals | None, dic
     nu = -1.0 / float((work / pace).sum())
     prices = -nu / pace
     duration = pace * relaxed.batch + learners.overhead
-    stationarity = max(
-        abs(float((prices * work).sum()) - 1.0), float(np.max(np.abs(prices * pace / nu + 1.0)))
-    )
+    stationarity = max(abs(float((prices * work).sum()) - 1.0), float(np.max(np.abs(prices * pace / nu + 1.0))))
     complementarity = float(np.max(np.abs(duration / learners.cycle_time - 1.0)))
     return prices, {"nu": nu, "stationarity": stationarity, "complementarity": complementarity}

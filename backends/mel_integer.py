@@ -98,9 +98,7 @@ def slack_interval(learners: Learners) -> tuple[Reals, Reals]:
     """Bounds in s, both >= 0, that contain the exact T - C0 + tolerance of the selected learners."""
     spare = learners.cycle_time - learners.overhead
     error = ROUNDING * (np.abs(spare) + learners.tolerance)
-    return np.maximum(spare + learners.tolerance - error, 0.0), np.maximum(
-        spare + learners.tolerance + error, 0.0
-    )
+    return np.maximum(spare + learners.tolerance - error, 0.0), np.maximum(spare + learners.tolerance + error, 0.0)
 
 
 def integer_refusal(learners: Learners, drop_out: bool) -> str:
@@ -112,10 +110,7 @@ def integer_refusal(learners: Learners, drop_out: bool) -> str:
     total, room = whole_total(part), int(caps(part, 0).sum())
     if room >= total:
         return ""
-    return (
-        f"even without local updates the learners can take {room} whole samples together, "
-        f"{total} are to be shared"
-    )
+    return f"even without local updates the learners can take {room} whole samples together, {total} are to be shared"
 
 
 def whole_total(learners: Learners) -> int:
@@ -157,7 +152,5 @@ def _bisect_updates(learners: Learners, total: int) -> tuple[int, tuple[Iteratio
         middle = (low + high) // 2
         surplus = int(caps(learners, middle).sum()) - total
         low, high = (middle, high) if surplus >= 0 else (low, middle)
-        steps.append(
-            Iteration(len(steps) + 1, objective=float(middle), bound=float(high - 1), residual=float(surplus))
-        )
+        steps.append(Iteration(len(steps) + 1, objective=float(middle), bound=float(high - 1), residual=float(surplus)))
     return low, tuple(steps)

@@ -107,10 +107,7 @@ def _from_root(
             "its overhead exceeds the cycle time"
         )
     elif abs(residual) > ACCEPTED:
-        message = (
-            f"the batches of (15) sum to {total:.9g} and not to {part.total_samples:.9g}: "
-            "rounding moved the root"
-        )
+        message = f"the batches of (15) sum to {total:.9g} and not to {part.total_samples:.9g}: rounding moved the root"
     return Allocation(
         Termination.FINISHED,
         LABEL,
@@ -134,9 +131,7 @@ def _rootless(part: Learners) -> Allocation:
         refusal = capacity_refusal(part)
     if refusal:
         return Allocation(Termination.INFEASIBLE, LABEL, message=f"(16) has no real root >= 0: {refusal}")
-    return _failed(
-        "no real root >= 0 of (16) was found although one exists: rounding of the coefficients lost it"
-    )
+    return _failed("no real root >= 0 of (16) was found although one exists: rounding of the coefficients lost it")
 
 
 def _failed(message: str) -> Allocation:

@@ -4,11 +4,14 @@ Importing this file imports no backend and no solver.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import cast
 
-from mecdsl.backend import Backend
+from mecdsl.backend import Acceptance, Availability, Backend, Capabilities, Request
+from mecdsl.solution import Guarantee, Solution
 
 BUILT_IN: Mapping[str, str] = {
     "highs": "mecdsl.backends.highs:Highs",
@@ -42,10 +45,46 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Backend:
-    """The backend of that name. Raises KeyError for an unknown one."""
-    target = BUILT_IN.get(name) or _external()[name]
+    """The backend of that name; one of another package that cannot be imported says so when it is asked.
+
+    Raises KeyError for an unknown name.
+    """
+    if name in BUILT_IN:
+        return _imported(BUILT_IN[name])
+    target = _external()[name]
+    try:
+        return _imported(target)
+    except (ImportError, AttributeError, TypeError) as error:
+        return cast(Backend, Broken(name, f"`{target}` cannot be loaded: {error}"))
+
+
+def _imported(target: str) -> Backend:
     module, _, attribute = target.partition(":")
     backend = getattr(import_module(module), attribute)()
     if not isinstance(backend, Backend):
-        raise TypeError(f"`{target}` is no backend")
+        raise TypeError("it has not the interface of a backend")
     return backend
+
+
+NOTHING = Capabilities("not loaded", frozenset(), Guarantee.NONE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Stands for a backend of another package that could not be loaded."""
+
+    name: str
+    reason: str
+    capabilities: Capabilities = NOTHING
+
+    def availability(self) -> Availability:
+        """Never there, with the reason."""
+        return Availability(False, reason=self.reason)
+
+    def accepts(self, request: Request) -> Acceptance:
+        """Takes nothing."""
+        return Acceptance(False, self.reason)
+
+    def solve(self, request: Request) -> Solution:
+        """Never called: nothing is accepted."""
+        raise RuntimeError(self.reason)

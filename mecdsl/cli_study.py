@@ -78,7 +78,8 @@ def run_study(
 
     def finished(seed: int, runs: Sequence["Run"]) -> None:
         if watched:
-            complain(f"\r{_seed_line(seed, runs)} ({place[seed]} of {len(seeds)})".ljust(79))
+            line = f"{_seed_line(seed, runs)} ({place[seed]} of {len(seeds)})"
+            print(f"\r{line:79}", file=sys.stderr, flush=True)  # over the line that says what is going on
 
     return study(loaded, seeds, backends, forms, relax, started, finished, **options)
 

@@ -186,6 +186,9 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
         try:
             value: Any = json.loads(text)
         except json.JSONDecodeError:
+            if text.strip().startswith(("[", "{")):
+                fix = 'write a list as `[1, 2]`, quantities in quotes: `["1 s", "2 s"]`'
+                raise ModelError([Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]) from None
             value = text.strip()
         if name.strip() in result:
             labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)

@@ -194,9 +194,7 @@ class Jet:
             inverse = 1.0 / other.value
             ratio = self.value / other.value
             slope = -ratio * inverse
-            return apply2(
-                self, other, ratio, inverse, slope, None, -inverse * inverse, -2.0 * slope * inverse
-            )
+            return apply2(self, other, ratio, inverse, slope, None, -inverse * inverse, -2.0 * slope * inverse)
 
     def __rtruediv__(self, other: Plain) -> "Jet":
         with quiet():
@@ -368,9 +366,7 @@ def _power_terms(base: FloatArray, power: Plain) -> Derivatives:
     return np.power(base, power), first, second
 
 
-def _logarithm(
-    scale: float, function: Callable[[FloatArray], FloatArray]
-) -> Callable[[FloatArray], Derivatives]:
+def _logarithm(scale: float, function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], Derivatives]:
     """Logarithm to the base exp(1/scale) with its derivatives."""
 
     def derivatives(x: FloatArray) -> Derivatives:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mecdsl.diagnostics import count
-from mecdsl.study_result import Outcome, Run, Study, Summary
+from mecdsl.study_result import PROOF, Outcome, Run, Study, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SUFFIXES: Final = (".png", ".pdf", ".svg")
-FLOOR: Final = 1e-6  # what solvers prove an optimum to; smaller distances stand on a logarithmic axis as this
+FLOOR: Final = PROOF  # smaller distances stand on a logarithmic axis as this
+FEWEST: Final = 4  # dots that make a box
 WIDE: Final = 30.0  # largest over smallest distance from which the axis is logarithmic
 DOT, BOX, BROKEN = "#0072b2", "#555555", "#b2182b"  # distinct for colour-blind readers too
 
@@ -66,15 +67,15 @@ def _panel(axes: "Axes", rows: Sequence[Summary], runs: Sequence[Run], wide: boo
         mine = [run for run in runs if run.backend == summary.backend]
         found = np.array([run.distance for run in mine if run.distance is not None]) * 100.0
         shown = np.maximum(found, FLOOR * 100.0) if wide else found
-        if len(shown):
+        if len(shown) >= FEWEST:
             axes.boxplot(
                 [shown], positions=[height], orientation="horizontal", widths=0.5, whis=(10, 90), showfliers=False,
                 manage_ticks=False, medianprops={"color": "black", "linewidth": 1.6}, boxprops={"color": BOX},
                 whiskerprops={"color": BOX}, capprops={"color": BOX},
             )  # fmt: skip
-            # side by side in a fixed pattern, so that equal distances stay apart and no draw changes the picture
-            offsets = 0.34 * (((np.arange(len(shown)) * 0.618034) % 1.0) - 0.5)
-            axes.scatter(shown, height + offsets, s=16, color=DOT, alpha=0.65, linewidths=0, zorder=3)
+        # side by side in a fixed pattern, so that equal distances stay apart and no draw changes the picture
+        offsets = 0.34 * (((np.arange(len(shown)) * 0.618034) % 1.0) - 0.5)
+        axes.scatter(shown, height + offsets, s=16, color=DOT, alpha=0.65, linewidths=0, zorder=3)
         axes.annotate(
             _count(summary, mine), (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=8,
             color=BROKEN if summary.broken else "black",
@@ -88,6 +89,8 @@ def _panel(axes: "Axes", rows: Sequence[Summary], runs: Sequence[Run], wide: boo
 
 def _count(summary: Summary, runs: Sequence[Run]) -> str:
     """What stands beside a row: how many answers there are to see, and how many are left out as broken."""
+    if not summary.ran:
+        return "did not run"
     words = f"{summary.verified}/{summary.seeds} verified"
     unbounded = sum(run.outcome is Outcome.VERIFIED and run.distance is None for run in runs)
     words += f", {summary.broken} broken" if summary.broken else ""

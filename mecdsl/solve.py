@@ -71,6 +71,8 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
     else:
         chosen = find(backend)
         require(chosen, request)
+    if options.start is not None and not chosen.capabilities.warm_start:
+        raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start")])
     started = time.perf_counter()
     solution = _contradiction(chosen.name, instance) or _run(chosen, request)
     solved = time.perf_counter()

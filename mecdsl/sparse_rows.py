@@ -43,9 +43,7 @@ class SparseRows:
     width: int | None
 
     @classmethod
-    def uniform(
-        cls, size: int, width: int, columns: tuple[IntArray, ...], values: FloatArray
-    ) -> "SparseRows":
+    def uniform(cls, size: int, width: int, columns: tuple[IntArray, ...], values: FloatArray) -> "SparseRows":
         """`size` rows of `width` entries each."""
         return cls(np.arange(size + 1, dtype=np.int64) * width, columns, values, width)
 
@@ -95,9 +93,7 @@ class SparseRows:
             def pick(entries: npt.NDArray[Scalar], width: int = self.width) -> npt.NDArray[Scalar]:
                 return np.take(entries.reshape(self.size, width), index, axis=0).reshape(-1)
 
-            return SparseRows.uniform(
-                index.size, self.width, tuple(map(pick, self.columns)), pick(self.values)
-            )
+            return SparseRows.uniform(index.size, self.width, tuple(map(pick, self.columns)), pick(self.values))
         counts = self.counts[index]
         entries = ragged_ranges(self.pointer[:-1][index], counts)
         columns = tuple(axis[entries] for axis in self.columns)

@@ -17,6 +17,8 @@ from mecdsl.solution import Guarantee, Termination
 
 LOW, HIGH = 0.1, 0.9  # the interval that goes with every median
 
+PROOF: Final = 1e-6  # what solvers prove an optimum to; a smaller distance says nothing more
+
 # What a single run is written out as, in this order.
 COLUMNS: Final = (
     "seed", "form", "backend", "outcome", "verified", "guarantee", "termination", "objective", "bound", "best_bound",
@@ -202,7 +204,7 @@ class Study:
 
 def summaries(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[Summary, ...]:
     """One for each form and backend. In each form those with the most verified answers come first, among them the
-    ones with the smaller distance; a backend that only solves a relaxation comes last.
+    ones with the smaller distance, then with more proofs; a backend that only solves a relaxation comes last.
     """
     answers: dict[tuple[str, int], list[float]] = {}
     for run in runs:
@@ -219,9 +221,10 @@ def _best(goal: Goal) -> Callable[[Iterable[float]], float]:
     return min if goal.sense == "minimize" else max
 
 
-def _rank(summary: Summary) -> tuple[bool, int, float]:
-    distance = summary.distance.median if summary.distance else math.inf
-    return summary.bounds_only, -summary.verified, distance
+def _rank(summary: Summary) -> tuple[bool, int, float, int]:
+    """What sorts summaries; distances that a proof allows are equal, and then proofs count."""
+    distance = max(summary.distance.median, PROOF) if summary.distance else math.inf
+    return summary.bounds_only, -summary.verified, distance, -summary.proven
 
 
 def _summary(runs: Sequence[Run], best: Mapping[tuple[str, int], float]) -> Summary:

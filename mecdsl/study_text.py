@@ -7,8 +7,8 @@ from mecdsl.layout import number, paragraph, table
 from mecdsl.solution import Guarantee
 from mecdsl.study_result import Outcome, Run, Spread, Study, Summary
 
-ANSWERS = ("backend", "verified", "objective", "10%..90%", "distance", "10%..90%")
-COST = ("backend", "proven", "broken", "violation", "10%..90%", "seconds", "10%..90%")
+ANSWERS = ("backend", "verified", "objective", "distance")
+COST = ("backend", "proven", "broken", "violation", "seconds")
 NOTHING_SHOWN = 1e-12  # a distance below is rounding
 
 
@@ -20,8 +20,8 @@ def study_text(study: Study, headline_text: str) -> str:
         unit = "" if goal.unit == "1" else f" in {goal.unit}"
         at = f"form {form or 'base'}: " if len(study.goals) > 1 else ""
         lines += ["", f"{at}objective {goal.name}{unit}, {goal.sense}d"]
-        lines.append(table([_answers(summary) for summary in found], ANSWERS, indent=0, right=" rrrrr"))
-        lines += ["", table([_cost(summary) for summary in found], COST, indent=0, right=" rrrrrr")]
+        lines.append(table([_answers(summary) for summary in found], ANSWERS, indent=0, right=" r"))
+        lines += ["", table([_cost(summary) for summary in found], COST, indent=0, right=" rr")]
         notes = [*_summary_notes(found), *_run_notes([run for run in study.runs if run.form == form])]
         lines += ["", *(paragraph(note) for note in notes)] if notes else []
     lines.append("")
@@ -33,7 +33,7 @@ def study_text(study: Study, headline_text: str) -> str:
 
 
 LEGEND = (
-    "medians with the interval from 10 % to 90 % of the seeds; objective and distance (to the best proven bound of "
+    "medians (and intervals from 10 % to 90 % of the seeds); objective and distance (to the best proven bound of "
     "the same seed) of verified answers only; violation: of the broken ones, relative to the terms"
 )
 
@@ -59,12 +59,16 @@ def seeds_text(seeds: Iterable[int]) -> str:
     return ", ".join(parts)
 
 
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {seeds_text(seeds)}"
+
+
 def _answers(summary: Summary) -> list[str]:
     if summary.bounds_only:
-        verified, distance = "relaxed", ["relaxed", ""]
+        verified, distance = "relaxed", "relaxed"
     else:
         verified, distance = f"{summary.verified}/{summary.seeds}", _spread(summary.distance, _relative)
-    return [_name(summary), verified, *_spread(summary.objective, lambda value: number(value, 4)), *distance]
+    return [_name(summary), verified, _spread(summary.objective, lambda value: number(value, 4)), distance]
 
 
 def _cost(summary: Summary) -> list[str]:
@@ -72,8 +76,8 @@ def _cost(summary: Summary) -> list[str]:
         _name(summary),
         "-" if summary.bounds_only else str(summary.proven),
         str(summary.broken),
-        *_spread(summary.violation_of_broken, _relative),
-        *_spread(summary.seconds, _seconds),
+        _spread(summary.violation_of_broken, _relative),
+        _spread(summary.seconds, _seconds),
     ]
 
 
@@ -81,10 +85,11 @@ def _name(summary: Summary) -> str:
     return summary.backend + ("*" if summary.bounds_only else "")
 
 
-def _spread(found: Spread | None, text: Callable[[float], str]) -> list[str]:
+def _spread(found: Spread | None, text: Callable[[float], str]) -> str:
+    """`median (low..high)`; a single number has no interval."""
     if found is None:
-        return ["-", ""]
-    return [text(found.median), f"{text(found.low)}..{text(found.high)}"]
+        return "-"
+    return text(found.median) + (f" ({text(found.low)}..{text(found.high)})" if found.count > 1 else "")
 
 
 def _relative(value: float) -> str:
@@ -92,7 +97,7 @@ def _relative(value: float) -> str:
 
 
 def _seconds(value: float) -> str:
-    return "<0.01" if value < 0.005 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 # Notes -------------------------------------------------------------------------------------------------------
@@ -120,7 +125,7 @@ def _run_notes(runs: Sequence[Run]) -> list[str]:
         mine = [run for run in runs if run.backend == backend]
         notes += _broken_notes(backend, [run for run in mine if run.outcome is Outcome.BROKEN])
         for words, found in _grouped(run for run in mine if run.outcome in (Outcome.NO_ANSWER, Outcome.DID_NOT_RUN)):
-            notes.append(f"{backend}: {words} (seed {seeds_text(found)})")
+            notes.append(f"{backend}: {words} ({_seeds(found)})")
     lost = {(run.seed, run.reason) for run in runs if run.outcome is Outcome.NO_DATA}
     notes += [f"seed {seed} is no instance: {reason}" for seed, reason in sorted(lost)]
     return notes
@@ -131,9 +136,9 @@ def _broken_notes(backend: str, broken: Sequence[Run]) -> list[str]:
         return []
     worst = max(broken, key=lambda run: run.violation if run.violation is not None else float("inf"))
     claims = [run.seed for run in broken if run.refuted]
-    seeds = seeds_text(run.seed for run in broken)
-    notes = [f"{backend}: NOT VERIFIED for seed {seeds}; worst, seed {worst.seed}: {worst.reason}"]
-    return notes + ([f"{backend}: CLAIMED AN OPTIMUM AND FAILED for seed {seeds_text(claims)}"] if claims else [])
+    seeds = _seeds([run.seed for run in broken])
+    notes = [f"{backend}: NOT VERIFIED for {seeds}; worst, seed {worst.seed}: {worst.reason}"]
+    return notes + ([f"{backend}: CLAIMED AN OPTIMUM AND FAILED for {_seeds(claims)}"] if claims else [])
 
 
 def _grouped(runs: Iterable[Run]) -> list[tuple[str, list[int]]]:

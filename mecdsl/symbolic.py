@@ -131,17 +131,7 @@ class Aggregate:
 
 
 Expression = (
-    Constant
-    | IndexValue
-    | Lookup
-    | LinkEnd
-    | Member
-    | Operation
-    | Choice
-    | Function
-    | Draw
-    | Membership
-    | Aggregate
+    Constant | IndexValue | Lookup | LinkEnd | Member | Operation | Choice | Function | Draw | Membership | Aggregate
 )
 
 # Sets ----------------------------------------------------------------------------------------------------------

@@ -212,9 +212,7 @@ def _propose_word(name: str) -> str | None:
     singular = name[:-1] if name.endswith("s") and len(name) > 3 else name
     for word in (name, singular):
         lowered = word.lower()
-        splits = [("", lowered)] + [
-            (short, lowered.removeprefix(long)) for long, short in _LONG_PREFIXES.items()
-        ]
+        splits = [("", lowered)] + [(short, lowered.removeprefix(long)) for long, short in _LONG_PREFIXES.items()]
         # exact case first: `Msec` is not `msec`
         splits += [(word[:1], lowered[1:]), (_large(word[:1]), lowered[1:])]
         for prefix, rest in splits:
@@ -226,9 +224,7 @@ def _propose_word(name: str) -> str | None:
 
 def _propose_case(name: str) -> str | None:
     """Names that differ in case only, closest first; `mhz` was never meant to be millihertz."""
-    same = [
-        known for known in (*linear_units(), *LOGARITHMIC) if known.lower() == name.lower() and known != "mHz"
-    ]
+    same = [known for known in (*linear_units(), *LOGARITHMIC) if known.lower() == name.lower() and known != "mHz"]
     same.sort(key=lambda known: -sum(a == b for a, b in zip(known, name, strict=True)))
     return "write " + " or ".join(f"`{known}`" for known in same) if same else None
 

@@ -91,9 +91,7 @@ DIMENSIONLESS = Dimension((Fraction(0),) * len(BASE_SYMBOLS))
 @cache
 def _named_dimensions() -> dict[Dimension, str]:
     """Return the derived units that are printed by name where they stand alone."""
-    return {
-        Dimension.of(dict(UNPREFIXED[name].powers)): name for name in ("J", "W", "N", "Pa", "V", "C", "ohm")
-    }
+    return {Dimension.of(dict(UNPREFIXED[name].powers)): name for name in ("J", "W", "N", "Pa", "V", "C", "ohm")}
 
 
 def _with_energy(powers: dict[str, Fraction]) -> dict[str, Fraction]:
@@ -283,9 +281,7 @@ def _bad_exponent(text: str, caret: int) -> UnitError:
     written = found[0] if found else ""
     end = caret + 1 + len(written)
     if not written:
-        return UnitError(
-            "exponent missing after `^`", "write an integer or a fraction, as in `s^(1/2)`", caret, end
-        )
+        return UnitError("exponent missing after `^`", "write an integer or a fraction, as in `s^(1/2)`", caret, end)
     try:
         exponent = Fraction(written.strip("()")).limit_denominator(1000)
     except (ValueError, ZeroDivisionError):
@@ -296,9 +292,7 @@ def _bad_exponent(text: str, caret: int) -> UnitError:
         fix = "write an integer or a fraction, as in `s^2` or `s^(1/2)`"
     else:
         fix = f"write `^{exponent}`" if exponent.denominator == 1 else f"write `^({exponent})`"
-    return UnitError(
-        f"exponent `{written}` is not an integer or a fraction in parentheses", fix, caret + 1, end
-    )
+    return UnitError(f"exponent `{written}` is not an integer or a fraction in parentheses", fix, caret + 1, end)
 
 
 def _resolve(factor: _Factor) -> tuple[Dimension, Fraction]:
@@ -313,9 +307,7 @@ def _resolve(factor: _Factor) -> tuple[Dimension, Fraction]:
         return Dimension.of(dict(unit.powers)), unit.factor
     end = factor.start + len(factor.name)
     if factor.name[0].isdigit():
-        fix = (
-            "only `1` may stand in a unit as a number; fractional exponents need parentheses, as in `s^(1/2)`"
-        )
+        fix = "only `1` may stand in a unit as a number; fractional exponents need parentheses, as in `s^(1/2)`"
         raise UnitError(f"`{factor.name}` is not a unit", fix, factor.start, end)
     raise UnitError(f"unknown unit `{factor.name}`", propose(factor.name, factor.divided), factor.start, end)
 
@@ -396,9 +388,7 @@ def _with_prefix(value: float, unit: Unit, digits: int) -> tuple[float, str]:
     units, name = linear_units(), unit.text.split("/")[0]
     # rounded first, so that 999.96 becomes 1 k and not 1000
     size = abs(float(f"{value:.{digits - 1}e}"))
-    prefixed: Iterable[tuple[str, Fraction]] = (
-        (p, units[p + name].factor / first.factor) for p in first.shown
-    )
+    prefixed: Iterable[tuple[str, Fraction]] = ((p, units[p + name].factor / first.factor) for p in first.shown)
     for prefix, factor in (("", Fraction(1)), *prefixed):
         if factor <= Fraction(repr(size)) < 1000 * factor:
             return _nearest_float(Fraction(repr(value)) / factor), prefix + unit.text

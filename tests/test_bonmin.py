@@ -203,13 +203,14 @@ def test_nothing_is_printed_unless_asked(via: str, capfd: pytest.CaptureFixture[
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupt_signal_ends_the_search() -> None:
     program = """
+    from dataclasses import replace
     from mecdsl.backend import interruptible
     from mecdsl.backends.bonmin import Bonmin
     from tests.test_bonmin import LONG, instance_of, request_of
     asked = request_of(instance_of(LONG))
     print("ready", flush=True)
-    with interruptible():
-        found = Bonmin().solve(asked)
+    with interruptible() as should_stop:
+        found = Bonmin().solve(replace(asked, should_stop=should_stop))
     print(found.termination.value, found.objective is not None)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]

@@ -216,9 +216,7 @@ def test_functions_at_zero(name: str, value: float, first: float, second: float,
         ("abs", 3.0, 3.0, 1.0, 0.0),
     ],
 )
-def test_functions_and_their_derivatives(
-    name: str, point: float, value: float, first: float, second: float
-) -> None:
+def test_functions_and_their_derivatives(name: str, point: float, value: float, first: float, second: float) -> None:
     found = [float(array[0]) for array in FUNCTIONS[name](np.array([point]))]
     assert found == pytest.approx([value, first, second], rel=1e-14)
     plain = call(name, np.array([point]))
@@ -667,9 +665,7 @@ def trees(draw: st.DrawFn, rows: int, width: int, depth: int) -> Tree:
         return ints(*draw(st.lists(st.integers(0, limit - 1), min_size=rows, max_size=rows)))
 
     def numbers() -> Array:
-        return (
-            np.array(draw(st.lists(st.integers(-8, 8), min_size=rows, max_size=rows)), dtype=np.float64) / 4
-        )
+        return np.array(draw(st.lists(st.integers(-8, 8), min_size=rows, max_size=rows)), dtype=np.float64) / 4
 
     if depth == 0:
         if draw(st.integers(0, 3)) == 0:
@@ -705,9 +701,7 @@ def problems(draw: st.DrawFn) -> tuple[Tree, Array, Array]:
     rows, width = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     tree = ("add", draw(trees(rows, width, draw(st.integers(1, 3)))), ("variable", ints(*([0] * rows))))
     x = np.array(draw(st.lists(st.integers(8, 24), min_size=width, max_size=width)), dtype=np.float64) / 16
-    free = np.array(
-        draw(st.lists(st.sampled_from([True, True, True, False]), min_size=width, max_size=width))
-    )
+    free = np.array(draw(st.lists(st.sampled_from([True, True, True, False]), min_size=width, max_size=width)))
     return tree, x, free if draw(st.booleans()) else np.ones(width, dtype=bool)
 
 
@@ -721,9 +715,7 @@ def test_random_expressions_have_the_derivatives_of_a_plain_evaluation(
     scale = max(1.0, float(np.abs(gradient).max()), float(np.abs(hessian).max()))
     assume(scale < 1e4)  # beyond, the fifth derivative in the error of the differences is too large to judge
     jet = evaluate(tree, jet_algebra(x, free=free))
-    np.testing.assert_allclose(
-        jet.value, np.real(evaluate(tree, complex_algebra(x + 0j))), rtol=1e-10, atol=1e-10
-    )
+    np.testing.assert_allclose(jet.value, np.real(evaluate(tree, complex_algebra(x + 0j))), rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(dense_gradient(jet, x.size), gradient * free, atol=1e-10 * scale, rtol=1e-10)
     both_free = free[:, None] & free[None, :]
     np.testing.assert_allclose(dense_hessian(jet, x.size), hessian * both_free, atol=1e-6 * scale, rtol=1e-6)
@@ -756,9 +748,7 @@ def test_first_order_jets_have_the_gradient_of_second_order_ones(problem: tuple[
 
 @settings(max_examples=100, deadline=None)
 @given(problems(), st.integers(-3, 3))
-def test_patterns_give_the_jacobian_and_the_lagrangian(
-    problem: tuple[Tree, Array, Array], shift: int
-) -> None:
+def test_patterns_give_the_jacobian_and_the_lagrangian(problem: tuple[Tree, Array, Array], shift: int) -> None:
     tree, x, free = problem
     jacobian = gradient_pattern(evaluate(tree, jet_algebra(x, free=free)))
     hessian = hessian_pattern(evaluate(tree, jet_algebra(x, free=free)))
@@ -772,6 +762,4 @@ def test_patterns_give_the_jacobian_and_the_lagrangian(
     lower = np.zeros((x.size, x.size))
     lower[hessian.first, hessian.second] = lagrangian_values(hessian, jet, multipliers)
     expected = np.tril(np.einsum("r,rij->ij", multipliers, dense_hessian(jet, x.size)))
-    np.testing.assert_allclose(
-        lower, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(dense_hessian(jet, x.size)).max())
-    )
+    np.testing.assert_allclose(lower, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(dense_hessian(jet, x.size)).max()))

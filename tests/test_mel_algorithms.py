@@ -88,9 +88,7 @@ def found(allocation: Allocation) -> tuple[float, np.ndarray]:
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
-def test_whole_optimum_is_that_of_enumeration(
-    rows: Tenths, cycle_time: int, total: int, drop_out: bool
-) -> None:
+def test_whole_optimum_is_that_of_enumeration(rows: Tenths, cycle_time: int, total: int, drop_out: bool) -> None:
     learners = from_tenths(rows, cycle_time, total)
     best = enumerated(rows, cycle_time, total, drop_out)
     exact = [integer(learners, drop_out)] + [rounding(learners, rule, True, drop_out) for rule in RULES]
@@ -109,9 +107,7 @@ def test_whole_optimum_is_that_of_enumeration(
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
-def test_heuristics_claim_what_their_batches_allow(
-    rows: Tenths, cycle_time: int, total: int, drop_out: bool
-) -> None:
+def test_heuristics_claim_what_their_batches_allow(rows: Tenths, cycle_time: int, total: int, drop_out: bool) -> None:
     learners = from_tenths(rows, cycle_time, total)
     best = enumerated(rows, cycle_time, total, drop_out)
     answers = [rounding(learners, rule, False, drop_out) for rule in RULES] + [equal(learners, drop_out)]
@@ -206,9 +202,7 @@ def test_whole_optimum_lies_between_the_relaxed_bounds(seed: int, count: int, to
         return
     assert answer.updates <= floor(found(relaxed)[0] * (1 + 1e-9))
     if share(learners, 0.0).sum() >= total + count - 1:
-        harder = Learners(
-            learners.compute, learners.transfer, learners.overhead, 30.0, float(total + count - 1)
-        )
+        harder = Learners(learners.compute, learners.transfer, learners.overhead, 30.0, float(total + count - 1))
         assert answer.updates >= floor(found(root(harder))[0] * (1 - 1e-9))
 
 
@@ -286,18 +280,14 @@ def test_root_agrees_with_brent(seed: int, count: int, total: float, spread: flo
         return
     right = float(((30.0 - learners.overhead) / learners.compute).sum()) / total
     # logarithms keep Brent's method accurate on the steep side
-    expected = brentq(
-        lambda t: np.log(share(learners, t).sum() / total), 0.0, right * 1.001, xtol=1e-300, rtol=1e-15
-    )
+    expected = brentq(lambda t: np.log(share(learners, t).sum() / total), 0.0, right * 1.001, xtol=1e-300, rtol=1e-15)
     scale = expected + float((learners.transfer / learners.compute).max())
     assert found(answer)[0] == pytest.approx(expected, rel=1e-12, abs=1e-14 * scale)
 
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 30), st.floats(1.0, 1e4))
-def test_every_cycle_is_used_up_and_the_multipliers_are_stationary(
-    seed: int, count: int, total: float
-) -> None:
+def test_every_cycle_is_used_up_and_the_multipliers_are_stationary(seed: int, count: int, total: float) -> None:
     learners = random_learners(seed, count, total)
     answer = root(learners)
     assume(answer.updates is not None)
@@ -323,15 +313,13 @@ def test_multipliers_are_derivatives_of_the_optimum() -> None:
     def optimum(overhead: np.ndarray, total: float) -> float:
         return found(root(Learners(learners.compute, learners.transfer, overhead, 30.0, total)))[0]
 
-    by_total = (optimum(learners.overhead, 4000 + step) - optimum(learners.overhead, 4000 - step)) / (
-        2 * step
-    )
+    by_total = (optimum(learners.overhead, 4000 + step) - optimum(learners.overhead, 4000 - step)) / (2 * step)
     assert answer.multipliers["all_samples"][0] == pytest.approx(by_total, rel=1e-5)
     for k in range(5):
         shift = step * np.eye(5)[k]  # a longer cycle for learner k alone is a smaller overhead
-        by_cycle = (
-            optimum(learners.overhead - shift, 4000.0) - optimum(learners.overhead + shift, 4000.0)
-        ) / (2 * step)
+        by_cycle = (optimum(learners.overhead - shift, 4000.0) - optimum(learners.overhead + shift, 4000.0)) / (
+            2 * step
+        )
         assert answer.multipliers["cycle"][k] == pytest.approx(by_cycle, rel=1e-5)
 
 
@@ -474,9 +462,7 @@ def test_room_for_the_samples_but_not_for_an_update(algorithm) -> None:  # type:
 @pytest.mark.parametrize("algorithm", EVERY)
 def test_a_root_of_exactly_zero(algorithm) -> None:  # type: ignore[no-untyped-def]
     # 10 s / (2 s/sample) = 5 samples each; nothing is left for updates
-    updates, batch = found(
-        algorithm(Learners(np.array([1.0, 4.0]), np.full(2, 2.0), np.zeros(2), 10.0, 10.0))
-    )
+    updates, batch = found(algorithm(Learners(np.array([1.0, 4.0]), np.full(2, 2.0), np.zeros(2), 10.0, 10.0)))
     assert updates == pytest.approx(0.0, abs=1e-12)
     np.testing.assert_allclose(batch, [5.0, 5.0], rtol=1e-12)
 

@@ -32,9 +32,7 @@ def source_files() -> Iterator[Path]:
     """Every file that belongs to the package, relative to the root; links are not followed."""
     for folder in ("mecdsl", *LINKED):
         for directory, subfolders, names in os.walk(ROOT / folder):
-            subfolders[:] = [
-                name for name in subfolders if name != "__pycache__" and not name.startswith(".")
-            ]
+            subfolders[:] = [name for name in subfolders if name != "__pycache__" and not name.startswith(".")]
             for name in names:
                 if not name.startswith("."):
                     yield (Path(directory) / name).relative_to(ROOT)
@@ -55,9 +53,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "LICENSE", PROJECT["project"].get("readme", "LICENSE")):
         shutil.copy(ROOT / name, copy / name)
     build = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
-    done = subprocess.run(
-        [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return copy / "dist"
 

@@ -505,7 +505,5 @@ def test_printed_value_reads_back_to_four_digits(value: float, text: str) -> Non
 
 def test_units_load_nothing_heavy() -> None:
     code = "import sys, mecdsl.units; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "pint", "lark", "pyomo", "casadi", "scipy"} & set(loaded)
