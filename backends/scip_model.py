@@ -270,20 +270,23 @@ class _Lowering:
     def _quotient(self, above: Any, below: Any) -> Any:
         """A variable t for above^2/below: `t*below >= above^2`, a cone, where that is exact, else an equation.
 
-        Named parts get the bounds of their terms: with free ones SCIP's presolve called a cooperative system infeasible
-        whose optimum is 0.920, by an exact method and by SCIP with the bounds.
+        A part that is a sum, or binary, gets a variable of its own, with the bounds of
+        its terms. In a cone it is at least its nonnegative sum, not equal to it: presolve turns `part == c*x` with a
+        binary x into bounds that cut off x = 1, and SCIP proved 0.973 optimal where 0.443 is. A binary itself would be
+        replaced by x for x^2, which is no cone any more. Both rows together take a tenth of the time.
         """
         quotient = self.model.addVar(name=f"quotient{self.model.getNVars()}", lb=0.0, ub=None)
         atoms = []
         for part in (above, below):
-            if not isinstance(part, VarExpr):
+            convex = part is above and self.cone == ">="
+            if not isinstance(part, VarExpr) or (convex and part.children[0].vtype() != "CONTINUOUS"):
                 low, high = _range(part)
                 named = self.model.addVar(
                     name=f"part{self.model.getNVars()}",
                     lb=low if math.isfinite(low) else None,
                     ub=high if math.isfinite(high) else None,
                 )
-                self._add(part - VarExpr(named), "==", 0.0)
+                self._add(part - VarExpr(named), "<=" if convex and low >= 0.0 else "==", 0.0)
                 part = VarExpr(named)
             atoms.append(part.children[0])
         self._add(Expr({Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}), self.cone, 0.0)

@@ -194,9 +194,10 @@ def test_square_of_thirty_devices_is_solved_by_scip() -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_searched_layers_is_the_exact_method_at_the_depths_of_21(seed: int) -> None:
     model = drawn(seed, 4)
-    result = model.solve("scip", "conic+searched_layers")
-    assert result.guarantee is Guarantee.GLOBAL
-    assert value(result) == pytest.approx(searched(model, Limits()), rel=1e-6)
+    for form in ("searched_layers", "conic+searched_layers"):
+        result = model.solve("scip", form)
+        assert result.guarantee is Guarantee.GLOBAL
+        assert value(result) == pytest.approx(searched(model, Limits()), rel=1e-6)
     squared = model.solve("scip", "square+searched_layers_without_limits")
     assert value(squared) == pytest.approx(searched(model, OFF), rel=1e-6)
 
