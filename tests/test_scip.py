@@ -160,8 +160,17 @@ def test_noise_far_below_every_tolerance(via: str) -> None:
         return float(found.fun)
 
     expected = min(best(second) for second in np.linspace(0.01, 0.2, 2001))
-    assert optimum(RADIO, via=via) == pytest.approx(expected, rel=1e-5)
-    assert optimum(RADIO, via=via) <= expected * (1 + 1e-6)
+    found = optimum_in_a_fresh_process(RADIO, via)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert found <= expected * (1 + 1e-6)
+
+
+def optimum_in_a_fresh_process(text: str, via: str) -> float:
+    """The optimum by SCIP alone: late in a process that has run every other solver, SCIP was seen to crash on this."""
+    program = f"from tests.test_scip import optimum; print(repr(optimum({text!r}, via={via!r})))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    return float(done.stdout.split()[-1])
 
 
 # Kinds of problems
