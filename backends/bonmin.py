@@ -3,9 +3,9 @@
 - The problem goes in scaled, with inner parts of nonlinear functions of size 1 (`mecdsl.scaling`,
   `mecdsl.backends.combinations`); derivatives are CasADi's, one row at a time. How Bonmin is run, and which of its
   algorithms can be believed: `mecdsl.backends.bonmin_core`.
-- The answer is a global optimum only if the relaxation is convex. That is proven for the classes MILP, convex MIQP and
-  convex MIQCP. For the others the point is what a heuristic finds: no bound is passed on, and "infeasible" means that
-  a local solver found no feasible point. Convexity of nonlinear functions is not analysed, so a MINLP is one of them.
+- The answer is a global optimum only if the relaxation is convex, which `mecdsl.problem.Problem.convex` proves or does
+  not. For a problem not proven convex the point is what a heuristic finds: no bound is passed on, and "infeasible"
+  means that a local solver found no feasible point.
 - Bonmin starts at the start values, and between the bounds where there are none: at a bound `ln` or a quotient may have
   no value. It takes no other start, no seed and no number of threads.
 """
@@ -20,7 +20,6 @@ import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.constant_rows import crossed_bounds, false_row
-from mecdsl.backends.guarded import run_guarded
 from mecdsl.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.evaluate import Evaluator
@@ -34,11 +33,9 @@ if TYPE_CHECKING:
     from mecdsl.backends.casadi_derivatives import SymbolicNlp
     from mecdsl.backends.nlp_problem import NlpProblem
 
-CONVEX: Final = frozenset({ProblemClass.MILP, ProblemClass.MIQP, ProblemClass.MIQCP})
 SHORTEST: Final = 1e-3  # s; Bonmin takes no limit of 0
-UNPROVEN: Final = {
-    ProblemClass.MINLP: "a heuristic unless the problem without integrality is convex, which is not known",
-}
+UNPROVEN: Final = "a heuristic unless the problem without integrality is convex, which is not proven"
+SINGULAR: Final = "a heuristic: a function has no value at this point but a limit, as 0^2/0"
 NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 
@@ -113,71 +110,59 @@ def _solve(request: Request) -> Solution:
 
 
 def _run(request: Request, program: _Program) -> "BonminOutcome":
-    from mecdsl.backends.bonmin_core import solve_bonmin
+    from mecdsl.backends.bonmin_run import run_bonmin
 
     instance, options = request.instance, request.options
     start = reference_point(instance)
     if options.start is not None:
         start = np.where(np.isfinite(options.start), options.start, start)
     start = np.clip(start, instance.lower, instance.upper)
-    limit = None if options.time_limit is None else max(SHORTEST, options.time_limit)
     columns = program.columns
-    started = time.perf_counter()
-
-    def work() -> "BonminOutcome":
-        return solve_bonmin(
+    try:
+        outcome = run_bonmin(
             replace(program.problem, start=start[columns] / program.scaling.column[columns]),
             program.symbolic,
             instance.integral[columns],
-            time_limit=limit,
+            time_limit=None if options.time_limit is None else max(SHORTEST, options.time_limit),
             gap=0.5 * options.gap,  # the verifier measures it at the rounded point
             log=options.log,
             raw=options.raw,
+            should_stop=request.should_stop,
         )
-
-    try:
-        guarded = run_guarded(work, request.should_stop, limit)
     except ValueError as error:
         if not options.raw:
             raise
         raise ModelError([Diagnostic("E505", str(error))]) from error
-    outcome = guarded.answer if guarded.answer is not None else _stopped(guarded.reason, started)
     if options.raw and "type mismatch" in outcome.message:
         told = ", ".join(f"`{name}` = `{value}`" for name, value in options.raw.items())
         raise ModelError([Diagnostic("E505", f"bonmin does not take an option in the type it was given: {told}")])
     return outcome
 
 
-def _stopped(reason: str, started: float) -> "BonminOutcome":
-    """What is left of a search that had to be killed: its incumbent is lost with its process."""
-    from mecdsl.backends.bonmin_core import BonminOutcome, bonmin_version
-
-    ends = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}
-    words = {"time limit": "did not stop at its time limit", "interrupted": "did not stop when interrupted"}
-    message = f"it {words.get(reason, 'ended without an answer')} and was ended; its best point is lost"
-    termination = ends.get(reason, Termination.ERROR)
-    seconds = time.perf_counter() - started
-    return BonminOutcome(None, None, None, None, reason, termination, message, seconds, bonmin_version())
-
-
 def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> Solution:
     instance, scaling = request.instance, program.scaling
-    kind = request.problem.problem_class
+    convex = request.problem.convex
+    nonlinear = request.problem.problem_class is ProblemClass.MINLP
+    # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off without a proof
+    singular = outcome.bound is not None and bool(np.isnan(outcome.bound))
+    proves = convex and not singular
     sign = -1.0 if instance.maximize else 1.0
     x: FloatArray | None = None
     if outcome.x is not None:
         x = unscaled(instance, scaling, program.columns, outcome.x)
-    bound = None if outcome.bound is None or kind not in CONVEX else sign * outcome.bound / scaling.objective
-    termination, guarantee = _judged(outcome.termination, kind in CONVEX, x is not None)
+    value = None if x is None else instance.objective(x)
+    bound = None if outcome.bound is None or not proves else sign * outcome.bound / scaling.objective
+    sure = proves and not (nonlinear and outcome.termination is Termination.INFEASIBLE)
+    termination, guarantee = _judged(outcome.termination, sure, x is not None)
     return Solution(
         "bonmin",
         termination,
         guarantee,
         x,
-        None if x is None else instance.objective(x),
+        value,
         bound,
         message=f"Bonmin: {outcome.message or outcome.status}",
-        label="" if kind in CONVEX else UNPROVEN.get(kind, NONCONVEX),
+        label="" if proves else SINGULAR if convex else UNPROVEN if nonlinear else NONCONVEX,
     )
 
 

@@ -120,7 +120,7 @@ def solve_bonmin(
     options = _options(time_limit, node_limit, gap, log, raw or {})
     scale = objective_scale(problem)
     solver = _solver(symbolic, integer, scale, reduction.padding, options)
-    with _interrupt_as_exception(), solver_output(echo=log) as printed:
+    with interrupt_as_exception(), solver_output(echo=log) as printed:
         status, objective, x = _call(solver, problem, reduction.padding)
     return _outcome(problem, integer, began, time_limit, options, scale, status, objective, x, printed.text)
 
@@ -188,7 +188,7 @@ def _matrix(height: int, width: int, rows: NDArray[np.int64], columns: NDArray[n
 
 
 @contextmanager
-def _interrupt_as_exception() -> Iterator[None]:
+def interrupt_as_exception() -> Iterator[None]:
     """Ctrl-C raises KeyboardInterrupt until Bonmin's search starts, which stops in order."""
     if threading.current_thread() is not threading.main_thread():
         yield

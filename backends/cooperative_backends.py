@@ -1,5 +1,8 @@
 """The algorithms for cooperative computing as backends: which problems they take, and their plans as solutions.
 
+All of them but the exact method and the local search choose the depths by (21) anyway, so they take the forms with one
+depth per server as they are.
+
 As for mobile edge learning, names alone are not believed: objective and constraints of the instance are compared at
 random points with those the algorithms were derived for, so an edited model gets a reason instead of a wrong optimum.
 """
@@ -13,14 +16,16 @@ import numpy as np
 from mecdsl.algebra import Floats
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends.cooperative import Layers, Limits, Plan, Reals, System
+from mecdsl.backends.cooperative_depths import best_depth
+from mecdsl.backends.own_options import OwnOptions
 from mecdsl.classify import ProblemClass
-from mecdsl.diagnostics import Diagnostic, ModelError, nearest
 from mecdsl.instance import Instance, difference
-from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
+from mecdsl.solution import Guarantee, Iteration, Solution, SolveOptions, Termination
 
 PAPER = "Chai, Song, Chen, Joint Task Offloading, CNN Layer Scheduling, and Resource Allocation, problem (19)"
 ALWAYS = frozenset({"one_place", "one_depth", "bandwidth_budget", "cpu_budget", "backhaul_budget"})
 OPTIONAL = {"rate_floor": "rate", "latency_limit": "latency", "task_limit": "load"}
+SEARCHED = "other_depths"  # the rows that leave one depth per server
 VARIABLES = frozenset(
     {
         "device.local",
@@ -47,10 +52,11 @@ ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognised:
-    """Problem (19) found in an instance, with the limits that are on."""
+    """Problem (19) found in an instance, with the limits that are on and the depths that are allowed."""
 
     system: System
     limits: Limits
+    layers: Layers = Layers.FREE
 
 
 def recognise(instance: Instance) -> Recognised | str:
@@ -60,7 +66,7 @@ def recognise(instance: Instance) -> Recognised | str:
         odd = sorted(variables ^ VARIABLES)
         return f"`{odd[0]}` is {'not part of' if odd[0] in variables else 'missing from'} the problem"
     names = {family.name for family in instance.constraints}
-    odd = sorted((names - ALWAYS - set(OPTIONAL)) | (ALWAYS - names))
+    odd = sorted((names - ALWAYS - set(OPTIONAL) - {SEARCHED}) | (ALWAYS - names))
     if odd:
         return f"`{odd[0]}` is {'not part of' if odd[0] in names else 'missing from'} the problem it was derived for"
     wanted = {*ATTRIBUTES.values(), "uplink.gain", "uplink.distance", "server.output_ratio", "server.cumulative_work"}
@@ -76,7 +82,7 @@ def recognise(instance: Instance) -> Recognised | str:
     except ValueError as error:
         return str(error)
     fault = _fault(instance, system)
-    return fault if fault else Recognised(system, limits)
+    return fault if fault else Recognised(system, limits, Layers.SEARCHED if SEARCHED in names else Layers.FREE)
 
 
 def _system(instance: Instance) -> System:
@@ -102,6 +108,7 @@ def _fault(instance: Instance, system: System) -> str:
         return "a variable has other bounds"
     generator = np.random.default_rng(0)
     tasks, servers, layers = system.shape
+    others = np.arange(1, layers + 1) != best_depth(system)[:, None]
     for _ in range(2):
         x = generator.uniform(0.2, 0.8, instance.columns)
         part = {family.name: x[family.columns] for family in instance.variables}
@@ -126,6 +133,7 @@ def _fault(instance: Instance, system: System) -> str:
             "rate_floor": (shares[0] - system.rate_share * assign).ravel(),
             "latency_limit": latency - system.max_latency,
             "task_limit": assign.sum(axis=0) - system.max_tasks,
+            SEARCHED: schedule[:, others].ravel(),
         }
         fault = _rows_fault(instance, x, own)
         if fault:
@@ -171,7 +179,7 @@ class _Cooperative:
             return Acceptance(False, f"`{self.name}` knows neither `rate_floor` nor `latency_limit`")
         return Acceptance(True)
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: "_Raw") -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         """The algorithm itself."""
         raise TypeError(f"{type(self).__name__} has no algorithm")
 
@@ -180,7 +188,7 @@ class _Cooperative:
         found = recognise(request.instance)
         if isinstance(found, str):
             raise ValueError(found)
-        raw = _Raw(self.name, dict(self.capabilities.options), dict(request.options.raw))
+        raw = OwnOptions(self.name, dict(self.capabilities.options), dict(request.options.raw))
         started = time.perf_counter()
         plan = self.plan(found, request.options, raw)
         seconds = {"solve": time.perf_counter() - started}
@@ -200,13 +208,24 @@ def _solution(name: str, instance: Instance, system: System, plan: Plan, seconds
         values,
         plan.objective if values is not None else None,
         plan.bound,
-        iterations=plan.iterations,
+        iterations=_with_plan(plan, seconds["solve"]),
         certificate=plan.certificate,
         message=plan.message,
         label=plan.label,
         versions={"numpy": np.__version__},
         seconds=seconds,
     )
+
+
+def _with_plan(plan: Plan, seconds: float) -> tuple[Iteration, ...]:
+    """The steps an algorithm recorded, and the plan it ended with if none of them has its objective."""
+    if not plan.iterations or plan.objective is None:
+        return plan.iterations
+    last = plan.iterations[-1].objective
+    if last is not None and np.isclose(last, plan.objective, rtol=1e-9, atol=0.0):
+        return plan.iterations
+    number = plan.iterations[-1].number + 1
+    return (*plan.iterations, Iteration(number, plan.objective, plan.bound, None, seconds, "plan"))
 
 
 def _columns(instance: Instance, system: System, plan: Plan) -> Reals:
@@ -225,42 +244,8 @@ def _columns(instance: Instance, system: System, plan: Plan) -> Reals:
     return values
 
 
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """Options of a backend, checked when they are read."""
-
-    backend: str
-    known: Mapping[str, str]
-    given: Mapping[str, str | float | int | bool]
-
-    def __post_init__(self) -> None:
-        for name in self.given:
-            if name not in self.known:
-                near = nearest(name, self.known)
-                fix = f"did you mean `{near}`?" if near else f"it knows {', '.join(self.known) or 'none'}"
-                raise ModelError([Diagnostic("E505", f"`{self.backend}` has no option `{name}`", help=fix)])
-
-    def word(self, name: str, words: tuple[str, ...]) -> str:
-        """One of some words; the first is the default."""
-        value = str(self.given.get(name, words[0]))
-        if value not in words:
-            message = f"option `{name}` of `{self.backend}` is one of {', '.join(words)}, found `{value}`"
-            raise ModelError([Diagnostic("E505", message)])
-        return value
-
-    def number(self, name: str, default: float | None) -> float:
-        """A positive number; without a default it must be given."""
-        value = self.given.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < np.inf:
-            fix = f"write `--option {name}=...`"
-            message = f"option `{name}` of `{self.backend}` must be a positive number"
-            raise ModelError([Diagnostic("E505", message, help=fix)])
-        return float(value)
-
-
 EPS = ("eps", "the constant of (23), 0.001 by default")
 ROUNDING = ("rounding", "`relaxation` (default) or `limit`, its limit for eps to 0")
-LAYERS = ("layers", "`free` (default) or `searched`, one depth per server by (21)")
 
 
 def _capabilities(
@@ -276,28 +261,21 @@ class CooperativeExact(_Cooperative):
     """Outer approximation over assignments."""
 
     name = "cooperative-exact"
-    capabilities = _capabilities("outer approximation", Guarantee.GLOBAL, LAYERS, exact=True, limit=True)
+    capabilities = _capabilities("outer approximation", Guarantee.GLOBAL, exact=True, limit=True)
     takes_load = True
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_exact import exact
 
-        layers = Layers(raw.word("layers", ("free", "searched")))
-        plan = exact(
+        return exact(
             found.system,
             found.limits,
-            layers,
+            found.layers,
             options.gap,
             options.time_limit,
             options.threads,
             options.seed,
         )
-        if layers is Layers.SEARCHED and plan.termination is Termination.OPTIMAL:
-            return Plan(
-                Termination.FINISHED, plan.label, plan.server, plan.depth, plan.shares, plan.objective, None,
-                plan.certificate, plan.iterations, "optimal among the depths of (21)",
-            )  # fmt: skip
-        return plan
 
 
 class CooperativePa(_Cooperative):
@@ -306,7 +284,7 @@ class CooperativePa(_Cooperative):
     name = "cooperative-pa"
     capabilities = _capabilities("the paper's three stages, Algorithm 3", Guarantee.FEASIBLE, EPS, ROUNDING)
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_pa import Rounding, proposed
 
         rounding = Rounding(raw.word("rounding", tuple(kind.value for kind in Rounding)))
@@ -319,7 +297,7 @@ class CooperativeRlt0(_Cooperative):
     name = "cooperative-rlt0"
     capabilities = _capabilities("shares of the relaxation (27), not unique", Guarantee.FEASIBLE, EPS)
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_baselines import rlt0
 
         return rlt0(found.system, found.limits, raw.number("eps", 1e-3))
@@ -331,7 +309,7 @@ class CooperativeEqual(_Cooperative):
     name = "cooperative-equal"
     capabilities = _capabilities("places of Algorithm 3, equal shares", Guarantee.FEASIBLE, EPS, ROUNDING)
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_baselines import equal
         from mecdsl.backends.cooperative_pa import Rounding
 
@@ -347,7 +325,7 @@ class CooperativeNearest(_Cooperative):
         "every task at its nearest server", Guarantee.FEASIBLE, ("shares", "`equal` (default) or `optimal`")
     )
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_baselines import Sharing, nearest
 
         return nearest(found.system, found.limits, Sharing(raw.word("shares", ("equal", "optimal"))))
@@ -361,10 +339,10 @@ class CooperativeLocalSearch(_Cooperative):
     takes_load = True
     takes_limits = False
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_search import local_search
 
-        return local_search(found.system, np.random.default_rng(options.seed), found.limits)
+        return local_search(found.system, np.random.default_rng(options.seed), found.limits, found.layers)
 
 
 class CooperativeIhraSurrogate(_Cooperative):
@@ -373,7 +351,7 @@ class CooperativeIhraSurrogate(_Cooperative):
     name = "cooperative-ihra-surrogate"
     capabilities = _capabilities("one task per server: a surrogate of IHRA, not that paper's", Guarantee.FEASIBLE)
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_baselines import ihra_surrogate
 
         return ihra_surrogate(found.system, found.limits)
@@ -389,7 +367,7 @@ class CooperativeEejsSurrogate(_Cooperative):
         ("kappa", "energy constant of the devices in J*s^2/cycle^3, must be given"),
     )
 
-    def plan(self, found: Recognised, options: SolveOptions, raw: _Raw) -> Plan:
+    def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative_baselines import eejs_surrogate
 
         return eejs_surrogate(found.system, found.limits, raw.number("kappa", None))

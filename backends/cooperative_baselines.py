@@ -10,7 +10,7 @@ import numpy as np
 
 from mecdsl.backends.cooperative import LOCAL, Integers, Limits, Plan, Reals, System, ratio
 from mecdsl.backends.cooperative_depths import best_depth
-from mecdsl.backends.cooperative_pa import Rounding, allocated, places, shared, without_load
+from mecdsl.backends.cooperative_pa import Rounding, allocated, places, relaxation_steps, shared, without_load
 from mecdsl.solution import Termination
 
 
@@ -36,7 +36,8 @@ def rlt0(system: System, limits: Limits, eps: float = 1e-3) -> Plan:
     raw = np.where(chosen[:, :, None], raw, 0.0)
     totals = raw.sum(axis=0)
     shares = ratio(raw, np.broadcast_to(totals, raw.shape))
-    return shared(system, limits, found.server, found.depth, shares, label, {}, None, relaxation.iterations)
+    steps = relaxation_steps(system, relaxation)
+    return shared(system, limits, found.server, found.depth, shares, label, {}, None, steps)
 
 
 def equal(system: System, limits: Limits, rounding: Rounding = Rounding.RELAXATION, eps: float = 1e-3) -> Plan:

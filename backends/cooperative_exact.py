@@ -20,6 +20,7 @@ from mecdsl.backends.cooperative_master import Choices, Master, Outcome, choices
 from mecdsl.backends.cooperative_pa import allocated
 from mecdsl.backends.cooperative_prices import Standing, coefficients, stationary
 from mecdsl.backends.cooperative_search import search, square_form
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration, Termination
 
 LABEL = "cooperative-exact: outer approximation"
@@ -41,7 +42,7 @@ class _State:
     undecided: bool = False
     known: dict[tuple[int, ...], Allocation] = field(default_factory=dict)
     seen: dict[tuple[int, ...], int] = field(default_factory=dict)
-    steps: list[Iteration] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
 
     def left(self) -> float:
         return self.deadline - time.perf_counter()
@@ -51,8 +52,7 @@ class _State:
 
     def note(self, text: str, factor: float) -> None:
         best = self.best / factor if np.isfinite(self.best) else None
-        step = Iteration(len(self.steps) + 1, objective=best, bound=self.bound / factor, note=text)
-        self.steps.append(step)
+        self.record.note(best, self.bound / factor if self.bound > 0.0 else None, note=text)
 
 
 def exact(
@@ -86,6 +86,7 @@ def exact(
     wanted = choices(system, limits, layers, _factor(system, limits, layers, start))
     if start is not None:
         _try(wanted, state, _options_of(wanted, start[0], start[1]))
+        state.note("local search", wanted.factor)
     master = Master(wanted, threads)
     message, certificate, outcome = _root(wanted, master, state)
     if outcome is Outcome.OPTIMAL and not state.closed():
@@ -94,7 +95,7 @@ def exact(
     if outcome is Outcome.INFEASIBLE and state.chosen is None:
         if state.undecided:
             message = "a server's allocation stayed undecided, so infeasibility is not proven"
-            return Plan(Termination.ERROR, LABEL, iterations=tuple(state.steps), message=message)
+            return Plan(Termination.ERROR, LABEL, iterations=state.record.steps, message=message)
         message = "no assignment keeps the limits, by the bounds of the master problem"
         return _infeasible(system, limits, layers, state, message, factor_seconds, certificate)
     return _plan(system, limits, wanted, state, outcome, message, certificate)
@@ -107,6 +108,7 @@ def _root(wanted: Choices, master: Master, state: _State) -> tuple[str, dict[str
         if answer.assign is None or answer.cost is None:
             break
         state.bound = max(state.bound, answer.bound)
+        state.note("cuts at a fractional point", wanted.factor)
         if state.closed() or _separate(wanted, master, answer.assign, answer.cost) <= ROOT_TOLERANCE * GOAL:
             break
         answer = master.solve(state.left(), 0.0, integral=False)
@@ -131,6 +133,7 @@ def _branch(wanted: Choices, master: Master, state: _State) -> tuple[Outcome, st
         if answer.outcome is Outcome.INFEASIBLE:
             # what was fixed or forbidden costs more than the incumbent, so nothing better is left
             state.bound = max(state.bound, state.best)
+            state.note("nothing better is left", wanted.factor)
             return answer.outcome, "", nodes
         state.bound = min(max(state.bound, answer.bound), state.best)
         if answer.assign is None:
@@ -252,7 +255,7 @@ def _plan(
     if not proven and outcome is not Outcome.TIME_LIMIT:
         termination = Termination.ERROR
     bound = None if state.undecided else min(state.bound, state.best) / wanted.factor
-    steps = tuple(state.steps)
+    steps = state.record.steps
     if state.chosen is None:
         return Plan(termination, LABEL, bound=bound, certificate=certificate, iterations=steps, message=message)
     server, depth = places_of(wanted, state.chosen)
@@ -285,4 +288,4 @@ def _infeasible(
             numbers["latency_factor"] = factor.bound
             if factor.reached is not None:
                 numbers["latency_factor_reached"] = factor.reached
-    return Plan(Termination.INFEASIBLE, LABEL, certificate=numbers, iterations=tuple(state.steps), message=message)
+    return Plan(Termination.INFEASIBLE, LABEL, certificate=numbers, iterations=state.record.steps, message=message)

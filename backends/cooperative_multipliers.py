@@ -15,6 +15,7 @@ import numpy as np
 
 from mecdsl.backends.cooperative import Reals
 from mecdsl.backends.cooperative_prices import Demand
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration
 
 
@@ -59,10 +60,10 @@ def multiplier_updates(
     late = np.where(limited, start, 0.0)  # eta
     slow = np.where(demand.floor > 0.0, start, 0.0)  # mu
     single, price = np.full((count, 3), start), np.full(3, start)  # gamma, theta, omega; epsilon, tau, psi
-    steps: list[Iteration] = []
+    record = Record()
     shares = np.zeros((count, 3))
     converged = False
-    for number in range(1, most_rounds + 1):
+    for _ in range(most_rounds):
         divisor = single + price
         divisor[:, 0] -= slow
         # no minimiser inside where the divisor is not positive: the share goes to its bound
@@ -80,7 +81,7 @@ def multiplier_updates(
         single = np.maximum(single + sign * step * (shares - 1.0), 0.0)
         price = np.maximum(price + sign * step * (shares.sum(axis=0) - 1.0), 0.0)
         violation = float((shares.sum(axis=0) - 1.0).max())
-        steps.append(Iteration(number, objective=float(latency.sum()), residual=violation))
+        record.note(float(latency.sum()), residual=violation)
         after = np.concatenate([late, slow, single.ravel(), price])
         if not np.all(np.isfinite(shares)) or not np.all(np.isfinite(after)):
             break
@@ -88,4 +89,4 @@ def multiplier_updates(
             converged = True
             break
     label = f"Algorithm 2 with the multiplier updates (36)-(43) as {variant.value}"
-    return Trace(label, shares, converged, tuple(steps))
+    return Trace(label, shares, converged, record.steps)

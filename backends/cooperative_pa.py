@@ -8,7 +8,7 @@ that there is none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -64,15 +64,24 @@ def proposed(
     label = f"cooperative-pa: Algorithm 3, places by {rounding.value}"
     found = places(system, limits, rounding, eps, pair_filter)
     relaxation = found.relaxation
-    steps = relaxation.iterations if relaxation is not None else ()
     certificate: dict[str, float] = {}
     bound = None
     if relaxation is not None and relaxation.value is not None:
         certificate["relaxation_value"] = relaxation.value
         bound = relaxation.value if uniform_is_optimal(system).all() else None
+    steps = relaxation_steps(system, relaxation)
     if found.server is None or found.depth is None:
         return Plan(Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=found.message)
     return allocated(system, limits, found.server, found.depth, label, certificate, bound, steps)
+
+
+def relaxation_steps(system: System, relaxation: Relaxation | None) -> tuple[Iteration, ...]:
+    """The rounds of the relaxation; their bounds hold only where no mixture of depths can be better than (21)."""
+    if relaxation is None:
+        return ()
+    if uniform_is_optimal(system).all():
+        return relaxation.iterations
+    return tuple(replace(step, bound=None) for step in relaxation.iterations)
 
 
 def places(system: System, limits: Limits, rounding: Rounding, eps: float, pair_filter: bool = True) -> Places:

@@ -21,17 +21,22 @@ import numpy as np
 
 from mecdsl.backends.cooperative import Flags, Integers, Limits, Reals, System
 from mecdsl.backends.cooperative_highs import silent_solver
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration
 
 MOST_ROUNDS = 60
 MISSED = 1e-7  # relative; HiGHS keeps each of the many rows of a server to 1e-9, so their sum no better than this
+# What to try where HiGHS ends with "Unknown", as at 1 of 50 draws for eps <= 1e-4 when it goes on from the last basis:
+# option, value, usual value; the first is a cold start alone.
+OTHER_WAYS = (("solver", "choose", "choose"), ("simplex_strategy", 4, 1), ("solver", "ipm", "choose"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relaxation:
     """`assign` x [M, N] and `inverse` iota, nu, phi of the three resources [M, N, 3], None where infeasible.
 
-    `value` in s, a lower bound on (19) at these depths; `residual`: by how much C11-C13 are missed, relative.
+    `value` in s, a lower bound on (19) at these depths, and so is the bound of every iteration; `residual`: by how
+    much C11-C13 are missed, relative.
     `infeasible`: proven, for these depths. `message`: what the solver said where there is neither.
     """
 
@@ -68,7 +73,7 @@ class _Programme:
     """The linear programme and its tangents; columns are x, then phi, iota, share + eps of each pair and resource."""
 
     def __init__(self, system: System, depth: Integers, pairs: Flags, limits: Limits, eps: float) -> None:
-        self.system, self.eps = system, eps
+        self.system, self.eps, self.record = system, eps, Record()
         self.task, self.server = np.nonzero(pairs)
         self.pairs = pairs
         self.count = len(self.task)
@@ -93,21 +98,19 @@ class _Programme:
     def run(self) -> Relaxation:
         from highspy import HighsModelStatus
 
-        steps: list[Iteration] = []
         residual = np.inf
-        for number in range(1, MOST_ROUNDS + 1):
-            self.solver.run()
-            status = self.solver.getModelStatus()
+        for _ in range(MOST_ROUNDS):
+            status = self._status()
             if status == HighsModelStatus.kInfeasible:
-                return Relaxation(None, None, None, residual, True, tuple(steps))
+                return Relaxation(None, None, None, residual, True, self.record.steps)
             if status != HighsModelStatus.kOptimal:
                 text = f"HiGHS: {self.solver.modelStatusToString(status)}"
-                return Relaxation(None, None, None, residual, False, tuple(steps), text)
+                return Relaxation(None, None, None, residual, False, self.record.steps, text)
             point = np.array(self.solver.getSolution().col_value)
             value = self.solver.getInfo().objective_function_value + float(self.local.sum())
             inverse = point[self._iota()].reshape(self.count, 3)
             residual = self._missed(inverse)
-            steps.append(Iteration(number, objective=value, bound=value, residual=residual))
+            self.record.note(bound=value, residual=residual, note="relaxation (27)")
             share = point[self._share()].reshape(self.count, 3)
             low = share < (1.0 - MISSED) / inverse
             if residual <= MISSED or not low.any():
@@ -117,7 +120,21 @@ class _Programme:
         assign[self.task, self.server] = np.clip(point[: self.count], 0.0, 1.0)
         full = np.full((*self.pairs.shape, 3), 1.0 / self.eps)
         full[self.task, self.server] = inverse
-        return Relaxation(assign, full, value, residual, False, tuple(steps))
+        return Relaxation(assign, full, value, residual, False, self.record.steps)
+
+    def _status(self) -> Any:
+        """HiGHS's status after a solve from the last basis, or from nothing where that leads to no answer."""
+        from highspy import HighsModelStatus
+
+        self.solver.run()
+        for name, value, usual in OTHER_WAYS:
+            if self.solver.getModelStatus() in (HighsModelStatus.kOptimal, HighsModelStatus.kInfeasible):
+                break
+            self.solver.clearSolver()
+            self.solver.setOptionValue(name, value)
+            self.solver.run()
+            self.solver.setOptionValue(name, usual)
+        return self.solver.getModelStatus()
 
     def _solver(self) -> Any:
         count, eps = self.count, self.eps

@@ -13,6 +13,7 @@ import numpy as np
 from mecdsl.backends.cooperative import LOCAL, Flags, Integers, Layers, Limits, Plan, Reals, System
 from mecdsl.backends.cooperative_depths import options
 from mecdsl.backends.cooperative_pa import allocated
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration, Termination
 
 BETTER = 1e-12  # relative gain below which a move is rounding noise
@@ -89,16 +90,16 @@ def search(
 ) -> tuple[Integers, Integers, tuple[Iteration, ...]] | None:
     """Server and depth [M] of the best descent and the cost of each; None where no start was feasible."""
     best: tuple[float, Integers, Integers] | None = None
-    steps: list[Iteration] = []
+    record = Record()
     for number in range(max(1, starts)):
         start = _start(square, generator, _KINDS[min(number, 2)])
         if start is None:
             continue
         cost = descend(square, *start)
-        steps.append(Iteration(number + 1, objective=cost, note=_KINDS[min(number, 2)].value))
+        record.note(cost, note=_KINDS[min(number, 2)].value)
         if best is None or cost < best[0] * (1.0 - BETTER):
             best = (cost, *start)
-    return None if best is None else (best[1], best[2], tuple(steps))
+    return None if best is None else (best[1], best[2], record.steps)
 
 
 def descend(square: Square, server: Integers, depth: Integers) -> float:

@@ -1,6 +1,6 @@
 """One run of HiGHS on a linear program: hand the arrays over, watch it, read its status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from mecdsl.backends.highs_options import set_options
 from mecdsl.backends.linear_program import LinearProgram
 from mecdsl.solution import Iteration, Termination
 
+LEAST_STEP: Final = 0.01  # share of the gap that a bound must close to be recorded
 QP_INTERRUPT: Final = 11  # kHighsCallbackQpInterrupt, which the type stubs do not know
 
 STATUS: Final = {
@@ -36,6 +37,15 @@ class Run:
     termination: Termination
     message: str
     iterations: list[Iteration] = field(default_factory=list)
+
+    @property
+    def incumbent(self) -> float | None:
+        """The objective of the last point of a branch and bound."""
+        return self.iterations[-1].objective if self.iterations else None
+
+    def note(self, objective: float | None, bound: float | None, seconds: float, text: str) -> None:
+        """Add a step of a branch and bound."""
+        self.iterations.append(Iteration(len(self.iterations), objective, bound, None, seconds, text))
 
 
 def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | float]) -> Run:
@@ -95,17 +105,22 @@ def _pass(highs: Any, program: LinearProgram) -> None:
 
 
 def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseException]:
-    """Ask `should_stop` while HiGHS runs and record improving points; exceptions of callbacks end the run."""
+    """Ask `should_stop` while HiGHS runs, record points and bounds; exceptions of callbacks end the run."""
     import highspy
 
     failures: list[BaseException] = []
     improving = highspy.cb.HighsCallbackType.kCallbackMipImprovingSolution
+    looked = highspy.cb.HighsCallbackType.kCallbackMipInterrupt
 
     def callback(kind: Any, message: str, found: Any, answer: Any, data: Any) -> None:
         try:
             if kind == int(improving):
-                run.iterations.append(_iteration(program, len(run.iterations), found))
-            elif request.should_stop():
+                point = program.original(found.objective_function_value)
+                run.note(point, _bound(program, found), found.running_time, "improving point")
+                return
+            if kind == int(looked) and _worth_noting(run.iterations, bound := _bound(program, found)):
+                run.note(run.incumbent, bound, found.running_time, "bound")
+            if request.should_stop():
                 answer.user_interrupt = True
         except BaseException as error:  # a second Ctrl-C must not unwind through the solver's own frames
             failures.append(error)
@@ -119,12 +134,18 @@ def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseExcep
     return failures
 
 
-def _iteration(program: LinearProgram, number: int, found: Any) -> Iteration:
+def _bound(program: LinearProgram, found: Any) -> float | None:
     bound = found.mip_dual_bound
-    return Iteration(
-        number,
-        objective=program.original(found.objective_function_value),
-        bound=program.original(bound) if np.isfinite(bound) else None,
-        seconds=found.running_time,
-        note="improving point",
-    )
+    return program.original(bound) if np.isfinite(bound) else None
+
+
+def _worth_noting(steps: Sequence[Iteration], bound: float | None) -> bool:
+    """Whether a bound closes at least a hundredth of the gap, so that the steps stay few however long HiGHS runs."""
+    if bound is None:
+        return False
+    last = next((step.bound for step in reversed(steps) if step.bound is not None), None)
+    if last is None:
+        return True
+    point = steps[-1].objective
+    gap = abs(last) if point is None else abs(point - last)
+    return abs(bound - last) > LEAST_STEP * gap

@@ -3,9 +3,9 @@
 Choices:
 
 - The problem is scaled (`mecdsl.backends.local_program`).
-- A local optimum of a problem proven convex (class LP, convex QP, convex QCP) is a global one. No bound is given
-  for it, as nothing but the first-order conditions says so.
-- The final point lies inside the bounds, and up to 1e-8 outside the rows (see `mecdsl.backends.ipopt_core`). In
+- A local optimum of a problem proven convex (`mecdsl.problem.Problem.convex`, of nonlinear functions too) is a global
+  one. No bound is given for it, as nothing but the first-order conditions says so.
+- The final point lies inside the bounds, and up to 1e-9 outside the rows (see `mecdsl.backends.ipopt_core`). In
   `x <= 9 y` with both at 0 that is all there is; so variables that all but reach a bound are put onto it.
 - Where neither the user nor the model gives every start value, the others are chosen
   (`LocalProgram.typical_point`); if that leads nowhere, the point of the bounds nearest to 0 is tried.
@@ -37,13 +37,15 @@ from mecdsl.verify import find_violations
 if TYPE_CHECKING:
     from mecdsl.backends.ipopt_core import IpoptOutcome
 
-CONVEX: Final = frozenset({ProblemClass.LP, ProblemClass.QP, ProblemClass.QCP})
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
 WITHOUT_POINT: Final = (Termination.INFEASIBLE_OR_UNBOUNDED, Termination.LOCALLY_INFEASIBLE)
 SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
 OWN: Final = {"diverging_iterates_tol": 1e12}
 FAR_OUT: Final = 1e6  # typical sizes of a variable
+REFINEMENTS: Final = 3
+SMALL_OBJECTIVE: Final = 1e-3  # of the size it was scaled to
+LARGEST_REFINEMENT: Final = 40  # power of two
 SAME_OBJECTIVE: Final = 1e-7  # relative, or in the scaled objective, whose terms are near one
 WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
 
@@ -107,7 +109,8 @@ def _solve(request: Request) -> Solution:
         return _single_point(instance)
     local = from_pyomo(instance) if request.options.via == "pyomo" else from_arrays(program)
     lowered = time.perf_counter()
-    solution = _solution(local, _run(local, request), request.problem)
+    local, outcome = _refined(local, request, _run(local, request), lowered)
+    solution = _solution(local, outcome, request.problem)
     seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered}
     return replace(solution, seconds=seconds)
 
@@ -144,6 +147,58 @@ def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
     return outcome
 
 
+def _refined(
+    local: LocalProgram, request: Request, outcome: "IpoptOutcome", began: float
+) -> tuple[LocalProgram, "IpoptOutcome"]:
+    """The program and its outcome, solved again where the objective ended far smaller than it was scaled for.
+
+    Ipopt's tolerance is an absolute number: the product of 60 factors near 1.5 was scaled down by 1e10, and any point
+    where it is about 1 passed for stationary.
+    """
+    from mecdsl.backends.ipopt_core import solve_ipopt
+
+    options = request.options
+    for _ in range(REFINEMENTS):
+        if outcome.termination is not Termination.LOCALLY_OPTIMAL or outcome.x is None:
+            break
+        slope = np.abs(local.problem.gradient(outcome.x)).max(initial=0.0)
+        size = max(float(slope), abs(local.problem.objective(outcome.x)))
+        if not 0.0 < size < SMALL_OBJECTIVE:
+            break
+        finer = local.with_objective_times(2.0 ** min(-round(np.log2(size)), LARGEST_REFINEMENT))
+        limit = _remaining(options.time_limit, began)
+        with solver_output(echo=options.log):
+            found = solve_ipopt(
+                finer.started_at(local.point(outcome.x)),
+                limit,
+                log=options.log,
+                raw=OWN | dict(options.raw),
+                should_stop=request.should_stop,
+            )
+        if found.termination is not Termination.LOCALLY_OPTIMAL:
+            break
+        factor = finer.objective_factor / local.objective_factor
+        local, outcome = finer, replace(found, iterations=_joined(outcome, found, factor))
+    return local, outcome
+
+
+def _joined(first: "IpoptOutcome", then: "IpoptOutcome", factor: float) -> tuple[Iteration, ...]:
+    """The steps of both runs in a row; the objectives of the first, times `factor`, are in the scale of the second."""
+    before = tuple(
+        replace(step, objective=None if step.objective is None else factor * step.objective)
+        for step in first.iterations
+    )
+    after = tuple(
+        replace(
+            step,
+            number=step.number + len(before),
+            seconds=None if step.seconds is None else step.seconds + first.seconds,
+        )
+        for step in then.iterations
+    )
+    return before + after
+
+
 def _remaining(limit: float | None, began: float) -> float | None:
     return None if limit is None else max(SHORTEST, limit - (time.perf_counter() - began))
 
@@ -166,7 +221,7 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         escaping = _escaping(local, outcome)
         if escaping:
             termination, guarantee, message = Termination.INFEASIBLE_OR_UNBOUNDED, Guarantee.NONE, escaping
-        elif outcome.status == SUCCEEDED and problem.problem_class in CONVEX:
+        elif outcome.status == SUCCEEDED and problem.convex:
             termination, guarantee = Termination.OPTIMAL, Guarantee.GLOBAL
             message = "the problem is convex, so the local optimum is global"
     elif termination is Termination.LOCALLY_INFEASIBLE:
@@ -193,6 +248,7 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         if outcome.violation is None
         else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
         f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
+        multipliers_at=local.point(outcome.x) if outcome.x is not None and multipliers else None,
     )
 
 

@@ -63,6 +63,17 @@ class LocalProgram:
             inside = np.where(np.isinf(high) & ~np.isinf(low), low + chance * size, inside)
         return np.where(np.isnan(instance.start) & instance.free, inside, instance.first_point())
 
+    def with_objective_times(self, factor: float) -> "LocalProgram":
+        """The same program with an objective that is scaled once more."""
+        problem = self.problem
+        scaled = replace(
+            problem,
+            objective=lambda z: factor * problem.objective(z),
+            gradient=lambda z: factor * problem.gradient(z),
+            hessian_values=lambda z, multipliers, weight: problem.hessian_values(z, multipliers, factor * weight),
+        )
+        return replace(self, problem=scaled, objective_factor=factor * self.objective_factor)
+
     def at_bounds(self, x: FloatArray) -> FloatArray:
         """The point with variables put onto a bound that they miss by less than `NEAR_BOUND` of their typical size."""
         result = x.copy()

@@ -17,6 +17,7 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration, Termination
 
 Reals = NDArray[np.float64]
@@ -177,10 +178,11 @@ def solve_relaxed(learners: Learners, slack: Reals) -> Relaxed | None:
     free = (slack == 0) & (learners.transfer == 0)
     above_zero = float(at_zero[~free].sum())
     if above_zero > total:
-        low, high, bracket = _bracket(learners, slack)
-        updates, newton = _newton(learners, slack, low, high, len(bracket))
+        record = Record()
+        low, high = _bracket(learners, slack, record)
+        updates = _newton(learners, slack, low, high, record)
         shares = quotient(slack, learners.compute * updates + learners.transfer)
-        return Relaxed(updates, shares * (total / shares.sum()), above_zero, bracket + newton)
+        return Relaxed(updates, shares * (total / shares.sum()), above_zero, record.steps)
     if free.any():
         shares = np.where(free, (total - above_zero) / free.sum(), at_zero)
     elif above_zero >= total * (1 - float(TOLERANCE)):
@@ -234,36 +236,33 @@ def _excess(learners: Learners, slack: Reals, updates: float) -> float:
     return float(shares.sum()) / learners.total_samples - 1.0
 
 
-def _bracket(learners: Learners, slack: Reals) -> tuple[float, float, tuple[Iteration, ...]]:
+def _bracket(learners: Learners, slack: Reals, record: Record) -> tuple[float, float]:
     """Halve [0, sum (T - C0)/C2 / d] until Newton converges at once; g(low) >= d >= g(high) in doubles."""
     low, high = 0.0, float((slack / learners.compute).sum()) / learners.total_samples
-    steps: list[Iteration] = []
     while high - low > 0.01 * high:
         middle = 0.5 * (low + high)
         if not low < middle < high:
             break
         excess = _excess(learners, slack, middle)
         low, high = (middle, high) if excess >= 0 else (low, middle)
-        steps.append(Iteration(len(steps) + 1, objective=middle, bound=high, residual=excess, note="bisection"))
-    return low, high, tuple(steps)
+        record.note(middle, high, excess, "bisection")
+    return low, high
 
 
-def _newton(
-    learners: Learners, slack: Reals, low: float, high: float, steps_before: int
-) -> tuple[float, tuple[Iteration, ...]]:
+def _newton(learners: Learners, slack: Reals, low: float, high: float, record: Record) -> float:
     """Improve the left end of the bracket until a step no longer moves a double."""
-    updates, steps = low, list[Iteration]()
-    for number in range(steps_before + 1, steps_before + 21):
+    updates = low
+    for _ in range(20):
         pace = learners.compute * updates + learners.transfer
         shares = quotient(slack, pace)
         slope = float((shares * (learners.compute / pace)).sum()) if np.all(pace > 0) else inf
         excess = _excess(learners, slack, updates)
-        steps.append(Iteration(number, objective=updates, bound=high, residual=excess, note="Newton"))
+        record.note(updates, high, excess, "Newton")
         step = excess * learners.total_samples / slope if 0 < slope < inf else 0.0
         updates = max(updates + step, 0.0)
         if step <= 2e-16 * updates:
             break
-    return updates, tuple(steps)
+    return updates
 
 
 def _optimality(learners: Learners, relaxed: Relaxed) -> tuple[Reals | None, dict[str, float]]:

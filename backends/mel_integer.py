@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.backends.mel import ROUNDING, Allocation, Learners, Reals, overhead_refusal, quotient, spread
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration, Termination
 
 Integers = NDArray[np.int64]
@@ -147,10 +148,12 @@ def _bisect_updates(learners: Learners, total: int) -> tuple[int, tuple[Iteratio
     _, slack = slack_interval(learners)
     # sum of caps <= g(t) <= sum(slack/C2)/t, which is below d at the right end
     low, high = 0, floor(float((slack / learners.compute).sum()) / total * (1 + ROUNDING)) + 1
-    steps: list[Iteration] = []
+    record = Record()
     while high - low > 1:
         middle = (low + high) // 2
         surplus = int(caps(learners, middle).sum()) - total
         low, high = (middle, high) if surplus >= 0 else (low, middle)
-        steps.append(Iteration(len(steps) + 1, objective=float(middle), bound=float(high - 1), residual=float(surplus)))
-    return low, tuple(steps)
+        record.note(
+            float(middle), float(high - 1), float(surplus), "enough room" if surplus >= 0 else "too little room"
+        )
+    return low, record.steps

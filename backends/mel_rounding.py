@@ -34,6 +34,7 @@ from mecdsl.backends.mel_integer import (
     slack_interval,
     whole_total,
 )
+from mecdsl.backends.record import Record
 from mecdsl.solution import Iteration, Termination
 
 
@@ -65,14 +66,13 @@ def rounding(
         return Allocation(Termination.INFEASIBLE, label, message=refusal)
     chosen = learners.selected
     part = learners.part(chosen)
+    record = Record(first=0)
     bound, target = _relaxed_bound(part)
     batch = _rounded(part, target, rule)
-    steps: tuple[Iteration, ...] = (
-        Iteration(0, objective=float(values(part, batch).min()), bound=bound, note=f"rounded, {rule.value}"),
-    )
+    record.note(float(values(part, batch).min()), bound, note=f"rounded, {rule.value}")
     if moves:
-        batch, steps = _moved(part, batch, steps[0])
-    return _judged(part, batch, chosen, bound, label, steps, {"moves": float(len(steps) - 1)})
+        batch = _moved(part, batch, bound, record)
+    return _judged(part, batch, chosen, bound, label, record.steps, {"moves": float(len(record.steps) - 1)})
 
 
 def equal(learners: Learners, drop_out: bool = False) -> Allocation:
@@ -159,7 +159,7 @@ def _rounded(part: Learners, target: Reals, rule: Rounding) -> Integers:
     return batch
 
 
-def _moved(part: Learners, batch: Integers, start: Iteration) -> tuple[Integers, tuple[Iteration, ...]]:
+def _moved(part: Learners, batch: Integers, bound: float, record: Record) -> Integers:
     """Move single samples from the bottleneck until no other learner would be better off.
 
     O((K + moves) log K). Both heaps are lazy: an entry remembers the batch it was made for and is skipped
@@ -176,7 +176,6 @@ def _moved(part: Learners, batch: Integers, start: Iteration) -> tuple[Integers,
     takers = [(-value(k, held + 1), k, held) for k, held in enumerate(samples)]
     heapq.heapify(givers)
     heapq.heapify(takers)
-    steps = [start]
     while True:
         while samples[givers[0][1]] != givers[0][2]:
             heapq.heappop(givers)
@@ -185,14 +184,13 @@ def _moved(part: Learners, batch: Integers, start: Iteration) -> tuple[Integers,
         worst, giver, _ = givers[0]
         best, taker, _ = takers[0]
         if -best <= worst:
-            return np.array(samples, dtype=np.int64), tuple(steps)
+            return np.array(samples, dtype=np.int64)
         for k, change in ((giver, -1), (taker, 1)):
             samples[k] += change
             if samples[k] > 0:
                 heapq.heappush(givers, (value(k, samples[k]), k, samples[k]))
             heapq.heappush(takers, (-value(k, samples[k] + 1), k, samples[k]))
-        note = f"a sample from learner {giver + 1} to learner {taker + 1}"
-        steps.append(Iteration(len(steps), objective=worst, bound=start.bound, note=note))
+        record.note(worst, bound, note=f"a sample from learner {giver + 1} to learner {taker + 1}")
 
 
 def _judged(

@@ -22,7 +22,8 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.repn.plugins.nl_writer import NLWriter
 
-from mecdsl.backends.bonmin_core import solve_bonmin
+from mecdsl.backend import interruptible
+from mecdsl.backends.bonmin_run import run_bonmin
 from mecdsl.backends.casadi_derivatives import SymbolicNlp, differentiate, nlp_problem
 from mecdsl.backends.ipopt_core import solve_ipopt
 from mecdsl.backends.nlp_problem import FEASIBILITY_TOLERANCE, NlpProblem, Vector
@@ -209,11 +210,12 @@ def solve_pyomo(
 ) -> PyomoOutcome:
     """Solve a Pyomo model of one's own and load the point, if there is one, into its variables.
 
-    `solver` is `ipopt` (continuous models; a local optimum, global if the model is convex; `tolerance`,
-    `max_iterations` and `should_stop` belong to it) or `bonmin` (also integers; the optimum of a convex model
-    to `gap`, with `node_limit`; whether the model is convex cannot be seen here). `time_limit` in s; `log`
-    prints the solver's log to standard error; `raw` holds the solver's own options. `relax_integers` drops
-    integrality. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError for
+    `solver` is `ipopt` (continuous models; a local optimum, global if the model is convex; `tolerance` and
+    `max_iterations` belong to it) or `bonmin` (also integers; the optimum of a convex model to `gap`, with
+    `node_limit`; whether the model is convex cannot be seen here; it runs in a fork of this process).
+    `time_limit` in s; Ctrl-C (in the main thread) or `should_stop` ends the solve with the best point so far;
+    `log` prints the solver's log to standard error; `raw` holds the solver's own options. `relax_integers`
+    drops integrality. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError for
     a wrong option.
     """
     if solver not in ("ipopt", "bonmin"):
@@ -228,7 +230,7 @@ def solve_pyomo(
     if solver == "ipopt":
         found = _with_ipopt(nlp, time_limit, tolerance, max_iterations, log, raw, should_stop)
     else:
-        found = _with_bonmin(nlp, integer, time_limit, node_limit, gap, log, raw)
+        found = _with_bonmin(nlp, integer, time_limit, node_limit, gap, log, raw, should_stop)
     values, violation = found["values"], found["violation"]
     point = values is not None and violation is not None and violation <= FEASIBILITY_TOLERANCE
     loaded = point and found["termination"] not in (Termination.ERROR, Termination.LOCALLY_INFEASIBLE)
@@ -276,8 +278,13 @@ def _with_bonmin(
     gap: float,
     log: bool,
     raw: RawOptions | None,
+    should_stop: Callable[[], bool] | None,
 ) -> dict[str, Any]:
-    found = solve_bonmin(nlp.problem, nlp.symbolic, integer, time_limit, node_limit, gap, log, raw)
+    with interruptible() as pressed:
+        found = run_bonmin(
+            *(nlp.problem, nlp.symbolic, integer, time_limit, node_limit, gap, log, raw),
+            should_stop=lambda: pressed() or (should_stop or bool)(),
+        )
     return {
         "termination": found.termination,
         "status": found.status,

@@ -8,8 +8,12 @@ Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
   that follows from multiplying `sum batch = d` by `updates` (RLT) was tried: it saves the few nodes of the relaxed
   form (0.3 s to 0.1 s at 50 learners) and costs ten times the time of the integer form at 100. SCIP's own
   propagation bounds `updates`, which the model leaves open.
-- SCIP runs in a thread of its own without Python's lock, and the caller's thread asks `should_stop`: so Ctrl-C works in
-  every phase of SCIP, without a callback in its inner loops.
+- SCIP runs in a process of its own (`mecdsl.backends.guarded`), so that a crash of the library ends neither the caller
+  nor the solves of other backends. There it runs in a thread without Python's lock, and the main thread asks whether to
+  stop: so Ctrl-C works in every phase of SCIP, without a callback in its inner loops.
+- The thread is used again by later solves of a process. SCIP numbers the threads that differentiate nonlinear functions
+  and never gives a number back; the arrays of its CppAD have room for 64, and the 64th solve of a process that starts
+  a thread for each ended with a segmentation fault in `SCIPexprintEval`.
 - SCIP is sequential: `threads` is without effect, and the answer says so.
 - "Infeasible or unbounded" is resolved by a second solve without an objective: a feasible point means unbounded.
 - Where an LP cannot be solved to its tolerance, SoPlex says so on standard error, past every message handler, some
@@ -19,10 +23,11 @@ Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +35,7 @@ import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.constant_rows import crossed_bounds
+from mecdsl.backends.guarded import run_guarded
 from mecdsl.backends.scip_options import RawValue, parameters
 from mecdsl.backends.scip_unknown import unknown_part
 from mecdsl.backends.solver_output import solver_output
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 
 HUGE: Final = 1e15  # of the scaled objective; SCIP's `numerics/hugeval`
 POLL: Final = 0.02  # s between two looks at `should_stop`
+GRACE: Final = 30.0  # s that SCIP gets to stop, as it may sit in one LP; a second Ctrl-C ends it at once
+MOST_THREADS: Final = 32  # solves at once in one process; see above
 STATUS: Final = {
     "optimal": Termination.OPTIMAL,
     "gaplimit": Termination.OPTIMAL,
@@ -68,7 +76,10 @@ PROOFS: Final = {
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
     Termination.UNBOUNDED: Guarantee.UNBOUNDED,
 }
+SETTLED: Final = "columns within 1e-4 of a bound were put on it, as SCIP's point kept the model to its tolerances only"
+ONLY_TO_TOLERANCES: Final = "its point keeps the model only to SCIP's absolute tolerance of 1e-9 of the scaled rows"
 LIKELY_UNBOUNDED: Final = Termination.INFEASIBLE_OR_UNBOUNDED  # there is no word for "feasible, likely unbounded"
+ENDS: Final = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}  # of a killed process
 NO_POINT: Final = (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
 
 
@@ -144,8 +155,7 @@ def _solve(request: Request) -> Solution:
     if built.conflict:
         solution = Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=built.conflict)
     else:
-        with _output(options.log):
-            solution = _run(built, request, chosen)
+        solution = _run_apart(built, request, chosen)
     return replace(solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered})
 
 
@@ -157,6 +167,20 @@ def _built(instance: Instance, via: str) -> "ScipModel":
     from mecdsl.backends.scip_model import scip_model
 
     return scip_model(instance)
+
+
+def _run_apart(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> Solution:
+    """`_run` in a process of its own."""
+
+    def work(should_stop: Callable[[], bool]) -> Solution:
+        with _output(request.options.log):
+            return _run(built, replace(request, should_stop=should_stop), chosen)
+
+    found = run_guarded(work, request.should_stop, request.options.time_limit, GRACE)
+    if found.answer is not None:
+        return found.answer
+    termination = ENDS.get(found.reason, Termination.ERROR)
+    return Solution("scip", termination, Guarantee.NONE, message=f"SCIP {found.ending}")
 
 
 def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> Solution:
@@ -173,10 +197,10 @@ def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> S
         return claim("inforunbd", _infeasible_or_unbounded(model, request))
     if solution.termination in NO_POINT:
         return solution
-    return _with_point(built, solution)
+    return _with_point(built, request, solution)
 
 
-def _with_point(built: "ScipModel", solution: Solution) -> Solution:
+def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Solution:
     model = built.model
     bound = model.getDualbound()
     solution = replace(
@@ -190,13 +214,32 @@ def _with_point(built: "ScipModel", solution: Solution) -> Solution:
     if endless := built.endless(best):
         return claim(f"{endless} grows beyond SCIP's numbers, so the model is likely unbounded", LIKELY_UNBOUNDED)
     guarantee = PROOFS.get(solution.termination, Guarantee.FEASIBLE)
-    return replace(solution, guarantee=guarantee, values=built.point(best), objective=built.objective(best))
+    solution = replace(solution, guarantee=guarantee, values=built.point(best), objective=built.objective(best))
+    return _checked(built, request, solution)
+
+
+def _checked(built: "ScipModel", request: Request, solution: Solution) -> Solution:
+    """The solution, or a point beside it that holds in the model where its own does so to SCIP's tolerances only."""
+    from mecdsl.backends.scip_settle import holds, settled
+
+    assert solution.values is not None
+    assert solution.objective is not None
+    if request.should_stop() or holds(built.instance, solution.values, solution.objective):
+        return solution
+    found = settled(built, _time_left(built.model, request), lambda: _optimize(built.model, request.should_stop))
+    if found is None:
+        return replace(solution, message=f"{solution.message}; {ONLY_TO_TOLERANCES}")
+    return replace(solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}")
+
+
+def _time_left(model: Any, request: Request) -> float | None:
+    limit = request.options.time_limit
+    return None if limit is None else limit - model.getTotalTime()
 
 
 def _infeasible_or_unbounded(model: Any, request: Request) -> Termination:
     """Which of the two it is: without an objective, SCIP says infeasible or finds a point."""
-    limit = request.options.time_limit
-    left = None if limit is None else limit - model.getTotalTime()
+    left = _time_left(model, request)
     model.freeTransform()
     model.setObjective(0.0, "minimize")
     if left is not None:
@@ -237,29 +280,26 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
 
 
 def _optimize(model: Any, should_stop: Callable[[], bool]) -> str:
-    """Run SCIP in a thread of its own until it ends or is told to stop; what went wrong inside it, or nothing."""
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            model.optimizeNogil()
-        except BaseException as error:  # of another thread: handed over, below
-            failures.append(error)
-
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
+    """Run SCIP in another thread until it ends or is told to stop; what went wrong inside it, or nothing."""
+    running = _threads(os.getpid()).submit(model.optimizeNogil)
     try:
-        while worker.is_alive():
-            worker.join(POLL)
+        while not wait([running], POLL).done:
             if should_stop():
                 model.interruptSolve()
     except BaseException:  # a second Ctrl-C, or a fault in `should_stop`: no thread is left behind
         model.interruptSolve()
-        worker.join()
+        wait([running])
         raise
-    if failures and not str(failures[0]).startswith("SCIP:"):
-        raise failures[0]
-    return str(failures[0]) if failures else ""
+    failure = running.exception()
+    if failure is not None and not str(failure).startswith("SCIP:"):
+        raise failure
+    return "" if failure is None else str(failure)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of a process that SCIP may use: an idle one is used again before a new one starts."""
+    return ThreadPoolExecutor(MOST_THREADS, f"scip-{process}")
 
 
 @contextlib.contextmanager

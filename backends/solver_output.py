@@ -48,7 +48,7 @@ def solver_output(echo: bool = False) -> Iterator[Transcript]:
 
 @contextlib.contextmanager
 def _descriptor_redirected(transcript: Transcript, echo: bool) -> Iterator[None]:
-    _flush_c_streams()
+    flush_c_streams()
     try:
         saved = os.dup(1)
     except OSError:  # descriptor 1 is closed: nothing can leak into it
@@ -61,14 +61,15 @@ def _descriptor_redirected(transcript: Transcript, echo: bool) -> Iterator[None]
         try:
             yield
         finally:
-            _flush_c_streams()  # else buffered text appears after the descriptor is back
+            flush_c_streams()  # else buffered text appears after the descriptor is back
             os.dup2(saved, 1)
             os.close(saved)
             sink.seek(0)
             transcript.write(sink.read().decode(errors="replace"))
 
 
-def _flush_c_streams() -> None:
+def flush_c_streams() -> None:
+    """Write out what C code has printed so far, and what Python has on the standard output of the process."""
     if os.name == "posix":
         ctypes.CDLL(None).fflush(None)
     if sys.__stdout__ is not None and not sys.__stdout__.closed:

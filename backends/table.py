@@ -31,6 +31,12 @@ BUILT_IN: Mapping[str, str] = {
     "cooperative-local-search": "mecdsl.backends.cooperative_backends:CooperativeLocalSearch",
     "cooperative-ihra-surrogate": "mecdsl.backends.cooperative_backends:CooperativeIhraSurrogate",
     "cooperative-eejs-surrogate": "mecdsl.backends.cooperative_backends:CooperativeEejsSurrogate",
+    "fog-newton": "mecdsl.backends.fog_backends:FogNewton",
+    "fog-dual": "mecdsl.backends.fog_backends:FogDual",
+    "fog-algorithm1": "mecdsl.backends.fog_backends:FogAlgorithm1",
+    "fog-equal": "mecdsl.backends.fog_backends:FogEqual",
+    "fog-rule": "mecdsl.backends.fog_backends:FogRule",
+    "fog-latency": "mecdsl.backends.fog_backends:FogLatency",
 }
 
 

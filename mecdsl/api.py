@@ -1,7 +1,7 @@
 """The Python interface: load a model, look at it, solve it. The command line calls the same functions."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 class LoadedModel:
     """A parsed model with the data that override its own; stages run when they are asked for.
 
-    `parse_seconds`: for reading the model and the data.
+    `parse_seconds`: for reading the model and the data. `elsewhere`: parameters that some form declares and that are
+    given for it; where the model has none of that name, they are left out (see `across`).
     """
 
     document: syntax.Document
     given: Mapping[str, Given] = field(repr=False)
     seed: int = 0
     parse_seconds: float = 0.0
+    elsewhere: frozenset[str] = frozenset()
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -48,7 +50,29 @@ class LoadedModel:
 
     def instance(self, form: str = "", relax: bool = False) -> Instance:
         """The model with its data, as arrays. Raises `ModelError`."""
-        return instantiate(self.checked(form, relax), self.given, self.seed)
+        return self._instantiated(self.checked(form, relax))
+
+    def across(self, forms: Iterable[str]) -> "LoadedModel":
+        """The same model, which takes data for parameters of any of the forms and uses them where they belong."""
+        added = frozenset(name for form in forms for name in _parameters_of(self.document, form))
+        return replace(self, elsewhere=self.elsewhere | added)
+
+    def _instantiated(self, checked: CheckedModel) -> Instance:
+        """The instance with the data that concern it; a parameter given for nothing is an error that names its form."""
+        symbols = checked.model.symbols
+        given = {name: value for name, value in self.given.items() if name in symbols or name not in self.elsewhere}
+        try:
+            return instantiate(checked, given, self.seed)
+        except ModelError as error:
+            raise ModelError([self._with_form_of_name(diagnostic) for diagnostic in error.diagnostics]) from None
+
+    def _with_form_of_name(self, diagnostic: Diagnostic) -> Diagnostic:
+        """An unknown name (E303) with the form that declares it."""
+        name = diagnostic.message.split("`")[1] if diagnostic.code == "E303" and "`" in diagnostic.message else ""
+        declaring = [form for form in self.forms if name in _parameters_of(self.document, form)]
+        if not declaring:
+            return diagnostic
+        return replace(diagnostic, help=f"form {' or '.join(declaring)} declares it: add `--form {declaring[0]}`")
 
     def problem(self, form: str = "", relax: bool = False) -> Problem:
         """The class of the model with its data, with reasons. Raises `ModelError`."""
@@ -74,7 +98,7 @@ class LoadedModel:
         checked = self.checked(form, relax)
         seconds["check"] = time.perf_counter() - started
         started = time.perf_counter()
-        instance = instantiate(checked, self.given, self.seed)
+        instance = self._instantiated(checked)
         problem = analyse(instance)
         seconds["instantiate"] = time.perf_counter() - started
         request = SolveOptions(**{"seed": self.seed, **options})
@@ -84,7 +108,7 @@ class LoadedModel:
             raise self._with_forms(error, backend) from None
         original = None
         if (form or relax) and result.objective is not None:
-            original = on_original(self.instance(), result)
+            original = on_original(self.across([form]).instance(), result)
         return replace(result, original=original, relaxed=relax, seconds={**seconds, **result.seconds})
 
     def _with_forms(self, error: ModelError, backend: str) -> ModelError:
@@ -117,15 +141,37 @@ def load(
     return _with_data(parse_file(path), data, seed, settings, overrides, started)
 
 
-def loads(text: str, data: Mapping[str, Any] | None = None, seed: int = 0, **overrides: Any) -> LoadedModel:
-    """Load a model from its text.
+def loads(
+    text: str,
+    data: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    **overrides: Any,
+) -> LoadedModel:
+    """Load a model from its text; `folder`: where the files it names lie, by default the working directory.
 
     >>> model = loads("var x : 1 >= 2\\nminimize cost = 3*x")
     >>> model.solve().objective
     6.0
     """
     started = time.perf_counter()
-    return _with_data(parse(text), data, seed, None, overrides, started)
+    name = "<text>" if folder is None else str(Path(folder) / "<text>")
+    return _with_data(parse(text, name), data, seed, None, overrides, started)
+
+
+def _parameters_of(document: syntax.Document, form: str) -> frozenset[str]:
+    """The parameters that a form (or `a+b`) declares itself or through the forms it builds on."""
+    forms = {s.name: s for s in document.statements if isinstance(s, syntax.Form)}
+    todo, seen, found = [part.strip() for part in form.replace("+", ",").split(",")], set[str](), set[str]()
+    while todo:
+        name = todo.pop()
+        if name in seen or name not in forms:
+            continue
+        seen.add(name)
+        todo += [parent.name for parent in forms[name].parents]
+        added = [change.statement for change in forms[name].changes if isinstance(change, syntax.Add)]
+        found |= {s.name for s in added if isinstance(s, syntax.Declaration) and s.kind is syntax.Kind.PARAM}
+    return frozenset(found)
 
 
 def _with_data(

@@ -91,9 +91,9 @@ def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
     culprit = problem.culprit
     because = ""
     if culprit is not None and culprit.reason:
-        line = f", line {culprit.place.line}" if culprit.place else ""
+        line = f", {culprit.place.line_text}" if culprit.place else ""
         because = f": `{culprit.name}` is {culprit.reason}{line}"
-    kind = problem.problem_class.phrase
+    kind = problem.phrase
     if problem.problem_class.integral and not any(c.integral for c in backend.capabilities.classes):
         because = f": {problem.integer_columns} variables are integer" + because.replace(": ", "; ", 1)
     return Acceptance(False, f"`{backend.name}` does not solve {kind}{because}")

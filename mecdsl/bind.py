@@ -17,6 +17,7 @@ from mecdsl.evaluate import Evaluator, World
 from mecdsl.tables import FloatArray, IntArray
 from mecdsl.units import Unit, UnitError, parse_unit
 
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d")
 QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*\Z")
 
 
@@ -152,7 +153,7 @@ def _numbers(
     unit: Unit,
 ) -> FloatArray:
     kinds = set(map(type, flat))
-    if kinds <= {int, float}:
+    if all(kind is int or issubclass(kind, float | np.integer) for kind in kinds):
         values = _plain(symbol, given, flat, paths, unit)
     else:
         values = np.array(
@@ -215,6 +216,9 @@ def _item(
     try:
         own = parse_unit(found[2])
     except UnitError as error:
+        if DECIMAL_COMMA.match(item):
+            message, fix = f"{name} is `{item}`, expected a number or a quantity", "a decimal mark is a point: `1.5`"
+            raise _fail("E304", message, place, symbol, fix) from None
         raise _fail("E305", f"{name}: {error.message}", place, symbol, error.help) from None
     _require_dimension(symbol, own, place)
     return own.to_si(float(found[1]))

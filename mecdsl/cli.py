@@ -19,6 +19,7 @@ from mecdsl.cli_layers import layers
 from mecdsl.cli_options import (
     BackendName,
     BackendNames,
+    BackendOptions,
     Code,
     Csv,
     Data,
@@ -33,15 +34,18 @@ from mecdsl.cli_options import (
     Options,
     Out,
     Plot,
+    PlotTrace,
     RelaxAll,
     Seed,
     Seeds,
     Settings,
     Threads,
     TimeLimit,
+    Trace,
     Values,
     Via,
     WarmStart,
+    backend_options,
     check_once,
     one_form,
     solve_options,
@@ -66,6 +70,7 @@ from mecdsl.diagnostics import ModelError, Severity, count
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
     from mecdsl.instance import Instance
+    from mecdsl.problem import Problem
 
 BLANK_LINE = f"\r{' ' * 79}\r"
 DATA_SUFFIXES = (".json", ".toml", ".csv")
@@ -173,8 +178,8 @@ def check(
 ) -> None:  # fmt: skip
     """Check a model and all its forms; print its class with reasons."""
     from mecdsl.explain_text import explanation_text
-    from mecdsl.layout import headline
-    from mecdsl.problem import analyse
+    from mecdsl.layout import headline, paragraph
+    from mecdsl.problem import analyse, sampled
     from mecdsl.text import problem_text
 
     loaded = _load(model, data, set_, seed)
@@ -187,7 +192,8 @@ def check(
     if json_:
         report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
         report["diagnostics"] = [diagnostic_dict(d) for d in found]
-        say_json(report | ({"class": None} if instance is None else _problem_dict(instance)))
+        known = None if instance is None else _problem_dict(instance, sampled(instance, analyse(instance)))
+        say_json(report | (known or {"class": None}))
         return
     if instance is None:
         forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
@@ -195,11 +201,11 @@ def check(
         say("class  not known without data: give the parameters that have no value with --data")
         return
     say(headline(instance, relax))
-    say(problem_text(analyse(instance)))
+    say(problem_text(sampled(instance, analyse(instance))))
     if explain:
         say(explanation_text(instance))
     if loaded.forms:
-        say(f"forms  {', '.join(loaded.forms)}: no faults")
+        say(paragraph(f"forms  {', '.join(loaded.forms)}: no faults", further=7))
 
 
 def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
@@ -212,14 +218,14 @@ def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instan
         raise
 
 
-def _problem_dict(instance: "Instance") -> dict[str, Any]:
-    from mecdsl.problem import analyse
+def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
     from mecdsl.reformulations import big_ms, reformulations
+    from mecdsl.text import convexity_dict
 
-    problem = analyse(instance)
     return {
         "form": instance.model.form or "base",
         "class": problem.problem_class.value,
+        "convex": problem.convex,
         "variables": problem.columns,
         "integer_variables": problem.integer_columns,
         "fixed_variables": problem.fixed_columns,
@@ -231,8 +237,9 @@ def _problem_dict(instance: "Instance") -> dict[str, Any]:
                 "name": report.name,
                 "rows": report.size,
                 "degree": report.degree.name.lower(),
-                "convex": report.convex,
+                **convexity_dict(report),
                 "reason": report.reason,
+                "file": report.place.source.name if report.place else None,
                 "line": report.place.line if report.place else None,
             }
             for report in (problem.objective, *problem.families)
@@ -247,8 +254,9 @@ def show(
 ) -> None:  # fmt: skip
     """Show a model with its data: sets, parameters, variables, constraints, class."""
     from mecdsl.instance import nested
+    from mecdsl.member_units import unit_text
     from mecdsl.problem import analyse
-    from mecdsl.result import plain, unit_text
+    from mecdsl.result import plain
     from mecdsl.text import show_text
 
     loaded = _load(model, data, set_, seed)
@@ -257,7 +265,7 @@ def show(
         say(show_text(instance, analyse(instance), relax))
         return
     world, dimensions = instance.world, instance.model.dimensions
-    report = {"model": instance.model.name, **_problem_dict(instance)}
+    report = {"model": instance.model.name, **_problem_dict(instance, analyse(instance))}
     report["sets"] = {name: family.size for name, family in world.families.items()}
     report["values"] = {n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()}
     report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
@@ -269,11 +277,13 @@ def solve(
     model: ModelPath, backend: BackendName = "auto", form: Form = "", relax: RelaxAll = False, data: Data = None,
     set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
     option: Options = None, warm_start: WarmStart = None, via: Via = "arrays", log: Log = False, json_: Json = False,
-    values: Values = False,
+    values: Values = False, trace: Trace = None, plot_trace: PlotTrace = None,
 ) -> None:  # fmt: skip
     """Solve a model and verify the answer."""
+    from mecdsl.cli_trace import check_trace, write_trace
     from mecdsl.result import result_text
 
+    check_trace((model, data, warm_start), trace, plot_trace)
     loaded = _load(model, data, set_, seed)
     form = one_form(form, loaded)
     options = solve_options(time_limit, gap, threads, option, via, log)
@@ -282,26 +292,36 @@ def solve(
     complain_warnings(loaded.checked().model.warnings)
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
-    say(result.to_json() if json_ else result_text(result, values))
-    raise Stop(result.exit_code)
+    if json_:
+        say_json(result.as_dict() | ({"trace": result.trace()} if trace or plot_trace else {}))
+    else:
+        say(result_text(result, values))
+    written = write_trace([result], trace, plot_trace, json_)
+    raise Stop(result.exit_code or written)
 
 
 @app.command(short_help="Solve with several backends and forms side by side.")
 def compare(
     model: ModelPath, backends: BackendNames = "", form: Forms = "", relax: RelaxAll = False, data: Data = None,
     set_: Settings = None, seed: Seed = 0, seeds: Seeds = "", time_limit: TimeLimit = "", gap: Gap = 1e-6,
-    threads: Threads = None, csv: Csv = None, plot: Plot = None, json_: Json = False,
+    threads: Threads = None, option: BackendOptions = None, csv: Csv = None, plot: Plot = None, trace: Trace = None,
+    plot_trace: PlotTrace = None, json_: Json = False,
 ) -> None:  # fmt: skip
     """Solve with several backends and forms side by side, each against the best proven bound.
 
     With --seeds, everything is done for each seed, and every backend's answers are summarised.
     """
+    from mecdsl.cli_trace import check_trace, traced, write_trace
     from mecdsl.compare import compare as run
     from mecdsl.layout import headline
     from mecdsl.text import comparison_text
 
+    check_trace((model, data), trace, plot_trace, seeds)
     loaded = _load(model, data, set_, seed)
     forms = _distinct(one_form(name, loaded) for name in form.split(",") if name.strip() or form == "")
+    if not forms:
+        raise usage(f"`--form {form}` names no form", "write names separated by commas; `base` is the model itself")
+    loaded = loaded.across(forms)
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
     options = solve_options(time_limit, gap, threads)
     if seeds or csv or plot:
@@ -311,25 +331,30 @@ def compare(
         numbers = cli_study.read_seeds(seeds, seed)
         cli_study.check_files((model, data), csv, plot)
         instances = [first_instance(loaded, numbers, at, relax) for at in forms]
+        names = names or _fitting(instances)
+        own = {"own": backend_options(option, names)}
         with _progress("comparing") as tell:
-            found = cli_study.run_study(loaded, numbers, names or _fitting(instances), forms, relax, options, tell)
+            found = cli_study.run_study(loaded, numbers, names, forms, relax, options | own, tell)
         title = headline(instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax)
         raise Stop(cli_study.report(found, title, json_, csv, plot))
+    names = names or _fitting([loaded.instance(at, relax) for at in forms])
     with _progress("comparing") as tell:
         comparison = run(
             loaded,
-            names or _fitting([loaded.instance(at, relax) for at in forms]),
+            names,
             forms,
             relax,
             lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
+            backend_options(option, names),
             **options,
         )
     if json_:
-        say_json(comparison.as_dict())
+        say_json(traced(comparison) if trace or plot_trace else comparison.as_dict())
     else:
         title = headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax), relax)
         say(comparison_text(comparison, title))
-    raise Stop(comparison.exit_code)
+    written = write_trace([e.result for e in comparison.entries if e.result], trace, plot_trace, json_)
+    raise Stop(comparison.exit_code or written)
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

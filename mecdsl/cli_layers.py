@@ -1,5 +1,6 @@
 """`mecdsl layers FILE`: the layers of a network as a table, CSV or JSON."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ def layers(file: Network, to: To = "", bits: Bits = None, json_: Json = False) -
     if to and json_:
         raise usage("`--to csv` and `--json` exclude each other")
     path = Path(file)
+    if path.is_dir():
+        raise usage(f"`{file}` is a folder", "give a file of it")
     table = None if path.exists() else _shipped(file, bits)
     if table is None and path.suffix.lower() == ".csv" and (bits is not None or to):
         raise usage(f"`{file}` is a table already", "`--bits` and `--to` are for networks")
@@ -98,14 +101,16 @@ def _text(name: str, found: "LayerFile", table: "LayerTable | None") -> str:
             shape = f"with branches, {count(len(valid_cuts(found.before).truth), 'valid cut')}"
         except TooManyCutsError:
             shape = f"with branches, more than {MOST_CUTS} valid cuts"
-    lines = [paragraph(f"{name}: {count(found.size, 'layer')}, {shape}"), _rows(found)]
+    # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has its own
+    hidden = ("input",) if table is None else ("input", "flops")
+    lines = [paragraph(f"{name}: {count(found.size, 'layer')}, {shape}"), _rows(found, hidden)]
     if table is not None:
         lines.append(f"{table.bits} bit for each value, {_counting(table)['flop_per_mac']} FLOP for each MAC")
     return "\n".join(lines)
 
 
-def _rows(found: "LayerFile") -> str:
-    """One line for each layer, and the sums."""
+def _rows(found: "LayerFile", hidden: Sequence[str]) -> str:
+    """One line for each layer, and the sums, without the columns `hidden`."""
     from mecdsl.layout import number
     from mecdsl.layout import table as aligned
     from mecdsl.units import format_value, parse_unit
@@ -117,7 +122,7 @@ def _rows(found: "LayerFile") -> str:
         return number(cell) if unit.text == "1" else format_value(unit.to_si(float(cell)), unit, 4)
 
     texts = [title for title in ("name", "kind") if title in found.texts]
-    titles = [title for title in found.columns if title != "input"]
+    titles = [title for title in found.columns if title not in hidden]
     after = ["after"] if found.before is not None else []
     rows = [
         [

@@ -1,6 +1,8 @@
 """The arguments of the command line: their types, and from texts to what the interface takes."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
     from mecdsl.tables import FloatArray
 
+RawValue = str | float | int | bool
+
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="a .mec file")]
 Form = Annotated[str, typer.Option("--form", metavar="FORM", help="a form of the model; a+b applies two")]
 Forms = Annotated[
@@ -22,11 +26,17 @@ Data = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="data 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="set a parameter: cycle_time=45s")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="seed of solvers and random data")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="NUMBER", help="seed of solvers and random data")]
 Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="many seeds of the random data: 1..20 or 1,3,7")]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="with --seeds: one row for each run")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="with --seeds: a picture of the distances: .png .pdf .svg")
+]
+Trace = Annotated[
+    Path | None, typer.Option("--trace", metavar="FILE", help="write the steps of iterative methods as CSV")
+]
+PlotTrace = Annotated[
+    Path | None, typer.Option("--plot-trace", metavar="FILE", help="a picture of the steps: .png .pdf .svg")
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 BackendName = Annotated[str, typer.Option("--backend", "-b", metavar="NAME", help="a backend; auto chooses by class")]
@@ -40,6 +50,10 @@ Gap = Annotated[float, typer.Option("--gap", metavar="NUMBER", help="relative ga
 Threads = Annotated[int | None, typer.Option("--threads", metavar="NUMBER", help="threads of the solver")]
 Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="solver's own option: limits/nodes=100")
+]
+BackendOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="BACKEND:NAME=VALUE", help="option of one backend: scip:limits/nodes=100"),
 ]
 WarmStart = Annotated[
     Path | None, typer.Option("--warm-start", metavar="FILE", help="start from a result of solve --json")
@@ -63,11 +77,19 @@ OTHER_NAMES: Final = {
     "--data-file": "--data", "--tolerance": "--gap", "--mip-gap": "--gap", "--options": "--option",
 }  # fmt: skip
 
+# What the parser of the command line says of a value of a wrong kind, in our words.
+EXPECTED: Final = {
+    "a valid integer": "`{}` is no whole number",
+    "a valid number": "`{}` is no number",
+    "greater than or equal to 0": "`{}` is less than 0",
+    "greater than or equal to 1": "`{}` is less than 1",
+}
 
 # Options that hold one value: the parser of the command line would take the last one without a word.
 ONCE: Final = (
     ("--form",), ("--data",), ("--seed",), ("--backend", "-b"), ("--backends",), ("--time-limit",), ("--gap",),
     ("--threads",), ("--warm-start",), ("--via",), ("--to",), ("--out", "-o"),
+    ("--trace",), ("--plot-trace",),
 )  # fmt: skip
 
 
@@ -89,10 +111,26 @@ def wrong_arguments(error: typer.TyperException, arguments: list[str]) -> Stop:
     option = getattr(error, "option_name", "")
     if option in OTHER_NAMES and getattr(error, "possibilities", None) is not None:
         return usage(f"no such option: {option}", f"it is called `{OTHER_NAMES[option]}` here")
+    invalid = re.fullmatch(r"(invalid value for `.*(--[a-z-]+)`: )input should be (.*)", message, re.IGNORECASE)
+    if invalid is not None:
+        value = _value_of(invalid[2], arguments)
+        message = invalid[1] + EXPECTED.get(invalid[3].split(",")[0], f"expected {invalid[3]}").format(value)
+        help = "a decimal mark is a point: `0.01`" if re.fullmatch(r"\d+,\d+", value) else help
+    if "unexpected extra argument" in message and "--set" in arguments:
+        help = 'a value with blanks stands in quotes: `--set "cycle_time=45 s"`'
     first = next(iter(arguments), "")
     if message.startswith("no such command") and first.endswith(".mec"):
         help = f"a command comes first: `mecdsl solve {first}`"
     return usage(message, help)
+
+
+def _value_of(option: str, arguments: list[str]) -> str:
+    """What was given for an option."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equal, value = word.partition("=")
+        if name == option:
+            return value if equal else following
+    return ""
 
 
 def one_form(form: str, loaded: "LoadedModel") -> str:
@@ -111,19 +149,45 @@ def solve_options(
     log: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """The arguments of `SolveOptions`. Raises `Stop`."""
-    raw: dict[str, str | float | int | bool] = {}
-    for text in option or []:
-        name, equal, value = text.partition("=")
-        if not equal or not name:
-            raise usage(f"`--option {text}` has no value", "write `--option name=value`")
-        if name in raw:
-            raise usage(f"`--option {name}` is given twice", "keep one of the two")
-        raw[name] = _raw_value(value)
+    raw = _named_values(option or [], "name")
     limit = _seconds(time_limit) if time_limit else None
     return {"time_limit": limit, "gap": gap, "threads": threads, "raw": raw, "via": via, "log": log}
 
 
-def _raw_value(text: str) -> str | float | int | bool:
+def backend_options(option: list[str] | None, backends: Sequence[str]) -> dict[str, dict[str, RawValue]]:
+    """`BACKEND:NAME=VALUE` by backend; only for backends that are asked. Raises `Stop`."""
+    from mecdsl.backends import table
+    from mecdsl.diagnostics import nearest
+
+    found: dict[str, dict[str, RawValue]] = {}
+    for name, value in _named_values(option or [], "backend:name").items():
+        backend, colon, own = name.partition(":")
+        if not colon or not backend or not own:
+            raise usage(f"`--option {name}={value}` names no backend", "write `--option scip:name=value`")
+        if backend not in table.names():
+            near = nearest(backend, table.names())
+            fix = f"did you mean `{near}`?" if near else f"known are {', '.join(table.names())}"
+            raise usage(f"`--option {name}={value}`: unknown backend `{backend}`", fix)
+        if backend not in backends:
+            fix = f"compared are {', '.join(backends)}"
+            raise usage(f"`--option {name}={value}`: `{backend}` is not compared", fix)
+        found.setdefault(backend, {})[own] = value
+    return found
+
+
+def _named_values(option: list[str], shape: str) -> dict[str, RawValue]:
+    raw: dict[str, RawValue] = {}
+    for text in option:
+        name, equal, value = text.partition("=")
+        if not equal or not name:
+            raise usage(f"`--option {text}` has no value", f"write `--option {shape}=value`")
+        if name in raw:
+            raise usage(f"`--option {name}` is given twice", "keep one of the two")
+        raw[name] = _raw_value(value)
+    return raw
+
+
+def _raw_value(text: str) -> RawValue:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for kind in (int, float):

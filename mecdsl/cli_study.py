@@ -1,7 +1,7 @@
 """`mecdsl compare --seeds`: what was asked for, the runs, and where their results go."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,8 @@ def read_seeds(text: str, seed: int) -> list[int]:
             low, high = int(first), int(last if dots else first)
         except ValueError:
             raise usage(f"`--seeds {text}` are no seeds", "write `1..20` or `1,3,7`") from None
+        if low < 0:
+            raise usage(f"`--seeds {text}`: a seed is a whole number from 0 on", "write `1..20` or `1,3,7`")
         if high < low:
             raise usage(f"`--seeds {text}`: `{part.strip()}` goes down", f"write `{high}..{low}`")
         if len(seeds) + high - low >= MOST_SEEDS:
@@ -36,8 +38,8 @@ def read_seeds(text: str, seed: int) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def check_files(read: Sequence[Path | None], table: Path | None, plot: Path | None) -> None:
-    """Find out before hours of runs that a file cannot be written. Raises `Stop`."""
+def check_files(read: Sequence[Path | None], table: Path | None, plot: Path | None, option: str = "--plot") -> None:
+    """Find out before hours of runs that a file cannot be written; `option` asked for the picture. Raises `Stop`."""
     for path in (table, plot):
         if path is None:
             continue
@@ -52,11 +54,11 @@ def check_files(read: Sequence[Path | None], table: Path | None, plot: Path | No
     if plot == table:
         raise usage(f"`{plot}` is both table and picture", "give two names")
     if find_spec("matplotlib") is None:
-        raise usage("`--plot` needs the package `matplotlib`, which is not installed", "`pip install mecdsl[plot]`")
+        raise usage(f"`{option}` needs the package `matplotlib`, which is not installed", "`pip install mecdsl[plot]`")
     from mecdsl.plot import SUFFIXES
 
     if plot.suffix.lower() not in SUFFIXES:
-        raise usage(f"`--plot {plot}` is no known kind of picture", f"known are {', '.join(SUFFIXES)}")
+        raise usage(f"`{option} {plot}` is no known kind of picture", f"known are {', '.join(SUFFIXES)}")
 
 
 def run_study(
@@ -65,7 +67,7 @@ def run_study(
     backends: Sequence[str],
     forms: Sequence[str],
     relax: bool,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> "Study":
     """The study, with a line on a terminal's stderr for every seed."""

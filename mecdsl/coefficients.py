@@ -4,7 +4,7 @@ A template of degree two or less evaluated as a jet at 0 is its own expansion, s
 Fixed columns count as data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +123,7 @@ def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], fo
     bad = np.concatenate(
         [
             np.flatnonzero(np.isnan(found.constant)),
+            *_infinite_sides(families, found),
             found.row[~np.isfinite(found.value)],
             found.quadratic_row[~np.isfinite(found.quadratic_value)],
         ]
@@ -130,6 +131,7 @@ def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], fo
     if not len(bad):
         return
     row = int(bad.min())
+    what = "coefficient" if np.isfinite(found.constant[row]) else "constant part"
     first = 0
     for family in families:
         if row < first + family.size:
@@ -138,11 +140,24 @@ def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], fo
                 [
                     Diagnostic(
                         "E311",
-                        f"`{name}` has a coefficient that is not finite with these data",
+                        f"`{name}` has a {what} that is not finite with these data",
                         family.constraint.span,
                         note="a division by zero, or the logarithm of 0",
                         help="`mecdsl show` prints the values of the definitions",
                     )
                 ]
             )
+        first += family.size
+
+
+def _infinite_sides(families: Sequence[ConstraintFamily], found: Quadratics) -> Iterator[IntArray]:
+    """The rows with variables that no finite point can keep, such as `x >= 1/0`; `x <= 1/0` holds everywhere."""
+    depends = np.zeros(found.size, dtype=bool)
+    depends[found.row] = depends[found.quadratic_row] = True
+    first = 0
+    for family in families:
+        rows = slice(first, first + family.size)
+        part = np.where(depends[rows], found.constant[rows], 0.0)
+        never = {"<=": part == np.inf, ">=": part == -np.inf, "==": np.isinf(part)}[family.relation]
+        yield np.flatnonzero(never) + first
         first += family.size

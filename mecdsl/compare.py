@@ -1,6 +1,6 @@
 """Several backends and forms on the same data, side by side, each against the best proven bound."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from mecdsl.api import LoadedModel
 from mecdsl.diagnostics import ModelError
 from mecdsl.result import Result, plain
 from mecdsl.solution import Guarantee, SolveOptions, Termination
-from mecdsl.solve import check_options
+from mecdsl.solve import check_options, find
 
 # Points are verified and bounds proven to 1e-6 each; beyond ten times that a proof is wrong.
 CONTRADICTION: Final = 1e-5
@@ -83,16 +83,21 @@ def compare(
     forms: Sequence[str] = ("",),
     relax: bool = False,
     started: Callable[[str, str], None] = lambda backend, form: None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Comparison:
     """Run every backend on every form.
 
     A backend that only solves a relaxation the model declares is run on that, and its answer counts as a bound.
-    `started` is called before each run; an interrupted run is the last. Raises `ModelError` for faults of the model
-    itself, unknown backends and options that no backend can follow.
+    `started` is called before each run; an interrupted run is the last. `own`: by name of a backend, options of its own
+    beside those that all get in `raw`; a backend that does not take one does not run, and its entry says so. Raises
+    `ModelError` for faults of the model itself, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
+    for backend in own or {}:
+        find(backend)
     entries: list[Entry] = []
+    model = model.across(forms)
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
@@ -100,7 +105,8 @@ def compare(
                 entries.append(Entry(backend, form, form, None, "interrupted before", False))
                 continue
             started(backend, form)
-            entries.append(_entry(model, backend, form, relax, options))
+            raw = {**options.get("raw", {}), **(own or {}).get(backend, {})}
+            entries.append(_entry(model, backend, form, relax, {**options, "raw": raw}))
     by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}
     bounds = {form: _best_bound(of_form) for form, of_form in by_form.items()}
     return Comparison(

@@ -18,6 +18,7 @@ from mecdsl.diagnostics import Collector, Diagnostic, Label, ModelError, Source,
 
 Place = tuple[str | int, ...]
 KEEP_ONE = "keep one of the two"
+BARE_ITEM = re.compile(r"[^\[\],]*[^\[\],\s][^\[\],]*")  # of a list without quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def _json(source: Source) -> dict[str, Any]:
         raise ModelError([_json_fault(source, error)]) from None
     except RecursionError:
         raise ModelError([Diagnostic("E308", f"`{source.name}` is nested too deeply")]) from None
+    except ValueError:  # Python reads no whole number beyond some thousand digits
+        raise ModelError([Diagnostic("E308", f"`{source.name}` holds a number of thousands of digits")]) from None
     if twice:
         raise ModelError(
             Diagnostic("E307", f"`{key}` is given twice", second, (Label(first, "the first is here"),), help=KEEP_ONE)
@@ -184,17 +187,37 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
             fix = "write `--set cycle_time=45s`"
             raise ModelError([Diagnostic("E308", f"`{setting}` is no setting", span, help=fix)])
         try:
-            value: Any = json.loads(text)
-        except json.JSONDecodeError:
-            if text.strip().startswith(("[", "{")):
-                fix = 'write a list as `[1, 2]`, quantities in quotes: `["1 s", "2 s"]`'
-                raise ModelError([Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]) from None
-            value = text.strip()
+            value: Any = _setting_value(text)
+        except (ValueError, RecursionError):
+            fix = "write a list as `[1, 2]` or `[1 s, 2 s]`"
+            raise ModelError([Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]) from None
         if name.strip() in result:
             labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)
             raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)])
         result[name.strip()] = Given(value, _always(span))
     return result
+
+
+def _setting_value(text: str) -> Any:
+    """A JSON value, a list of bare quantities, `[1 s, 2 s]`, or the text. Raises `ValueError` for broken JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        stripped = text.strip()
+        if not stripped.startswith(("[", "{")):
+            return stripped
+        if '"' in stripped or "'" in stripped or stripped.startswith("{"):
+            raise
+        return json.loads(BARE_ITEM.sub(lambda item: _quoted(item[0].strip()), stripped))
+
+
+def _quoted(item: str) -> str:
+    """An item of a list as JSON: a number as it is, anything else as a text."""
+    try:
+        json.loads(item)
+    except json.JSONDecodeError:
+        return json.dumps(item)
+    return item
 
 
 def _always(span: Span) -> Callable[[Sequence[int]], Span | None]:
@@ -218,7 +241,9 @@ def read_table(source: Source) -> dict[str, Given]:
         if len(row) != len(header):
             span = _line(source, number)
             message = f"the row has {len(row)} cells, the header {len(header)}"
-            raise ModelError([Diagnostic("E308", message, span)])
+            marks = ";" in span.text or ";" in header[0]
+            hint = "commas separate the columns, and a decimal mark is a point: `1.5`" if marks else None
+            raise ModelError([Diagnostic("E308", message, span, help=hint)])
     result: dict[str, Given] = {}
     for position, title in enumerate(header):
         found = re.fullmatch(r"([\w.]+)\s*(?:\[([^\]]+)\])?", title)

@@ -12,10 +12,11 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A text and the name it is shown under."""
+    """A text and the name it is shown under. `included`: another file named it after `include`."""
 
     name: str
     text: str = field(repr=False)
+    included: bool = False
 
     def line(self, number: int) -> str:
         """Line `number` (from 1) without its end."""
@@ -41,6 +42,12 @@ class Span:
     def place(self) -> str:
         """`file:line:column`."""
         return f"{self.source.name}:{self.line}:{self.column}"
+
+    @property
+    def line_text(self) -> str:
+        """`line 7`, and of which file if that is an included one."""
+        file = self.source.name.replace("\\", "/").rsplit("/", 1)[-1]
+        return f"line {self.line} of {file}" if self.source.included else f"line {self.line}"
 
     @property
     def text(self) -> str:

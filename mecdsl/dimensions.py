@@ -22,6 +22,7 @@ Found = Dimension | _Truth | None
 
 COUNTS = tuple(parse_unit(name).dimension for name in ("bit", "cycle", "flop", "mac", "sample", "task", "row", "money"))
 BIT, CYCLE = COUNTS[0], COUNTS[1]
+METRE = parse_unit("m").dimension
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 WORDS = {"+": "added", "-": "subtracted"}
 
@@ -133,6 +134,13 @@ class _Checker:
                 help=f"divide by a quantity in [{found}]",
             )
 
+    def _length(self, expression: sym.Expression, what: str) -> None:
+        found = self._number(expression)
+        if found is not None and found != METRE:
+            message = f"{what} takes lengths, found [{found}]"
+            fix = literal_fix(expression, METRE, found)
+            self.collector.error("E201", message, expression.span, note=f"expected [m], found [{found}]", help=fix)
+
     def _condition(self, expression: sym.Expression | None) -> None:
         if expression is None:
             return
@@ -176,6 +184,10 @@ class _Checker:
                 return self._same("if", expression.then, expression.otherwise)
             case sym.Function():
                 return self._function(expression)
+            case sym.Draw(function=function, arguments=arguments, axis=axis) if axis is not None:
+                for argument in arguments:
+                    self._length(argument, f"`{function}`")
+                return METRE
             case sym.Draw(function=function, arguments=arguments):
                 result = self._number(arguments[0])
                 for other in arguments[1:]:

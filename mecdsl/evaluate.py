@@ -4,7 +4,7 @@ A nested sum gets a child table with a pointer to its parent row; an inner expre
 indices in scope is evaluated once per combination of those and spread over the rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,9 +14,11 @@ from mecdsl import symbolic as sym
 from mecdsl.algebra import Algebra, Floats, Value
 from mecdsl.classify import Classifier
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.draws import REGIONS
 from mecdsl.evaluate_layers import LayerRows
 from mecdsl.joins import LinkEnds, neighbours
-from mecdsl.random_streams import draw
+from mecdsl.narrow import Limit, limits
+from mecdsl.random_streams import coordinate, draw
 from mecdsl.syntax import Kind
 from mecdsl.tables import (
     SINGLE,
@@ -139,12 +141,12 @@ class Evaluator:
     ) -> tuple[Table, IntArray, list[IntArray]]:
         """Expand a space under every row of `base`: child table, pointer to the parent row, counts per generator.
 
-        With a condition the counts are those before it.
+        With a condition the counts are not those of the members.
         """
         table, pointer = base, np.arange(base.size, dtype=np.int64)
         counts: list[IntArray] = []
-        for generator in space.generators:
-            parent, columns, count = self._generator(generator, table, what)
+        for position, generator in enumerate(space.generators):
+            parent, columns, count = self._generator(generator, table, what, limits(space, position))
             table = table.take(parent).with_columns(columns)
             pointer = pointer[parent]
             counts.append(count)
@@ -371,7 +373,27 @@ class Evaluator:
         """Random data: one number for every row, found from the seed, the address and the indices in scope."""
         arguments = [np.asarray(self.family(argument, table), dtype=np.float64) for argument in random.arguments]
         labels = list(table.columns.values())
-        return draw(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
+        if random.axis is None:
+            return draw(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
+        self._require_region(random, arguments, table)
+        address = (self.world.seed, random.symbol, random.call, labels)
+        return coordinate(random.function, random.axis, arguments, *address)
+
+    def _require_region(self, random: sym.Draw, lengths: Sequence[FloatArray], table: Table) -> None:
+        """Lengths of a region are finite and not negative, and a ring's inner radius is not above its outer one."""
+        named = list(zip(REGIONS[random.function], lengths, random.arguments, strict=True))
+        for name, values, argument in named:
+            wrong = np.flatnonzero(~((values >= 0.0) & (values < np.inf)))
+            if len(wrong):
+                row = int(wrong[0])
+                what = f"the {name} of `{random.function}` is {values[row]:g} m{self.world.place_text(table, row)}"
+                raise ModelError([Diagnostic("E306", f"{what}, expected a length >= 0", argument.span)])
+        if random.function == "ring" and (wrong := np.flatnonzero(lengths[0] > lengths[1])).size:
+            row = int(wrong[0])
+            what = f"the inner radius {lengths[0][row]:g} m is above the outer one, {lengths[1][row]:g} m"
+            place = self.world.place_text(table, row)
+            fix = "write `ring(inner, outer)`"
+            raise ModelError([Diagnostic("E306", f"{what}{place}", random.arguments[0].span, help=fix)])
 
     def _choice(self, choice: sym.Choice, table: Table) -> Value:
         """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0` is safe."""
@@ -468,7 +490,7 @@ class Evaluator:
                 raise TypeError(f"unknown aggregate {aggregate.function}")
 
     def _generator(
-        self, generator: sym.Generator, table: Table, what: str
+        self, generator: sym.Generator, table: Table, what: str, known: Iterable[Limit]
     ) -> tuple[IntArray, Mapping[str, IntArray], IntArray]:
         """Parent rows, new label columns and counts of one generator under every row of a table."""
         names, span = generator.names, generator.span
@@ -478,6 +500,7 @@ class Evaluator:
             case sym.RangeDomain(low=low, high=high):
                 lows = self._integers(self.family(low, table), low.span, "the start of a range", table)
                 highs = self._integers(self.family(high, table), high.span, "the end of a range", table)
+                lows, highs = self._narrowed(lows, highs, known, table)
                 rows = float(np.maximum(highs.astype(float) - lows + 1, 0).sum())
                 refuse_if_too_large(rows, len(table.columns) + 1, what, span)
                 parent, labels, counts = expand_ranges(lows, highs)
@@ -507,6 +530,21 @@ class Evaluator:
                 return parent, self._member_columns(family, names, positions), counts
             case _:
                 raise TypeError(f"unknown domain {type(generator.domain).__name__}")
+
+    def _narrowed(
+        self, lows: IntArray, highs: IntArray, known: Iterable[Limit], table: Table
+    ) -> tuple[IntArray, IntArray]:
+        """Ranges cut to what a condition leaves of them, rounded outwards."""
+        for limit in known:
+            centre = np.asarray(self.family(limit.centre, table), dtype=np.float64)
+            reach = 0.0 if limit.reach is None else np.asarray(self.family(limit.reach, table), dtype=np.float64)
+            if limit.reach is not None or limit.operator not in ("<=", "<"):
+                least = np.floor(centre - reach)
+                lows = np.where(least > lows, np.minimum(least, highs + 1), lows).astype(np.int64)
+            if limit.reach is not None or limit.operator not in (">=", ">"):
+                most = np.ceil(centre + reach)
+                highs = np.where(most < highs, np.maximum(most, lows - 1), highs).astype(np.int64)
+        return lows, highs
 
     @staticmethod
     def _member_columns(family: FamilyTable, names: Sequence[str], positions: IntArray) -> dict[str, IntArray]:

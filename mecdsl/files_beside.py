@@ -1,6 +1,6 @@
 """Data in files beside the model: `from "file.csv"` of a family and of a parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from mecdsl.data import Given, beside, read_data
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
 from mecdsl.evaluate import World
 from mecdsl.syntax import Kind
-from mecdsl.tables import IntArray
+from mecdsl.tables import FamilyTable, IntArray
 
 NO_MEMBER = -(2**62)
 
@@ -25,18 +25,22 @@ def family_file(world: World, family: sym.Family) -> dict[str, Given]:
     index = world.families[family.name]
     order: IntArray | None = None
     if index.names and all(name in columns for name in index.names):
-        keys = [columns.pop(name) for name in index.names]
-        domains = world.index_domains(family.space)
-        labels = [column_labels(key, world.label_names(over)) for key, over in zip(keys, domains, strict=True)]
-        rows = index.locate(labels, len(labels[0]))
-        _check_members(world, family, keys, rows)
-        order = np.argsort(rows).astype(np.int64)
+        order = _order(world, family, index, [columns.pop(name) for name in index.names])
     found: dict[str, Given] = {}
     for name, column in columns.items():
         qualified = name if name.startswith(family.name + ".") else f"{family.name}.{name}"
         _require_attribute(world, family, qualified, column)
         found[qualified] = column if order is None else _reordered(column, order)
     return found
+
+
+def _order(world: World, declared: sym.Family | sym.Symbol, index: FamilyTable, keys: Sequence[Given]) -> IntArray:
+    """The lines of a table in the order of the members that its index columns name."""
+    domains = world.index_domains(declared.space)
+    labels = [column_labels(key, world.label_names(over)) for key, over in zip(keys, domains, strict=True)]
+    rows = index.locate(labels, len(labels[0]))
+    _check_members(world, declared, index, keys, rows)
+    return np.argsort(rows).astype(np.int64)
 
 
 def _reordered(column: Given, order: IntArray) -> Given:
@@ -70,10 +74,12 @@ def column_labels(column: Given, names: Sequence[str] | None) -> IntArray:
     return np.array([label(cell) for cell in column.value], dtype=np.int64)
 
 
-def _check_members(world: World, family: sym.Family, keys: Sequence[Given], rows: IntArray) -> None:
-    """Each member of the family stands once in the index columns."""
+def _check_members(
+    world: World, family: sym.Family | sym.Symbol, index: FamilyTable, keys: Sequence[Given], rows: IntArray
+) -> None:
+    """Each member of the family, or index of the parameter, stands once in the index columns."""
     column = keys[0]
-    times = np.bincount(rows[rows >= 0], minlength=world.families[family.name].size)
+    times = np.bincount(rows[rows >= 0], minlength=index.size)
     where, message = column.place(()), ""
     if (rows < 0).any():
         line = int(np.flatnonzero(rows < 0)[0])
@@ -91,18 +97,29 @@ def _check_members(world: World, family: sym.Family, keys: Sequence[Given], rows
         raise ModelError([Diagnostic("E302", message, where, labels, help="give each member one line")])
 
 
-def symbol_file(model: sym.Model, symbol: sym.Symbol, file: sym.DataFile) -> Given:
+def symbol_file(world: World, symbol: sym.Symbol, file: sym.DataFile) -> Given:
     """The values of one parameter from a file: a column of a table, or a key of JSON or TOML.
 
-    A table with a single column need not name it after the parameter. Raises `ModelError`.
+    A table with a single column need not name it after the parameter; a column called as the parameter's one index
+    may put the lines in any order. Raises `ModelError`.
     """
     path = beside(file.path, file.span)
-    entries = read_data(path, tuple(model.families))
+    entries = read_data(path, tuple(world.model.families))
+    index = world.symbols[symbol.name]
+    if path.suffix.lower() == ".csv" and len(index.names) == 1 and index.names[0] in entries:
+        values = {name: column for name, column in entries.items() if name != index.names[0]}
+        column = _entry(values if len(values) == 1 else entries, symbol, file)
+        return _reordered(column, _order(world, symbol, index, [entries[index.names[0]]]))
+    return _entry(entries, symbol, file)
+
+
+def _entry(entries: Mapping[str, Given], symbol: sym.Symbol, file: sym.DataFile) -> Given:
+    """The entry of a file that is meant for a parameter. Raises `ModelError` if there is none."""
     local = symbol.name.split(".")[-1]
     for key in (symbol.name, local):
         if key in entries:
             return entries[key]
-    if path.suffix.lower() == ".csv":
+    if file.path.lower().endswith(".csv"):
         if len(entries) == 1:
             return next(iter(entries.values()))
         near = nearest(local, entries)

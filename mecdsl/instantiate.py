@@ -16,6 +16,7 @@ from mecdsl.evaluate import Evaluator, World
 from mecdsl.files_beside import family_file, symbol_file
 from mecdsl.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.listed_sets import check_link_ends, is_listed, listed_table
+from mecdsl.positions import with_coordinates
 from mecdsl.reformulations import infinite_limits, with_products
 from mecdsl.syntax import FamilyKind, Kind
 from mecdsl.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
@@ -34,7 +35,7 @@ class _Builder:
     def __init__(self, checked: CheckedModel, given: Mapping[str, Given], seed: int) -> None:
         self.checked = checked
         self.model = checked.model
-        self.given = dict(given)
+        self.given = with_coordinates(checked.model, given)
         self.seed = seed
         self.collector = Collector()
         self.world = World(self.model, checked.shapes, {}, {}, {}, {}, seed=seed)
@@ -173,7 +174,7 @@ class _Builder:
         elif symbol.name in self.given:
             values = bind(self.world, symbol, self.given[symbol.name])
         elif isinstance(symbol.value, sym.DataFile):
-            values = bind(self.world, symbol, symbol_file(self.model, symbol, symbol.value))
+            values = bind(self.world, symbol, symbol_file(self.world, symbol, symbol.value))
         elif symbol.value is None:
             # a key of the data that most likely means this one is reported already
             raise ModelError([]) if symbol.name in self.meant else self._missing(symbol)

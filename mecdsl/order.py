@@ -104,7 +104,7 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
             used.add(name)
             todo += needs(model, name)
     for family in model.families.values():
-        if family.kind is FamilyKind.SET and family.name not in used:
+        if family.kind is FamilyKind.SET and family.name not in used and not family.span.source.included:
             collector.warning("W401", f"set `{family.name}` is never used", family.span, help="delete it, or use it")
     for symbol in model.symbols.values():
         file = model.families[symbol.owner].layer_file if symbol.owner is not None else None
@@ -119,6 +119,8 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
                 symbol.span,
                 help="delete it, or use it",
             )
+        elif symbol.span.source.included:  # shared with other models, which may use it
+            continue
         elif symbol.owner is None or symbol.kind is Kind.LET:
             what = "parameter" if symbol.kind is Kind.PARAM else "definition"
             collector.warning("W401", f"{what} `{symbol.name}` is never used", symbol.span, help="delete it, or use it")

@@ -15,13 +15,17 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, ModelError, Source, Span
+from mecdsl.include import join_included
+from mecdsl.parse_chains import balance_chains
 from mecdsl.parse_errors import describe
 from mecdsl.parse_tree import TreeBuilder
+from mecdsl.parser_cache import cache_file
 
 MOST_SYNTAX_ERRORS = 20
 MOST_NESTING = 150  # Python's limit of 1000 calls, of which a pass takes three or four for each part of an expression
 STATEMENT_WORDS = (
-    "model cite param set ordered node nodes links layers let var minimize maximize constraint form report start"
+    "model cite include param set ordered node nodes links layers let var minimize maximize constraint form "
+    "report start"
 ).split()
 VALUES = ("NAME", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 
@@ -68,15 +72,29 @@ def _refuse_glued(word: Token | None, token: Token) -> None:
 @cache
 def _parser() -> Lark:
     grammar = resources.files("mecdsl.grammar").joinpath("mec.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="contextual", postlex=LineEnds(), propagate_positions=True)
+    options = {"parser": "lalr", "lexer": "contextual", "postlex": LineEnds(), "propagate_positions": True}
+    return Lark(grammar, **options, cache=cache_file())
 
 
 def parse(text: str, name: str = "<text>") -> syntax.Document:
-    """Parse the text of a model; `name` is the file name shown in messages.
+    """Parse the text of a model and of the files it includes.
 
-    Raises `ModelError` with every syntax error.
+    `name` is the file name shown in messages; the files that the text names lie beside it. Raises `ModelError` with
+    every syntax error.
     """
-    source = Source(name, text.replace("\r\n", "\n").removeprefix("\ufeff"))
+    return join_included(_parse_alone(_source(name, text)), _parse_included)
+
+
+def _source(name: str, text: str, included: bool = False) -> Source:
+    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"), included)
+
+
+def _parse_included(path: Path) -> syntax.Document:
+    return _parse_alone(_source(str(path), _decoded(path), included=True))
+
+
+def _parse_alone(source: Source) -> syntax.Document:
+    """The syntax tree of one source, in which `include` is still a statement."""
     collector = Collector()
     remaining = source.text + "\n"
     for _ in range(MOST_SYNTAX_ERRORS):
@@ -92,6 +110,7 @@ def parse(text: str, name: str = "<text>") -> syntax.Document:
             continue
         if collector.diagnostics:
             break
+        balance_chains(tree)
         _refuse_deep(tree, source)
         try:
             document = TreeBuilder(source).transform(tree)
@@ -119,18 +138,22 @@ def _refuse_deep(tree: Tree[Token], source: Source) -> None:
                 "E003",
                 f"the expression is nested more than {MOST_NESTING} deep",
                 Span(source, meta.line, meta.column, meta.end_line, meta.end_column),
-                help="name its parts with `let`; write a long sum as `sum(x[i] for i in I)`",
+                help="name its parts with `let`; give many cases as data over a set",
             )
             break
     raise ModelError(collector.errors)
 
 
 def parse_file(path: str | Path) -> syntax.Document:
-    """Parse a `.mec` file. Raises `ModelError` for faults, `OSError` if it cannot be read."""
-    path = Path(path)
+    """Parse a `.mec` file and those it includes. Raises `ModelError` for faults, `OSError` if it cannot be read."""
+    return parse(_decoded(Path(path)), str(Path(path)))
+
+
+def _decoded(path: Path) -> str:
+    """The text of a file. Raises `ModelError` if it is not UTF-8."""
     data = path.read_bytes()
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         source = Source(str(path), data.decode("utf-8", errors="replace"))
         line = data[: error.start].count(b"\n") + 1
@@ -143,7 +166,6 @@ def parse_file(path: str | Path) -> syntax.Document:
             help="save the file with encoding UTF-8",
         )
         raise ModelError(collector.errors) from None
-    return parse(text, str(path))
 
 
 def _without_statement(text: str, line: int) -> str:

@@ -30,7 +30,8 @@ EXPRESSION_START = {"NAME", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF", "STRING"
 OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
-    "param let var report set ordered node nodes layers links minimize maximize constraint start form model cite"
+    "param let var report set ordered node nodes layers links minimize maximize constraint start form model cite "
+    "include"
 ).split()
 SYNONYMS = {
     **dict.fromkeys(("subject", "st", "such", "with"), "constraint"),
@@ -40,6 +41,7 @@ SYNONYMS = {
     **dict.fromkeys(("max", "maximise"), "maximize"),
     **dict.fromkeys(("def", "define"), "let"),
     **dict.fromkeys(("sets", "index"), "set"),
+    **dict.fromkeys(("import", "load", "using"), "include"),
 }
 DECLARING = ("param", "let", "var", "report")
 PAIRS = {
@@ -110,6 +112,8 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
     character = line[start:end]
     shown = character if character.isprintable() else f"U+{ord(character):04X}" if character else "end of line"
     known = CHARACTERS.get(character)
+    if known is None and character.isalpha() and not character.isascii():
+        known = "names are made of the letters a to z, A to Z, digits and `_`"
     allowed = set(error.allowed or ())
     message = f"`{shown}` cannot stand here"
     if allowed and known is None:
@@ -205,6 +209,10 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
     if naming is not None:
         return naming
     before = line[: span.column - 1].rstrip()
+    if text in ("=", "(") and re.search(r"\bposition\s*(:\s*\w+)?$", before):
+        return "a place is written `position in disc(500 m)`"
+    if text == "," and before[-1:].isdigit() and line[span.end_column - 1 :][:1].isdigit():
+        return "a decimal mark is a point: `1.5`"
     if text == "=":
         return "delete one `=`" if before.endswith("=") else None if "EQUAL" in accepts else "write `==`"
     if "THEN" in accepts and text == "else":
@@ -213,6 +221,8 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
         return "the index stands before the colon: `constraint name[k in K]: ...`"
     if text == "." and before[-1:].isalnum() and accepts & OPERATORS:
         return "this is read as part of a unit: put blanks round the operator after the unit, `1 s / k.rate`"
+    if accepts == {"STRING"}:
+        return f'write it in double quotes: `{first} "..."`'
     after_value = bool(accepts & (OPERATORS | COMPARATORS))
     if text == "(" and after_value:
         return "an index stands in square brackets `[...]`, a product needs `*`"

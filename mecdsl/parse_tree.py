@@ -46,6 +46,10 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
     def cite(self, meta: Meta, children: Children) -> syntax.Cite:
         return syntax.Cite(_doc(children), self._span(meta))
 
+    def include(self, meta: Meta, children: Children) -> syntax.Include:
+        token = children[0]
+        return syntax.Include(syntax.Text(str(token)[1:-1], self._token(token)), self._span(meta))
+
     def kind(self, meta: Meta, children: Children) -> syntax.Kind:
         return syntax.Kind(str(children[0]))
 
@@ -121,7 +125,35 @@ class TreeBuilder(Transformer[Token, syntax.Document]):
         return tuple(children)
 
     def block(self, meta: Meta, children: Children) -> tuple[syntax.Declaration, ...]:
-        return tuple(children)
+        members: list[syntax.Declaration] = []
+        for child in children:
+            members += child if isinstance(child, tuple) else (child,)
+        return tuple(members)
+
+    def position(self, meta: Meta, children: Children) -> tuple[syntax.Declaration, ...]:
+        """`position in disc(500 m) around home`: the attributes `x` and `y`, which are one draw."""
+        word, region, *rest = children
+        if str(word) != "position":
+            collector = Collector()
+            message = f"`{word} in` is no member of a block"
+            fix = f"a place is written `position in {region}(...)`, anything else `{word} : unit = ...`"
+            collector.error("E001", message, self._token(word), help=fix)
+            collector.raise_errors()
+        span, name_span = self._span(meta), self._token(word)
+        around: Any = next((c.children[0] for c in rest if isinstance(c, Tree)), None)
+        arguments = tuple(c for c in rest if not isinstance(c, Tree | Token))
+        call = syntax.Call(str(region), arguments, self._token(region), self._token(region))
+        length = syntax.Type((syntax.TypeWord("m", name_span),), (), name_span)
+        return tuple(
+            syntax.Declaration(
+                syntax.Kind.PARAM, name, None, length, syntax.Coordinate(call, axis, around, span), None,
+                _doc(rest), span, name_span,
+            )
+            for axis, name in enumerate(("x", "y"))
+        )  # fmt: skip
+
+    def around(self, meta: Meta, children: Children) -> Tree[Any]:
+        return Tree("around", children)
 
     def _family(self, kind: syntax.FamilyKind, meta: Meta, children: Children) -> syntax.Family:
         name, *rest = children

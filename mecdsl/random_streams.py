@@ -43,6 +43,25 @@ def draw(
     return kinds[function]()
 
 
+def coordinate(
+    region: str, axis: int, arguments: Sequence[FloatArray], seed: int, name: str, call: int, labels: Sequence[IntArray]
+) -> FloatArray:
+    """One coordinate of a point spread evenly over a region, in m; `axis` 0 is x, 1 is y.
+
+    `rectangle(width, height)` has a corner at (0, 0), `disc(radius)` and `ring(inner, outer)` their centre. Both
+    coordinates come from the same two numbers, so they are those of one point. The square of the distance to the
+    centre of a disc is uniform, for the area within a distance grows with its square.
+    """
+    size = len(arguments[0])
+    first, second = (unit_numbers(f"{seed}|{name}|{call}|{part}", labels, size) for part in (0, 1))
+    if region == "rectangle":
+        return arguments[axis] * (first, second)[axis]
+    outer = arguments[-1]
+    inner = arguments[0] if region == "ring" else np.zeros(size)
+    radius = np.sqrt(inner**2 + (outer**2 - inner**2) * first)
+    return radius * (np.cos, np.sin)[axis](2.0 * np.pi * second)
+
+
 def unit_numbers(key: str, labels: Sequence[IntArray], size: int) -> FloatArray:
     """Numbers strictly between 0 and 1, one per row, that depend on the key and the labels alone."""
     start = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")

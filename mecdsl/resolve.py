@@ -9,6 +9,7 @@ from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms import KIND_WORDS, FormedDocument
+from mecdsl.named_objective import objective_as_definition
 from mecdsl.resolve_expression import ExpressionResolver, part_of_unit
 from mecdsl.resolve_layers import static_info
 from mecdsl.resolve_topology import ENDS
@@ -87,7 +88,9 @@ class _Resolver:
                 return False
             if name in places:
                 label = (Label(places[name], "first declared here"),)
-                self.collector.error("E101", f"`{name}` is declared twice", span, labels=label)
+                elsewhere = "rename one, or leave this one out; `--set`, `--data` and forms change what a file declares"
+                other = elsewhere if span.source is not places[name].source else None
+                self.collector.error("E101", f"`{name}` is declared twice", span, labels=label, help=other)
                 return False
             places[name] = span
             return True
@@ -112,6 +115,9 @@ class _Resolver:
         for head in self.names.families.values():
             for label in _label_names(head.declared):  # a member is a value, so its name is unique as well
                 claim(label.name, label.span)
+        objective = objective_as_definition(self.document.statements, places)
+        if objective is not None:
+            self.names.symbols[objective.name] = SymbolHead(objective, objective.name, None)
 
     def _collect_members(self, family: syntax.Family, claim: object) -> None:
         assert callable(claim)
@@ -366,7 +372,8 @@ class _Resolver:
                 own_space, scope = self.expressions.space(generators, condition, scope)
         with suppress(Unresolved):
             type_ = self._type(head, scope)
-        self.expressions.random_for, self.expressions.calls = name if declared.kind is Kind.PARAM else None, 0
+        address = f"{head.owner}.(x, y)" if isinstance(declared.value, syntax.Coordinate) else name
+        self.expressions.random_for, self.expressions.calls = address if declared.kind is Kind.PARAM else None, 0
         with suppress(Unresolved):
             value = self._value(declared, scope)
         self.expressions.random_for = None
@@ -557,13 +564,11 @@ class _Resolver:
             self.collector.error("E111", message, self._first_line(), help=fix)
             return sym.Objective("objective", "minimize", zero, "", self.document.span)
         for extra in found[1:]:
-            self.collector.error(
-                "E111",
-                "the model has a second objective",
-                extra.name_span,
-                labels=(Label(found[0].name_span, "the first is here"),),
-                help="weigh the two in one sum; a weight has a unit, such as J/s",
-            )
+            fix = "weigh the two in one sum; a weight has a unit, such as J/s"
+            if extra.span.source.included and found[0].span.source.included:
+                fix = "state the objective in the file that includes both, it stands in place of theirs"
+            labels = (Label(found[0].name_span, "the first is here"),)
+            self.collector.error("E111", "the model has a second objective", extra.name_span, labels=labels, help=fix)
         first = found[0]
         try:
             value = self.expressions.resolve(first.value, Scope())

@@ -11,7 +11,7 @@ from itertools import permutations
 from mecdsl import symbolic as sym
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
-from mecdsl.draws import DRAWS
+from mecdsl.draws import DRAWS, REGIONS
 from mecdsl.resolve_layers import layers_domain
 from mecdsl.resolve_topology import ENDS, ORDER, Known, Topology
 from mecdsl.scope import INTEGERS, IndexInfo, Names, Scope, Unresolved, known_names
@@ -98,6 +98,8 @@ class ExpressionResolver:
                 return sym.Choice(parts[0], parts[1], parts[2], expression.span)
             case syntax.Call():
                 return self._call(expression, scope)
+            case syntax.Coordinate():
+                return self._coordinate(expression, scope)
             case syntax.Aggregate():
                 space, inner = self.space(expression.generators, expression.condition, scope)
                 body = self.resolve(expression.body, inner)
@@ -242,6 +244,8 @@ class ExpressionResolver:
             raise self._fail("E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`")
         elif call.function in self.names.symbols:
             fix = f"an index stands in brackets: `{call.function}[...]`; a product needs `*`"
+        elif call.function in REGIONS or call.function == "position":
+            fix = "a region stands in a block of nodes: `position in disc(500 m)`"
         else:
             near = ALIASES.get(call.function) or nearest(call.function, known)
             fix = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
@@ -292,6 +296,38 @@ class ExpressionResolver:
         self.calls += 1
         arguments = self._all(call.arguments, scope)
         return sym.Draw(name, arguments, self.random_for, self.calls, call.span)
+
+    def _coordinate(self, point: syntax.Coordinate, scope: Scope) -> sym.Expression:
+        """A coordinate of a point of a region: a draw whose address is that of the other coordinate."""
+        region, axis = point.region, point.axis
+        if region.function not in REGIONS:
+            near = nearest(region.function, REGIONS)
+            fix = f"did you mean `{near}`?" if near else f"known are {', '.join(map(_region_text, REGIONS))}"
+            raise self._fail("E110", f"unknown region `{region.function}`", region.span, help=fix)
+        wanted = REGIONS[region.function]
+        if len(region.arguments) != len(wanted):
+            message = f"`{region.function}` takes {count(len(wanted), 'length')}, found {len(region.arguments)}"
+            fix = f"write `{_region_text(region.function)}`"
+            raise self._fail("E110", message, region.span, help=fix)
+        self.calls += 1
+        call = self.calls
+        arguments = self._all(region.arguments, scope)
+        address = self.random_for or ""
+        drawn = sym.Draw(region.function, arguments, address, call, point.span, axis)
+        if point.around is None:
+            return drawn
+        if isinstance(point.around, syntax.Tuple) and len(point.around.items) != 2:
+            message = f"a centre has 2 coordinates, found {len(point.around.items)}"
+            raise self._fail("E110", message, point.around.span, help="write `around (250 m, 400 m)`")
+        self.random_for = f"{address} around {'xy'[axis]}"  # draws in both coordinates of a centre are two draws
+        if isinstance(point.around, syntax.Tuple):
+            centre = self.resolve(point.around.items[axis], scope)
+        else:
+            centre = self.topology.place(self.known(point.around, scope), point.around, axis)
+        if region.function == "rectangle":  # drawn from a corner, and its centre is asked for
+            half = sym.Operation("/", (arguments[axis], sym.Constant(2.0, DIMENSIONLESS, point.span)), point.span)
+            return sym.Operation("+", (centre, sym.Operation("-", (drawn, half), point.span)), point.span)
+        return sym.Operation("+", (centre, drawn), point.span)
 
     # References
 
@@ -592,6 +628,11 @@ def part_of_unit(span: Span, unit: str, error: UnitError) -> Span:
     """The part of a unit that is at fault; the unit stands at the end of the span."""
     start = span.end_column - len(unit) + error.start
     return Span(span.source, span.line, start, span.line, start + max(1, error.end - error.start))
+
+
+def _region_text(name: str) -> str:
+    """`ring(inner, outer)`."""
+    return f"{name}({', '.join(REGIONS[name])})"
 
 
 def _index_value(name: str, info: IndexInfo, span: Span) -> sym.IndexValue:

@@ -146,6 +146,13 @@ class Topology:
             total = sym.Operation("+", (total, square), span)
         return sym.Function("sqrt", (total,), span)
 
+    def place(self, known: Known, part: syntax.Expression, axis: int) -> sym.Expression:
+        """A coordinate of a member, 0 for `x` and 1 for `y`; a member without a place is reported once."""
+        family = self._owner(known, part)
+        if axis and self._coordinate(family, COORDINATES[0]) is None:
+            raise Unresolved
+        return self._read(known, family, COORDINATES[axis], part)
+
     def _owner(self, known: Known, part: syntax.Expression) -> str:
         if known.info is None or known.info.family is None:
             text = part.span.text

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mecdsl.certificate_text import certificate_rows, kkt_data, multipliers_text
 from mecdsl.instance import Instance, nested
 from mecdsl.layout import (
+    MOST_VALUES,
     common_unit,
     headline,
     index_text,
@@ -20,14 +24,18 @@ from mecdsl.layout import (
     table,
     unit_of,
 )
+from mecdsl.member_units import multiplier_unit, unit_text
 from mecdsl.reformulations import reformulations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
+from mecdsl.symbolic import NumberDomain
 from mecdsl.syntax import Kind
 from mecdsl.tables import FloatArray
 from mecdsl.units import Dimension
 
 if TYPE_CHECKING:
     import pandas
+
+    from mecdsl.kkt import Kkt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,10 @@ class Result:
 
     `objective`: recomputed from the text of the model, SI. `violations`: one per constraint family, then
     "bounds" and "integrality". `gap`: relative distance between objective and bound. `relaxed`: every variable
-    was made continuous. `seconds`: of each stage. A value that is not known is None. `print(result)` shows
-    what the command line shows.
+    was made continuous. `seconds`: of each stage. `kkt`: the first-order conditions with the claimed multipliers;
+    None where none are claimed or integers are present. `bound_by`: what proves the bound where it is not the solver.
+    `notes`: why the guarantee is not what was claimed, or how far it reaches. A value that is not known is None.
+    `print(result)` shows what the command line shows.
     """
 
     instance: Instance = field(repr=False)
@@ -81,6 +91,9 @@ class Result:
     choice: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
     relaxed: bool = False
+    kkt: "Kkt | None" = None
+    bound_by: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return result_text(self)
@@ -98,6 +111,27 @@ class Result:
     def iterations(self) -> tuple[Iteration, ...]:
         """The steps an iterative method recorded."""
         return self.solution.iterations
+
+    def trace(self) -> list[dict[str, Any]]:
+        """A row for each step: backend, form, iteration, objective, bound, unit, residual, seconds, note; SI.
+
+        `pandas.DataFrame(result.trace())` is a table. What a method does not know is None.
+        """
+        model = self.instance.model
+        run = {"backend": self.backend, "form": model.form or "base"}
+        return [
+            {
+                **run,
+                "iteration": step.number,
+                "objective": plain(step.objective),
+                "bound": plain(step.bound),
+                "unit": self.unit(model.objective.name),
+                "residual": plain(step.residual),
+                "seconds": plain(step.seconds),
+                "note": step.note,
+            }
+            for step in self.iterations
+        ]
 
     @property
     def max_violation(self) -> float | None:
@@ -122,6 +156,32 @@ class Result:
             if math.prod(shape) == len(flat):
                 return flat.reshape(shape)
         return flat
+
+    def multiplier(self, name: str) -> Any:
+        """Multipliers of a constraint: the derivative of the optimal objective by its right-hand side, in SI.
+
+        A float, or an array: one axis per index for a full product, else one entry per row. The unit is that of
+        `multiplier_unit`. Raises KeyError where none are known.
+        """
+        flat = np.asarray(self.solution.multipliers[name], dtype=np.float64)
+        family = next(family for family in self.instance.constraints if family.name == name)
+        columns = [family.table.columns[index] for index in family.constraint.space.names]
+        if not columns:
+            return float(flat[0])
+        places = [np.unique(column, return_inverse=True) for column in columns]
+        shape = tuple(len(labels) for labels, _ in places)
+        if math.prod(shape) == len(flat):
+            order = np.ravel_multi_index([place for _, place in places], shape)
+            if (order == np.arange(len(flat))).all():
+                return flat.reshape(shape)
+        return flat
+
+    def multiplier_unit(self, name: str) -> str:
+        """The SI unit of the multipliers of a constraint: objective over row. Raises KeyError."""
+        for family in self.instance.constraints:
+            if family.name == name:
+                return multiplier_unit(self.instance, family.constraint)
+        raise KeyError(name)
 
     def unit(self, name: str) -> str:
         """The SI unit the values of a name are in."""
@@ -159,6 +219,7 @@ class Result:
             "verified": self.verified,
             "faults": list(self.faults),
             "message": self.solution.message,
+            "notes": list(self.notes),
             "objective": {
                 "name": model.objective.name,
                 "value": plain(self.objective),
@@ -167,6 +228,7 @@ class Result:
                 "claimed": plain(self.solution.objective),
             },
             "bound": plain(self.bound),
+            "bound_by": self.bound_by,
             "gap": plain(self.gap),
             "max_violation": plain(self.max_violation),
             "violations": {v.family: plain(v.amount) for v in self.violations},
@@ -180,6 +242,10 @@ class Result:
             "certificate": {name: plain(value) for name, value in self.solution.certificate.items()},
             "multipliers": {name: [plain(v) for v in values.tolist()]
                             for name, values in self.solution.multipliers.items()},
+            "multiplier_units": {family.name: multiplier_unit(self.instance, family.constraint)
+                                 for family in self.instance.constraints
+                                 if family.name in self.solution.multipliers},
+            "kkt": kkt_data(self.kkt),
             "original": self._original(),
             "linearized": [found.as_dict() for found in reformulations(self.instance)],
             "iterations": len(self.solution.iterations),
@@ -237,11 +303,6 @@ def _whole(value: float) -> float | int | None:
     return int(value) if value == int(value) else value
 
 
-def unit_text(dimension: Dimension | None) -> str:
-    """The SI unit of a dimension; `1` for a plain number."""
-    return "1" if dimension is None else str(dimension)
-
-
 # As text -----------------------------------------------------------------------------------------------------
 
 
@@ -261,15 +322,20 @@ def result_text(result: Result, every_value: bool = False) -> str:
         rows.append(["objective", f"{goal.name} = {quantity(result.objective, _plain(unit))} ({goal.sense}d)"])
         rows.append(["bound", _bound_text(result, _plain(unit))])
     rows += [["fault", fault] for fault in result.faults]
+    rows += [["note", note] for note in result.notes]
     lines.append(table(rows, indent=0))
     if result.violations:
         lines += ["", "residuals", table([_violation_row(v) for v in result.violations])]
     if result.values:
-        lines += ["", "values", _values(result, every_value)]
+        shortened = not every_value and any(map(_is_shortened, (*result.values.values(), *result.reports.values())))
+        lines += ["", "values  (--values prints every one)" if shortened else "values", _values(result, every_value)]
     if result.original is not None:
         lines += ["", _original_text(result)]
-    if result.solution.certificate:
-        rows = [[name, number(value)] for name, value in result.solution.certificate.items()]
+    multipliers = multipliers_text(instance, result.solution.multipliers, result.kkt)
+    if multipliers and result.objective is not None:
+        lines += ["", "multipliers", multipliers]
+    rows = certificate_rows(result.kkt, result.bound_by, result.solution.certificate)
+    if rows:
         lines += ["", "certificate", table(rows)]
     lines += ["", _seconds_text(result)]
     return "\n".join(lines)
@@ -307,6 +373,11 @@ def _violation_row(violation: Violation) -> list[str]:
     return [violation.family, amount, state if violation.accepted else f"VIOLATED {state}"]
 
 
+def _is_shortened(flat: FloatArray) -> bool:
+    """Whether a family is shown by its range."""
+    return len(flat) > MOST_VALUES and not (flat == flat[0]).all()
+
+
 def _values(result: Result, every_value: bool) -> str:
     rows: list[list[str]] = []
     for name, flat in (*result.values.items(), *result.reports.items()):
@@ -317,7 +388,10 @@ def _values(result: Result, every_value: bool) -> str:
             for row, value in enumerate((flat / factor).tolist()):
                 rows.append([result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""])
             continue
-        rows.append([f"{name}{index_text(symbol.space)}", members(flat, unit), symbol.doc])
+        shown = members(flat, unit)
+        if symbol.domain is NumberDomain.BINARY and _is_shortened(flat) and set(flat.tolist()) == {0.0, 1.0}:
+            shown = f"{int(flat.sum())} of {len(flat)} are 1"
+        rows.append([f"{name}{index_text(symbol.space)}", shown, symbol.doc])
     return named_values(rows)
 
 

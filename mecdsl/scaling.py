@@ -19,8 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import lsqr
 
 from mecdsl import jets
 from mecdsl.algebra import Floats, Jets, Value
@@ -129,6 +127,9 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
     Unknowns are the factors of the rows and the sizes of the columns; every term is an equation that says 0, every
     start value and finite bound one that says how large its column is.
     """
+    from scipy.sparse import csr_matrix  # 0.3 s to import, which a model that is only checked need not wait for
+    from scipy.sparse.linalg import lsqr
+
     columns = instance.columns
     if not columns:
         return np.zeros(0)

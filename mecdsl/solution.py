@@ -59,7 +59,9 @@ class Solution:
 
     `values`: float64, one entry per column of the instance, or None where there is no point.
     `bound`: proven bound on the optimum, or None. `multipliers`: array per constraint family, in the order
-    of its rows; sign: derivative of the optimal objective with respect to the right-hand side.
+    of its rows; sign: derivative of the optimal objective with respect to the right-hand side. `multipliers_at`: the
+    point the multipliers belong to where it is not `values`, such as that of an interior point method before variables
+    were put onto the bounds they all but reach; slopes such as that of `x^2/y` near 0 depend on it.
     """
 
     backend: str
@@ -75,6 +77,7 @@ class Solution:
     label: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    multipliers_at: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,19 @@ PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
     ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "nonlinear with integers")),
 }
 
+# The same for nonlinear problems that are proven convex, integrality aside. SCIP stays first with integers: its answer
+# needs no local solver to converge in every node.
+CONVEX_PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
+    ProblemClass.NLP: (("ipopt", "a local optimum is global"), ("scip", "nonlinear")),
+    ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "convex without integrality")),
+}
+
+
+def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
+    """General backends in the order `auto` tries them, each with the reason."""
+    kind = problem.problem_class
+    return CONVEX_PREFERENCE.get(kind, PREFERENCE[kind]) if problem.convex else PREFERENCE[kind]
+
 
 def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
@@ -72,11 +85,13 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
         chosen = find(backend)
         require(chosen, request)
     if options.start is not None and not chosen.capabilities.warm_start:
-        raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start")])
+        able = ", ".join(name for name, _ in _able(request) if table.load(name).capabilities.warm_start)
+        fix = f"backends that take one: {able}" if able else "leave out the warm start"
+        raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
     started = time.perf_counter()
     solution = _contradiction(chosen.name, instance) or _run(chosen, request)
     solved = time.perf_counter()
-    result = verify(instance, solution, options.gap)
+    result = verify(instance, solution, options.gap, problem)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),
@@ -86,6 +101,12 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
 
 
 def _run(chosen: Backend, request: Request) -> Solution:
+    if chosen.capabilities.models:  # algorithms derived by hand look at no flag, so Ctrl-C ends them at once
+        try:
+            return chosen.solve(request)
+        except KeyboardInterrupt:
+            message = "stopped by the user; its best point so far is lost"
+            return Solution(chosen.name, Termination.INTERRUPTED, Guarantee.NONE, message=message)
     with interface.interruptible() as should_stop:
         return chosen.solve(replace(request, should_stop=should_stop))
 
@@ -100,6 +121,8 @@ def check_options(options: SolveOptions) -> None:
         faults.append(f"the number of threads is {threads}, expected 1 to {MOST_THREADS}")
     if limit is not None and not 0 <= limit < math.inf:
         faults.append(f"the time limit is {limit:g} s, expected a finite time of 0 s or more")
+    if options.seed < 0:
+        faults.append(f"the seed is {options.seed}, expected a whole number from 0 on")
     if options.via not in ("arrays", "pyomo"):
         faults.append(f"`via` is `{options.via}`, expected `arrays` or `pyomo`")
     if faults:
@@ -145,6 +168,11 @@ def _follows(candidate: Backend, request: Request) -> bool:
     return request.options.via == "arrays" or candidate.capabilities.pyomo
 
 
+def _heeds(candidate: Backend, request: Request) -> bool:
+    """Whether a backend is fed the way that was asked for and takes the start that was given."""
+    return _follows(candidate, request) and (request.options.start is None or candidate.capabilities.warm_start)
+
+
 def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
     """Available backends that take the problem, hand-derived ones first."""
     for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
@@ -156,18 +184,19 @@ def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
 
 def choose(request: Request) -> tuple[Backend, str]:
     """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by class."""
-    kind = request.problem.problem_class
+    wanted = preference(request.problem)
     for name in table.names():
         candidate = table.load(name)
-        if candidate.capabilities.exact and _follows(candidate, request) and candidate.accepts(request).accepted:
+        if candidate.capabilities.exact and _heeds(candidate, request) and candidate.accepts(request).accepted:
             return candidate, f"{candidate.capabilities.title}: exact for this model"
-    for name, reason in PREFERENCE[kind]:
+    for name, reason in wanted:
         candidate = table.load(name)
-        accepted = candidate.accepts(request).accepted and _follows(candidate, request)
+        accepted = candidate.accepts(request).accepted and _heeds(candidate, request)
         if accepted and candidate.availability().available:
-            return candidate, f"{kind.phrase}: {reason}"
-    reasons = [table.load(name).accepts(request).reason for name, _ in PREFERENCE[kind]]
-    raise ModelError([Diagnostic("E502", f"no backend solves this {kind.value}", note="; ".join(reasons))])
+            return candidate, f"{request.problem.phrase}: {reason}"
+    reasons = [table.load(name).accepts(request).reason for name, _ in wanted]
+    message = f"no backend solves this {request.problem.class_name}"
+    raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
 
 
 def _contradiction(name: str, instance: Instance) -> Solution | None:

@@ -10,7 +10,7 @@ from mecdsl.api import LoadedModel
 from mecdsl.compare import Entry, compare
 from mecdsl.diagnostics import ModelError
 from mecdsl.instance import Instance
-from mecdsl.result import unit_text
+from mecdsl.member_units import unit_text
 from mecdsl.solution import SolveOptions, Termination
 from mecdsl.solve import check_options, find
 from mecdsl.study_result import OWN_FAULT, Goal, Outcome, Run, Study, summaries
@@ -24,17 +24,21 @@ def study(
     relax: bool = False,
     started: Callable[[int, str, str], None] = lambda seed, backend, form: None,
     finished: Callable[[int, Sequence[Run]], None] = lambda seed, runs: None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Study:
     """Run every backend on every form for every seed; options are those of `SolveOptions` without the seed.
+
+    `own`: options of single backends, as for `compare`.
 
     A seed whose data are no instance is recorded and passed over. A seed that is interrupted is the last and does
     not count. Raises `ModelError` for faults that no seed mends: of the model, of its data with every seed, unknown
     backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
-    for backend in backends:
+    for backend in (*backends, *(own or {})):
         find(backend)
+    options = {**options, "own": own}
     goals = {form: _goal(first_instance(model, seeds, form, relax)) for form in forms}
     runs: list[Run] = []
     done: list[int] = []

@@ -102,13 +102,17 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """A random number of a parameter's data; `symbol` and `call` are its address, with the indices in scope."""
+    """A random number of a parameter's data; `symbol` and `call` are its address, with the indices in scope.
+
+    `axis`: for a point of a region, which coordinate of it: 0 is x, 1 is y. Both have the same address.
+    """
 
     function: str
     arguments: tuple["Expression", ...]
     symbol: str
     call: int
     span: Span
+    axis: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -136,6 +136,16 @@ class Tuple:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """One coordinate of `position in region(...) around centre`: `axis` 0 is x, 1 is y."""
+
+    region: Call
+    axis: int
+    around: "Expression | None"
+    span: Span
+
+
 Expression = (
     Quantity
     | Text
@@ -150,6 +160,7 @@ Expression = (
     | Range
     | Listing
     | Tuple
+    | Coordinate
 )
 
 # Declarations --------------------------------------------------------------------------------------------------
@@ -350,7 +361,15 @@ class Cite:
     span: Span
 
 
-Statement = Header | Cite | Declaration | Family | Objective | Constraint | Start | Form
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`include "shared.mec"`; the parser puts the statements of the file in its place."""
+
+    file: Text
+    span: Span
+
+
+Statement = Header | Cite | Include | Declaration | Family | Objective | Constraint | Start | Form
 
 
 @dataclass(frozen=True, slots=True)

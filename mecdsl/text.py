@@ -1,13 +1,21 @@
 """What the terminal shows: plain tables of at most 80 columns with units everywhere."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from mecdsl import symbolic as sym
+from mecdsl.classify import Degree, ProblemClass
 from mecdsl.compare import Comparison, Entry
+from mecdsl.convexity_sampling import Counterexample
+from mecdsl.curvature import Curvature
 from mecdsl.diagnostics import count
 from mecdsl.instance import Instance
-from mecdsl.layout import headline, index_text, members, named_values, number, paragraph, table, unit_of
+from mecdsl.layout import WIDTH, headline, index_text, members, named_values, number, paragraph, table, unit_of
 from mecdsl.problem import FamilyReport, Problem
 from mecdsl.solution import Guarantee
 from mecdsl.syntax import FamilyKind, Kind
+
+SHOWN = 4  # variables of a counterexample
 
 # Problem and model ---------------------------------------------------------------------------------------------
 
@@ -17,20 +25,83 @@ def problem_text(problem: Problem) -> str:
     sizes = f"{count(problem.columns, 'variable')} ({problem.integer_columns} integer"
     sizes += f", {problem.fixed_columns} fixed" if problem.fixed_columns else ""
     sizes += f"), {count(problem.rows, 'constraint row')}"
-    lines = [f"class  {problem.problem_class.value}: {sizes}"]
+    lines = [f"class  {problem.class_name}: {sizes}"]
     rows = [_family_row(report) for report in (problem.objective, *problem.families)]
     lines.append(table(rows, ("family", "rows", "kind", "because"), right=" r"))
-    return "\n".join(lines)
+    return "\n".join([*lines, *_convexity_lines(problem)])
 
 
 def _family_row(report: FamilyReport) -> list[str]:
     kind = report.degree.name.lower()
-    if report.degree == 2:
+    bent = report.curvature in (Curvature.CONVEX, Curvature.CONCAVE)
+    if report.degree >= Degree.QUADRATIC and report.size:
+        # what bends as it should is convex as part of the problem, whichever way it is written
         kind = {True: "convex ", False: "nonconvex ", None: ""}[report.convex] + kind
     because = report.reason
     if report.place is not None:
-        because += f", line {report.place.line}"
+        because += f", {report.place.line_text}"
+    if report.convex is not True and report.degree > Degree.QUADRATIC and report.size:
+        because = f"not convex: {_cause(report)}" if report.convex is False else f"not proven convex: {_cause(report)}"
+    elif bent and report.curvature is Curvature.CONCAVE and report.degree > Degree.QUADRATIC:
+        because += "; concave"
     return [report.name, str(report.size), kind, because]
+
+
+def _cause(report: FamilyReport) -> str:
+    """The part that does not bend as it should, with its place and the member it is seen in."""
+    where = f", {report.cause_place.line_text}" if report.cause_place else ""
+    return report.cause + where + (f", in `{report.member}`" if report.member else "")
+
+
+def convexity_dict(report: FamilyReport) -> dict[str, Any]:
+    """What `check --json` says of the curvature of a family: numbers in SI."""
+    points = report.counterexample
+    return {
+        "convex": report.convex,
+        "curvature": report.curvature.value,
+        "cause": report.cause,
+        "cause_file": report.cause_place.source.name if report.cause_place else None,
+        "cause_line": report.cause_place.line if report.cause_place else None,
+        "member": report.member or None,
+        "counterexample": None
+        if points is None
+        else {
+            "member": points.member,
+            "first": dict(points.first),
+            "second": dict(points.second),
+            "middle": points.middle,
+            "chord": points.chord,
+        },
+    }
+
+
+def _convexity_lines(problem: Problem) -> list[str]:
+    """What is known of a nonlinear problem as a whole; the names of the other classes say it already."""
+    if problem.problem_class not in (ProblemClass.NLP, ProblemClass.MINLP):
+        return []
+    worst = problem.not_convex
+    if worst is None:
+        return [
+            "convex without integrality: a local solver proves its bounds"
+            if problem.problem_class.integral
+            else "convex: a local optimum is the global one"
+        ]
+    word = "not convex" if worst.convex is False else "not proven convex"
+    lines = [paragraph(f"{word}: `{worst.name}`, {_cause(worst)}")]
+    return lines + ([] if worst.counterexample is None else [_counterexample_text(worst.counterexample)])
+
+
+def _counterexample_text(found: Counterexample) -> str:
+    """The two points in SI, at most `SHOWN` variables of them."""
+    names = list(found.first)
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+
+    def point(values: Mapping[str, float]) -> str:
+        return ", ".join(f"{name} = {number(values[name], 6)}" for name in names[:SHOWN]) + rest
+
+    middle, chord = number(found.middle, 6), number(found.chord, 6)
+    text = f"`{found.member}`, in SI, between {point(found.first)} and {point(found.second)}:"
+    return paragraph(f"{text} {middle} half-way, {chord} on the chord", 2)
 
 
 def show_text(instance: Instance, problem: Problem, relaxed: bool = False) -> str:
@@ -90,12 +161,11 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
         goal = results[0].instance.model.objective
         unit = results[0].unit(goal.name)
         lines.append(paragraph(f"objective {goal.name}{'' if unit == '1' else ' in ' + unit}, {goal.sense}d"))
-    header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
     forms = list(dict.fromkeys(entry.asked_form for entry in comparison.entries))
     for form in forms:
-        rows = [_entry_row(entry) for entry in comparison.entries if entry.asked_form == form]
+        entries = [entry for entry in comparison.entries if entry.asked_form == form]
         title = [f"form {form or 'base'}"] if len(forms) > 1 else []
-        lines += ["", *title, table(rows, header, indent=0, right=" rrrrr")]
+        lines += ["", *title, _comparison_table(entries)]
         if form in comparison.best_bounds:
             lines.append(f"best proven bound: {comparison.best_bounds[form]:.10g}")
     lines.append("")
@@ -123,6 +193,17 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
     return "\n".join(lines)
 
 
+def _comparison_table(entries: Sequence[Entry]) -> str:
+    """One row per entry, with fewer digits where the table would be too wide for a terminal."""
+    header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
+    text = ""
+    for digits in (8, 6, 5):
+        text = table([_entry_row(entry, digits) for entry in entries], header, indent=0, right=" rrrrr")
+        if max(map(len, text.splitlines())) <= WIDTH:
+            break
+    return text
+
+
 SHORT = {
     Guarantee.GLOBAL: "global",
     Guarantee.LOCAL: "local",
@@ -133,7 +214,7 @@ SHORT = {
 }
 
 
-def _entry_row(entry: Entry) -> list[str]:
+def _entry_row(entry: Entry, digits: int) -> list[str]:
     result = entry.result
     if result is None:
         return [entry.backend, "-", "-", "-", "-", "-", "did not run"]
@@ -144,8 +225,8 @@ def _entry_row(entry: Entry) -> list[str]:
     seconds = f"{result.seconds.get('solve', 0.0):.3f}"
     return [
         entry.backend + ("*" if entry.bounds_only else ""),
-        number(result.objective, 8),
-        number(result.bound, 8),
+        number(result.objective, digits),
+        number(result.bound, digits),
         distance,
         "0" if result.max_violation == 0 else violation,
         seconds,

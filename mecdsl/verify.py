@@ -2,26 +2,34 @@
 
 The point is first brought onto what it claims to be: integer columns are rounded and overshoot of a bound within
 tolerance is cut off. Then objective and residuals are evaluated. A residual is judged relative to the size of the
-terms of its row: 1e-6, and 1e-9 in rows over integer variables alone, whose values carry no solver tolerance.
+terms of its row: 1e-6, and 1e-9 in rows over integer variables alone, whose values carry no solver tolerance. Rows
+that hold variables in every term have no size where these are 0; `mecdsl.usual_sizes` says what they count for.
+
+Claimed multipliers are tried too (`mecdsl.certificate`): wrong ones leave a point feasible but not optimal, right ones
+prove a bound where the problem is convex.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from mecdsl import symbolic as sym
 from mecdsl.algebra import Floats
-from mecdsl.dimensions import find_dimension
+from mecdsl.certificate import BY_CONVEXITY, Certificate, certify, tighter
 from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, difference
 from mecdsl.magnitude import Magnitudes, size_of, value_of
+from mecdsl.member_units import column_unit, row_unit
+from mecdsl.problem import Problem
 from mecdsl.reformulations import onto_products
-from mecdsl.result import Original, Result, Violation, unit_text
+from mecdsl.result import Original, Result, Violation
+from mecdsl.scaling import scale
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.syntax import Kind
 from mecdsl.tables import FloatArray
+from mecdsl.usual_sizes import least_sizes
 
 TOLERANCE: Final = 1e-6
 EXACT_TOLERANCE: Final = 1e-9
@@ -35,8 +43,12 @@ PROVEN = {
 }
 
 
-def verify(instance: Instance, solution: Solution, gap: float = 1e-6) -> Result:
-    """Judge a solution on its instance. `gap`: the relative gap up to which "globally optimal" is granted."""
+def verify(instance: Instance, solution: Solution, gap: float = 1e-6, problem: Problem | None = None) -> Result:
+    """Judge a solution on its instance.
+
+    `gap`: the relative gap up to which "globally optimal" is granted. `problem`: the instance's class; with one that is
+    proven convex the claimed multipliers give a bound on the optimum.
+    """
     if solution.values is None:
         return _without_point(instance, solution)
     if len(solution.values) != instance.columns or not np.isfinite(solution.values).all():
@@ -46,12 +58,15 @@ def verify(instance: Instance, solution: Solution, gap: float = 1e-6) -> Result:
     violations = find_violations(instance, x)
     objective = instance.objective(x)
     faults = _faults(instance, solution, objective, violations)
-    bound = _bound(instance, solution, objective)
+    convex = problem is not None and problem.convex
+    certificate = Certificate() if faults else certify(instance, solution, x, convex)
+    claimed = _bound(instance, solution.bound, objective)
+    own = _bound(instance, certificate.bound, objective)
+    bound = tighter(instance, claimed, own)
     found_gap = relative_gap(objective, bound)
-    guarantee = _guarantee(solution, not faults, found_gap, gap)
-    termination = solution.termination
-    if termination is Termination.OPTIMAL and guarantee is not Guarantee.GLOBAL:
-        termination = Termination.FINISHED
+    guarantee = _guarantee(solution, not faults, relative_gap(objective, claimed), gap)
+    guarantee, notes = _certified(guarantee, certificate, (relative_gap(objective, own), found_gap), gap)
+    termination = _termination(solution.termination, guarantee)
     decided = instance.symbol_values(x, (Kind.VAR, Kind.LET))
     computed = {n: v for n, v in decided.items() if n not in instance.world.values}
     reports = instance.symbol_values(x, (Kind.REPORT,))
@@ -68,6 +83,9 @@ def verify(instance: Instance, solution: Solution, gap: float = 1e-6) -> Result:
         violations,
         computed,
         reports,
+        kkt=certificate.kkt,
+        bound_by=BY_CONVEXITY if bound is not None and bound != claimed else "",
+        notes=notes,
     )
 
 
@@ -92,54 +110,77 @@ def polish(instance: Instance, values: FloatArray) -> FloatArray:
 
 def _column_scale(instance: Instance, x: FloatArray) -> FloatArray:
     """For each column the size of the numbers of its family: what a residual of a bound is relative to."""
+    return np.maximum(_family_scale(instance, x), 1e-9)
+
+
+def _family_scale(instance: Instance, x: FloatArray) -> FloatArray:
+    """For each column the largest number of its family at a point, or its own bound where that is larger."""
     scale = np.ones(len(x))
     for family in instance.variables:
         if family.size:
             scale[family.columns] = np.abs(x[family.columns]).max()
     bounds = [np.where(np.isfinite(b), np.abs(b), 0.0) for b in (instance.lower, instance.upper)]
-    return np.maximum(np.maximum(scale, 1e-9), np.maximum(*bounds))
+    return np.maximum(scale, np.maximum(*bounds))
 
 
 def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     """The worst residual of every constraint family, of the bounds and of integrality, at a point."""
     evaluator = instance.evaluator(Magnitudes(x))
-    found = [_family(instance, family, difference(evaluator, family)) for family in instance.constraints]
-    found += [_switched(instance, fact, x, evaluator) for fact in instance.model.switched]
+    with np.errstate(all="ignore"):  # a number that is not finite is a finding, not a warning
+        judge = _Judge(instance, x)
+        found = [judge.family(family, difference(evaluator, family)) for family in instance.constraints]
+        found += [_switched(judge, fact, evaluator) for fact in instance.model.switched]
     return (*found, *_bounds(instance, x), *_integrality(instance, x))
 
 
-def _switched(instance: Instance, fact: sym.Switched, x: FloatArray, evaluator: Evaluator) -> Violation:
+def _switched(judge: "_Judge", fact: sym.Switched, evaluator: Evaluator) -> Violation:
     """A constraint with a switch itself, on the rows where the switch has its value; the size of M plays no part."""
-    rows = next(family for family in instance.constraints if family.name == fact.rows[0])
-    switch = np.asarray(instance.evaluator(Floats(x)).family(fact.switch.variable, rows.table), dtype=np.float64)
+    rows = next(family for family in judge.instance.constraints if family.name == fact.rows[0])
+    plain = judge.instance.evaluator(Floats(judge.x))
+    switch = np.asarray(plain.family(fact.switch.variable, rows.table), dtype=np.float64)
     holds = np.flatnonzero(np.abs(switch - fact.switch.value) <= EXACT_TOLERANCE)
     family = replace(rows, name=fact.constraint.name, constraint=fact.constraint, table=rows.table.take(holds))
-    return _family(instance, family, difference(evaluator, family))
+    return judge.family(family, difference(evaluator, family))
 
 
-def _family(instance: Instance, family: ConstraintFamily, value: object) -> Violation:
-    residual = np.broadcast_to(np.asarray(value_of(value), dtype=np.float64), (family.size,))
-    size = np.broadcast_to(np.asarray(size_of(value), dtype=np.float64), (family.size,))
-    amount = {"<=": residual, ">=": -residual, "==": np.abs(residual)}[family.relation]
-    amount = np.where(np.isnan(amount), np.inf, np.maximum(amount, 0.0))
-    unit = _unit(instance, family.constraint)
-    if not family.size:
-        return Violation(family.name, 0.0, unit, "", 0.0, True)
-    relative = amount / np.maximum(size, 1e-300)
-    relative = np.where(amount == 0, 0.0, np.where(np.isfinite(amount), relative, np.inf))
-    tolerance = EXACT_TOLERANCE if _integers_only(instance, family) else TOLERANCE
-    row = int(np.argmax(relative))
-    worst = float(relative[row])
-    return Violation(family.name, float(amount.max()), unit, instance.row_name(family, row), worst, worst <= tolerance)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judge:
+    """Judges the rows of an instance at a point; usual sizes are found once, and only if a row needs them."""
+
+    instance: Instance
+    x: FloatArray
+    sizes: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
+
+    def family(self, family: ConstraintFamily, value: object) -> Violation:
+        """The worst residual of a family whose `left - right` has the given magnitudes."""
+        instance, unit = self.instance, row_unit(self.instance, family.constraint)
+        if not family.size:
+            return Violation(family.name, 0.0, unit, "", 0.0, True)
+        residual = np.broadcast_to(np.asarray(value_of(value), dtype=np.float64), (family.size,))
+        size = np.broadcast_to(np.asarray(size_of(value), dtype=np.float64), (family.size,))
+        amount = {"<=": residual, ">=": -residual, "==": np.abs(residual)}[family.relation]
+        amount = np.where(np.isnan(amount), np.inf, np.maximum(amount, 0.0))
+        whole = _integers_only(instance, family)
+        tolerance = EXACT_TOLERANCE if whole else TOLERANCE
+        relative = _relative(amount, size)
+        if not whole and (relative > tolerance).any():
+            relative = _relative(amount, np.maximum(size, least_sizes(instance, family, self._sizes())))
+        row = int(np.argmax(relative))
+        worst = float(relative[row])
+        member = instance.row_name(family, row)
+        return Violation(family.name, float(amount.max()), unit, member, worst, worst <= tolerance)
+
+    def _sizes(self) -> tuple[FloatArray, FloatArray]:
+        if not self.sizes:
+            self.sizes.append((scale(self.instance).size, _family_scale(self.instance, self.x)))
+        return self.sizes[0]
 
 
-def _unit(instance: Instance, constraint: sym.Constraint) -> str:
-    """The unit a residual is in, from the first part of the constraint that has a dimension."""
-    for side in (constraint.left, constraint.right):
-        dimension = find_dimension(instance.model, side)
-        if dimension is not None:
-            return unit_text(dimension)
-    return "1"
+def _relative(amount: FloatArray, size: FloatArray) -> FloatArray:
+    """Residuals as shares of sizes: 0 where there is none, infinite where one is."""
+    known = np.isfinite(amount) & (amount > 0.0)
+    relative = np.divide(amount, np.maximum(size, 1e-300), out=np.zeros_like(amount), where=known)
+    return np.where(np.isfinite(amount), relative, np.inf)
 
 
 def _integers_only(instance: Instance, family: ConstraintFamily) -> bool:
@@ -157,7 +198,7 @@ def _bounds(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     relative = over / _column_scale(instance, x)
     column = int(np.argmax(relative))
     worst = float(relative[column])
-    return (Violation("bounds", float(over[column]), _column_unit(instance, column),
+    return (Violation("bounds", float(over[column]), column_unit(instance, column),
                       instance.column_name(column), worst, worst <= TOLERANCE),)  # fmt: skip
 
 
@@ -168,15 +209,8 @@ def _integrality(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     distance = np.abs(x[columns] - np.round(x[columns]))
     worst = int(np.argmax(distance))
     column = int(columns[worst])
-    return (Violation("integrality", float(distance[worst]), _column_unit(instance, column),
+    return (Violation("integrality", float(distance[worst]), column_unit(instance, column),
                       instance.column_name(column), float(distance[worst]), bool(distance[worst] == 0.0)),)  # fmt: skip
-
-
-def _column_unit(instance: Instance, column: int) -> str:
-    for family in instance.variables:
-        if family.first <= column < family.first + family.size:
-            return unit_text(instance.model.dimensions.get(family.name))
-    raise IndexError(column)
 
 
 def _faults(
@@ -201,9 +235,8 @@ def _faults(
     return tuple(faults)
 
 
-def _bound(instance: Instance, solution: Solution, objective: float) -> float | None:
-    """The claimed bound; one that lies past the objective by rounding alone is the objective itself."""
-    bound = solution.bound
+def _bound(instance: Instance, bound: float | None, objective: float) -> float | None:
+    """A bound; one that lies past the objective by rounding alone is the objective itself."""
     if bound is None or not math.isfinite(bound):
         return None
     past = bound < objective if instance.maximize else bound > objective
@@ -223,11 +256,51 @@ def relative_gap(objective: float | None, bound: float | None) -> float | None:
 def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float) -> Guarantee:
     if not fine:
         return Guarantee.NONE
-    if gap is not None and gap <= wanted * (1 + 1e-9) + 1e-12:
+    if gap is not None and _closed(gap, wanted):
         return Guarantee.GLOBAL if solution.guarantee is Guarantee.GLOBAL else Guarantee.FEASIBLE
     if solution.guarantee is Guarantee.GLOBAL and gap is not None:
         return Guarantee.FEASIBLE
     return solution.guarantee
+
+
+def _certified(
+    granted: Guarantee, certificate: Certificate, gaps: tuple[float | None, float | None], wanted: float
+) -> tuple[Guarantee, tuple[str, ...]]:
+    """The guarantee after a look at the first-order conditions; `gaps`: of the bound they prove, and of the best bound.
+
+    A proven bound that closes the gap makes any feasible point globally optimal, whoever found it. Where all bounds
+    leave a wider gap than was asked for, conditions that hold to their tolerance still make the point of a convex
+    problem globally optimal to that tolerance; the note says how much of it the bound proves.
+    """
+    own, best = gaps
+    if granted is Guarantee.NONE:
+        return granted, ()
+    if own is not None and _closed(own, wanted):
+        return Guarantee.GLOBAL, ()
+    optimal = granted in (Guarantee.GLOBAL, Guarantee.LOCAL)
+    if certificate.fault and optimal:
+        return Guarantee.FEASIBLE, (certificate.fault,)
+    if granted is Guarantee.GLOBAL and best is not None and not _closed(best, wanted):
+        note = (
+            f"convex, and optimal to the tolerance of the first-order conditions; the bound proves a gap of {best:.1e}"
+        )
+        return granted, (note,)
+    return granted, ()
+
+
+def _closed(gap: float, wanted: float) -> bool:
+    return gap <= wanted * (1 + 1e-9) + 1e-12
+
+
+def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:
+    """The claimed reason to stop, where the guarantee agrees with it."""
+    if claimed not in (Termination.OPTIMAL, Termination.LOCALLY_OPTIMAL, Termination.FINISHED):
+        return claimed
+    if guarantee is Guarantee.GLOBAL:
+        return Termination.OPTIMAL
+    if claimed is Termination.LOCALLY_OPTIMAL and guarantee in (Guarantee.LOCAL, Guarantee.NONE):
+        return claimed
+    return Termination.FINISHED
 
 
 def on_original(original: Instance, result: Result) -> Original | None:

@@ -5,6 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 from tests.benchmarks import compile as benchmark
+from tests.benchmarks import fog
 
 
 def test_compile_benchmark_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +37,15 @@ def test_both_models_have_the_same_names_objective_and_rows() -> None:
         assert found_objective == objective == 7.0
         for name, values in rows.items():
             np.testing.assert_allclose(found_rows[name], values, rtol=1e-12, atol=1e-9)
+
+
+def test_fog_benchmark_compares_optima_of_the_same_instances(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = fog.measure(4, 2, repetitions=1)
+    assert [row.deadline for row in rows] == ["slack", "tight"]
+    for row in rows:
+        objectives = [np.nan if timing.objective is None else timing.objective for timing in row.timings]
+        np.testing.assert_allclose(objectives, objectives[0], rtol=1e-6)
+        assert all(timing.steps > 0 for timing in row.timings)
+    fog.main(["--nodes", "3", "--layers", "2", "--repetitions", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[2:]] == [["3", "2", "slack"], ["3", "2", "tight"]]

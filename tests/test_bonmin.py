@@ -105,13 +105,13 @@ def test_a_nonconvex_problem_is_labelled(via: str) -> None:
 
 
 @WAYS
-def test_a_nonlinear_problem_says_that_convexity_is_not_known(via: str) -> None:
+def test_a_nonlinear_problem_says_that_convexity_is_not_proven(via: str) -> None:
     # n exp(-x) + x is least at x = ln n: 1 + ln n + (n - 3)^2; n = 3 is best: slopes to 2 and 4 are below 1
     text = "model m\nvar n : integer in 1..9\nvar x : 1 in 0..5\nminimize z = n*exp(-x) + x + (n - 3)^2"
     found = solve(text, via=via)
     assert found.objective == pytest.approx(1 + np.log(3.0), rel=1e-7)
     assert found.guarantee is Guarantee.FEASIBLE
-    assert "convex, which is not known" in found.label
+    assert "convex, which is not proven" in found.label
 
 
 @WAYS

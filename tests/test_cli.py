@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mecdsl.__main__
 from mecdsl import cli
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
@@ -399,6 +400,40 @@ def test_a_comparison_ends_with_the_interrupted_run(tmp_path: Path) -> None:
     assert (second["result"], second["reason"]) == (None, "interrupted before")
 
 
+class Patient(Liar):
+    """An algorithm derived by hand that gets Ctrl-C while it computes."""
+
+    def solve(self, request: Request) -> Solution:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("Ctrl-C was not heard")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
+def test_an_algorithm_derived_by_hand_is_interrupted_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells turn it off for jobs behind `&`
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, previous))
+    monkeypatch.setattr(table, "BUILT_IN", {**table.BUILT_IN, "patient": "tests.test_cli:Patient"})
+    code, out, _ = run("solve", OFFLOAD, "--backend", "patient")
+    assert code == 130
+    assert re.search(r"^status +interrupted$", out, re.MULTILINE)
+    code, out, _ = run("compare", OFFLOAD, "--backends", "patient,highs")
+    assert code == 130
+    assert "highs did not run: interrupted before" in out
+
+
+def test_130_interrupted_while_modules_are_read(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", pressed)
+    with pytest.raises(SystemExit) as left:
+        mecdsl.__main__.main()
+    assert left.value.code == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
 # Mistakes ----------------------------------------------------------------------------------------------------
 
 MISTAKES: list[tuple[str, int, str]] = [
@@ -436,6 +471,11 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {MEL} --backend mel-root", 2, "add `--form relaxed`"),
     (f"solve {OFFLOAD} --backend mel-root", 2, "backends that take it: highs"),
     (f"compare {MEL} --backends scip,scipp", 2, "did you mean `scip`?"),
+    (f"compare {MEL} --backends scip --option scipp:limits/nodes=1", 2, "did you mean `scip`?"),
+    (f"compare {MEL} --backends scip --option limits/nodes=1", 2, "write `--option scip:name=value`"),
+    (f"compare {MEL} --backends scip --option scip:limits/nodes", 2, "has no value"),
+    (f"compare {MEL} --backends scip --option mel-round:moves=true", 2, "`mel-round` is not compared"),
+    (f"compare {MEL} --backends scip --option scip:a=1 --option scip:a=2", 2, "`--option scip:a` is given twice"),
     (f"solve {MEL} --set learner.cpu=1Gcycle/s", 1, "needs a list of 10 values"),
     (f"solve {MEL} --set learner.cpu=[1,2,3]", 1, "7 missing"),
     (f"solve {MEL} --set cpu=[1,2,3]", 1, "did you mean `learner.cpu`?"),
@@ -456,18 +496,31 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {MEL} --set updates=3", 1, "`updates` is a variable"),
     (f"solve {MEL} --set compute=3", 1, "is computed by the model"),
     (f"solve {MEL} --set lörner=1", 1, "no parameter `lörner`"),
+    (f"solve {MEL} --set cycle_time=4,5s", 1, "`cycle_time` is `4,5s`, expected a number or a quantity"),
+    (f"solve {MEL} --set cycle_time=4,5s", 1, "a decimal mark is a point"),
+    (f"solve {MEL} --set cycle_time=45 s", 2, 'a value with blanks stands in quotes: `--set "cycle_time=45 s"`'),
+    (f"solve {MEL} --set learner.cpu=[1,'2']", 2, "write a list as `[1, 2]` or `[1 s, 2 s]`"),
+    (f"solve {MEL} --data {{}}/digits.json", 1, "holds a number of thousands of digits"),
     (f"solve {MEL} --time-limit -1", 2, "write seconds, or a time such as 90s or 5min"),
     (f"solve {MEL} --time-limit soon", 2, "write seconds, or a time such as 90s or 5min"),
     (f"solve {MEL} --time-limit 5bit", 2, "write seconds, or a time such as 90s or 5min"),
     (f"solve {MEL} --time-limit 1e400", 2, "expected a finite time"),
     (f"solve {MEL} --gap nan", 2, "expected a number from 0 to below 1"),
     (f"solve {MEL} --gap -1", 2, "expected a number from 0 to below 1"),
-    (f"solve {MEL} --gap 5%", 2, "invalid value for `--gap`"),
+    (f"solve {MEL} --gap 5%", 2, "invalid value for `--gap`: `5%` is no number"),
+    (f"solve {MEL} --gap 0,01", 2, "a decimal mark is a point: `0.01`"),
     (f"compare {MEL} --gap 1", 2, "expected a number from 0 to below 1"),
     (f"solve {MEL} --threads 0", 2, "expected 1 to "),
     (f"solve {OFFLOAD} --threads 1000000", 2, "expected 1 to "),
-    (f"solve {MEL} --threads two", 2, "invalid value for `--threads`"),
-    (f"solve {MEL} --seed abc", 2, "invalid value for `--seed`"),
+    (f"solve {MEL} --threads two", 2, "invalid value for `--threads`: `two` is no whole number"),
+    (f"solve {MEL} --seed abc", 2, "invalid value for `--seed`: `abc` is no whole number"),
+    (f"solve {MEL} --seed=1.5", 2, "invalid value for `--seed`: `1.5` is no whole number"),
+    (f"solve {MEL} --seed -1", 2, "invalid value for `--seed`: `-1` is less than 0"),
+    (f"data {MEL} --seed -1", 2, "invalid value for `--seed`: `-1` is less than 0"),
+    (f"compare {MEL} --seeds -1..3", 2, "a seed is a whole number from 0 on"),
+    (f"compare {MEL} --form ,", 2, "`--form ,` names no form"),
+    ("layers models", 2, "`models` is a folder"),
+    ("layers vgg16 --bits 0", 2, "invalid value for `--bits`: `0` is less than 1"),
     (f"solve {MEL} --option nodes", 2, "write `--option name=value`"),
     (f"solve {MEL} --option a=1 --option a=2", 2, "keep one of the two"),
     (f"solve {MEL} --option foo=1", 2, "`mel-integer` has no option `foo`"),
@@ -502,6 +555,7 @@ def folder(tmp_path: Path) -> Path:
         "empty.mec": "",
         "empty.json": "",
         "list.json": "[1, 2]",
+        "digits.json": '{"learner_count": 1' + "0" * 5000 + "}",
         "other.json": '{"speed": 3, "learner": {"gpu": [1]}}',
         "offload-result.json": '{"values": {"device.remote": [1, 1, 0]}}',
         "short-result.json": '{"values": {"learner.batch": [1, 2], "updates": 3}}',
@@ -523,6 +577,15 @@ def test_a_mistake_is_answered_with_the_fix(words: str, code: int, message: str,
     assert "Traceback" not in err
     assert "fault of mecdsl" not in err
     assert err.startswith("error")
+
+
+def test_a_list_on_the_command_line_needs_no_quotes(run: Run) -> None:
+    shown = []
+    for speeds in ("[2Gcycle/s, 1 Gcycle/s, 500 Mcycle/s]", "[2e9, 1e9, 5e8]", '["2 Gcycle/s", 1e9, "5e8"]'):
+        code, out, _ = run("show", MEL, "--set", "learner_count=3", "--set", f"learner.cpu={speeds}", "--json")
+        assert code == 0
+        shown.append(json.loads(out)["values"]["learner.cpu"])
+    assert shown == [[2e9, 1e9, 5e8]] * 3
 
 
 def test_what_is_read_is_never_overwritten(run: Run, folder: Path) -> None:
@@ -580,6 +643,18 @@ def test_a_warm_start_comes_from_a_result(run: Run, tmp_path: Path) -> None:
     result.write_text(out)
     code, out, _ = run("solve", MEL, "--backend", "scip", "--warm-start", str(result), "--json")
     assert (code, json.loads(out)["objective"]["value"]) == (0, 6)
+
+
+def test_auto_takes_a_backend_that_heeds_the_warm_start(run: Run, tmp_path: Path) -> None:
+    _, out, _ = run("solve", MEL, "--json")
+    result = tmp_path / "result.json"
+    result.write_text(out)
+    assert json.loads(out)["backend"] == "mel-integer"
+    code, out, _ = run("solve", MEL, "--warm-start", str(result), "--json")
+    assert (code, json.loads(out)["backend"]) == (0, "scip")
+    code, _, err = run("solve", MEL, "--backend", "mel-integer", "--warm-start", str(result))
+    assert code == 2
+    assert "`mel-integer` takes no warm start\n  help: backends that take one: scip, bonmin" in err
 
 
 # Streams -----------------------------------------------------------------------------------------------------
@@ -644,6 +719,30 @@ def test_a_model_comes_from_a_pipe() -> None:
 
 
 # Width -------------------------------------------------------------------------------------------------------
+
+
+def test_many_forms_stay_within_80_columns(run: Run) -> None:
+    code, out, _ = run("check", "models/cooperative.mec")
+    assert code == 0
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+def test_shortened_values_say_how_to_see_them_and_binaries_are_counted(run: Run, tmp_path: Path) -> None:
+    model = tmp_path / "many.mec"
+    model.write_text(
+        "var x[i in 1..50] : binary\nvar y[i in 1..50] : 1 in 0..i\n"
+        "minimize cost = sum(i*x[i] - y[i] for i in 1..50)\n"
+        "constraint enough: sum(x[i] for i in 1..50) >= 7\n"
+    )
+    _, out, _ = run("solve", str(model))
+    assert "values  (--values prints every one)" in out
+    assert "x[i]  7 of 50 are 1" in out
+    _, out, _ = run("solve", str(model), "--values")
+    assert "(--values" not in out
+    assert re.search(r"^  x\[7\] +1$", out, re.MULTILINE)
+    assert re.search(r"^  x\[8\] +0$", out, re.MULTILINE)
+    _, out, _ = run("solve", OFFLOAD)
+    assert "(--values" not in out
 
 
 def test_long_names_stay_within_80_columns(run: Run, tmp_path: Path) -> None:

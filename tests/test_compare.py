@@ -1,5 +1,6 @@
 """Comparisons: distances to the best proven bound, relaxations, refusals, and answers that cannot be believed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,21 @@ def test_agreement_is_no_contradiction() -> None:
 # Backends that do not run ------------------------------------------------------------------------------------
 
 
+def test_options_go_to_their_backend_alone() -> None:
+    # HiGHS would refuse the option, as SCIP refuses the value.
+    comparison = compare(knapsack(MAXIMIZE), ["highs", "scip"], own={"scip": {"presolving/maxrounds": "none"}})
+    highs, scip = comparison.entries
+    assert highs.result is not None
+    assert highs.result.objective == pytest.approx(15.0)
+    assert scip.result is None
+    assert "does not take `none`" in scip.reason
+
+
+def test_an_option_of_an_unknown_backend_is_a_fault() -> None:
+    with pytest.raises(ModelError, match="unknown backend `scipp`"):
+        compare(knapsack(MAXIMIZE), ["scip"], own={"scipp": {"limits/nodes": 1}})
+
+
 def test_unknown_backends_are_a_fault() -> None:
     with pytest.raises(ModelError, match="did you mean `scip`"):
         compare(knapsack(MAXIMIZE), ["highs", "scipp"])
@@ -247,3 +263,13 @@ def test_the_objective_is_named_with_unit_and_sense() -> None:
     lines = text_of(model, ["highs"]).splitlines()
     assert "objective total_time in s, minimized" in lines
     assert max(map(len, lines)) <= 80
+
+
+def test_long_numbers_and_names_stay_within_80_columns_with_fewer_digits() -> None:
+    model = mecdsl.load(ROOT / "models" / "cooperative.mec", seed=1, device_count=6)
+    lines = text_of(model, ["cooperative-exact", "cooperative-nearest"]).splitlines()
+    exact = next(line for line in lines if line.startswith("cooperative-exact "))
+    assert re.search(r" 0\.\d{5}  ", exact)  # five digits
+    assert max(map(len, lines)) <= 80
+    short = text_of(mecdsl.load(ROOT / "models" / "mel.mec"), ["mel-root"])
+    assert "6.8191776" in short

@@ -363,3 +363,17 @@ def test_places_in_the_file(tmp_path: Path) -> None:
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
     assert (fault.span.line, fault.span.column, fault.span.text) == (3, 7, '"4 s"')
+
+
+def test_an_index_column_puts_the_values_of_a_parameter_in_order(tmp_path: Path) -> None:
+    text = 'param load[k in 2..4] : s from "load.csv"\nvar x : s >= load[2]\nminimize cost = x\n'
+    (tmp_path / "m.mec").write_text(text)
+    (tmp_path / "load.csv").write_text("load,k\n30,3\n20,2\n40,4\n")
+    instance = instantiate(check(parse_file(tmp_path / "m.mec")), {})
+    assert instance.data("load").tolist() == [20, 30, 40]
+    (tmp_path / "load.csv").write_text("k,load\n3,30\n2,20\n3,40\n")
+    with pytest.raises(ModelError, match=r"`load\[3\]` stands twice in the table"):
+        instantiate(check(parse_file(tmp_path / "m.mec")), {})
+    (tmp_path / "load.csv").write_text("k,load\n3,30\n2,20\n5,40\n")
+    with pytest.raises(ModelError, match="`5` is no member of `load`"):
+        instantiate(check(parse_file(tmp_path / "m.mec")), {})

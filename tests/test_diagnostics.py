@@ -2,8 +2,10 @@
 
 `<CODE>_<what>.mec` is the model. A first line `#: --form easy --set clock=45s` says how it is run. A file of the same
 name with the ending `.json`, `.toml` or `.csv` is given as data, unless the model itself names it. `<same>.expected`
-holds everything a user sees. After a wanted change of words: `MECDSL_UPDATE_GOLDEN=1 pytest tests/test_diagnostics.py`,
-then read every changed line as a user would.
+holds everything a user sees. Files that models include lie in `included/`.
+
+After a wanted change of words: `MECDSL_UPDATE_GOLDEN=1 pytest tests/test_diagnostics.py`, then read every changed line
+as a user would.
 """
 
 import os
@@ -118,7 +120,7 @@ def test_every_code_of_the_compiler_has_a_broken_model() -> None:
 
 
 def test_no_stray_files() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == set(CASES)
+    assert {path.stem for path in FOLDER.iterdir() if path.is_file()} == set(CASES)
     assert all(case + ".expected" in {path.name for path in FOLDER.iterdir()} for case in CASES)
 
 

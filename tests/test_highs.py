@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mecdsl
 from mecdsl.backend import Acceptance, Request
 from mecdsl.backends.highs import Highs
 from mecdsl.check import check
@@ -396,3 +397,18 @@ def test_random_linear_programs_have_matching_bounds() -> None:
         found = solved(f"model r\nvar x[k in 1..3] : 1 >= 0\nminimize z = {cost}\n{rows}\n")
         assert found.termination is Termination.OPTIMAL
         assert found.bound == pytest.approx(found.objective, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [("x <= limit", True), ("x >= -limit", True), ("x >= limit", False), ("x == limit", False), ("-x >= limit", False)],
+)
+def test_a_row_with_an_infinite_side(row: str, kept: bool) -> None:
+    # 1/0 is infinite: nothing is below it, everything finite above it is named as a fault of the data
+    text = "param zero : 1 = 0\nlet limit : 1 = 1/zero\nvar x : 1 in 1..5\nminimize cost = x\nconstraint row: "
+    model = mecdsl.loads(text + row + "\n")
+    if kept:
+        assert model.solve("highs").objective == pytest.approx(1)
+        return
+    with pytest.raises(ModelError, match="`row` has a constant part that is not finite"):
+        model.solve("highs")

@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"```mec\n(.*?)```", (ROOT / "grammar" / "README.md").read_t
 
 @pytest.mark.parametrize("text", BLOCKS, ids=[block.split()[1] for block in BLOCKS])
 def test_models_of_the_reference_have_no_faults(text: str) -> None:
-    model = mecdsl.loads(text)
+    model = mecdsl.loads(text, folder=ROOT / "models" / "examples")
     assert [d for d in model.check() if d.severity is Severity.ERROR] == []
     for form in ("", *model.forms):
         assert model.instance(form).columns > 0
@@ -29,6 +29,9 @@ EXAMPLES = {
     # camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against 2 + 0.1 s.
     # camera and voice go (9 Mbit of 20), map stays: 1.2 + 0.13 + 1.
     "offload": 1.2 + 0.13 + 1.0,
+    # Times as above against a wish of 1 s. camera: 8 J or 0.8 J and 0.2 s late; voice: 0.6 J or 0.1 J; map: 2 J or 2 J
+    # and 1.1 s late. camera and voice go: 0.8 + 0.1 + 2 J, and 0.2 s at 1 W.
+    "offload_energy": 0.8 + 0.1 + 2.0 + 0.2,
     # Best server of each alone: service 1 on server 1 (30 ms), 2 on 1 (40 ms), 3 on 2 (40 ms), 4 on 3 (10 ms):
     # loads 14 <= 16, 5 <= 8, 4 <= 8 Gbit, so all keep their best: 120 ms in all.
     "placement": 0.030 + 0.040 + 0.040 + 0.010,
@@ -58,5 +61,6 @@ def test_the_infeasible_example_is_proven_infeasible() -> None:
 
 def test_every_example_is_short_and_tested() -> None:
     files = sorted((ROOT / "models" / "examples").glob("*.mec"))
-    assert {file.stem for file in files} == {*EXAMPLES, "infeasible"}
+    # `cell` has random data: tests/test_position.py solves it a second way for each seed
+    assert {file.stem for file in files} == {*EXAMPLES, "infeasible", "cell"}
     assert all(len(file.read_text().splitlines()) < 25 for file in files)

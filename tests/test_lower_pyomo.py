@@ -98,11 +98,12 @@ def expressions(leaves: tuple[str, ...]) -> st.SearchStrategy[str]:
     number = st.sampled_from(["2", "0.5", "3.25", "1e-3"])
     leaf = st.sampled_from(leaves) | number
 
+    # The 1 in `perspective`: Pyomo has no ln(1 + u) that keeps the digits of a small u, as the evaluator has.
     def larger(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         binary = st.tuples(part, st.sampled_from(["+", "-", "*"]), part).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
         safe = st.sampled_from(
             ["ln(1 + ({0})^2)", "log2(2 + ({0})^2)", "sqrt(1 + ({0})^2)", "exp(-({0})^2)", "2^(-({0})^2)",
-             "({0})/(1 + y^2)", "-({0})", "({0})^2", "({0})^3", "perspective(x[1] + 1, ({0})^2)"]
+             "({0})/(1 + y^2)", "-({0})", "({0})^2", "({0})^3", "perspective(x[1] + 1, 1 + ({0})^2)"]
         )  # fmt: skip
         return binary | st.tuples(safe, part).map(lambda t: t[0].format(t[1]))
 
@@ -290,7 +291,6 @@ constraint some[i in 1..3]: (if i == 2 then x else 0) >= i - 2
 constraint open: x <= inf
 form broken: set a = 3
 form rounding: set a = 2.0000000000000004
-form endless: add constraint above: x >= inf
 """
 
 
@@ -307,7 +307,7 @@ def test_rounding_is_no_infeasibility() -> None:
     assert lowered(CONSTANT, "rounding")[1].constraints["holds"] == (None,)
 
 
-@pytest.mark.parametrize(("form", "row"), [("broken", "holds"), ("", "some[3]"), ("endless", "above")])
+@pytest.mark.parametrize(("form", "row"), [("broken", "holds"), ("", "some[3]")])
 def test_false_rows_are_left_to_the_solver(form: str, row: str, tmp_path: Path) -> None:
     text = CONSTANT if row == "some[3]" else CONSTANT.replace("i - 2", "i - 3")
     model = lowered(text, form)[1].model
@@ -317,6 +317,11 @@ def test_false_rows_are_left_to_the_solver(form: str, row: str, tmp_path: Path) 
     solver = SolverFactory("highs")
     results = solver.solve(model, load_solutions=False, raise_exception_on_nonoptimal_result=False)
     assert results.termination_condition.name == "provenInfeasible"
+
+
+def test_a_row_that_no_finite_point_keeps_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"E311.*`above`"):
+        lowered(CONSTANT + "form endless: add constraint above: x >= inf\n", "endless")
 
 
 # The rest of Pyomo ------------------------------------------------------------------------------------------------

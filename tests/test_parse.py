@@ -152,6 +152,14 @@ def test_comments_and_line_ends() -> None:
     assert instance.model.symbols["c"].doc == "the # is no comment here"
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_other_systems(end: str) -> None:
+    text = "# speeds\nvar x : 1 in 1..2\n\nminimize cost = x +\n    1\n"
+    found = parse(text.replace("\n", end))
+    assert [s.span.line for s in found.statements] == [2, 4]
+    assert found.statements == parse(text).statements
+
+
 def test_one_line_end_or_many_between_statements_and_none_at_the_end() -> None:
     for text in ("param a : 1 = 1\nparam b : 1 = 2", "\n\n\nparam a : 1 = 1\n\n\n\nparam b : 1 = 2\n\n"):
         assert [s.name for s in parse(text).statements if isinstance(s, syntax.Declaration)] == ["a", "b"]

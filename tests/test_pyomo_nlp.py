@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
 
-from mecdsl.backends.bonmin_core import solve_bonmin
+from mecdsl.backends import bonmin_run
 from mecdsl.backends.first_order import first_order_holds
 from mecdsl.backends.ipopt_core import NlpProblem, solve_ipopt
 from mecdsl.backends.nlp_problem import objective_scale, reduce_problem
@@ -824,20 +825,34 @@ def test_bonmin_node_limit_gives_point_and_bound() -> None:
     assert_stopped_in_order(outcome)
 
 
-def test_bonmin_stops_in_order_on_interrupt() -> None:
-    nlp = nlp_from_pyomo(hard())
+def test_bonmin_stops_in_order_on_interrupt_and_solves_again() -> None:
+    # an interrupted Bonmin would answer "interrupted" to every later solve of its process
     before = signal.getsignal(signal.SIGINT)
-    # a thread that sends the signal while the main thread is inside the solver, as a terminal would
+    # a thread that sends the signal while the main thread waits for the solver, as a terminal would
     timer = threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     try:
-        outcome = solve_bonmin(nlp.problem, nlp.symbolic, nlp.integer, time_limit=20.0)
+        outcome = solve_pyomo(hard(), solver="bonmin", time_limit=20.0)
     finally:
         timer.cancel()
     assert outcome.termination is Termination.INTERRUPTED
-    assert outcome.seconds < 10.0
-    if outcome.x is not None:  # on a busy machine the signal may come before the first incumbent
-        assert outcome.objective is not None
-        assert outcome.bound is not None
-        assert 0.0 <= outcome.bound < outcome.objective
+    assert outcome.seconds["solve"] < 10.0
+    if outcome.values is not None:  # on a busy machine the signal may come before the first incumbent
+        assert_stopped_in_order(outcome)
     assert signal.getsignal(signal.SIGINT) is before
+    again = solve_pyomo(mixed(), solver="bonmin")
+    assert again.termination is Termination.OPTIMAL
+
+
+def test_bonmin_is_stopped_by_a_flag() -> None:
+    began = time.perf_counter()
+    outcome = solve_pyomo(hard(), solver="bonmin", should_stop=lambda: time.perf_counter() - began > 1.5)
+    assert outcome.termination is Termination.INTERRUPTED
+    assert solve_pyomo(mixed(), solver="bonmin").termination is Termination.OPTIMAL
+
+
+def test_bonmin_that_dies_is_an_error_with_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bonmin_run, "solve_bonmin", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    outcome = solve_pyomo(mixed(), solver="bonmin")
+    assert outcome.termination is Termination.ERROR
+    assert "signal 9, SIGKILL" in outcome.message

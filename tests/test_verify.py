@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +130,82 @@ def test_the_point_of_a_form_is_judged_on_the_model_too() -> None:
 )
 def test_gap_is_relative_to_the_larger(objective: float | None, bound: float | None, gap: float | None) -> None:
     assert relative_gap(objective, bound) == gap
+
+
+# Cones t*s >= z^2, one of usual size and one whose variables are all but 0.
+CONES = """
+set N = 1..2
+param gain[i in N] : 1 = 1
+var t[i in N] : 1 >= 0
+var s[i in N] : 1 in 0..1
+var z[i in N] : 1 >= 0
+minimize cost = sum(t[i] for i in N)
+constraint cone[i in N]: gain[i]*t[i]*s[i] >= z[i]^2
+"""
+
+
+def cones(t: list[float], s: list[float], z: list[float], **data: object) -> bool:
+    """Whether the points are accepted."""
+    instance = mecdsl.loads(CONES, data=data).instance()
+    claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([*t, *s, *z]))
+    return verify(instance, claim).verified
+
+
+def test_a_row_whose_terms_are_noise_is_judged_by_its_usual_size() -> None:
+    # z = 1e-5 with t = 0: the row misses 0 by 1e-10, where a row of its family has terms of 1
+    assert cones([1.0, 0.0], [1.0, 1e-9], [1.0, 1e-5])
+    # by 1e-6 and 1e-4: not noise any more, neither beside 1 nor beside 0.1
+    assert not cones([1.0, 0.0], [1.0, 1e-9], [1.0, 1e-3])
+    assert not cones([1.0, 0.0], [1.0, 1e-9], [1.0, 1e-2])
+    # the row of usual size has no such room
+    assert not cones([1.0, 0.0], [1.0 - 2e-6, 1e-9], [1.0, 1e-5])
+
+
+def test_rows_that_are_tiny_by_their_numbers_get_no_room_from_others() -> None:
+    # the second row is made of 1e-15: with gain 1e-15 and z of the family up to 1, z[2]^2 = 1e-10 is far outside
+    tiny = {"gain": [1.0, 1e-15]}
+    assert cones([1.0, 1.0], [1.0, 1.0], [1.0, 1e-15**0.5], **tiny)
+    text = """
+var p : W in 0 W..0.2 W
+var noise : W >= 0 W
+minimize power = p
+constraint received: 1e-12*p >= noise
+"""
+    for noise, fine in ((1e-13, True), (1.00001e-13, False), (1e-12, False)):
+        instance = mecdsl.loads(text).instance()
+        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.1, noise]))
+        assert verify(instance, claim).verified is fine
+    # with nothing sent, noise of 1e-15 W is still noise that must not be there: 0.005 of what the row usually has
+    claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.0, 1e-15]))
+    assert not verify(mecdsl.loads(text).instance(), claim).verified
+
+
+def test_a_row_with_a_number_of_its_own_is_never_noise() -> None:
+    # floors of 1e-15 W and 1 W in one family: the first is missed although 1e-15 is nothing beside 1
+    text = """
+set N = 1..2
+param least[i in N] : W = [1e-15 W, 1 W]
+var p[i in N] : W >= 0 W
+minimize power = sum(p[i] for i in N)
+constraint floor_row[i in N]: p[i] >= least[i]
+"""
+    instance = mecdsl.loads(text).instance()
+    for first, fine in ((1e-15, True), (0.0, False), (0.99e-15, False)):
+        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([first, 1.0]))
+        assert verify(instance, claim).verified is fine
+
+
+@pytest.mark.filterwarnings("error")
+def test_residuals_that_are_not_finite_are_faults_and_not_warnings() -> None:
+    text = "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = x\nconstraint c: 1/x - 1/y <= 3\nconstraint d: ln(y) <= 1/x\n"
+    for x in ([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]):
+        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array(x))
+        result = verify(mecdsl.loads(text).instance(), claim)
+        assert not result.verified or x == [1.0, 0.0]
+
+
+def test_cones_at_their_tips_are_accepted_from_the_solvers_that_stop_there() -> None:
+    model = mecdsl.load(Path(__file__).resolve().parent.parent / "models" / "cooperative.mec", device_count=5)
+    for backend, form, relax in (("ipopt", "conic", True), ("ipopt", "rlt", True), ("bonmin", "conic", False)):
+        result = model.solve(backend, form=form, relax=relax)
+        assert result.verified, (backend, form, result.faults)

@@ -1,0 +1,1 @@
+"""Studies behind `models/*.claims.md`: what a paper claims, and what comes out."""
