@@ -375,7 +375,7 @@ def test_130_interrupted(presses: int, tmp_path: Path) -> None:
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
         time.sleep(0.01)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert "Traceback" not in err
     assert process.returncode in ((130,) if presses == 1 else (130, -signal.SIGINT))
     if presses == 1:
@@ -393,7 +393,7 @@ def test_a_comparison_ends_with_the_interrupted_run(tmp_path: Path) -> None:
         time.sleep(0.05)
     time.sleep(2.0)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert (process.returncode, err) == (130, "")
     first, second = json.loads(out)["entries"]
     assert first["result"]["termination"] == "interrupted"
@@ -677,7 +677,7 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
     process = start(*arguments, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     os.close(reading)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=180)
     assert process.returncode == code
     assert "Traceback" not in err
     assert "Broken" not in err
@@ -688,7 +688,7 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
 def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
         process = start(*arguments, stdout=full, stderr=subprocess.PIPE)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=180)
     assert process.returncode == 4
     assert err == "error: the output cannot be written: no space left on device\n"
 

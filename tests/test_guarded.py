@@ -139,7 +139,7 @@ def test_ctrl_c_at_a_terminal_arrives_once() -> None:
     """
     with started(program) as running:
         os.killpg(running.pid, signal.SIGINT)
-        output, _ = running.communicate(timeout=60)
+        output, _ = running.communicate(timeout=180)
     assert "answer='handed over'" in output
 
 

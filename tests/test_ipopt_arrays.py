@@ -328,7 +328,7 @@ def test_interrupt_signal_ends_the_search() -> None:
         assert running.stdout.readline() == "ready\n"
         time.sleep(1.5)
         running.send_signal(signal.SIGINT)
-        output, _ = running.communicate(timeout=60)
+        output, _ = running.communicate(timeout=180)
     assert output == "interrupted\n"
     assert running.returncode == 0
 
