@@ -39,6 +39,7 @@ from mecdsl.cli_options import (
     Seed,
     Seeds,
     Settings,
+    ShowScaling,
     Threads,
     TimeLimit,
     Trace,
@@ -250,25 +251,32 @@ def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
 @app.command(short_help="Show a model with its data as tables.")
 def show(
     model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
-    seed: Seed = 0, json_: Json = False,
+    seed: Seed = 0, json_: Json = False, scaling: ShowScaling = False,
 ) -> None:  # fmt: skip
     """Show a model with its data: sets, parameters, variables, constraints, class."""
     from mecdsl.instance import nested
     from mecdsl.member_units import unit_text
     from mecdsl.problem import analyse
     from mecdsl.result import plain
+    from mecdsl.scaling import scale
+    from mecdsl.scaling_text import scaling_dict, scaling_text
     from mecdsl.text import show_text
 
     loaded = _load(model, data, set_, seed)
     instance = loaded.instance(one_form(form, loaded), relax)
+    factors = scale(instance) if scaling else None
     if not json_:
         say(show_text(instance, analyse(instance), relax))
+        if factors is not None:
+            say("\n" + scaling_text(instance, factors))
         return
     world, dimensions = instance.world, instance.model.dimensions
     report = {"model": instance.model.name, **_problem_dict(instance, analyse(instance))}
     report["sets"] = {name: family.size for name, family in world.families.items()}
     report["values"] = {n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()}
     report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
+    if factors is not None:
+        report["scaling"] = scaling_dict(instance, factors)
     say_json(report)
 
 

@@ -68,6 +68,7 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="file to write; named after MODEL by default")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="say what became of products, and whether it is exact")]
+ShowScaling = Annotated[bool, typer.Option("--scaling", help="also the factors with which solvers see the model")]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="a code such as E201")]
 
 # What other programs call an option.

@@ -1,9 +1,14 @@
 """Scaling: powers of two only, integers untouched, terms of every row near one, and the way back."""
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mecdsl.check import check
+from mecdsl.cli import main
 from mecdsl.coefficients import constraint_coefficients
 from mecdsl.instance import Instance
 from mecdsl.instantiate import instantiate
@@ -154,3 +159,26 @@ def test_unscaled_rounds_integers_and_keeps_bounds() -> None:
     values = np.array([-1e-12, 3.0, 4.0000000003])
     x = unscaled(instance, found, at, values)
     assert x[at].tolist() == [0.0, 3.0 * found.column[at[1]], 4.0]
+
+
+def test_show_tells_the_factors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "wide.mec"
+    model.write_text(WIDE, encoding="utf-8")
+    with pytest.raises(SystemExit) as left:
+        main(["show", str(model), "--scaling", "--json"])
+    assert left.value.code == 0
+    found = json.loads(capsys.readouterr().out)["scaling"]
+    assert {name: entry["unit"] for name, entry in found["variables"].items()} == {
+        "power": "W",
+        "band": "1/s",
+        "users": "1",
+    }
+    power, received = found["variables"]["power"]["smallest"], found["rows"]["received"]["smallest"]
+    assert found["rows"]["received"]["unit"] == "W"
+    assert is_power_of_two([power, received])
+    assert 0.01 <= 1e-12 * power / received <= 100.0  # gain * power is near 1 to the solver
+    with pytest.raises(SystemExit):
+        main(["show", str(model), "--scaling"])
+    out = capsys.readouterr().out
+    assert re.search(r"^  received +\d.*W$", out, re.MULTILINE)
+    assert max(map(len, out.splitlines())) <= 80
