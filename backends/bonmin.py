@@ -24,7 +24,8 @@ from mecdsl.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, difference
-from mecdsl.scaling import Scaling, reference_point, scale, unscaled
+from mecdsl.poles import poles
+from mecdsl.scaling import NO_BOUND, Scaling, reference_point, scale, unscaled
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.tables import SINGLE, FloatArray, IntArray
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 SHORTEST: Final = 1e-3  # s; Bonmin takes no limit of 0
 UNPROVEN: Final = "a heuristic unless the problem without integrality is convex, which is not proven"
-SINGULAR: Final = "a heuristic: a function has no value at this point but a limit, as 0^2/0"
+SINGULAR: Final = "a heuristic: within the bounds a function has no value but a limit, as 0^2/0"
 NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 
@@ -143,8 +144,9 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     instance, scaling = request.instance, program.scaling
     convex = request.problem.convex
     nonlinear = request.problem.problem_class is ProblemClass.MINLP
-    # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off without a proof
-    singular = outcome.bound is not None and bool(np.isnan(outcome.bound))
+    # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off without a proof, and
+    # near it the local solver's steps end early: it called 972 optimal where 0.0063 is
+    singular = bool(poles(instance)) or (outcome.bound is not None and bool(np.isnan(outcome.bound)))
     proves = convex and not singular
     sign = -1.0 if instance.maximize else 1.0
     x: FloatArray | None = None
@@ -152,7 +154,10 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
         x = unscaled(instance, scaling, program.columns, outcome.x)
     value = None if x is None else instance.objective(x)
     bound = None if outcome.bound is None or not proves else sign * outcome.bound / scaling.objective
-    sure = proves and not (nonlinear and outcome.termination is Termination.INFEASIBLE)
+    # of an objective that falls without end the local solver says "infeasible", too
+    ends = np.abs(np.concatenate([instance.lower[instance.free], instance.upper[instance.free]]))
+    endless = nonlinear or bool((ends >= NO_BOUND).any())
+    sure = proves and not (endless and outcome.termination is Termination.INFEASIBLE)
     termination, guarantee = _judged(outcome.termination, sure, x is not None)
     return Solution(
         "bonmin",

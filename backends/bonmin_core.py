@@ -45,6 +45,7 @@ from mecdsl.solution import Termination
 RawOptions = Mapping[str, str | float | int | bool]
 
 INTEGRALITY_TOLERANCE = 1e-5
+NODE_TOLERANCE = 1e-7  # of the scaled objective: nodes of 2e-7 passed for optimal where another has 0
 NO_POINT = 1e49  # Bonmin's objective is 1e50 or the largest float where it has no point
 QUIET = ("bb_log_level", "nlp_log_level", "nlp_log_at_root", "lp_log_level", "milp_log_level", "oa_log_level")
 STATUS: Mapping[str, tuple[Termination, str]] = {
@@ -284,7 +285,7 @@ def _outcome(
     value = float(problem.objective(rounded))
     size = violation(problem.constraints(rounded), problem.constraint_lower, problem.constraint_upper)
     if termination is Termination.OPTIMAL:
-        bound = value - float(options["allowable_fraction_gap"]) * abs(value)
+        bound = value - float(options["allowable_fraction_gap"]) * abs(value) - NODE_TOLERANCE / scale
     elif bound is not None:
         bound = min(bound, value)
     return _claim(began, name, termination, message, x=rounded, objective=value, bound=bound, violation=size)

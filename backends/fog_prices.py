@@ -35,12 +35,6 @@ def cycle_price(price: Reals, capacitance: Reals, cpu_max: Reals) -> Reals:
     return result
 
 
-def saturation_price(capacitance: Reals, cpu_max: Reals) -> Reals:
-    """The price 2 kappa v^3 of a second in W above which the frequency stays at its limit."""
-    result: Reals = 2.0 * capacitance * cpu_max**3
-    return result
-
-
 def second_price(efficiency: Reals, scale: Reals) -> Reals:
     """The price C = s (e^x (x - 1) + 1) in W of a second at which `efficiency` x is best."""
     return scale * _growth(np.asarray(efficiency, dtype=np.float64))[0]

@@ -14,7 +14,7 @@ from mecdsl.backends.constant_rows import row_name
 from mecdsl.backends.nlp_problem import NlpProblem
 from mecdsl.derivatives import SmoothProgram
 from mecdsl.instance import Instance
-from mecdsl.scaling import scale
+from mecdsl.scaling import NO_BOUND, scale
 from mecdsl.tables import FloatArray, IntArray
 
 NEAR_BOUND = 1e-7  # of the typical size of a variable; an interior point method never arrives at a bound
@@ -56,7 +56,8 @@ class LocalProgram:
         instance, size = self.instance, np.ones(self.instance.columns)
         size[self.columns] = self.column
         chance = np.random.default_rng(seed).uniform(0.4, 0.6, instance.columns)
-        low, high = instance.lower, instance.upper
+        low = np.where(instance.lower <= -NO_BOUND, -np.inf, instance.lower)
+        high = np.where(instance.upper >= NO_BOUND, np.inf, instance.upper)
         with np.errstate(invalid="ignore"):
             inside = np.where(np.isinf(low), chance * size, low + chance * (high - low))
             inside = np.where(np.isinf(low) & ~np.isinf(high), high - chance * size, inside)

@@ -16,9 +16,9 @@ from mecdsl.backends.mel import Allocation, Learners, Reals, root
 from mecdsl.backends.mel_integer import integer
 from mecdsl.backends.mel_polynomial import polynomial
 from mecdsl.backends.mel_rounding import equal, equal_real, rounding
+from mecdsl.backends.own_options import OwnOptions
 from mecdsl.classify import ProblemClass
 from mecdsl.coefficients import constraint_coefficients, objective_coefficients
-from mecdsl.diagnostics import Diagnostic, ModelError, nearest
 from mecdsl.instance import Instance
 from mecdsl.solution import Guarantee, Solution, Termination
 
@@ -175,7 +175,7 @@ class _Mel:
             return Acceptance(False, f"`{self.name}` solves {solves}, this is {found.kind.value}")
         return Acceptance(True)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
         """The algorithm itself."""
         raise TypeError(f"{type(self).__name__} has no algorithm")
 
@@ -184,23 +184,14 @@ class _Mel:
         found = recognise(request.instance)
         if isinstance(found, str):
             raise ValueError(found)
-        raw = self._options(request)
+        own = OwnOptions(self.name, dict(self.capabilities.options), dict(request.options.raw))
         started = time.perf_counter()
         if found.learners is None:
             message = "there are no learners to take the samples"
             return Solution(self.name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)
-        allocation = self.run(found, found.learners, raw)
+        allocation = self.run(found, found.learners, own)
         seconds = {"solve": time.perf_counter() - started}
         return _solution(self.name, request.instance, allocation, seconds)
-
-    def _options(self, request: Request) -> dict[str, object]:
-        known = dict(self.capabilities.options)
-        for name in request.options.raw:
-            if name not in known:
-                near = nearest(name, known)
-                fix = f"did you mean `{near}`?" if near else f"it knows {', '.join(known) or 'none'}"
-                raise ModelError([Diagnostic("E505", f"`{self.name}` has no option `{name}`", help=fix)])
-        return dict(request.options.raw)
 
 
 def _solution(name: str, instance: Instance, allocation: Allocation, seconds: dict[str, float]) -> Solution:
@@ -247,7 +238,7 @@ class MelRoot(_Mel):
     capabilities = _capabilities("root of (24), real batches", Guarantee.GLOBAL, exact=True)
     kinds = (Kind.RELAXED,)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
         return root(learners, found.drop_out)
 
 
@@ -258,7 +249,7 @@ class MelPolynomial(_Mel):
     capabilities = _capabilities("the paper's polynomial (16), as printed", Guarantee.FEASIBLE)
     kinds = (Kind.RELAXED,)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
         return polynomial(learners, found.drop_out)
 
 
@@ -269,7 +260,7 @@ class MelInteger(_Mel):
     capabilities = _capabilities("bisection over whole updates", Guarantee.GLOBAL, exact=True)
     kinds = (Kind.INTEGER,)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
         return integer(learners, found.drop_out)
 
 
@@ -287,13 +278,9 @@ class MelRound(_Mel):
     )
     kinds = (Kind.INTEGER,)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
-        rule, moves = raw.get("rounding", "largest-remainder"), raw.get("moves", False)
-        if rule not in ("largest-remainder", "fastest") or not isinstance(moves, bool):
-            value = rule if isinstance(moves, bool) else moves
-            fix = "`rounding` is largest-remainder or fastest, `moves` is true or false"
-            raise ModelError([Diagnostic("E505", f"`mel-round` does not know the value `{value}`", help=fix)])
-        return rounding(learners, str(rule), moves, found.drop_out)
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
+        rule = own.word("rounding", ("largest-remainder", "fastest"))
+        return rounding(learners, rule, own.flag("moves"), found.drop_out)
 
 
 class MelEqual(_Mel):
@@ -303,7 +290,7 @@ class MelEqual(_Mel):
     capabilities = _capabilities("equal task allocation", Guarantee.FEASIBLE)
     kinds = (Kind.INTEGER, Kind.EQUAL)
 
-    def run(self, found: Recognised, learners: Learners, raw: dict[str, object]) -> Allocation:
+    def run(self, found: Recognised, learners: Learners, own: OwnOptions) -> Allocation:
         if found.kind is Kind.EQUAL:
             return equal_real(learners, found.integer_updates)
         return equal(learners, found.drop_out)

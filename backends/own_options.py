@@ -33,6 +33,14 @@ class OwnOptions:
             raise ModelError([Diagnostic("E505", message)])
         return value
 
+    def flag(self, name: str) -> bool:
+        """True or false, which is the default."""
+        value = self.given.get(name, False)
+        if not isinstance(value, bool):
+            message = f"option `{name}` of `{self.backend}` is true or false, found `{value}`"
+            raise ModelError([Diagnostic("E505", message)])
+        return value
+
     def number(self, name: str, default: float | None) -> float:
         """A positive number; without a default it must be given."""
         value = self.given.get(name, default)

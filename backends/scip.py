@@ -15,6 +15,8 @@ Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
   and never gives a number back; the arrays of its CppAD have room for 64, and the 64th solve of a process that starts
   a thread for each ended with a segmentation fault in `SCIPexprintEval`.
 - SCIP is sequential: `threads` is without effect, and the answer says so.
+- "Infeasible" is believed of the rows without a pole (`mecdsl.poles`): of `maximize 1/y` over y from 0 on SCIP says it,
+  too. They are solved alone where there are others.
 - "Infeasible or unbounded" is resolved by a second solve without an objective: a feasible point means unbounded.
 - Where an LP cannot be solved to its tolerance, SoPlex says so on standard error, past every message handler, some
   hundred times a solve; standard error of the process is therefore closed during a solve unless `log` is on.
@@ -41,6 +43,7 @@ from mecdsl.backends.scip_unknown import unknown_part
 from mecdsl.backends.solver_output import solver_output
 from mecdsl.classify import ProblemClass
 from mecdsl.instance import Instance
+from mecdsl.poles import poles
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ PROOFS: Final = {
 SETTLED: Final = "columns within 1e-4 of a bound were put on it, as SCIP's point kept the model to its tolerances only"
 ONLY_TO_TOLERANCES: Final = "its point keeps the model only to SCIP's absolute tolerance of 1e-9 of the scaled rows"
 LIKELY_UNBOUNDED: Final = Termination.INFEASIBLE_OR_UNBOUNDED  # there is no word for "feasible, likely unbounded"
+UNBELIEVED: Final = "which proves nothing where the bounds lead to a pole, such as that of 1/x or ln x at 0, as in"
 ENDS: Final = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}  # of a killed process
 NO_POINT: Final = (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
 
@@ -194,10 +198,33 @@ def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> S
         return Solution("scip", Termination.ERROR, Guarantee.NONE, message=failure)
     solution = claim(model.getStatus())
     if solution.termination is Termination.INFEASIBLE_OR_UNBOUNDED:
-        return claim("inforunbd", _infeasible_or_unbounded(model, request))
+        solution = claim("inforunbd", _infeasible_or_unbounded(model, request))
+    if solution.termination in (Termination.INFEASIBLE, Termination.UNBOUNDED):
+        return _believed(built, request, solution)
     if solution.termination in NO_POINT:
         return solution
-    return _with_point(built, request, solution)
+    return _doubted(request, _with_point(built, request, solution))
+
+
+def _doubted(request: Request, solution: Solution) -> Solution:
+    """The solution without its proof where a part that is not convex has a pole.
+
+    SCIP says that the least y from 0 to 1 with `x/y >= 0.5`, x up to 1, is 1. A convex part rises at its pole.
+    """
+    reports = (request.problem.objective, *request.problem.families)
+    open_parts = {report.name for report in reports if report.convex is not True}
+    names = [name for name in poles(request.instance) if name in open_parts]
+    if not names or (solution.bound is None and solution.guarantee is not Guarantee.GLOBAL):
+        return solution
+    listed = ", ".join(f"`{name}`" for name in names)
+    ended = Termination.FINISHED if solution.termination is Termination.OPTIMAL else solution.termination
+    return replace(
+        solution,
+        bound=None,
+        termination=ended,
+        guarantee=Guarantee.NONE if solution.values is None else Guarantee.FEASIBLE,
+        message=f"{solution.message}, {UNBELIEVED} {listed}",
+    )
 
 
 def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Solution:
@@ -230,6 +257,32 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     if found is None:
         return replace(solution, message=f"{solution.message}; {ONLY_TO_TOLERANCES}")
     return replace(solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}")
+
+
+def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solution:
+    """A claim of infeasibility where the rows without a pole prove it alone, and of no end where there is no pole.
+
+    A quotient `x^2/y` may be anything where both are 0: of integers it has a largest value all the same.
+    """
+    names, model = poles(built.instance), built.model
+    if solution.termination is Termination.UNBOUNDED and built.widened():
+        return claim("unbounded but for bounds beyond SCIP's numbers", LIKELY_UNBOUNDED)
+    if not names:
+        return solution
+    listed = ", ".join(f"`{name}`" for name in names)
+    if solution.termination is Termination.UNBOUNDED:
+        return claim(f"unbounded, {UNBELIEVED} {listed}", LIKELY_UNBOUNDED)
+    if built.with_poles is not None:
+        left = _time_left(model, request)
+        model.freeTransform()
+        model.setObjective(0.0, "minimize")
+        for constraint in built.with_poles:
+            model.delCons(constraint)
+        if left is not None:
+            model.setParam("limits/time", max(0.0, left))
+        if not _optimize(model, request.should_stop) and model.getStatus() == "infeasible":
+            return solution
+    return claim(f"infeasible, {UNBELIEVED} {listed}", Termination.NOT_FOUND)
 
 
 def _time_left(model: Any, request: Request) -> float | None:

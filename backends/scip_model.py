@@ -34,10 +34,12 @@ from mecdsl.classify import Degree
 from mecdsl.coefficients import Quadratics, constraint_coefficients, objective_coefficients
 from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, difference
+from mecdsl.poles import poles
 from mecdsl.scaling import Scaling, scale, unscaled
 from mecdsl.tables import SINGLE, FloatArray, IntArray
 
 BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
+NO_BOUND: Final = 1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
 ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
 
 
@@ -56,7 +58,8 @@ class ScipModel:
 
     `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective that is not linear,
     or None; `auxiliary`: variables that stand for sums. `conflict`: why no point is feasible, where that shows without
-    solving; the problem is then incomplete.
+    solving; the problem is then incomplete. `with_poles`: SCIP's constraints of the parts that `mecdsl.poles` names,
+    None where they are not told apart.
     """
 
     instance: Instance
@@ -67,6 +70,7 @@ class ScipModel:
     bounding: Any
     auxiliary: tuple["Auxiliary", ...]
     conflict: str
+    with_poles: tuple[Any, ...] | None = None
 
     def point(self, solution: Any) -> FloatArray:
         """All columns of the instance in SI."""
@@ -86,6 +90,12 @@ class ScipModel:
         close = abs(exact * self.scaling.objective - scaled) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
         return exact if close else self.value(scaled)
 
+    def widened(self) -> bool:
+        """Whether a column has a finite bound that SCIP was not told."""
+        ends = np.concatenate([self.instance.lower, self.instance.upper])
+        told = np.abs(ends) < NO_BOUND * np.tile(self.scaling.column, 2)
+        return bool((np.isfinite(ends) & ~told).any())
+
     def endless(self, solution: Any) -> str:
         """A column that runs where SCIP's arithmetic ends, by name; empty if there is none.
 
@@ -94,7 +104,7 @@ class ScipModel:
         for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
             value = float(solution[variable])
             bound = self.instance.upper[column] if value > 0.0 else self.instance.lower[column]
-            if abs(value) >= ENDLESS and np.isinf(bound):
+            if abs(value) >= ENDLESS and abs(bound) >= NO_BOUND * self.scaling.column[column]:
                 return f"`{self.instance.column_name(column)}`"
         return ""
 
@@ -114,6 +124,9 @@ class _Lowering:
         self.bounding: Any = None
         self.auxiliary: list[Auxiliary] = []
         self.cone = ">=" if only_upward(instance) else "=="
+        self.poles = poles(instance)
+        self.with_poles: list[Any] = []
+        self.lowering = ""  # the name of the part that is being added
 
     def run(self) -> ScipModel:
         self.variables = self._add_variables()
@@ -132,6 +145,7 @@ class _Lowering:
             self.bounding,
             tuple(self.auxiliary),
             conflict,
+            tuple(self.with_poles),
         )
 
     def _add_variables(self) -> list[Any]:
@@ -142,8 +156,8 @@ class _Lowering:
             self.model.addVar(
                 name=f"x{column}",
                 vtype=kind,
-                lb=low if math.isfinite(low) else None,
-                ub=high if math.isfinite(high) else None,
+                lb=low if abs(low) < NO_BOUND else None,
+                ub=high if abs(high) < NO_BOUND else None,
             )
             for column, kind, low, high in zip(self.columns.tolist(), kinds, lower, upper, strict=True)
         ]
@@ -153,6 +167,7 @@ class _Lowering:
     def _add_objective(self) -> None:
         stated, factor = self.instance.model.objective, self.scaling.objective
         degree = self.instance.checked.shapes.shape(stated.value).degree
+        self.lowering = stated.name
         sense: Literal["maximize", "minimize"] = "maximize" if self.instance.maximize else "minimize"
         if degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
@@ -205,6 +220,7 @@ class _Lowering:
         return Expr(terms)
 
     def _add_rows(self) -> None:
+        self.lowering = ""
         plain = [family for family in self.instance.constraints if family.shape.degree <= Degree.QUADRATIC]
         found = constraint_coefficients(self.instance, plain)
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
@@ -222,6 +238,7 @@ class _Lowering:
         if curved:
             evaluator = self._evaluator()
             for family in curved:
+                self.lowering = family.name
                 self._add_nonlinear(family, difference(evaluator, family))
 
     def _add_nonlinear(self, family: ConstraintFamily, values: NDArray[np.object_]) -> None:
@@ -239,7 +256,9 @@ class _Lowering:
     def _add(self, expression: Any, relation: str, bound: float) -> None:
         lower = None if relation == "<=" else bound
         upper = None if relation == ">=" else bound
-        self.model.addCons(ExprCons(expression, lower, upper))
+        added = self.model.addCons(ExprCons(expression, lower, upper))
+        if self.lowering in self.poles:
+            self.with_poles.append(added)
 
     def _terms(self, found: Quadratics, factors: FloatArray) -> list[dict[Any, float]]:
         """For each row a dictionary of monomials with scaled coefficients."""
@@ -275,6 +294,8 @@ class _Lowering:
         binary x into bounds that cut off x = 1, and SCIP proved 0.973 optimal where 0.443 is. A binary itself would be
         replaced by x for x^2, which is no cone any more. Both rows together take a tenth of the time.
         """
+        if isinstance(above, VarExpr) and isinstance(below, VarExpr) and above.children[0] is below.children[0]:
+            return above  # x^2/x; `t*x >= x^2` says nothing of t at x = 0, and SCIP called 1.3 optimal where 0.3 is
         quotient = self.model.addVar(name=f"quotient{self.model.getNVars()}", lb=0.0, ub=None)
         atoms = []
         for part in (above, below):

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecdsl import syntax
 from mecdsl.check import CheckedModel, check, check_all_forms
 from mecdsl.data import Given, given_in_memory, read_data
-from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.diagnostics import Diagnostic, ModelError, count
 from mecdsl.forms import form_names
 from mecdsl.instance import Instance
 from mecdsl.instantiate import instantiate
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mecdsl.result import Result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoadedModel:
     """A parsed model with the data that override its own; stages run when they are asked for.
 
@@ -30,10 +30,16 @@ class LoadedModel:
     """
 
     document: syntax.Document
-    given: Mapping[str, Given] = field(repr=False)
+    given: Mapping[str, Given]
     seed: int = 0
     parse_seconds: float = 0.0
     elsewhere: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        header = next((s for s in self.document.statements if isinstance(s, syntax.Header)), None)
+        parts = [header.name if header else "", f"forms {', '.join(self.forms)}" if self.forms else ""]
+        given = f"{count(len(self.given), 'parameter')} given" if self.given else ""
+        return f"LoadedModel({'; '.join(part for part in (*parts, given, f'seed {self.seed}') if part)})"
 
     @property
     def forms(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from mecdsl.data import Given
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count, nearest
 from mecdsl.evaluate import Evaluator, World
 from mecdsl.tables import FloatArray, IntArray
-from mecdsl.units import Unit, UnitError, parse_unit
+from mecdsl.units import Unit, UnitError, format_value, parse_unit
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d")
 QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*\Z")
@@ -132,8 +132,12 @@ def _level_text(world: World, symbol: sym.Symbol, depth: int) -> str:
         generator = next((g for g in symbol.space.generators if name in g.names), None)
         if generator is not None and isinstance(generator.domain, sym.FamilyDomain):
             return f"{name} in {generator.domain.family}"
-        return f"one per {name}"
-    return "one per member, in family order"
+        space = world.model.families[symbol.owner].space if symbol.owner else symbol.space
+        return f"one per {name}" + (f" where {space.condition.span.text}" if space.condition and not depth else "")
+    joined = len(family.names) - len(family.levels) + 1  # indices that share the outer list
+    if depth == 0:
+        return f"one per ({', '.join(family.names[:joined])}), in family order"
+    return f"one per {family.names[joined + depth - 1]}"
 
 
 def _shape_text(value: Any) -> str:
@@ -246,10 +250,9 @@ def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Ca
         wrong = np.flatnonzero(~keeps[limit.operator])
         if len(wrong):
             row = int(wrong[0])
-            unit = symbol.unit.dimension if symbol.unit else ""
-            shown = "" if str(unit) == "1" else f" {unit}"
-            message = (
-                f"`{world.row_text(symbol.name, row)}` is {values[row]:.6g}{shown}, "
-                f"expected {limit.operator} {bound[row]:.6g}{shown}"
+            found, wanted = (
+                f"{value:.6g}" if symbol.unit is None else format_value(value, symbol.unit, 6)
+                for value in (float(values[row]), float(bound[row]))
             )
+            message = f"`{world.row_text(symbol.name, row)}` is {found}, expected {limit.operator} {wanted}"
             raise _fail("E306", message, place(row), symbol)

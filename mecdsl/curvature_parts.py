@@ -5,7 +5,6 @@ rounding, so a sign is judged with an allowance (`Ends.nonnegative`).
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,6 @@ LARGEST_NEAR_ZERO = 1e-6  # SI; the most that counts, where an upper end like 1e
 NEAR_ZERO_OPEN = 1e-15  # where there is no upper end
 PROBES = 3  # random directions
 MOST_FACTORS = 12
-
-
-class Curvature(Enum):
-    """How a function is proven to bend on the box of its variables."""
-
-    AFFINE = "affine"
-    CONVEX = "convex"
-    CONCAVE = "concave"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,11 +44,11 @@ def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
     source = Source(str(path), text)
     match path.suffix.lower():
         case ".toml":
-            return _flatten(_toml(source), families, source, _line_place(source))
+            return _flatten(_toml(source), families, _line_place(source))
         case ".csv":
             return read_table(source)
         case _:
-            return _flatten(_json(source), families, source, json_place(source))
+            return _flatten(_json(source), families, json_place(source))
 
 
 def beside(name: str, span: Span) -> Path:
@@ -150,7 +150,6 @@ def _line_place(source: Source) -> Callable[[Place], Span | None]:
 def _flatten(
     data: Mapping[str, Any],
     families: Sequence[str],
-    source: Source,
     place: Callable[[Place], Span | None],
 ) -> dict[str, Given]:
     collector = Collector()
@@ -226,8 +225,7 @@ def _always(span: Span) -> Callable[[Sequence[int]], Span | None]:
 
 def given_in_memory(data: Mapping[str, Any], families: Sequence[str]) -> dict[str, Given]:
     """Values handed over in Python; nested mappings are families."""
-    source = Source("data", "")
-    return _flatten(data, families, source, lambda _path: None)
+    return _flatten(data, families, lambda _path: None)
 
 
 def read_table(source: Source) -> dict[str, Given]:

@@ -52,7 +52,7 @@ class World:
     seed: int = 0
     ends: dict[tuple[str, int], LinkEnds] = field(default_factory=dict)
 
-    def labels_text(self, names: Sequence[str], space: sym.Space, labels: Sequence[int]) -> str:
+    def labels_text(self, space: sym.Space, labels: Sequence[int]) -> str:
         """`[3, gateway]`: labels as the user knows them."""
         if not labels:
             return ""
@@ -108,7 +108,7 @@ class World:
         family = self.symbols.get(name) or self.families[name]
         space = self.model.symbols[name].space if name in self.model.symbols else self.model.families[name].space
         labels = [int(family.table.columns[index][row]) for index in family.names]
-        return name + self.labels_text(family.names, space, labels)
+        return name + self.labels_text(space, labels)
 
 
 class Evaluator:
@@ -136,9 +136,7 @@ class Evaluator:
         """The truth of a data condition on every row."""
         return np.asarray(self.family(expression, table), dtype=bool)
 
-    def space(
-        self, space: sym.Space, base: Table, what: str, span: Span | None
-    ) -> tuple[Table, IntArray, list[IntArray]]:
+    def space(self, space: sym.Space, base: Table, what: str) -> tuple[Table, IntArray, list[IntArray]]:
         """Expand a space under every row of `base`: child table, pointer to the parent row, counts per generator.
 
         With a condition the counts are not those of the members.
@@ -248,7 +246,7 @@ class Evaluator:
     def _outside(self, lookup: sym.Lookup, labels: Sequence[IntArray], row: int, table: Table) -> ModelError:
         symbol = self.world.model.symbols[lookup.symbol]
         family = self.world.symbols[lookup.symbol]
-        asked = self.world.labels_text(family.names, symbol.space, [int(label[row]) for label in labels])
+        asked = self.world.labels_text(symbol.space, [int(label[row]) for label in labels])
         if family.size:
             parts = [f"{name} in {low}..{low + extent - 1}" for name, low, extent in
                      zip(family.names, family.lowest.tolist(), family.extent.tolist(), strict=True)]  # fmt: skip
@@ -465,7 +463,7 @@ class Evaluator:
         return self.free[id(expression)]
 
     def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
-        child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`", aggregate.span)
+        child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`")
         body = self.family(aggregate.body, child)
         algebra = self._algebra_of(body)
         match aggregate.function:

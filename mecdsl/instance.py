@@ -167,7 +167,7 @@ class Instance:
         """`cycle[3]` of a row of a constraint family."""
         space = family.constraint.space
         labels = [int(family.table.columns[name][row]) for name in space.names]
-        return family.name + self.world.labels_text(space.names, space, labels)
+        return family.name + self.world.labels_text(space, labels)
 
 
 def difference(evaluator: Evaluator, family: ConstraintFamily) -> Any:

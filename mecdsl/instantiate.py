@@ -110,7 +110,7 @@ class _Builder:
             flat = (np.array([table.size], dtype=np.int64),)
             self.world.families[family.name] = self._index(table, family.space.names, flat, False, family.span)
             return
-        table, _, counts = self.evaluator.space(family.space, SINGLE, f"`{family.name}`", family.span)
+        table, _, counts = self.evaluator.space(family.space, SINGLE, f"`{family.name}`")
         if family.kind is FamilyKind.NODE:
             self.world.families[family.name] = FamilyTable.of(SINGLE, (), (), True)
             return
@@ -141,7 +141,7 @@ class _Builder:
             base, names, levels, full = owner.table, owner.names, owner.levels, owner.full
         else:
             base, names, levels, full = SINGLE, (), (), True
-        table, pointer, counts = self.evaluator.space(symbol.own_space, base, f"`{symbol.name}`", symbol.span)
+        table, pointer, counts = self.evaluator.space(symbol.own_space, base, f"`{symbol.name}`")
         if symbol.own_space.condition is not None:
             counts = [np.bincount(pointer, minlength=base.size).astype(np.int64)]
         full = full and symbol.own_space.condition is None
@@ -313,7 +313,7 @@ class _Builder:
         first = 0
         for constraint in self.model.constraints:
             what = f"constraint `{constraint.name}`"
-            table, _, _ = self.evaluator.space(constraint.space, SINGLE, what, constraint.span)
+            table, _, _ = self.evaluator.space(constraint.space, SINGLE, what)
             shape = self.checked.shapes.constraint(constraint)
             families.append(ConstraintFamily(constraint.name, first, constraint, table, shape))
             first += table.size

@@ -15,10 +15,10 @@ Relative amounts are shares of the objective, as every condition says by how muc
 - a multiplier times slack;
 - a wrong-signed multiplier times the size of the terms of its row.
 
-Each is divided by the sum of the absolute terms of the objective at the point, or by the objective's slopes times the
-typical sizes of the columns where that is larger (an optimum at 0 has no size of its own). So no amount changes if
-a unit does. Products with the column's size rather than sums of cancelling terms are the yardstick, for huge
-multipliers that cancel would make any residual look small.
+Each is divided by the size of the objective near the point (`mecdsl.objective_size`): the sum of its absolute terms
+there, or with columns moved by their typical size where that is larger (an optimum at 0 has no size of its own). So no
+amount changes if a unit does. Products with the column's size rather than sums of cancelling terms are the yardstick,
+for huge multipliers that cancel would make any residual look small.
 
 Choice of `TOLERANCE`: a column could change the objective by 1e-5 of itself, in the first order. Ipopt stops with
 products of 1e-12 to 3e-8 of the objective on regular problems, and with 5e-6 where rows have no gradient at the
@@ -35,6 +35,7 @@ import numpy as np
 from mecdsl.instance import Instance
 from mecdsl.lagrangian import Lagrangian, lagrangian, wrong_sign
 from mecdsl.member_units import multiplier_unit, objective_unit, slope_unit
+from mecdsl.objective_size import objective_size
 from mecdsl.scaling import Scaling, scale
 from mecdsl.tables import FloatArray
 
@@ -104,7 +105,7 @@ def kkt(instance: Instance, x: FloatArray, multipliers: FloatArray, scaling: Sca
     if found is None:
         return None
     near, at = found
-    size = max(at.objective_size, 1.0 / scaling.objective)
+    size = objective_size(instance, near, scaling) or 1.0 / scaling.objective
     ends = _ends(instance, near, at.slope, np.maximum(np.abs(near), scaling.size))
     stationarity, bounds = _columns(instance, at, ends, size)
     rows = _slacks(instance, at, size)

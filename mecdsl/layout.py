@@ -3,11 +3,13 @@
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from mecdsl import symbolic as sym
-from mecdsl.instance import Instance
+from mecdsl.instance import Instance, nested
+from mecdsl.tables import IntArray
 from mecdsl.units import Dimension, Unit, format_value, parse_unit
 
 WIDTH = 80
@@ -77,8 +79,8 @@ def quantity(value: float | None, unit: Unit | Dimension | str | None, digits: i
     return format_value(value, unit, digits)
 
 
-def members(values: Iterable[float], unit: Unit | None, digits: int = 6) -> str:
-    """The values of a family: all of a small one, the range of a large one; the unit once."""
+def members(values: Iterable[float], unit: Unit | None, digits: int = 6, levels: tuple[IntArray, ...] = ()) -> str:
+    """The values of a family, the unit once: a small one nested by `levels` as in data, of a large one the range."""
     array = np.asarray(list(values), dtype=np.float64)
     if len(array) == 0:
         return "none"
@@ -88,9 +90,18 @@ def members(values: Iterable[float], unit: Unit | None, digits: int = 6) -> str:
     name, factor = common_unit(array, unit)
     shown = array / factor
     if len(array) <= MOST_VALUES:
-        return "[" + ", ".join(number(v, 5) for v in shown.tolist()) + f"]{name}"
+        return _listed(nested(shown, levels, _short) if levels else list(map(_short, shown.tolist()))) + name
     low, mean, high = (number(float(f(shown)), 5) for f in (np.min, np.mean, np.max))
     return f"{len(array)} values, {low} .. {high}{name}, mean {mean}"
+
+
+def _short(value: float) -> str:
+    return number(value, 5)
+
+
+def _listed(values: str | list[Any]) -> str:
+    """`[[1, 2], [3, 4]]`."""
+    return values if isinstance(values, str) else f"[{', '.join(map(_listed, values))}]"
 
 
 def common_unit(array: np.ndarray, unit: Unit | None) -> tuple[str, float]:

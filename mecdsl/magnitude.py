@@ -54,8 +54,11 @@ class Magnitude:
 
     def __pow__(self, exponent: Any) -> "Magnitude":
         value = self.value ** value_of(exponent)
+        power = np.abs(value_of(exponent))
         growth = np.where(self.value == 0, 1.0, self.size / np.where(self.value == 0, 1.0, np.abs(self.value)))
-        return Magnitude(value, np.abs(value) * growth ** np.abs(value_of(exponent)))
+        size = np.abs(value) * growth**power
+        cancelled = (self.value == 0) & (value_of(exponent) > 0)  # a square of terms that cancel exactly has their size
+        return Magnitude(value, np.where(cancelled, self.size**power, size))
 
     def __rpow__(self, base: Any) -> "Magnitude":
         value = value_of(base) ** self.value

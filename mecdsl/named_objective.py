@@ -10,6 +10,8 @@ from dataclasses import fields, is_dataclass
 from mecdsl import syntax
 from mecdsl.diagnostics import Span
 
+PARTS: dict[type, tuple[str, ...]] = {}  # by kind of node, its fields, which `fields` is slow to tell
+
 
 def objective_as_definition(statements: Iterable[object], declared: Iterable[str]) -> syntax.Declaration | None:
     """The definition an objective is, if its name is used and nothing that is declared has it."""
@@ -43,10 +45,18 @@ def _names(statement: object) -> Iterator[str]:
             yield node.name
         if isinstance(node, tuple):
             stack += [(item, bound) for item in node]
-        elif is_dataclass(node) and not isinstance(node, Span):
-            parts = [getattr(node, field.name) for field in fields(node)]
-            bound |= {name for generator in _generators(node) for name in generator.names}
-            stack += [(part, bound) for part in parts]
+        elif parts := _parts(type(node)):
+            generators = _generators(node)
+            bound = bound.union(*(generator.names for generator in generators)) if generators else bound
+            stack += [(getattr(node, part), bound) for part in parts]
+
+
+def _parts(kind: type) -> tuple[str, ...]:
+    """The fields of a kind of node; none of a place and of what is no node."""
+    if kind not in PARTS:
+        names = tuple(field.name for field in fields(kind)) if is_dataclass(kind) and kind is not Span else ()
+        PARTS[kind] = names
+    return PARTS[kind]
 
 
 def _generators(node: object) -> tuple[syntax.Generator, ...]:

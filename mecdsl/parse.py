@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from mecdsl import syntax
 from mecdsl.diagnostics import Collector, ModelError, Source, Span
@@ -112,12 +112,7 @@ def _parse_alone(source: Source) -> syntax.Document:
             break
         balance_chains(tree)
         _refuse_deep(tree, source)
-        try:
-            document = TreeBuilder(source).transform(tree)
-        except VisitError as error:
-            if isinstance(error.orig_exc, ModelError):
-                raise error.orig_exc from None
-            raise
+        document = TreeBuilder(source).build(tree)
         assert isinstance(document, syntax.Document)
         return document
     raise ModelError(collector.errors)

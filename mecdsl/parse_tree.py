@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lark import Token, Transformer, Tree, v_args
+from lark import Token, Tree
 from lark.tree import Meta
 
 from mecdsl import syntax
@@ -19,13 +19,19 @@ def token_span(source: Source, token: Token) -> Span:
     return Span(source, line, column, token.end_line or line, token.end_column or column + 1)
 
 
-@v_args(meta=True)
-class TreeBuilder(Transformer[Token, syntax.Document]):
-    """One method per grammar rule; tokens keep their place until a node takes it over."""
+class TreeBuilder:
+    """One method per grammar rule; tokens keep their place until a node takes it over.
+
+    Lark's own `Transformer` does the same with three calls and a new wrapper for each node.
+    """
 
     def __init__(self, source: Source) -> None:
-        super().__init__()
-        self._origin = source  # lark takes an attribute called `source` for the rule of that name
+        self._origin = source  # `source` is the method of the rule of that name
+
+    def build(self, tree: Tree[Token]) -> Any:
+        """What the method of the tree's rule makes of its children. Raises `ModelError`."""
+        children = [self.build(child) if isinstance(child, Tree) else child for child in tree.children]
+        return getattr(self, tree.data)(tree.meta, children)
 
     def _span(self, meta: Meta) -> Span:
         if getattr(meta, "empty", True):

@@ -68,15 +68,19 @@ class Problem:
 
     @property
     def class_name(self) -> str:
-        """The class in words: `convex NLP` where a nonlinear problem is proven convex, integrality aside."""
-        nonlinear = self.problem_class in (ProblemClass.NLP, ProblemClass.MINLP)
-        return f"convex {self.problem_class.value}" if nonlinear and self.convex else self.problem_class.value
+        """The class in words: `convex NLP` where that is proven, integrality aside, `nonconvex NLP` where refuted."""
+        name: str = self.problem_class.value
+        if self.problem_class not in (ProblemClass.NLP, ProblemClass.MINLP):
+            return name
+        worst = self.not_convex
+        word = "convex " if worst is None else "nonconvex " if worst.convex is False else ""
+        return word + name
 
     @property
     def phrase(self) -> str:
         """The class with its article: `an LP`, `a convex NLP`."""
         name = self.class_name
-        return f"a {name}" if name.startswith("convex") else self.problem_class.phrase
+        return f"a {name}" if name.startswith(("convex", "nonconvex")) else self.problem_class.phrase
 
     @property
     def culprit(self) -> FamilyReport | None:

@@ -5,11 +5,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from mecdsl.certificate_text import certificate_rows, kkt_data, multipliers_text
+from mecdsl.diagnostics import nearest
 from mecdsl.instance import Instance, nested
 from mecdsl.layout import (
     MOST_VALUES,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import pandas
 
     from mecdsl.kkt import Kkt
+
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,14 @@ class Result:
     objective: float | None
     bound: float | None
     gap: float | None
-    violations: tuple[Violation, ...]
+    violations: tuple[Violation, ...] = field(repr=False)
     values: Mapping[str, FloatArray] = field(repr=False)
     reports: Mapping[str, FloatArray] = field(repr=False)
-    original: Original | None = None
+    original: Original | None = field(default=None, repr=False)
     choice: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
     relaxed: bool = False
-    kkt: "Kkt | None" = None
+    kkt: "Kkt | None" = field(default=None, repr=False)
     bound_by: str = ""
     notes: tuple[str, ...] = ()
 
@@ -144,10 +147,9 @@ class Result:
         """Values of a variable, computed definition or report by qualified name: a float or an array in SI.
 
         The array has the shape of the family: one axis per index for a full product, else one entry per member.
+        Raises KeyError.
         """
-        flat = self.values.get(name)
-        if flat is None:
-            flat = self.reports[name]
+        flat = self._found(name)
         table = self.instance.world.symbols[name]
         if not table.names:
             return float(flat[0])
@@ -163,7 +165,7 @@ class Result:
         A float, or an array: one axis per index for a full product, else one entry per row. The unit is that of
         `multiplier_unit`. Raises KeyError where none are known.
         """
-        flat = np.asarray(self.solution.multipliers[name], dtype=np.float64)
+        flat = np.asarray(_named(self.solution.multipliers, name, "multipliers"), dtype=np.float64)
         family = next(family for family in self.instance.constraints if family.name == name)
         columns = [family.table.columns[index] for index in family.constraint.space.names]
         if not columns:
@@ -178,10 +180,8 @@ class Result:
 
     def multiplier_unit(self, name: str) -> str:
         """The SI unit of the multipliers of a constraint: objective over row. Raises KeyError."""
-        for family in self.instance.constraints:
-            if family.name == name:
-                return multiplier_unit(self.instance, family.constraint)
-        raise KeyError(name)
+        families = {family.name: family.constraint for family in self.instance.constraints}
+        return multiplier_unit(self.instance, _named(families, name, "constraints"))
 
     def unit(self, name: str) -> str:
         """The SI unit the values of a name are in."""
@@ -240,7 +240,7 @@ class Result:
             "units": {name: self.unit(name) for name in (*self.values, *self.reports)},
             "reports": self._nested(self.reports),
             "certificate": {name: plain(value) for name, value in self.solution.certificate.items()},
-            "multipliers": {name: [plain(v) for v in values.tolist()]
+            "multipliers": {name: [plain(v) for v in (values + 0.0).tolist()]
                             for name, values in self.solution.multipliers.items()},
             "multiplier_units": {family.name: multiplier_unit(self.instance, family.constraint)
                                  for family in self.instance.constraints
@@ -262,8 +262,7 @@ class Result:
         """Values of one name as a series over its index, with the unit in its name. Needs pandas."""
         import pandas
 
-        flat = self.values.get(name)
-        flat = self.reports[name] if flat is None else flat
+        flat = self._found(name)
         table = self.instance.world.symbols[name]
         title = f"{name} [{self.unit(name)}]"
         if not table.names:
@@ -271,6 +270,10 @@ class Result:
         columns = [table.table.columns[index] for index in table.names]
         index = pandas.MultiIndex.from_arrays(columns, names=list(table.names))
         return pandas.Series(flat, index=index if len(columns) > 1 else index.get_level_values(0), name=title)
+
+    def _found(self, name: str) -> FloatArray:
+        """The values of a name in family order. Raises KeyError."""
+        return _named({**self.values, **self.reports}, name, "values")
 
     def _nested(self, values: Mapping[str, FloatArray]) -> dict[str, Any]:
         symbols = self.instance.world.symbols
@@ -290,6 +293,15 @@ class Result:
             "kept": self.original.kept,
             "violations": {v.family: plain(v.amount) for v in self.original.violations},
         }
+
+
+def _named(table: Mapping[str, Named], name: str, what: str) -> Named:
+    """The entry of a name. Raises KeyError with what there is."""
+    if name not in table:
+        near = nearest(name, table)
+        known = f"known are {', '.join(table)}" if table else f"there are no {what}"
+        raise KeyError(f"no {what} of `{name}`; " + (f"did you mean `{near}`?" if near else known))
+    return table[name]
 
 
 def plain(value: float | None) -> float | None:
@@ -313,8 +325,9 @@ def result_text(result: Result, every_value: bool = False) -> str:
     lines = [headline(instance, result.relaxed), ""]
     backend = result.backend + (f"  (auto: {result.choice})" if result.choice else "")
     rows = [["backend", backend], ["status", _status_text(result)]]
-    if result.solution.label and result.solution.label not in (result.choice, ""):
-        rows.append(["method", result.solution.label])
+    method = result.solution.label.removeprefix(f"{result.backend}: ")
+    if method and not result.choice.startswith(method):
+        rows.append(["method", method])
     if result.solution.message:
         rows.append(["message", result.solution.message])
     if result.objective is not None:
@@ -388,7 +401,7 @@ def _values(result: Result, every_value: bool) -> str:
             for row, value in enumerate((flat / factor).tolist()):
                 rows.append([result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""])
             continue
-        shown = members(flat, unit)
+        shown = members(flat, unit, levels=result.instance.world.symbols[name].levels)
         if symbol.domain is NumberDomain.BINARY and _is_shortened(flat) and set(flat.tolist()) == {0.0, 1.0}:
             shown = f"{int(flat.sum())} of {len(flat)} are 1"
         rows.append([f"{name}{index_text(symbol.space)}", shown, symbol.doc])

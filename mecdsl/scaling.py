@@ -6,7 +6,8 @@ true optimum, and some drop coefficients below 1e-9 without a word. A power of t
 the data is rounded.
 
 What is looked at: every linear and quadratic coefficient, the constant of each row, and for rows above degree two the
-first-order expansion at a reference point (start values, else a point between the bounds). In logarithms each number
+first-order expansion at a reference point (start values, else a point between the bounds, else as far from the only
+bound as the other rows say that the column is large). In logarithms each number
 should become 0; typical sizes of the columns are the least-squares answer, pulled towards the start values and the
 finite bounds. Each row is then divided by its largest term at these sizes, its constant included, so that an absolute
 tolerance means a relative one. Choice: least squares over all numbers rather than alternating row and column passes,
@@ -30,6 +31,8 @@ from mecdsl.tables import SINGLE, FloatArray, IntArray
 
 START_WEIGHT = 4.0  # a start value is the author's own word on the size of a column
 BOUND_WEIGHT = 1.0  # a bound may be far away from every sensible value
+NO_BOUND = 1e14  # SI; a bound from here on says "none" and little of the size of its column
+FAR_WEIGHT = 0.05  # of such a bound
 DAMPING = 1e-2  # a size that nothing determines is 1
 ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
@@ -74,11 +77,13 @@ def scale(instance: Instance) -> Scaling:
 
     Raises `ModelError` where a coefficient is not finite.
     """
-    terms = _terms(instance)
     rows = instance.rows + 1
-    sizes = _column_sizes(instance, terms, rows)
+    plain, curved = _plain_terms(instance), _degree(instance) > Degree.QUADRATIC
+    first = np.exp2(_bounded(_column_sizes(instance, plain, rows))) if curved else None
+    terms = _terms(instance, plain, first)
+    sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
     moving = instance.free & ~instance.integral
-    whole = np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER)
+    whole = _bounded(sizes)
     column = np.where(moving, whole, 0.0)
     coefficients = terms.first >= 0
     scaled = terms.at(column)
@@ -91,6 +96,10 @@ def scale(instance: Instance) -> Scaling:
         _range(terms.size[coefficients]),
         _range((scaled + row[terms.row])[coefficients]),
     )
+
+
+def _bounded(sizes: FloatArray) -> FloatArray:
+    return np.asarray(np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER))
 
 
 def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray) -> FloatArray:
@@ -135,23 +144,25 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
         return np.zeros(0)
     count = len(terms.size)
     equation = np.arange(count)
-    parts = [(equation, terms.row, 1.0)]
+    parts = [(equation, terms.row, np.ones(count))]
     for side in (terms.first, terms.second):
         known = np.flatnonzero(side >= 0)
-        parts.append((known, rows + side[known], 1.0))
+        parts.append((known, rows + side[known], np.ones(len(known))))
     right = [-terms.size]
+    far_weight = FAR_WEIGHT if _degree(instance) <= Degree.LINEAR else 0.0  # a linear program may end at such a bound
     for values, weight in (
         (instance.start, START_WEIGHT),
         (instance.lower, BOUND_WEIGHT),
         (instance.upper, BOUND_WEIGHT),
     ):
         told = np.flatnonzero(np.isfinite(values) & (values != 0.0) & instance.free)
-        parts.append((count + np.arange(len(told)), rows + told, weight))
-        right.append(weight * np.log2(np.abs(values[told])))
+        weights = np.where(np.abs(values[told]) < NO_BOUND, weight, far_weight)
+        parts.append((count + np.arange(len(told)), rows + told, weights))
+        right.append(weights * np.log2(np.abs(values[told])))
         count += len(told)
     matrix = csr_matrix(
         (
-            np.concatenate([np.full(len(part[0]), part[2]) for part in parts]),
+            np.concatenate([part[2] for part in parts]),
             (np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])),
         ),
         shape=(count, rows + columns),
@@ -160,14 +171,19 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
     return np.asarray(found[rows:], dtype=np.float64)
 
 
-def reference_point(instance: Instance) -> FloatArray:
-    """Start values; where none is given, a point between the bounds or one SI unit away from the only one."""
-    low, high = instance.lower, instance.upper
+def reference_point(instance: Instance, size: FloatArray | None = None) -> FloatArray:
+    """Start values; where none is given, a point between the bounds or as far from the only one as it is large.
+
+    `size`: float64[columns], how far columns are from their only bound at least, by default one SI unit.
+    """
+    step = np.ones(instance.columns) if size is None else size
+    low = np.where(instance.lower <= -NO_BOUND, -np.inf, instance.lower)
+    high = np.where(instance.upper >= NO_BOUND, np.inf, instance.upper)
     with np.errstate(invalid="ignore", over="ignore"):
         inside = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), 0.5 * low + 0.5 * high)
-        inside = np.where(np.isposinf(high), low + np.maximum(1.0, np.abs(low)), inside)
-        inside = np.where(np.isneginf(low), high - np.maximum(1.0, np.abs(high)), inside)
-    inside = np.where(np.isneginf(low) & np.isposinf(high), 1.0, inside)
+        inside = np.where(np.isposinf(high), low + np.maximum(step, np.abs(low)), inside)
+        inside = np.where(np.isneginf(low), high - np.maximum(step, np.abs(high)), inside)
+    inside = np.where(np.isneginf(low) & np.isposinf(high), step, inside)
     return instance.complete(np.where(np.isnan(instance.start), inside, instance.start))
 
 
@@ -200,21 +216,40 @@ def _absolute(value: Value) -> Value:
     return jets.call("abs", value) if isinstance(value, Jet) else np.abs(value)
 
 
-def _terms(instance: Instance) -> _Terms:
-    shapes = instance.checked.shapes
+def _plain_terms(instance: Instance) -> _Terms:
+    """The terms of rows of degree two or less, and of such an objective."""
     plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-    curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
     found = [_of_quadratics(constraint_coefficients(instance, plain), _rows(plain))]
-    objective = instance.model.objective.value
-    last = np.array([instance.rows], dtype=np.int64)
-    evaluator = instance.evaluator(Slopes(reference_point(instance), instance.free))
+    if _objective_degree(instance) <= Degree.QUADRATIC:
+        goal = _of_quadratics(objective_coefficients(instance), np.array([instance.rows], dtype=np.int64))
+        found.append(_without_constants(goal))  # an offset of the objective says nothing about its slopes
+    return _joined(found)
+
+
+def _objective_degree(instance: Instance) -> Degree:
+    return instance.checked.shapes.shape(instance.model.objective.value).degree
+
+
+def _degree(instance: Instance) -> Degree:
+    """The highest degree of objective and rows."""
+    degrees = [family.shape.degree for family in instance.constraints if family.size]
+    return max([_objective_degree(instance), *degrees])
+
+
+def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms:
+    """All terms; `size`: of the columns as far as the plain rows know them."""
+    found = [plain]
+    curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
+    evaluator = instance.evaluator(Slopes(reference_point(instance, size), instance.free))
     with np.errstate(all="ignore"):
-        if shapes.shape(objective).degree <= Degree.QUADRATIC:
-            found.append(_of_quadratics(objective_coefficients(instance), last))
-        else:
-            found.append(_of_jet(evaluator.family(objective, SINGLE), last))
+        if _objective_degree(instance) > Degree.QUADRATIC:
+            last = np.array([instance.rows], dtype=np.int64)
+            found.append(_without_constants(_of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)))
         found += [_of_jet(difference(evaluator, family), _rows([family])) for family in curved]
-    found[1] = _without_constants(found[1])  # an offset of the objective says nothing about its slopes
+    return _joined(found)
+
+
+def _joined(found: Sequence[_Terms]) -> _Terms:
     return _Terms(
         np.concatenate([part.row for part in found]),
         np.concatenate([part.first for part in found]),

@@ -120,7 +120,11 @@ def show_text(instance: Instance, problem: Problem, relaxed: bool = False) -> st
         parts.append("sets\n" + table(sets, right="  r"))
     for kind, title in ((Kind.PARAM, "parameters"), (Kind.LET, "definitions over data")):
         rows = [
-            [f"{s.name}{index_text(s.space)}", members(world.values[s.name], unit_of(instance, s)), s.doc]
+            [
+                f"{s.name}{index_text(s.space)}",
+                members(world.values[s.name], unit_of(instance, s), levels=world.symbols[s.name].levels),
+                s.doc,
+            ]
             for s in model.of_kind(kind)
             if s.name in world.values
         ]

@@ -10,7 +10,9 @@ prove a bound where the problem is convex.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -22,6 +24,7 @@ from mecdsl.evaluate import Evaluator
 from mecdsl.instance import ConstraintFamily, Instance, difference
 from mecdsl.magnitude import Magnitudes, size_of, value_of
 from mecdsl.member_units import column_unit, row_unit
+from mecdsl.objective_size import objective_size
 from mecdsl.problem import Problem
 from mecdsl.reformulations import onto_products
 from mecdsl.result import Original, Result, Violation
@@ -35,6 +38,13 @@ TOLERANCE: Final = 1e-6
 EXACT_TOLERANCE: Final = 1e-9
 INTEGRALITY_TOLERANCE: Final = 1e-5
 OBJECTIVE_TOLERANCE: Final = 1e-6
+WIDEST_GAP: Final = 0.1  # of a proven bound beside first-order conditions that hold to their tolerance
+SHARE_OF_SIZE: Final = 1e-3
+"""The share of the size of an objective's terms near the point that gaps and rounding are relative to at least.
+
+An optimum of exactly 0 has no size: a bound of -1e-9 beside it is a gap of 1. With the usual gap of 1e-6 this calls
+optimal what is within 1e-9 of the terms that cancel, or that would be there if the columns had their usual sizes.
+"""
 
 PROVEN = {
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
@@ -57,15 +67,17 @@ def verify(instance: Instance, solution: Solution, gap: float = 1e-6, problem: P
     x = polish(instance, solution.values)
     violations = find_violations(instance, x)
     objective = instance.objective(x)
-    faults = _faults(instance, solution, objective, violations)
+    least = _least_yardstick(instance, x)
+    faults = _faults(instance, solution, objective, violations, least)
     convex = problem is not None and problem.convex
     certificate = Certificate() if faults else certify(instance, solution, x, convex)
-    claimed = _bound(instance, solution.bound, objective)
-    own = _bound(instance, certificate.bound, objective)
+    # of an answer that is wrong in one thing nothing is believed
+    claimed = None if faults else _bound(instance, solution.bound, objective, least)
+    own = _bound(instance, certificate.bound, objective, least)
     bound = tighter(instance, claimed, own)
-    found_gap = relative_gap(objective, bound)
-    guarantee = _guarantee(solution, not faults, relative_gap(objective, claimed), gap)
-    guarantee, notes = _certified(guarantee, certificate, (relative_gap(objective, own), found_gap), gap)
+    found_gap, claimed_gap, own_gap = (_gap(objective, b, gap, least) for b in (bound, claimed, own))
+    guarantee = _guarantee(solution, not faults, claimed_gap, gap)
+    guarantee, notes = _certified(guarantee, certificate, (own_gap, found_gap), gap)
     termination = _termination(solution.termination, guarantee)
     decided = instance.symbol_values(x, (Kind.VAR, Kind.LET))
     computed = {n: v for n, v in decided.items() if n not in instance.world.values}
@@ -214,7 +226,11 @@ def _integrality(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
 
 
 def _faults(
-    instance: Instance, solution: Solution, objective: float, violations: tuple[Violation, ...]
+    instance: Instance,
+    solution: Solution,
+    objective: float,
+    violations: tuple[Violation, ...],
+    least: Callable[[], float],
 ) -> tuple[str, ...]:
     faults = [
         f"`{v.family}` is violated by {v.amount:.3g}{'' if v.unit == '1' else ' ' + v.unit} at `{v.member}` "
@@ -224,33 +240,50 @@ def _faults(
     ]
     if not math.isfinite(objective):
         faults.append("the objective is not a finite number at this point")
-    elif solution.objective is not None:
-        allowed = OBJECTIVE_TOLERANCE * max(abs(objective), abs(solution.objective), 1e-300)
-        if abs(objective - solution.objective) > allowed:
-            faults.append(f"the solver claims objective {solution.objective:.9g}, it is {objective:.9g}")
+    elif solution.objective is not None and _apart(objective, solution.objective, OBJECTIVE_TOLERANCE, least):
+        faults.append(f"the solver claims objective {solution.objective:.9g}, it is {objective:.9g}")
     if solution.bound is not None and math.isfinite(solution.bound) and math.isfinite(objective):
         beyond = solution.bound - objective if not instance.maximize else objective - solution.bound
-        if beyond > 10 * OBJECTIVE_TOLERANCE * max(abs(objective), abs(solution.bound), 1e-300):
+        if beyond > 0.0 and _apart(objective, solution.bound, 10 * OBJECTIVE_TOLERANCE, least):
             faults.append(f"the objective {objective:.9g} is better than the claimed bound {solution.bound:.9g}")
     return tuple(faults)
 
 
-def _bound(instance: Instance, bound: float | None, objective: float) -> float | None:
+def _apart(first: float, second: float, tolerance: float, least: Callable[[], float]) -> bool:
+    """Whether two values of the objective differ by more than a share of the larger, or of the least yardstick."""
+    difference = abs(first - second)
+    if not difference > tolerance * max(abs(first), abs(second)):
+        return False
+    return not difference <= tolerance * least()
+
+
+def _least_yardstick(instance: Instance, x: FloatArray) -> Callable[[], float]:
+    """What gaps are relative to at least, as a function: it is needed only where an optimum is near 0."""
+    return cache(lambda: SHARE_OF_SIZE * objective_size(instance, x, scale(instance), surely=True))
+
+
+def _bound(instance: Instance, bound: float | None, objective: float, least: Callable[[], float]) -> float | None:
     """A bound; one that lies past the objective by rounding alone is the objective itself."""
     if bound is None or not math.isfinite(bound):
         return None
     past = bound < objective if instance.maximize else bound > objective
-    close = abs(bound - objective) <= 10 * OBJECTIVE_TOLERANCE * max(abs(bound), abs(objective))
-    return objective if past and close else bound
+    return objective if past and not _apart(objective, bound, 10 * OBJECTIVE_TOLERANCE, least) else bound
 
 
-def relative_gap(objective: float | None, bound: float | None) -> float | None:
-    """|objective - bound| relative to the larger of the two; 0 if they are equal."""
+def _gap(objective: float, bound: float | None, wanted: float, least: Callable[[], float]) -> float | None:
+    """The gap relative to the larger of the two, or to the least yardstick where that is too wide."""
+    found = relative_gap(objective, bound)
+    return found if found is None or _closed(found, wanted) else relative_gap(objective, bound, least())
+
+
+def relative_gap(objective: float | None, bound: float | None, least: float = 0.0) -> float | None:
+    """|objective - bound| relative to the larger of the two, and to `least` at least; 0 if they are equal."""
     if objective is None or bound is None:
         return None
     if objective == bound:
         return 0.0
-    return abs(objective - bound) / max(abs(objective), abs(bound), 1e-300)
+    yardstick = max(abs(objective), abs(bound), 1e-300)
+    return abs(objective - bound) / (max(yardstick, least) if math.isfinite(least) else yardstick)
 
 
 def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float) -> Guarantee:
@@ -270,7 +303,8 @@ def _certified(
 
     A proven bound that closes the gap makes any feasible point globally optimal, whoever found it. Where all bounds
     leave a wider gap than was asked for, conditions that hold to their tolerance still make the point of a convex
-    problem globally optimal to that tolerance; the note says how much of it the bound proves.
+    problem globally optimal to that tolerance; the note says how much of it the bound proves. A bound that is far away
+    says that the tolerance was measured with the wrong yardstick.
     """
     own, best = gaps
     if granted is Guarantee.NONE:
@@ -280,6 +314,8 @@ def _certified(
     optimal = granted in (Guarantee.GLOBAL, Guarantee.LOCAL)
     if certificate.fault and optimal:
         return Guarantee.FEASIBLE, (certificate.fault,)
+    if granted is Guarantee.GLOBAL and best is not None and best > WIDEST_GAP:
+        return Guarantee.LOCAL, (f"convex, but the bound that the multipliers prove leaves a gap of {best:.1e}",)
     if granted is Guarantee.GLOBAL and best is not None and not _closed(best, wanted):
         note = (
             f"convex, and optimal to the tolerance of the first-order conditions; the bound proves a gap of {best:.1e}"
@@ -300,6 +336,8 @@ def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:
         return Termination.OPTIMAL
     if claimed is Termination.LOCALLY_OPTIMAL and guarantee in (Guarantee.LOCAL, Guarantee.NONE):
         return claimed
+    if guarantee is Guarantee.LOCAL:
+        return Termination.LOCALLY_OPTIMAL
     return Termination.FINISHED
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +168,12 @@ def test_values_have_the_shape_of_their_index(result: Result) -> None:
     assert result["sent"] == pytest.approx(np.array([[2, 2, 1], [0, 0, 3]]))
     assert result["cost"] == pytest.approx(np.array([10, 3]))
     assert result["mean_price"] == pytest.approx(BEST / 8)
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="did you mean `sent`"):
         result["snet"]
+    with pytest.raises(KeyError, match=r"known are .*sent, .*mean_price"):
+        result.to_pandas("nothing_of_the_kind")
+    with pytest.raises(KeyError, match="no constraints of `snet`"):
+        result.multiplier_unit("snet")
 
 
 def test_conditional_and_ragged_families_are_flat() -> None:
@@ -231,7 +236,15 @@ def test_print_shows_what_the_command_line_shows(result: Result) -> None:
     assert printed.partition("seconds")[0] == shown.getvalue().partition("seconds")[0]
     assert html.escape(str(result)) in result._repr_html_()
     assert result._repr_html_().startswith("<pre>")
-    assert len(repr(result)) < 3000  # no arrays
+    assert repr(result).startswith("Result(termination=<Termination.OPTIMAL: 'optimal'>, guarantee=")
+    assert len(repr(result)) < 400  # what it is worth: no arrays, no residuals
+
+
+def test_a_loaded_model_is_shown_in_a_line() -> None:
+    model = mecdsl.load(OFFLOAD, seed=7)
+    assert repr(model) == "LoadedModel(offload; seed 7)"
+    given = mecdsl.load(MEL, cycle_time="45 s")
+    assert repr(given) == "LoadedModel(mel; forms relaxed, equal, distributed, dropout; 1 parameter given; seed 0)"
 
 
 def test_json_has_plain_numbers_only(result: Result) -> None:
@@ -239,6 +252,13 @@ def test_json_has_plain_numbers_only(result: Result) -> None:
     assert "NaN" not in text
     assert "Infinity" not in text
     assert result.to_json(indent=None).count("\n") == 0
+
+
+def test_every_key_of_the_json_is_explained(result: Result) -> None:
+    page = (ROOT / "backends" / "README.md").read_text(encoding="utf-8")
+    section = page.partition("**A result as JSON**")[2].partition("**How a method got there.**")[0]
+    listed = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in section.splitlines() if row.startswith("| `")))
+    assert sorted(listed) == sorted(result.as_dict())
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,18 @@ def test_check_without_data_says_what_is_not_known(run: Run, tmp_path: Path) -> 
     assert json.loads(out)["class"] == "LP"
 
 
+def test_matrices_are_shown_as_in_data(run: Run, tmp_path: Path) -> None:
+    model = tmp_path / "matrix.mec"
+    model.write_text(
+        "param delay[i in 1..2, j in 1..3] : s = i * j * 1 ms\nparam ragged[i in 1..2, j in 1..i] : 1 = 10*i + j\n"
+        "var x[i in 1..2, j in 1..2] : s >= i * j * 1 s\nminimize total = sum(x[i, j] for i in 1..2, j in 1..2)\n"
+    )
+    _, shown, _ = run("show", str(model))
+    assert re.search(r"delay\[i, j\] +\[\[1, 2, 3\], \[2, 4, 6\]\] ms\n", shown)
+    assert re.search(r"ragged\[i, j\] +\[\[11\], \[21, 22\]\]\n", shown)
+    assert re.search(r"x\[i, j\] +\[\[1, 2\], \[2, 4\]\] s\n", run("solve", str(model))[1])
+
+
 def test_show_prints_values_with_units(run: Run) -> None:
     code, out, _ = run("show", OFFLOAD)
     assert code == 0

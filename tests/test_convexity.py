@@ -51,6 +51,14 @@ def test_every_family_of_fog_is_convex(form: str, data: dict[str, Any]) -> None:
     assert problem.class_name == "convex NLP"
 
 
+def test_the_fog_problem_in_powers_is_called_nonconvex() -> None:
+    # t p bends as x y does: half-way between (0, 1) and (1, 0) it is 1/4, on the chord 0
+    instance = mecdsl.load(FOG.with_name("fog_powers.mec")).instance()
+    problem = analyse(instance)
+    assert problem.class_name == "NLP"  # no rule knows it
+    assert sampled(instance, problem).phrase == "a nonconvex NLP"  # two points refute it
+
+
 @pytest.mark.parametrize(
     ("form", "name"),
     [("", "convex MINLP"), ("relaxed", "convex NLP"), ("square", "convex MIQP"), ("conic", "nonconvex MIQCP")],

@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 import mecdsl
+from mecdsl.algebra import PLAIN_FUNCTIONS
 from mecdsl.diagnostics import Severity
+from mecdsl.draws import DRAWS, REGIONS
+from mecdsl.parse_tree import AGGREGATES
+from mecdsl.resolve_topology import ORDER
+from mecdsl.unit_catalogue import LOGARITHMIC, UNPREFIXED
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCKS = re.findall(r"```mec\n(.*?)```", (ROOT / "grammar" / "README.md").read_text(), re.DOTALL)
+REFERENCE = (ROOT / "grammar" / "README.md").read_text()
+BLOCKS = re.findall(r"```mec\n(.*?)```", REFERENCE, re.DOTALL)
 
 
 @pytest.mark.parametrize("text", BLOCKS, ids=[block.split()[1] for block in BLOCKS])
@@ -64,3 +70,27 @@ def test_every_example_is_short_and_tested() -> None:
     # `cell` has random data: tests/test_position.py solves it a second way for each seed
     assert {file.stem for file in files} == {*EXAMPLES, "infeasible", "cell"}
     assert all(len(file.read_text().splitlines()) < 25 for file in files)
+
+
+# Every word of the language stands in the reference, as code -------------------------------------------------------
+
+GRAMMAR = (ROOT / "grammar" / "mec.lark").read_text()
+CODE = [*BLOCKS, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", REFERENCE, flags=re.DOTALL))]
+EXPLAINED = {word for code in CODE for word in re.findall(r"[A-Za-zµ%][A-Za-z0-9_µ]*", code)}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        re.findall(r'"([a-z]+)"', GRAMMAR),
+        sorted(AGGREGATES),
+        [*PLAIN_FUNCTIONS, "rate", "distance"],
+        [*DRAWS, *REGIONS],
+        [*ORDER, "out", "in", "cuts", "crossing", "before", "after", "real", "integer", "binary"],
+        sorted({*UNPREFIXED, *LOGARITHMIC}),
+    ],
+    ids=["grammar", "aggregates", "functions", "draws", "members", "units"],
+)
+def test_the_reference_explains_every_word(words: list[str]) -> None:
+    assert words
+    assert sorted(set(words) - EXPLAINED) == []

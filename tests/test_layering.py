@@ -75,6 +75,7 @@ STAGES: list[list[str]] = [
         "derivatives",
         "scaling",
         "objective_size",
+        "poles",
         "magnitude",
         "solution",
         "member_units",

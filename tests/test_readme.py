@@ -49,6 +49,7 @@ def without_seconds(text: str) -> str:
     for line in text.split("\n"):
         found = re.match(r"backend +objective .*? seconds(?= )", line)
         column = found.end() if found else column if line else 0
+        line = re.sub(r" \d+\.\d{2} \(\d+\.\d{2}\.\.\d+\.\d{2}\)$", " 0.00 (0.00..0.00)", line)  # of a study
         if column and re.search(r" \d+\.\d{3}$", line[:column]):
             line = re.sub(r" *\d+\.\d{3}$", "  0.000", line[:column]) + line[column:]
         lines.append(line)
@@ -65,6 +66,8 @@ def test_only_seconds_are_replaced() -> None:
     assert without_seconds(table) == (
         "backend  objective  seconds  guarantee\nscip         6.123  0.000  global\n\n6.123    1.250\n"
     )
+    study = "violation  seconds\n-          0.03 (0.02..1.25)\n"
+    assert without_seconds(study) == "violation  seconds\n-          0.00 (0.00..0.00)\n"
     stages = "bound  2.330 s\n\nseconds  parse 0.382, check 0.001, lower 12.007,\nverify 0.001\n"
     assert without_seconds(stages) == (
         "bound  2.330 s\n\nseconds parse 0.000, check 0.000, lower 0.000, verify 0.000\n"
