@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        from mecdsl.cli import main as run
+        from mecdsl.command_line.main import main as run
 
         run()
     except KeyboardInterrupt:  # while modules were being read, or while Python was being left

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecdsl import syntax
-from mecdsl.check import CheckedModel, check, check_all_forms
-from mecdsl.data import Given, given_in_memory, read_data
+from mecdsl.analysis.problem import Problem, analyse
+from mecdsl.checking.check import CheckedModel, check, check_all_forms
+from mecdsl.data_files.read import Given, given_in_memory, read_data
 from mecdsl.diagnostics import Diagnostic, ModelError, count
-from mecdsl.forms import form_names
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
-from mecdsl.problem import Problem, analyse
+from mecdsl.forms.apply import form_names
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing import syntax
+from mecdsl.parsing.parse import parse, parse_file
 
 if TYPE_CHECKING:
-    from mecdsl.lower_pyomo import PyomoModel
-    from mecdsl.result import Result
+    from mecdsl.pyomo_model.lower import PyomoModel
+    from mecdsl.results.result import Result
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,7 +86,7 @@ class LoadedModel:
 
     def pyomo(self, form: str = "", relax: bool = False) -> "PyomoModel":
         """A complete Pyomo model. Raises `ModelError`."""
-        from mecdsl.lower_pyomo import to_pyomo
+        from mecdsl.pyomo_model.lower import to_pyomo
 
         return to_pyomo(self.instance(form, relax))
 
@@ -95,9 +95,9 @@ class LoadedModel:
 
         Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
         """
+        from mecdsl.results.verify import on_original
         from mecdsl.solution import SolveOptions
         from mecdsl.solve import solve
-        from mecdsl.verify import on_original
 
         seconds = {"parse": self.parse_seconds}
         started = time.perf_counter()

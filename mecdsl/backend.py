@@ -1,6 +1,6 @@
 """What a backend is: a name, what it accepts as data, and three functions.
 
-A backend is one file in `backends/` and one line in `backends/table.py`, or an entry point of group
+A backend is a class in a folder of `backends/` and one line in `backends/table.py`, or an entry point of group
 `mecdsl.backends` in another package. Nothing of a solver is imported before `availability` is asked.
 """
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from mecdsl.classify import ProblemClass
-from mecdsl.instance import Instance
-from mecdsl.problem import Problem
+from mecdsl.analysis.problem import Problem
+from mecdsl.checking.classify import ProblemClass
+from mecdsl.instances.instance import Instance
 from mecdsl.solution import Guarantee, Solution, SolveOptions
 
 

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mecdsl import backend as interface
+from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
-from mecdsl.backends.constant_rows import crossed_bounds
-from mecdsl.classify import ProblemClass
+from mecdsl.backends.shared.constant_rows import crossed_bounds
+from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
-from mecdsl.instance import Instance
-from mecdsl.problem import Problem, analyse
-from mecdsl.result import Result
+from mecdsl.instances.instance import Instance
+from mecdsl.results.result import Result
+from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
-from mecdsl.verify import verify
 
 MOST_THREADS = 256  # a solver told to start a million ends the process
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.tables import FloatArray
+from mecdsl.instances.tables import FloatArray
 
 UNITS: Final = {"1": 1.0, "ms": 1e-3, "GHz": 1e9, "nJ": 1e-9, "Mbit": 1e6}
 FUNCTIONS: Final = {

@@ -12,9 +12,9 @@ import pandas
 import pytest
 
 import mecdsl
-from mecdsl import cli
+from mecdsl.command_line import main as cli
 from mecdsl.diagnostics import ModelError, Severity
-from mecdsl.result import Result
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Request
-from mecdsl.backends.bonmin import Bonmin
-from mecdsl.check import check
-from mecdsl.classify import ProblemClass
+from mecdsl.backends.bonmin.backend import Bonmin
+from mecdsl.checking.check import check
+from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.problem import analyse
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse
+from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
-from mecdsl.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = pytest.mark.parametrize("via", ["arrays", "pyomo"])
@@ -205,7 +205,7 @@ def test_interrupt_signal_ends_the_search() -> None:
     program = """
     from dataclasses import replace
     from mecdsl.backend import interruptible
-    from mecdsl.backends.bonmin import Bonmin
+    from mecdsl.backends.bonmin.backend import Bonmin
     from tests.test_bonmin import LONG, instance_of, request_of
     asked = request_of(instance_of(LONG))
     print("ready", flush=True)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import mecdsl.__main__
-from mecdsl import cli
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.classify import ProblemClass
+from mecdsl.checking.classify import ProblemClass
+from mecdsl.command_line import main as cli
 from mecdsl.solution import Guarantee, Solution, Termination
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,13 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecdsl.backends.combinations import Combination, Combinations, Tool, leaves, normalised, require_finite, varies
-from mecdsl.check import check
+from mecdsl.analysis.scaling import scale
+from mecdsl.backends.shared.combinations import (
+    Combination,
+    Combinations,
+    Tool,
+    leaves,
+    normalised,
+    require_finite,
+    varies,
+)
+from mecdsl.checking.check import check
 from mecdsl.diagnostics import ModelError, Source, Span
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.scaling import scale
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse
 
 seen: list[float] = []
 
@@ -146,7 +154,7 @@ def value_in(instance: Instance, point: dict[str, float]) -> float:
 
 
 def _single() -> Any:
-    from mecdsl.tables import SINGLE
+    from mecdsl.instances.tables import SINGLE
 
     return SINGLE
 

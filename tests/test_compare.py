@@ -11,12 +11,12 @@ import mecdsl
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.classify import ProblemClass
-from mecdsl.compare import compare, relaxations
+from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import ModelError
-from mecdsl.layout import headline
+from mecdsl.output.text import comparison_text
+from mecdsl.results.layout import headline
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.text import comparison_text
+from mecdsl.studies.compare import compare, relaxations
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.classify import ProblemClass
-from mecdsl.result import Result
+from mecdsl.checking.classify import ProblemClass
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.solve import takes
 from tests.conformance.case import INFEASIBLE, UNBOUNDED, Case

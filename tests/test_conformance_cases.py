@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mecdsl.algebra import Floats
-from mecdsl.check import check
-from mecdsl.classify import ProblemClass
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse_file
-from mecdsl.problem import analyse
-from mecdsl.tables import SINGLE
+from mecdsl.analysis.problem import analyse
+from mecdsl.checking.check import check
+from mecdsl.checking.classify import ProblemClass
+from mecdsl.instances.algebra import Floats
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.instances.tables import SINGLE
+from mecdsl.parsing.parse import parse_file
 from tests.conformance.case import FOLDER, INFEASIBLE, OPTIMAL, TAGS, UNBOUNDED, Case, Values
 from tests.conformance.cases import CASES
 

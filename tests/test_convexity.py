@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 import mecdsl
-from mecdsl.cli import app
-from mecdsl.convexity_sampling import refute
-from mecdsl.curvature import Curvature
-from mecdsl.problem import Problem, analyse, sampled
+from mecdsl.analysis.convexity_sampling import refute
+from mecdsl.analysis.curvature import Curvature
+from mecdsl.analysis.problem import Problem, analyse, sampled
+from mecdsl.command_line.main import app
+from mecdsl.output.text import problem_text
 from mecdsl.solution import Guarantee, Termination
-from mecdsl.text import problem_text
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES
 

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import mecdsl
-from mecdsl.algebra import Floats, Jets
-from mecdsl.curvature import Curvature
+from mecdsl.analysis.curvature import Curvature
+from mecdsl.analysis.magnitude import Magnitudes, size_of
+from mecdsl.analysis.problem import analyse
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.jets import Jet
-from mecdsl.magnitude import Magnitudes, size_of
-from mecdsl.problem import analyse
-from mecdsl.tables import SINGLE, FloatArray
+from mecdsl.instances.algebra import Floats, Jets
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.jets import Jet
+from mecdsl.instances.tables import SINGLE, FloatArray
 
 BOXES = [(0.0, 2.0), (0.5, 3.0), (-1.0, 1.0), (-3.0, -0.25), (0.0, 1.0), (1.0, 8.0), (-2.0, 0.0)]
 NUMBERS = ["1", "2", "3", "0.5", "-1", "-2", "0.25", "a", "b", "c"]

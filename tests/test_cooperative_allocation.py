@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from mecdsl.backends.cooperative_allocation import Allocation, Verdict, allocate, dual_value, latencies
-from mecdsl.backends.cooperative_interior import interior
-from mecdsl.backends.cooperative_multipliers import Variant, multiplier_updates
-from mecdsl.backends.cooperative_prices import Demand, Standing, band_price, certificate, coefficients, stationary
+from mecdsl.backends.cooperative.allocation import Allocation, Verdict, allocate, dual_value, latencies
+from mecdsl.backends.cooperative.interior import interior
+from mecdsl.backends.cooperative.multipliers import Variant, multiplier_updates
+from mecdsl.backends.cooperative.prices import Demand, Standing, band_price, certificate, coefficients, stationary
 from tests.test_cooperative_oracle import primal
 
 quick = settings(max_examples=150, deadline=None)

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl import cli
+from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
-from mecdsl.backends.cooperative import Layers, Limits, Reals, System
-from mecdsl.backends.cooperative_backends import Recognised, recognise
-from mecdsl.backends.cooperative_exact import exact
-from mecdsl.backends.cooperative_relaxation import relax
+from mecdsl.backends.cooperative.backends import Recognised, recognise
+from mecdsl.backends.cooperative.exact import exact
+from mecdsl.backends.cooperative.relaxation import relax
+from mecdsl.backends.cooperative.system import Layers, Limits, Reals, System
+from mecdsl.command_line import main as cli
 from mecdsl.diagnostics import ModelError
-from mecdsl.parse import parse
-from mecdsl.problem import analyse
-from mecdsl.result import Result
+from mecdsl.parsing.parse import parse
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, SolveOptions
 from mecdsl.solve import find
 

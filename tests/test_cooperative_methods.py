@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from mecdsl.backends.cooperative import LOCAL, Layers, Limits, System, evaluate
-from mecdsl.backends.cooperative_allocation import allocate, demand_at
-from mecdsl.backends.cooperative_baselines import (
+from mecdsl.backends.cooperative.allocation import allocate, demand_at
+from mecdsl.backends.cooperative.baselines import (
     Sharing,
     eejs_surrogate,
     equal,
@@ -18,12 +17,13 @@ from mecdsl.backends.cooperative_baselines import (
     nearest,
     rlt0,
 )
-from mecdsl.backends.cooperative_depths import best_depth, uniform_is_optimal, useful_depths
-from mecdsl.backends.cooperative_exact import exact
-from mecdsl.backends.cooperative_factor import least_factor
-from mecdsl.backends.cooperative_pa import Rounding, proposed, rounded
-from mecdsl.backends.cooperative_relaxation import relax
-from mecdsl.backends.cooperative_search import local_search
+from mecdsl.backends.cooperative.depths import best_depth, uniform_is_optimal, useful_depths
+from mecdsl.backends.cooperative.exact import exact
+from mecdsl.backends.cooperative.factor import least_factor
+from mecdsl.backends.cooperative.pa import Rounding, proposed, rounded
+from mecdsl.backends.cooperative.relaxation import relax
+from mecdsl.backends.cooperative.search import local_search
+from mecdsl.backends.cooperative.system import LOCAL, Layers, Limits, System, evaluate
 from mecdsl.solution import Termination
 from tests.test_cooperative_oracle import OFF, check_point, oracle, small_system
 

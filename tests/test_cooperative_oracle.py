@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from mecdsl.backends.cooperative import LOCAL, Layers, Limits, Plan, Reals, System, evaluate
-from mecdsl.backends.cooperative_depths import uniform_is_optimal
-from mecdsl.backends.cooperative_exact import exact
-from mecdsl.backends.cooperative_search import local_search
+from mecdsl.backends.cooperative.depths import uniform_is_optimal
+from mecdsl.backends.cooperative.exact import exact
+from mecdsl.backends.cooperative.search import local_search
+from mecdsl.backends.cooperative.system import LOCAL, Layers, Limits, Plan, Reals, System, evaluate
 from mecdsl.solution import Termination
 
 OFF = Limits(rate=False, latency=False)

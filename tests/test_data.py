@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mecdsl import syntax
-from mecdsl.check import check
-from mecdsl.data import given_in_memory, read_data, read_settings
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import given_in_memory, read_data, read_settings
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing import syntax
+from mecdsl.parsing.parse import parse, parse_file
 
 REST = "\nvar free : 1 >= 0\nminimize nothing = free\n"
 

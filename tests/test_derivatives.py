@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.check import check
-from mecdsl.data import read_settings
-from mecdsl.derivatives import SmoothProgram, smooth_program
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
-from mecdsl.tables import FloatArray
+from mecdsl.analysis.derivatives import SmoothProgram, smooth_program
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import read_settings
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.instances.tables import FloatArray
+from mecdsl.parsing.parse import parse, parse_file
 
 MIXED = """
 model mixed

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from mecdsl import syntax
-from mecdsl.check import check
+from mecdsl.checking.check import check
 from mecdsl.codes import Entry, catalogue, explain
-from mecdsl.data import Given, read_data, read_settings
+from mecdsl.data_files.read import Given, read_data, read_settings
 from mecdsl.diagnostics import Diagnostic, ModelError, Severity, render
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing import syntax
+from mecdsl.parsing.parse import parse, parse_file
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent / "diagnostics"
@@ -34,7 +34,7 @@ MODEL = "param delay : s = 1 s\nvar x : s >= 0\nminimize cost = x\nconstraint le
 @pytest.fixture(autouse=True)
 def eight_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of memory stands in messages and must not depend on the machine."""
-    monkeypatch.setattr("mecdsl.tables.memory_limit", lambda: 8 * 2**30)
+    monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 8 * 2**30)
 
 
 def faults(model: Path) -> tuple[Diagnostic, ...]:
@@ -130,7 +130,7 @@ def test_no_stray_files() -> None:
 def test_every_code_in_the_sources_is_explained() -> None:
     used: set[str] = set()
     for folder in ("mecdsl", "backends"):
-        for path in (ROOT / folder).glob("*.py"):
+        for path in (ROOT / folder).rglob("*.py"):
             used |= set(re.findall(r'"([EW]\d{3})"', path.read_text(encoding="utf-8")))
     assert used == set(catalogue())
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mecdsl.check import check
+from mecdsl.checking.check import check
 from mecdsl.diagnostics import ModelError
-from mecdsl.parse import parse
+from mecdsl.parsing.parse import parse
 from mecdsl.units import Dimension, parse_unit
 
 REST = "\nvar free : 1 >= 0\nminimize nothing = free\n"

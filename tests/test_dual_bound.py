@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.dual_bound import dual_bound
-from mecdsl.instance import Instance
-from mecdsl.lagrangian import flat_multipliers
-from mecdsl.problem import analyse
-from mecdsl.result import Result
+from mecdsl.analysis.dual_bound import dual_bound
+from mecdsl.analysis.lagrangian import flat_multipliers
+from mecdsl.analysis.problem import analyse
+from mecdsl.instances.instance import Instance
+from mecdsl.results.result import Result
+from mecdsl.results.verify import relative_gap, verify
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.verify import relative_gap, verify
 
 from .test_fog import CASE, MODEL
 

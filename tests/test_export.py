@@ -11,13 +11,13 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from mecdsl.check import check
+from mecdsl.checking.check import check
 from mecdsl.diagnostics import ModelError
-from mecdsl.export import KINDS, LARGEST_SCRIPT, export
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.lower_pyomo import to_pyomo
-from mecdsl.parse import parse, parse_file
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse, parse_file
+from mecdsl.pyomo_model.export import KINDS, LARGEST_SCRIPT, export
+from mecdsl.pyomo_model.lower import to_pyomo
 from tests.conformance.case import OPTIMAL, Case
 from tests.conformance.cases import CASES
 

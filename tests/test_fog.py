@@ -14,10 +14,10 @@ import pytest
 from scipy.optimize import linprog
 
 import mecdsl
-from mecdsl.algebra import Floats
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import difference
-from mecdsl.result import Result
+from mecdsl.instances.algebra import Floats
+from mecdsl.instances.instance import difference
+from mecdsl.results.result import Result
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 MODEL = MODELS / "fog.mec"

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from mecdsl.backends.fog import Plan, System, energy, excess
-from mecdsl.backends.fog_algorithm1 import Reading, algorithm1, first_point
-from mecdsl.backends.fog_alternating import best_rows
-from mecdsl.backends.fog_barrier import point
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_external import frozen_rows, rows_by_38
-from mecdsl.backends.fog_internal import distribution, fixed, internal
-from mecdsl.backends.fog_newton import newton
+from mecdsl.backends.fog.algorithm1 import Reading, algorithm1, first_point
+from mecdsl.backends.fog.alternating import best_rows
+from mecdsl.backends.fog.barrier import point
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.external import frozen_rows, rows_by_38
+from mecdsl.backends.fog.internal import distribution, fixed, internal
+from mecdsl.backends.fog.newton import newton
+from mecdsl.backends.fog.system import Plan, System, energy, excess
 from mecdsl.solution import Termination
 
 

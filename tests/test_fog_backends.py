@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl import cli
+from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
-from mecdsl.backends.fog import System
-from mecdsl.backends.fog_cases import draw, from_case
-from mecdsl.backends.fog_system import Recognised, recognise
+from mecdsl.backends.fog.cases import draw, from_case
+from mecdsl.backends.fog.recognise import Recognised, recognise
+from mecdsl.backends.fog.system import System
+from mecdsl.command_line import main as cli
 from mecdsl.diagnostics import ModelError
-from mecdsl.problem import analyse
-from mecdsl.result import Result
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, SolveOptions, Termination
 from mecdsl.solve import find
 from tests.test_readme import CONSOLE, run

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mecdsl.backends.fog import Reals, System
-from mecdsl.backends.fog_bound import balanced, bound, deadline_bound
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_latency import fastest, shortest_deadline, shortest_times
+from mecdsl.backends.fog.bound import balanced, bound, deadline_bound
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.latency import fastest, shortest_deadline, shortest_times
+from mecdsl.backends.fog.system import Reals, System
 
 
 def random_point(system: System, generator: np.random.Generator, rows: Reals) -> float:

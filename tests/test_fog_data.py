@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mecdsl.backends.fog import System
-from mecdsl.backends.fog_cases import draw, from_case
+from mecdsl.backends.fog.cases import draw, from_case
+from mecdsl.backends.fog.system import System
 
 CASE: dict[str, Any] = {
     "node_count": 3,

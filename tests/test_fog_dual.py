@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mecdsl.backends.fog import System, excess
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_dual import dual
-from mecdsl.backends.fog_latency import fastest
-from mecdsl.backends.fog_newton import newton
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.dual import dual
+from mecdsl.backends.fog.latency import fastest
+from mecdsl.backends.fog.newton import newton
+from mecdsl.backends.fog.system import System, excess
 from mecdsl.solution import Termination
 
 

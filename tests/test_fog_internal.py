@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.optimize import Bounds, minimize, minimize_scalar
 
-from mecdsl.backends.fog import Reals, System
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_internal import distribution, fixed, internal, row_prices
-from mecdsl.backends.fog_latency import shortest_times
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.internal import distribution, fixed, internal, row_prices
+from mecdsl.backends.fog.latency import shortest_times
+from mecdsl.backends.fog.system import Reals, System
 
 
 def some(seed: int, nodes: int, layers: int, decades: float = 2.0) -> tuple[System, Reals]:

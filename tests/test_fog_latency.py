@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mecdsl.backends.fog import excess
-from mecdsl.backends.fog_baselines import latency
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_latency import fastest, shortest_deadline, shortest_times
+from mecdsl.backends.fog.baselines import latency
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.latency import fastest, shortest_deadline, shortest_times
+from mecdsl.backends.fog.system import excess
 from mecdsl.solution import Termination
 
 

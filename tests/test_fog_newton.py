@@ -7,14 +7,14 @@ import casadi
 import numpy as np
 import pytest
 
-from mecdsl.backends.fog import Plan, Reals, System, energy, excess
-from mecdsl.backends.fog_baselines import latency
-from mecdsl.backends.fog_bound import bound
-from mecdsl.backends.fog_cases import draw
-from mecdsl.backends.fog_dual import dual
-from mecdsl.backends.fog_internal import row_prices
-from mecdsl.backends.fog_latency import fastest
-from mecdsl.backends.fog_newton import newton
+from mecdsl.backends.fog.baselines import latency
+from mecdsl.backends.fog.bound import bound
+from mecdsl.backends.fog.cases import draw
+from mecdsl.backends.fog.dual import dual
+from mecdsl.backends.fog.internal import row_prices
+from mecdsl.backends.fog.latency import fastest
+from mecdsl.backends.fog.newton import newton
+from mecdsl.backends.fog.system import Plan, Reals, System, energy, excess
 from mecdsl.solution import Termination
 
 GAP = 1e-8

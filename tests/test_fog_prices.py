@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from mecdsl.backends.fog_prices import (
+from mecdsl.backends.fog.prices import (
     best_efficiency,
     cycle_price,
     frequency,

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from mecdsl.analysis.problem import analyse
 from mecdsl.backends import table
-from mecdsl.backends.guarded import Stop, run_guarded
-from mecdsl.check import check
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.problem import analyse
+from mecdsl.backends.shared.guarded import Stop, run_guarded
+from mecdsl.checking.check import check
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse
 from mecdsl.solution import SolveOptions
 from mecdsl.solve import solve
 
@@ -127,7 +127,7 @@ def test_ctrl_c_at_a_terminal_arrives_once() -> None:
     program = """
     import time
     from mecdsl.backend import interruptible
-    from mecdsl.backends.guarded import run_guarded
+    from mecdsl.backends.shared.guarded import run_guarded
     def work(should_stop):
         print("ready", flush=True)
         while not should_stop():
@@ -147,7 +147,7 @@ def test_ctrl_c_at_a_terminal_arrives_once() -> None:
 def test_the_fork_ends_with_a_parent_that_is_killed() -> None:
     program = """
     import time
-    from mecdsl.backends.guarded import run_guarded
+    from mecdsl.backends.shared.guarded import run_guarded
     def work(should_stop):
         print("ready", flush=True)
         time.sleep(60)

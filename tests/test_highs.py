@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import mecdsl
+from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Acceptance, Request
-from mecdsl.backends.highs import Highs
-from mecdsl.check import check
+from mecdsl.backends.highs.backend import Highs
+from mecdsl.checking.check import check
 from mecdsl.diagnostics import ModelError
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.problem import analyse
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 WAYS = pytest.mark.parametrize("via", ["arrays", "pyomo"])
@@ -296,7 +296,7 @@ def test_a_flag_stops_a_search(via: str) -> None:
 def test_interrupt_signal_hands_over_the_incumbent(tmp_path: Path) -> None:
     program = """
     from mecdsl.backend import Request, interruptible
-    from mecdsl.backends.highs import Highs
+    from mecdsl.backends.highs.backend import Highs
     from mecdsl.solution import SolveOptions
     from tests.test_highs import HARD, request
     from dataclasses import replace

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.implied_bounds import implied_bounds
-from mecdsl.instance import Instance
+from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.instances.instance import Instance
 
 FOG = Path(__file__).resolve().parent.parent / "models" / "fog.mec"
 

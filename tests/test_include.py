@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 import mecdsl
-from mecdsl import cli, syntax
+from mecdsl.command_line import main as cli
 from mecdsl.diagnostics import ModelError
-from mecdsl.parse import parse_file
+from mecdsl.parsing import syntax
+from mecdsl.parsing.parse import parse_file
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = """model shared "the shared part"

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 import mecdsl
+from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Request
-from mecdsl.backends.ipopt import Ipopt
-from mecdsl.backends.mel import Learners, root
-from mecdsl.check import check
-from mecdsl.data import read_settings
+from mecdsl.backends.ipopt.backend import Ipopt
+from mecdsl.backends.mel.system import Learners, root
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import read_settings
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
-from mecdsl.problem import analyse
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse, parse_file
+from mecdsl.results.verify import find_violations
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
-from mecdsl.verify import find_violations
 
 WAYS = pytest.mark.parametrize("via", ["arrays", "pyomo"])
 
@@ -309,8 +309,8 @@ def test_a_flag_stops_the_search() -> None:
 def test_interrupt_signal_ends_the_search() -> None:
     program = """
     from mecdsl.backend import Request, interruptible
-    from mecdsl.backends.ipopt import Ipopt
-    from mecdsl.problem import analyse
+    from mecdsl.backends.ipopt.backend import Ipopt
+    from mecdsl.analysis.problem import analyse
     from mecdsl.solution import SolveOptions
     from tests.test_ipopt_arrays import learning
     instance, _ = learning(["learner_count=50000"])

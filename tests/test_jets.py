@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mecdsl.jets import (
+from mecdsl.instances.jets import (
     FUNCTIONS,
     Jet,
     apply2,
@@ -25,7 +25,7 @@ from mecdsl.jets import (
     segment_prod,
     segment_sum,
 )
-from mecdsl.sparse_rows import SparseRows, add_rows, mixed_outer, self_outer, stack_rows
+from mecdsl.instances.sparse_rows import SparseRows, add_rows, mixed_outer, self_outer, stack_rows
 
 Array = npt.NDArray[Any]
 Tree = Any  # nested tuples ("operation", argument, ...)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.kkt import TOLERANCE, Kkt, kkt
-from mecdsl.lagrangian import flat_multipliers, lagrangian, right_signed
-from mecdsl.problem import analyse
-from mecdsl.result import Result
+from mecdsl.analysis.kkt import TOLERANCE, Kkt, kkt
+from mecdsl.analysis.lagrangian import flat_multipliers, lagrangian, right_signed
+from mecdsl.analysis.problem import analyse
+from mecdsl.results.result import Result
+from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.verify import verify
 
 from .test_fog import CASE, MODEL
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.kkt import kkt
-from mecdsl.result import Result
+from mecdsl.analysis.kkt import kkt
+from mecdsl.results.result import Result
+from mecdsl.results.verify import find_violations, relative_gap
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.solve import takes
-from mecdsl.verify import find_violations, relative_gap
 from tests.random_models import RandomModel, random_model
 
 BACKENDS = ("highs", "ipopt", "scip", "bonmin")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import mecdsl
-from mecdsl.algebra import PLAIN_FUNCTIONS
+from mecdsl.checking.resolve_topology import ORDER
 from mecdsl.diagnostics import Severity
 from mecdsl.draws import DRAWS, REGIONS
-from mecdsl.parse_tree import AGGREGATES
-from mecdsl.resolve_topology import ORDER
+from mecdsl.instances.algebra import PLAIN_FUNCTIONS
+from mecdsl.parsing.tree import AGGREGATES
 from mecdsl.unit_catalogue import LOGARITHMIC, UNPREFIXED
 
 ROOT = Path(__file__).resolve().parent.parent

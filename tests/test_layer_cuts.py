@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecdsl.layer_cuts import (
+from mecdsl.checking.layer_cuts import (
     Before,
     LayerGroups,
     TooManyCutsError,
@@ -16,7 +16,7 @@ from mecdsl.layer_cuts import (
     layers_before,
     valid_cuts,
 )
-from mecdsl.networks import NETWORKS
+from mecdsl.networks.architectures import NETWORKS
 
 SIZE = 7
 

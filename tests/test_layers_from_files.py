@@ -12,7 +12,7 @@ import pytest
 
 import mecdsl
 from mecdsl.api import LoadedModel
-from mecdsl.data import Given, read_data
+from mecdsl.data_files.read import Given, read_data
 from mecdsl.diagnostics import ModelError, Severity
 
 ROOT = Path(__file__).resolve().parent.parent

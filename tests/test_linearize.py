@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel, loads
-from mecdsl.compare import compare, relaxations
 from mecdsl.diagnostics import ModelError, Severity
-from mecdsl.explain_text import explanation_text
-from mecdsl.instance import Instance
-from mecdsl.problem import analyse
-from mecdsl.reformulations import reformulations, with_products
-from mecdsl.tables import FloatArray
-from mecdsl.text import comparison_text
-from mecdsl.verify import find_violations
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.reformulations import reformulations, with_products
+from mecdsl.instances.tables import FloatArray
+from mecdsl.output.explain_text import explanation_text
+from mecdsl.output.text import comparison_text
+from mecdsl.results.verify import find_violations
+from mecdsl.studies.compare import compare, relaxations
 
 OFFLOAD = """
 model offload "Who computes where, how fast, and who pays"

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from pyomo.contrib.solver.common.factory import SolverFactory
 
 import mecdsl.models
-from mecdsl.check import check
-from mecdsl.data import given_in_memory
+from mecdsl.analysis.magnitude import Magnitudes, size_of
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
-from mecdsl.forms import form_names
-from mecdsl.instance import Instance, difference
-from mecdsl.instantiate import instantiate
-from mecdsl.lower_pyomo import PyomoModel, to_pyomo
-from mecdsl.magnitude import Magnitudes, size_of
-from mecdsl.parse import parse, parse_file
-from mecdsl.tables import SINGLE, FloatArray
+from mecdsl.forms.apply import form_names
+from mecdsl.instances.instance import Instance, difference
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.parsing.parse import parse, parse_file
+from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
 from tests.conformance.case import FOLDER
 
 FILES = (*sorted(FOLDER.glob("*.mec")), Path(mecdsl.models.__file__).with_name("mel.mec"))

@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, linprog
 
-from mecdsl.backends.mel import Allocation, Learners, root
-from mecdsl.backends.mel_integer import apportion, caps, integer, largest_updates
-from mecdsl.backends.mel_polynomial import polynomial
-from mecdsl.backends.mel_rounding import equal, equal_real, rounding
+from mecdsl.backends.mel.integer import apportion, caps, integer, largest_updates
+from mecdsl.backends.mel.polynomial import polynomial
+from mecdsl.backends.mel.rounding import equal, equal_real, rounding
+from mecdsl.backends.mel.system import Allocation, Learners, root
 from mecdsl.solution import Termination
 
 quick = settings(max_examples=150, deadline=None)

@@ -3,10 +3,10 @@
 import pytest
 
 import mecdsl
-from mecdsl.check import check
+from mecdsl.checking.check import check
 from mecdsl.diagnostics import ModelError
-from mecdsl.parse import parse
-from mecdsl.result import Result
+from mecdsl.parsing.parse import parse
+from mecdsl.results.result import Result
 
 # The least x is 1, 2 and 3 s, so that the least cost is 6 s.
 MODEL = """

@@ -50,13 +50,13 @@ def test_members_are_those_of_trying_every_pair(condition: str) -> None:
 @pytest.mark.parametrize("condition", ["abs(k - m) == 1", "m == n + 1 - k"])
 def test_chains_and_diagonals_need_no_square_of_memory(condition: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # 20,000 x 20,000 pairs of two labels would take 19 GB; the limit here is that of 200,000 pairs
-    monkeypatch.setattr("mecdsl.tables.memory_limit", lambda: 8 * 6 * 200_000)
+    monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 8 * 6 * 200_000)
     found = members(condition, 20_000)
     assert len(found) == (2 * 19_999 if "abs" in condition else 20_000)
 
 
 def test_sums_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mecdsl.tables.memory_limit", lambda: 8 * 6 * 200_000)
+    monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 8 * 6 * 200_000)
     text = """
         param n : integer = 20000
         let beside[k in 1..n] = sum(m for m in 1..n where abs(k - m) == 1)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mecdsl.layer_file import read_layer_file
-from mecdsl.layer_table import FLOP_PER_MAC
-from mecdsl.network_builder import NetworkBuilder
-from mecdsl.networks import NETWORKS, write_tables
+from mecdsl.networks.architectures import NETWORKS, write_tables
+from mecdsl.networks.builder import NetworkBuilder
+from mecdsl.networks.layer_file import read_layer_file
+from mecdsl.networks.layer_table import FLOP_PER_MAC
 
 DATA = Path(__file__).resolve().parent.parent / "models" / "data"
 
@@ -231,7 +231,7 @@ def test_shipped_files_are_those_the_code_writes(tmp_path: Path) -> None:
     written = write_tables(tmp_path)
     assert {path.name for path in written} == {path.name for path in DATA.glob("*.csv")}
     for path in written:
-        assert path.read_bytes() == (DATA / path.name).read_bytes(), "run `python -m mecdsl.networks`"
+        assert path.read_bytes() == (DATA / path.name).read_bytes(), "run `python -m mecdsl.networks.architectures`"
 
 
 @pytest.mark.parametrize("name", NETWORKS)

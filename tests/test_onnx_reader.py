@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from mecdsl.diagnostics import ModelError
-from mecdsl.layer_table import LayerTable
-from mecdsl.onnx_reader import read_onnx
+from mecdsl.networks.layer_table import LayerTable
+from mecdsl.networks.onnx_reader import read_onnx
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 

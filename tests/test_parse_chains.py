@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecdsl import syntax
-from mecdsl.check import check
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.parse_chains import LONGEST
-from mecdsl.problem import analyse
+from mecdsl.analysis.problem import analyse
+from mecdsl.checking.check import check
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing import syntax
+from mecdsl.parsing.chains import LONGEST
+from mecdsl.parsing.parse import parse
 
 Exact = Callable[[Fraction, Fraction], Fraction]
 SUMS: dict[str, Exact] = {"+": operator.add, "-": operator.sub}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mecdsl import parse as parse_module
 from mecdsl.diagnostics import ModelError
-from mecdsl.parse import parse
-from mecdsl.parser_cache import FILE_NAME, cache_file
+from mecdsl.parsing import parse as parse_module
+from mecdsl.parsing.parse import parse
+from mecdsl.parsing.parser_cache import FILE_NAME, cache_file
 
 TEXT = "var x : s in 1 s..2 s\nminimize cost = 3*x + 4 s\n"
 

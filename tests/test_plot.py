@@ -7,9 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from mecdsl.plot import FLOOR, draw
+from mecdsl.output.plot import FLOOR, draw
 from mecdsl.solution import Termination
-from mecdsl.study_result import Goal, Outcome, Run, Study, summaries
+from mecdsl.studies.study_result import Goal, Outcome, Run, Study, summaries
 
 
 def study(distances: dict[str, list[float | None]], forms: tuple[str, ...] = ("",)) -> Study:

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import kstest
 
 import mecdsl
-from mecdsl.data_out import data_of
+from mecdsl.instances.data_out import data_of
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL = ROOT / "models" / "examples" / "cell.mec"

@@ -14,12 +14,12 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
 
-from mecdsl.backends import bonmin_run
-from mecdsl.backends.first_order import first_order_holds
-from mecdsl.backends.ipopt_core import NlpProblem, solve_ipopt
-from mecdsl.backends.nlp_problem import objective_scale, reduce_problem
-from mecdsl.backends.pyomo_nlp import PyomoOutcome, UnsupportedModel, nlp_from_pyomo, solve_pyomo
-from mecdsl.backends.solver_output import solver_output
+from mecdsl.backends.bonmin import run as bonmin_run
+from mecdsl.backends.ipopt.core import NlpProblem, solve_ipopt
+from mecdsl.backends.ipopt.first_order import first_order_holds
+from mecdsl.backends.nlp.problem import objective_scale, reduce_problem
+from mecdsl.backends.nlp.pyomo_nlp import PyomoOutcome, UnsupportedModel, nlp_from_pyomo, solve_pyomo
+from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.solution import Termination
 
 Model = Any  # pyomo brings no types

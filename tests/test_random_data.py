@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.data_out import data_of
+from mecdsl.instances.data_out import data_of
 
 TEXT = """
 param count : integer = 4

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mecdsl.random_streams import draw, unit_numbers
+from mecdsl.instances.random_streams import draw, unit_numbers
 
 SIZE = 200_000
 LABELS = [np.arange(1, SIZE + 1, dtype=np.int64)]

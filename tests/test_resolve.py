@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from mecdsl import syntax
-from mecdsl.check import check, check_all_forms
-from mecdsl.data import given_in_memory
+from mecdsl.checking.check import check, check_all_forms
+from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing import syntax
+from mecdsl.parsing.parse import parse
 
 REST = "\nvar free : 1 >= 0\nminimize nothing = free\n"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mecdsl.check import check
-from mecdsl.cli import main
-from mecdsl.coefficients import constraint_coefficients
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse
-from mecdsl.scaling import Scaling, reference_point, scale, unscaled
+from mecdsl.analysis.coefficients import constraint_coefficients
+from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
+from mecdsl.checking.check import check
+from mecdsl.command_line.main import main
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse
 
 WIDE = """
 model wide "Watts of noise beside hertz"

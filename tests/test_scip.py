@@ -15,25 +15,25 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
+from mecdsl.analysis.coefficients import objective_coefficients
+from mecdsl.analysis.problem import analyse
 from mecdsl.api import load
 from mecdsl.backend import Request
-from mecdsl.backends import scip
-from mecdsl.backends.guarded import run_guarded
-from mecdsl.backends.ipopt import Ipopt
-from mecdsl.backends.mel import Learners, root
-from mecdsl.backends.mel_integer import integer
-from mecdsl.backends.scip import Scip
-from mecdsl.backends.scip_squares import squares
-from mecdsl.check import check
-from mecdsl.coefficients import objective_coefficients
-from mecdsl.data import given_in_memory
+from mecdsl.backends.ipopt.backend import Ipopt
+from mecdsl.backends.mel.integer import integer
+from mecdsl.backends.mel.system import Learners, root
+from mecdsl.backends.scip import backend as scip
+from mecdsl.backends.scip.backend import Scip
+from mecdsl.backends.scip.squares import squares
+from mecdsl.backends.shared.guarded import run_guarded
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.parse import parse, parse_file
-from mecdsl.problem import analyse
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.parsing.parse import parse, parse_file
+from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
-from mecdsl.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
@@ -486,7 +486,7 @@ def test_interrupt_signal_hands_over_the_incumbent(via: str) -> None:
     program = f"""
     from dataclasses import replace
     from mecdsl.backend import interruptible
-    from mecdsl.backends.scip import Scip
+    from mecdsl.backends.scip.backend import Scip
     from tests.test_scip import HARD, instance_of, request_of
     asked = request_of(instance_of(HARD), via={via!r})
     print("ready", flush=True)

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mecdsl import LoadedModel, ModelError, cli, loads
+from mecdsl import LoadedModel, ModelError, loads
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.classify import ProblemClass
-from mecdsl.cli_study import read_seeds, run_study
+from mecdsl.checking.classify import ProblemClass
+from mecdsl.command_line import main as cli
+from mecdsl.command_line.study import read_seeds, run_study
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.study import first_instance, study
-from mecdsl.study_result import OWN_FAULT, Goal, Outcome, Run, Spread, Study, Summary, spread, summaries
-from mecdsl.study_text import study_text
+from mecdsl.studies.study import first_instance, study
+from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Spread, Study, Summary, spread, summaries
+from mecdsl.studies.study_text import study_text
 
 # Buy two of four things. The optimum is the sum of the two lowest prices.
 BUY = """
@@ -475,7 +476,7 @@ def test_csv_has_one_row_for_each_run(capfd: pytest.CaptureFixture[str], file: P
 def test_without_matplotlib_the_picture_is_refused_before_any_run(
     capfd: pytest.CaptureFixture[str], file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mecdsl.cli_study.find_spec", lambda name: None)
+    monkeypatch.setattr("mecdsl.command_line.study.find_spec", lambda name: None)
     code, out, err = run(
         capfd, "compare", str(file), "--seeds", "1,2", "--backends", "crash", "--plot", str(tmp_path / "gaps.png")
     )
@@ -486,7 +487,7 @@ def test_without_matplotlib_the_picture_is_refused_before_any_run(
 
 def test_a_study_without_a_picture_does_not_import_matplotlib(file: Path) -> None:
     program = (
-        "import sys; from mecdsl import cli\n"
+        "import sys; from mecdsl.command_line import main as cli\n"
         "try: cli.main(sys.argv[1:])\n"
         "except SystemExit as left: print(left.code, 'matplotlib' in sys.modules)"
     )

@@ -10,12 +10,12 @@ import pytest
 
 from mecdsl.api import loads
 from mecdsl.diagnostics import Severity
-from mecdsl.explain_text import explanation_text
-from mecdsl.instance import Instance
-from mecdsl.reformulations import big_ms
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.reformulations import big_ms
+from mecdsl.instances.tables import FloatArray
+from mecdsl.output.explain_text import explanation_text
+from mecdsl.results.verify import find_violations, verify
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.tables import FloatArray
-from mecdsl.verify import find_violations, verify
 
 OFFLOAD = """
 model switches "What is computed at home keeps to the speed at home"

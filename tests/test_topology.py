@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mecdsl
-from mecdsl.algebra import Jets
 from mecdsl.diagnostics import ModelError
-from mecdsl.instance import Instance
-from mecdsl.joins import LinkEnds, neighbours
-from mecdsl.tables import FamilyTable, Table
+from mecdsl.instances.algebra import Jets
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.joins import LinkEnds, neighbours
+from mecdsl.instances.tables import FamilyTable, Table
 
 REST = "\nvar free : 1 >= 0\nminimize nothing = free\n"
 
@@ -189,7 +189,7 @@ let total[m in device] : 1 = sum(l.price for l in out(m))
 
 def test_a_join_needs_no_row_for_each_pair_of_node_and_link(monkeypatch: pytest.MonkeyPatch) -> None:
     # 2000 nodes and 2000 links: all pairs are 4e6 rows of at least 40 bytes, far above 16 MiB; the join finds 2000
-    monkeypatch.setattr("mecdsl.tables.memory_limit", lambda: 2**24)
+    monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 2**24)
     ring = "nodes router[n in 1..2000]\n"
     ring += "links hop[n in router]: n -> router[if n < 2000 then n + 1 else 1] { cost : 1 = n }\n"
     with pytest.raises(ModelError) as caught:

@@ -14,11 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 
 import mecdsl
-from mecdsl import cli
-from mecdsl.backends.record import Record
-from mecdsl.plot_trace import FLOOR, draw_trace
-from mecdsl.result import Result
-from mecdsl.trace import COLUMNS, recorded, trace_csv
+from mecdsl.backends.shared.record import Record
+from mecdsl.command_line import main as cli
+from mecdsl.output.plot_trace import FLOOR, draw_trace
+from mecdsl.output.trace import COLUMNS, recorded, trace_csv
+from mecdsl.results.result import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = str(ROOT / "models" / "mel.mec")
@@ -256,7 +256,7 @@ def test_wrong_arguments_end_before_the_run(
 def test_without_matplotlib_the_picture_is_refused_before_the_run(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mecdsl.cli_study.find_spec", lambda name: None)
+    monkeypatch.setattr("mecdsl.command_line.study.find_spec", lambda name: None)
     code, out, err = run(capfd, "solve", MEL, "--plot-trace", str(tmp_path / "steps.png"))
     assert (code, out) == (2, "")
     assert "`--plot-trace` needs the package `matplotlib`, which is not installed" in err
@@ -273,7 +273,7 @@ def test_a_full_disk_is_said_after_the_answer(capfd: pytest.CaptureFixture[str])
 
 def test_a_table_does_not_import_matplotlib(tmp_path: Path) -> None:
     program = (
-        "import sys; from mecdsl import cli\n"
+        "import sys; from mecdsl.command_line import main as cli\n"
         "try: cli.main(sys.argv[1:])\n"
         "except SystemExit as left: print(left.code, 'matplotlib' in sys.modules)"
     )

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.instance import Instance
+from mecdsl.instances.instance import Instance
+from mecdsl.results.verify import polish, relative_gap, verify
 from mecdsl.solution import Guarantee, Solution, Termination
-from mecdsl.verify import polish, relative_gap, verify
 
 # maximise 3x + 2y, x + y <= 4, x <= 3, y integer: x = 3, y = 1, objective 11.
 TEXT = """

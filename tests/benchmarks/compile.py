@@ -23,13 +23,13 @@ import numpy as np
 import pyomo.environ as pyo
 
 import mecdsl.models
-from mecdsl.check import check
-from mecdsl.data import given_in_memory
-from mecdsl.instance import Instance
-from mecdsl.instantiate import instantiate
-from mecdsl.lower_pyomo import to_pyomo
-from mecdsl.parse import parse_file
-from mecdsl.tables import FloatArray
+from mecdsl.checking.check import check
+from mecdsl.data_files.read import given_in_memory
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.instantiate import instantiate
+from mecdsl.instances.tables import FloatArray
+from mecdsl.parsing.parse import parse_file
+from mecdsl.pyomo_model.lower import to_pyomo
 
 SIZES = (2_000, 20_000, 200_000)
 MODEL = Path(mecdsl.models.__file__).with_name("mel.mec")

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import mecdsl
 import mecdsl.models
+from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
-from mecdsl.backends.fog_latency import fastest
-from mecdsl.backends.fog_system import Recognised, recognise
-from mecdsl.problem import analyse
+from mecdsl.backends.fog.latency import fastest
+from mecdsl.backends.fog.recognise import Recognised, recognise
 from mecdsl.solution import Solution, SolveOptions
 from mecdsl.solve import find
 

@@ -18,8 +18,8 @@ import numpy as np
 import mecdsl
 import mecdsl.models
 from mecdsl.api import LoadedModel
-from mecdsl.data import given_in_memory
-from mecdsl.result import Result
+from mecdsl.data_files.read import given_in_memory
+from mecdsl.results.result import Result
 
 MODEL = Path(mecdsl.models.__file__).with_name("fog.mec")
 READINGS = ("frozen", "printed", "gradient", "alternating")

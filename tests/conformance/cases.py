@@ -2,7 +2,7 @@
 
 import math
 
-from mecdsl.classify import ProblemClass
+from mecdsl.checking.classify import ProblemClass
 from tests.conformance.case import Case, infeasible, optimal, unbounded
 
 LP, MILP = ProblemClass.LP, ProblemClass.MILP

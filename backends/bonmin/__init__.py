@@ -1,0 +1,1 @@
+"""Bonmin: convex problems with integers."""

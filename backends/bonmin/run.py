@@ -1,0 +1,50 @@
+"""Run Bonmin so that nothing it does lasts: in a process of its own.
+
+Once interrupted, Bonmin answers "interrupted" to every later solve of the same process and of its forks: the flag that
+its handler of Ctrl-C sets is static and nothing resets it (CasADi 3.8).
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl.backends.bonmin.core import BonminOutcome, RawOptions, bonmin_version, interrupt_as_exception, solve_bonmin
+from mecdsl.backends.nlp.casadi_derivatives import SymbolicNlp
+from mecdsl.backends.nlp.problem import NlpProblem
+from mecdsl.backends.shared.guarded import run_guarded
+from mecdsl.solution import Termination
+
+ENDS = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}
+
+
+def run_bonmin(
+    problem: NlpProblem,
+    symbolic: SymbolicNlp,
+    integer: NDArray[np.bool_],
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+    gap: float = 1e-6,
+    log: bool = False,
+    raw: RawOptions | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> BonminOutcome:
+    """`solve_bonmin` in a fork; `should_stop`, and the time limit if Bonmin forgets it, end it from outside.
+
+    Raises what `solve_bonmin` raises.
+    """
+    started = time.perf_counter()
+
+    def work(_: Callable[[], bool]) -> BonminOutcome:
+        with interrupt_as_exception():  # Bonmin asks nothing but SIGINT whether to stop
+            return solve_bonmin(problem, symbolic, integer, time_limit, node_limit, gap, log, raw)
+
+    found = run_guarded(work, should_stop, time_limit)
+    if found.answer is not None:
+        return found.answer
+    # what is left of a search that had to be killed: its incumbent is lost with its process
+    termination, seconds = ENDS.get(found.reason, Termination.ERROR), time.perf_counter() - started
+    return BonminOutcome(
+        None, None, None, None, found.reason, termination, f"it {found.ending}", seconds, bonmin_version()
+    )

@@ -1,0 +1,1 @@
+"""The algorithms derived for cooperative computing at edge and cloud."""

@@ -1,0 +1,1 @@
+"""The algorithms derived for collaborative inference over fog nodes."""

@@ -1,0 +1,1 @@
+"""HiGHS: linear and convex quadratic problems."""

@@ -1,0 +1,1 @@
+"""Ipopt: continuous smooth problems."""

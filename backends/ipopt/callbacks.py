@@ -1,0 +1,99 @@
+"""The callbacks that cyipopt calls while Ipopt runs, and what is noted meanwhile."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE, NlpProblem, Vector, violation
+from mecdsl.solution import Iteration
+
+
+@dataclass(slots=True)
+class Point:
+    x: Vector
+    constraint_multipliers: Vector
+    lower_multipliers: Vector
+    upper_multipliers: Vector
+    rank: tuple[float, float] = (np.inf, np.inf)
+
+
+@dataclass(slots=True)
+class Callbacks:
+    """The callbacks under the names that cyipopt looks for, and what is noted while they run.
+
+    cyipopt keeps the first exception of a callback to itself until Ipopt returns and feeds Ipopt made-up
+    numbers until then. Here an exception is stored, every later call returns nan, which Ipopt knows how to
+    refuse, and it is raised at the end. (Reporting an evaluation error instead, cyipopt's own way, ends in a
+    segmentation fault if the constraints do so at the first point.)
+    """
+
+    problem: NlpProblem
+    should_stop: Callable[[], bool]
+    began: float
+    iterations: list[Iteration] = field(default_factory=list)
+    best: Point | None = None
+    last: Vector | None = None
+    evaluations: int = 0
+    failure: BaseException | None = None
+    handle: Any = None  # the cyipopt.Problem, for its current iterate
+
+    def _guarded(self, call: Callable[[], Vector], size: int) -> Vector:
+        self.evaluations += 1
+        if self.failure is None:
+            try:
+                with np.errstate(all="ignore"):  # ipopt looks at nan and inf itself
+                    return call()
+            except BaseException as error:  # crosses C code; raised again by solve_ipopt
+                self.failure = error
+        return np.full(size, np.nan)
+
+    def objective(self, x: Vector) -> float:
+        self.last = x
+        return float(self._guarded(lambda: np.array([self.problem.objective(x)]), 1)[0])
+
+    def gradient(self, x: Vector) -> Vector:
+        return self._guarded(lambda: self.problem.gradient(x), self.problem.variable_count)
+
+    def constraints(self, x: Vector) -> Vector:
+        self.last = x
+        return self._guarded(lambda: self.problem.constraints(x), self.problem.constraint_count)
+
+    def jacobian(self, x: Vector) -> Vector:
+        return self._guarded(lambda: self.problem.jacobian_values(x), len(self.problem.jacobian_rows))
+
+    def jacobianstructure(self) -> tuple[Any, Any]:
+        return self.problem.jacobian_rows, self.problem.jacobian_columns
+
+    def hessian(self, x: Vector, multipliers: Vector, factor: float) -> Vector:
+        count = len(self.problem.hessian_rows)
+        return self._guarded(lambda: self.problem.hessian_values(x, multipliers, factor), count)
+
+    def hessianstructure(self) -> tuple[Any, Any]:
+        return self.problem.hessian_rows, self.problem.hessian_columns
+
+    def intermediate(self, mode: int, number: int, objective: float, primal: float, dual: float, *rest: float) -> bool:
+        if self.failure is not None:
+            return False
+        try:
+            seconds = time.perf_counter() - self.began
+            note = "restoration" if mode == 1 else ""
+            self.iterations.append(Iteration(number, objective, None, primal, seconds, note))
+            self._remember(objective)
+            return not self.should_stop()
+        except BaseException as error:
+            self.failure = error
+            return False
+
+    def _remember(self, objective: float) -> None:
+        """Keep the feasible iterate of least objective; before there is one, that of least violation."""
+        current = self.handle.get_current_iterate()
+        if current is None:
+            return
+        limits = self.problem.constraint_lower, self.problem.constraint_upper
+        size = violation(current["g"], *limits) if self.problem.constraint_count else 0.0
+        rank = (0.0, objective) if size <= FEASIBILITY_TOLERANCE else (size, objective)
+        if self.best is None or rank < self.best.rank:
+            self.best = Point(current["x"], current["mult_g"], current["mult_x_L"], current["mult_x_U"], rank)

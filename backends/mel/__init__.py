@@ -1,0 +1,1 @@
+"""The algorithms derived for mobile edge learning."""

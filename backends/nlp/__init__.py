@@ -1,0 +1,1 @@
+"""Nonlinear problems as callbacks with sparse derivatives, from arrays, CasADi or Pyomo."""

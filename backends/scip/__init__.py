@@ -1,0 +1,1 @@
+"""SCIP: global optima with integers and nonconvex functions."""

@@ -1,0 +1,49 @@
+"""What SCIP has no expression for, found in the model before anything of SCIP is imported."""
+
+from typing import Final
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.checking.classify import Classifier, Degree
+from mecdsl.instances.instance import Instance
+from mecdsl.parsing.syntax import Kind
+
+NONSMOOTH: Final = ("abs", "min", "max")
+UNKNOWN_FUNCTIONS: Final = ("floor", "ceil", "round")
+
+
+def unknown_part(instance: Instance, smooth_only: bool) -> str:
+    """The first part of the model that SCIP has no expression for, in words; empty if there is none."""
+    shapes = instance.checked.shapes
+    stated = [(instance.model.objective.name, instance.model.objective.value)]
+    for family in instance.constraints:
+        if family.size:
+            stated += [(family.name, family.constraint.left), (family.name, family.constraint.right)]
+    for name, expression in stated:
+        if shapes.shape(expression).degree <= Degree.QUADRATIC:
+            continue
+        reason = _unknown(expression, instance, shapes, smooth_only)
+        if reason:
+            return f"`{name}`: {reason}"
+    return ""
+
+
+def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool) -> str:
+    """As `unknown_part`, of one expression; conditions over variables have been refused by `check`."""
+    for node in sym.walk(expression):
+        if shapes.is_data(node):
+            continue
+        match node:
+            case sym.Function(name=name) if name in UNKNOWN_FUNCTIONS:
+                return f"`{name}` of variables"
+            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in NONSMOOTH:
+                return f"`{name}` of variables through Pyomo"
+            case sym.Lookup(symbol=name):
+                symbol = instance.model.symbols[name]
+                if symbol.kind is Kind.VAR or isinstance(symbol.value, sym.DataFile | sym.DataArray | None):
+                    continue
+                reason = _unknown(symbol.value, instance, shapes, smooth_only)
+                if reason:
+                    return reason
+            case _:
+                continue
+    return ""

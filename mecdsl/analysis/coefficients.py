@@ -1,0 +1,163 @@
+"""Constant, linear and quadratic coefficients of objective and constraint families, as triplets.
+
+A template of degree two or less evaluated as a jet at 0 is its own expansion, so extraction is one evaluation.
+Fixed columns count as data.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mecdsl.checking.classify import Degree
+from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.instances.algebra import Jets
+from mecdsl.instances.evaluate import Evaluator
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.jets import Jet
+from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quadratics:
+    """Rows r of `constant[r] + sum value x_column + sum value x_first x_second`.
+
+    Linear triplets and quadratic quadruplets are unique and sorted by row; `first >= second`, and the coefficient
+    of a square is that of x^2 itself, not twice it.
+    """
+
+    constant: FloatArray
+    row: IntArray
+    column: IntArray
+    value: FloatArray
+    quadratic_row: IntArray
+    first: IntArray
+    second: IntArray
+    quadratic_value: FloatArray
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.constant)
+
+    def value_at(self, x: FloatArray) -> FloatArray:
+        """The value of every row at a point."""
+        linear = np.bincount(self.row, self.value * x[self.column], self.size)
+        products = self.quadratic_value * x[self.first] * x[self.second]
+        return self.constant + linear + np.bincount(self.quadratic_row, products, self.size)
+
+
+def objective_coefficients(instance: Instance) -> Quadratics:
+    """Coefficients of an objective of degree two or less, as one row."""
+    jet = _evaluator(instance).family(instance.model.objective.value, SINGLE)
+    return _collect([jet], [1])
+
+
+def constraint_coefficients(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
+    """Coefficients of `left - right` of constraint families of degree two or less, their rows one after another.
+
+    Raises `ModelError` where a coefficient is not finite.
+    """
+    evaluator = _evaluator(instance)
+    values = [difference(evaluator, family) for family in families]
+    result = _collect(values, [family.size for family in families])
+    _require_finite(instance, families, result)
+    return result
+
+
+def _evaluator(instance: Instance) -> Evaluator:
+    zero = np.where(instance.free, 0.0, instance.fixed)
+    degrees = [family.shape.degree for family in instance.constraints]
+    degrees.append(instance.checked.shapes.shape(instance.model.objective.value).degree)
+    quadratic = Degree.QUADRATIC in degrees
+    return instance.evaluator(Jets(zero, 2 if quadratic else 1, instance.free))
+
+
+def _collect(values: Sequence[object], sizes: Sequence[int]) -> Quadratics:
+    constants: list[FloatArray] = []
+    linear: list[tuple[IntArray, IntArray, FloatArray]] = []
+    quadratic: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
+    first = 0
+    for value, size in zip(values, sizes, strict=True):
+        if isinstance(value, Jet):
+            constants.append(value.value)
+            gradient, hessian = value.gradient, value.hessian
+            linear.append((gradient.rows + first, gradient.columns[0], gradient.values))
+            if hessian is not None:
+                one, two = hessian.columns
+                halved = np.where(one == two, 0.5 * hessian.values, hessian.values)
+                quadratic.append((hessian.rows + first, one, two, halved))
+        else:
+            constants.append(np.full(size, value, dtype=np.float64))
+        first += size
+    row, column, coefficient = _stack(linear, 2)
+    q_row, one, two, q_value = _stack(quadratic, 3)
+    (row, column), coefficient = _merge((row, column), coefficient)
+    (q_row, one, two), q_value = _merge((q_row, one, two), q_value)
+    constant = np.concatenate(constants) if constants else np.zeros(0)
+    return Quadratics(constant, row, column, coefficient, q_row, one, two, q_value)
+
+
+def _stack(parts: Sequence[tuple[np.ndarray, ...]], keys: int) -> tuple[np.ndarray, ...]:
+    if not parts:
+        return (*(np.zeros(0, dtype=np.int64) for _ in range(keys)), np.zeros(0))
+    return tuple(np.concatenate([part[position] for part in parts]) for position in range(keys + 1))
+
+
+def _merge(keys: tuple[np.ndarray, ...], values: FloatArray) -> tuple[tuple[IntArray, ...], FloatArray]:
+    """Add up entries with equal keys, sort by key, and leave out exact zeros."""
+    if len(values) == 0:
+        return tuple(key.astype(np.int64) for key in keys), values
+    order = np.lexsort(keys[::-1])
+    keys = tuple(key[order] for key in keys)
+    values = values[order]
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    starts = np.flatnonzero(new)
+    total = np.add.reduceat(values, starts)
+    kept = total != 0.0
+    return tuple(key[starts][kept].astype(np.int64) for key in keys), total[kept]
+
+
+def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], found: Quadratics) -> None:
+    bad = np.concatenate(
+        [
+            np.flatnonzero(np.isnan(found.constant)),
+            *_infinite_sides(families, found),
+            found.row[~np.isfinite(found.value)],
+            found.quadratic_row[~np.isfinite(found.quadratic_value)],
+        ]
+    )
+    if not len(bad):
+        return
+    row = int(bad.min())
+    what = "coefficient" if np.isfinite(found.constant[row]) else "constant part"
+    first = 0
+    for family in families:
+        if row < first + family.size:
+            name = instance.row_name(family, row - first)
+            raise ModelError(
+                [
+                    Diagnostic(
+                        "E311",
+                        f"`{name}` has a {what} that is not finite with these data",
+                        family.constraint.span,
+                        note="a division by zero, or the logarithm of 0",
+                        help="`mecdsl show` prints the values of the definitions",
+                    )
+                ]
+            )
+        first += family.size
+
+
+def _infinite_sides(families: Sequence[ConstraintFamily], found: Quadratics) -> Iterator[IntArray]:
+    """The rows with variables that no finite point can keep, such as `x >= 1/0`; `x <= 1/0` holds everywhere."""
+    depends = np.zeros(found.size, dtype=bool)
+    depends[found.row] = depends[found.quadratic_row] = True
+    first = 0
+    for family in families:
+        rows = slice(first, first + family.size)
+        part = np.where(depends[rows], found.constant[rows], 0.0)
+        never = {"<=": part == np.inf, ">=": part == -np.inf, "==": np.isinf(part)}[family.relation]
+        yield np.flatnonzero(never) + first
+        first += family.size

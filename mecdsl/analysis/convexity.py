@@ -1,0 +1,141 @@
+"""Which families of an instance are proven convex, which part of the model is to blame where one is not.
+
+The box is that of the bounds and of what the linear rows imply (`mecdsl.analysis.implied_bounds`); it holds every
+feasible point, also of the problem without integrality. A proof on the box is therefore a proof for the problem.
+Functions count on the inside of their domain: `1/x` with `x >= 0` is convex, with the value infinity at 0.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from mecdsl.analysis.curvature import Curvature, Curve
+from mecdsl.analysis.curvature_algebra import Cause, CurvatureEvaluator, Curvatures
+from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.checking import symbolic as sym
+from mecdsl.checking.classify import Classifier, Degree
+from mecdsl.diagnostics import ModelError, Span
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.tables import SINGLE, FloatArray
+
+LONGEST: Final = 40  # characters of a part that is quoted
+WANTED: Final = {"<=": (True, False), ">=": (False, True), "==": (True, True)}  # convex, concave
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How `left - right` of a family, or the objective, bends as written.
+
+    `proven`: bends as its relation or sense needs it. Otherwise `cause` says in words what does not, `place` where,
+    and `member` the first row that is to blame if there are others that are not.
+    """
+
+    curvature: Curvature
+    proven: bool
+    cause: str = ""
+    place: Span | None = None
+    member: str = ""
+
+
+AFFINE: Final = Finding(Curvature.AFFINE, True)
+
+
+class Convexity:
+    """Findings for one instance; definitions are analysed once for all families."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.evaluator = CurvatureEvaluator(instance.world, Curvatures(*box(instance)))
+
+    def objective(self) -> Finding:
+        """Of the objective: convex is needed to minimise, concave to maximise."""
+        found = self.evaluator.family(self.instance.model.objective.value, SINGLE)
+        wanted = (False, True) if self.instance.maximize else (True, False)
+        return self._finding(found, wanted, None)
+
+    def constraint(self, family: ConstraintFamily) -> Finding:
+        """Of `left - right`: convex is needed for `<=`, concave for `>=`, affine for `==`."""
+        if not family.size:
+            return AFFINE
+        return self._finding(difference(self.evaluator, family), WANTED[family.relation], family)
+
+    def _finding(self, found: Any, wanted: tuple[bool, bool], family: ConstraintFamily | None) -> Finding:
+        if not isinstance(found, Curve):
+            return AFFINE
+        curvature = _curvature(found)
+        good = np.ones(found.size, dtype=bool)
+        for needed, flag in zip(wanted, (found.bend.convex, found.bend.concave), strict=True):
+            good &= flag | (not needed)
+        if good.all():
+            return Finding(curvature, True)
+        row = int(np.argmin(good))
+        column = 0 if wanted[0] and not found.bend.convex[row] else 1
+        member = self.instance.row_name(family, row) if family is not None and good.any() else ""
+        number = int(found.why[row, column])
+        if number < 0:
+            raise AssertionError("a row that bends wrongly without a part to blame")
+        expression, cause = self.evaluator.blamed[number]
+        return Finding(
+            curvature, False, words(expression, cause, self.instance.checked.shapes), expression.span, member
+        )
+
+
+def _curvature(found: Curve) -> Curvature:
+    convex, concave = bool(found.bend.convex.all()), bool(found.bend.concave.all())
+    if convex:
+        return Curvature.AFFINE if concave else Curvature.CONVEX
+    return Curvature.CONCAVE if concave else Curvature.UNKNOWN
+
+
+def box(instance: Instance) -> tuple[FloatArray, FloatArray]:
+    """Lower and upper end of every column over the feasible points.
+
+    Where linear rows have a coefficient that is not finite, or contradict each other, these are the bounds alone: the
+    faults are those of whoever solves the problem.
+    """
+    try:
+        lower, upper = implied_bounds(instance)
+    except ModelError:
+        lower = upper = np.full(instance.columns, np.nan)
+    if not (lower <= upper).all():
+        lower = np.where(instance.free, instance.lower, instance.fixed)
+        upper = np.where(instance.free, instance.upper, instance.fixed)
+    return lower, upper
+
+
+def words(expression: sym.Expression, cause: Cause, shapes: Classifier) -> str:
+    """Why a part bends wrongly: "`x*y` is a product of two variables"."""
+    text = _short(expression.span)
+    if cause in (Cause.CONVEX, Cause.CONCAVE):
+        have, need = ("convex", "concave") if cause is Cause.CONVEX else ("concave", "convex")
+        return f"`{text}` is {have} where {need} is needed"
+    match expression:
+        case sym.Operation(operator="/", operands=(_, below)) if cause is Cause.DOMAIN:
+            return f"`{_short(below.span)}` in a denominator may change sign"
+        case sym.Operation(operator="^", operands=(base, _)) if cause is Cause.DOMAIN:
+            return f"`{_short(base.span)}` under a power may be negative"
+        case sym.Function(arguments=arguments) if cause is Cause.DOMAIN:
+            return f"the argument of `{text}` may be negative" if len(arguments) == 1 else _may_leave(text)
+        case sym.Operation(operator="*", operands=(left, right)):
+            two = all(_is_variable(operand, shapes) for operand in (left, right))
+            return f"`{text}` is a product of two {'variables' if two else 'expressions over variables'}"
+        case sym.Operation(operator="/"):
+            return f"`{text}` is a quotient of expressions over variables"
+        case sym.Operation(operator="^"):
+            return f"`{text}` is a power that bends both ways"
+        case _:
+            return f"`{text}` bends in no way that is known"
+
+
+def _may_leave(text: str) -> str:
+    return f"an argument of `{text}` may be negative"
+
+
+def _is_variable(expression: sym.Expression, shapes: Classifier) -> bool:
+    return isinstance(expression, sym.Lookup) and shapes.shape(expression).degree is Degree.LINEAR
+
+
+def _short(span: Span) -> str:
+    text = " ".join(span.text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -1,0 +1,384 @@
+"""What is known of a family of functions of the variables on a box, with the rules of arithmetic.
+
+Arrays have one entry per row of the family. A flag that is set is proven; one that is not says nothing.
+
+- `ends`: the range of the value on the box. `bend`: whether the value itself is convex, concave.
+- `log`: the same of its logarithm, where the value is at least 0 (a sum of log-convex functions is log-convex, which
+  is the rule of log-sum-exp). `root`: the value is f^2 with f convex and at least 0 (the rule of Euclidean norms).
+- `probe`: an affine row by its linear part along random directions and its constant; nan where it is not known to be
+  affine. Two affine functions are the same up to a factor if their probes are (a random identity test).
+- `monomial`: coefficient times powers of bases. `ratios`: with t affine and positive, the value as a function
+  g(x/t, 1/t) and the bend of g; then t g(x/t, 1/t), the perspective of g, has the same bend. So `t*ln(1 + e/t)`,
+  `x*ln(x/y)`, `t*exp(x/t)` and `t*(2^(b/t) - 1)` are judged by one rule.
+- `why`: for a row that is not proven convex (column 0) or concave (column 1) the number of the part to blame.
+
+Sums, compositions and products by sign follow disciplined convex programming (Grant, Boyd and Ye, 2006).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from mecdsl.analysis import curvature_monomials as monomials
+from mecdsl.analysis.curvature_parts import PROBES, Bend, Ends, Flags, Monomial, Ratio, proportion
+from mecdsl.instances.tables import FloatArray, IntArray
+
+NOBODY, DOMAIN = -1, -2  # in `why`: not yet blamed; an argument that may leave the domain
+
+
+class Curvature(Enum):
+    """How a function is proven to bend on the box of its variables."""
+
+    AFFINE = "affine"
+    CONVEX = "convex"
+    CONCAVE = "concave"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A family of functions of the variables, one per row; see the module."""
+
+    ends: Ends
+    bend: Bend
+    log: Bend
+    root: Flags
+    probe: FloatArray
+    why: IntArray
+    monomial: Monomial | None = None
+    ratios: tuple[Ratio, ...] = ()
+    __array_ufunc__ = None
+
+    @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.root)
+
+    @property
+    def constant(self) -> Flags:
+        """Rows that do not depend on the variables."""
+        return np.asarray((self.ends.low == self.ends.high) & (self.probe[:, :PROBES] == 0.0).all(axis=1))
+
+    def __getitem__(self, rows: IntArray) -> "Curve":
+        return Curve(
+            self.ends.take(rows),
+            self.bend.take(rows),
+            self.log.take(rows),
+            self.root[rows],
+            self.probe[rows],
+            self.why[rows],
+            None if self.monomial is None else self.monomial.take(rows),
+            tuple(ratio.take(rows) for ratio in self.ratios),
+        )
+
+    def explained(self, blame: Callable[[IntArray, Flags, int], IntArray]) -> "Curve":
+        """Rows that nobody is blamed for get numbers.
+
+        They are blame(NOBODY or DOMAIN of each row, whether the other flag is set, column of `why`).
+        """
+        why = self.why
+        pairs = ((self.bend.convex, self.bend.concave), (self.bend.concave, self.bend.convex))
+        for column, (flag, other) in enumerate(pairs):
+            rows = ~flag & (why[:, column] < 0)
+            if rows.any():
+                why = why.copy() if why is self.why else why
+                why[rows, column] = blame(why[rows, column], other[rows], column)
+        return self if why is self.why else replace(self, why=why)
+
+    def __neg__(self) -> "Curve":
+        return scaled(self, -np.ones(self.size))
+
+    def __add__(self, other: Any) -> "Curve":
+        return added(self, other if isinstance(other, Curve) else number(other, self.size))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> "Curve":
+        return added(self, -other if isinstance(other, Curve) else number(-np.asarray(other), self.size))
+
+    def __rsub__(self, other: Any) -> "Curve":
+        return added(-self, number(other, self.size))
+
+    def __mul__(self, other: Any) -> "Curve":
+        if isinstance(other, Curve):
+            return multiplied(self, other)
+        factor = spread(other, self.size)
+        found = scaled(self, factor)
+        turned = (factor < 0.0) & (self.bend.convex | self.bend.concave)
+        # data of the other sign turn a part: the product is to blame, not the part
+        return replace(found, why=np.where(turned[:, None], NOBODY, found.why)) if turned.any() else found
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> "Curve":
+        if isinstance(other, Curve):
+            return multiplied(self, power(other, spread(-1.0, other.size)))
+        with np.errstate(all="ignore"):
+            return scaled(self, spread(np.divide(1.0, other), self.size))
+
+    def __rtruediv__(self, other: Any) -> "Curve":
+        return scaled(power(self, spread(-1.0, self.size)), spread(other, self.size))
+
+    def __pow__(self, exponent: Any) -> "Curve":
+        if isinstance(exponent, Curve):
+            return exponential(multiplied(exponent, logarithm(self)))
+        return power(self, spread(exponent, self.size))
+
+    def __rpow__(self, base: Any) -> "Curve":
+        numbers = spread(base, self.size)
+        with np.errstate(all="ignore"):
+            return exponential(scaled(self, np.where(numbers > 0.0, np.log(numbers), np.nan)))
+
+
+def spread(value: Any, size: int) -> FloatArray:
+    """A number for every row."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), (size,))
+
+
+def unblamed(size: int) -> IntArray:
+    """`why` of rows nobody is blamed for."""
+    return np.full((size, 2), NOBODY, dtype=np.int64)
+
+
+def number(value: Any, size: int) -> Curve:
+    """Numbers as functions that are constant; one that is not finite is nothing known."""
+    numbers = spread(value, size)
+    known = np.isfinite(numbers)
+    probe = np.zeros((size, PROBES + 1))
+    probe[:, PROBES] = numbers
+    probe[~known] = np.nan
+    ends = Ends(np.where(known, numbers, -np.inf), np.where(known, numbers, np.inf))
+    bend, sign = Bend.everywhere(size, True).where(known), numbers >= 0.0
+    return Curve(ends, bend, bend.where(sign), known & sign, probe, unblamed(size))
+
+
+def settled(curve: Curve) -> Curve:
+    """With what the flags imply of one another, and what the monomial knows."""
+    ends, bend, size = curve.ends, curve.bend, curve.size
+    if curve.monomial is not None:
+        ends = ends.inside(monomials.ends_of(curve.monomial))
+        bend = bend.either(monomials.bend_of(curve.monomial))
+    sure = ends.nonnegative
+    log = Bend(curve.log.convex & sure, (curve.log.concave | bend.concave) & sure)
+    bend = Bend(bend.convex | log.convex, bend.concave)
+    probe = curve.probe
+    if curve.monomial is not None and not curve.monomial.factors:
+        probe = np.column_stack([np.zeros((size, PROBES)), curve.monomial.coefficient])
+    return replace(curve, ends=ends, bend=bend, log=log, root=(curve.root | log.convex) & sure, probe=probe)
+
+
+def as_monomial(curve: Curve) -> Monomial:
+    """The rows as monomials; those that are none count as a power of themselves."""
+    own = monomials.base_of(curve.probe, curve.ends, curve.bend, curve.root, curve.constant)
+    if curve.monomial is None:
+        return own
+    unknown = np.isnan(curve.monomial.coefficient)
+    if not unknown.any():
+        return curve.monomial
+    factors = [replace(f, exponent=np.where(unknown, 0.0, f.exponent)) for f in curve.monomial.factors]
+    factors += [replace(f, exponent=np.where(unknown, f.exponent, 0.0)) for f in own.factors]
+    return Monomial(np.where(unknown, own.coefficient, curve.monomial.coefficient), tuple(factors))
+
+
+# Arithmetic
+
+
+def scaled(curve: Curve, factor: FloatArray) -> Curve:
+    """Numbers times the functions."""
+    up = np.isfinite(factor) & (factor >= 0.0)
+    with np.errstate(all="ignore"):
+        probe = np.where(np.isfinite(factor), factor, np.nan)[:, None] * curve.probe
+        probe[factor == 0.0] = 0.0
+        monomial = curve.monomial and replace(curve.monomial, coefficient=curve.monomial.coefficient * factor)
+    turned = factor < 0.0
+    why = np.where(turned[:, None], curve.why[:, ::-1], curve.why) if turned.any() else curve.why
+    ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
+    found = Curve(
+        curve.ends.scaled(factor),
+        curve.bend.scaled(factor),
+        curve.log.where(up),
+        curve.root & up,
+        probe,
+        why,
+        monomial,
+        ratios,
+    )
+    return settled(found) if turned.any() else found
+
+
+def added(one: Curve, two: Curve) -> Curve:
+    """The sum row by row."""
+    with np.errstate(all="ignore"):
+        ends = Ends(one.ends.low + two.ends.low, one.ends.high + two.ends.high)
+        probe = one.probe + two.probe
+    bend = one.bend.both(two.bend)
+    why = np.where(np.column_stack([one.bend.convex, one.bend.concave]), two.why, one.why)
+    ratios = [replace(r, bend=r.bend.both(ratio_bend(two, r.probe))) for r in one.ratios]
+    ratios += [replace(r, bend=r.bend.both(ratio_bend(one, r.probe))) for r in two.ratios]
+    log = Bend(one.log.convex & two.log.convex, np.zeros(one.size, dtype=bool))
+    found = Curve(ends, bend, log, one.root & two.root, probe, why, None, _kept(ratios))
+    return settled(found)
+
+
+def ratio_bend(curve: Curve, base: FloatArray) -> Bend:
+    """The bend of the rows as functions of x/t and 1/t, t the affine function of the probe `base`."""
+    result = Bend.everywhere(curve.size, True).where(curve.constant)
+    for ratio in curve.ratios:
+        result = result.either(ratio.bend.where(~np.isnan(proportion(base, ratio.probe))))
+    return result
+
+
+def _kept(ratios: list[Ratio]) -> tuple[Ratio, ...]:
+    return tuple(ratio for ratio in ratios if ratio.bend.convex.any() or ratio.bend.concave.any())
+
+
+def multiplied(one: Curve, two: Curve) -> Curve:
+    """The product row by row; a row of one that is a number scales that of the other."""
+    monomial = monomials.product(as_monomial(one), as_monomial(two))
+    bend = Bend.everywhere(one.size, False)
+    for left, right in ((one, two), (two, one)):
+        sign = np.where(left.ends.nonnegative, 1.0, np.where(left.ends.nonpositive, -1.0, np.nan))
+        for ratio in right.ratios:
+            same = ~np.isnan(proportion(ratio.probe, left.probe * sign[:, None]))
+            bend = bend.either(ratio.bend.scaled(sign).where(same))
+    sure = one.ends.nonnegative & two.ends.nonnegative
+    found = Curve(
+        one.ends.times(two.ends),
+        bend,
+        one.log.both(two.log).where(sure),
+        np.zeros(one.size, dtype=bool),
+        np.full_like(one.probe, np.nan),
+        _blamed(one, two),
+        monomial,
+        () if monomial is None else _kept(list(monomials.ratios_of(monomial))),
+    )
+    found = settled(found)
+    for left, right in ((one, two), (two, one)):
+        numbers = left.constant
+        if numbers.any():
+            found = chosen(numbers, scaled(right, np.where(numbers, left.ends.low, 0.0)), found)
+    return found
+
+
+def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
+    """Rows of `one` where asked, of `two` elsewhere; a structure that only one of them has stays on its rows."""
+    if rows.all():
+        return one
+    ratios = [replace(ratio, bend=ratio.bend.where(rows)) for ratio in one.ratios]
+    ratios += [replace(ratio, bend=ratio.bend.where(~rows)) for ratio in two.ratios]
+
+    def pick(a: Bend, b: Bend) -> Bend:
+        return Bend(np.where(rows, a.convex, b.convex), np.where(rows, a.concave, b.concave))
+
+    return Curve(
+        Ends(np.where(rows, one.ends.low, two.ends.low), np.where(rows, one.ends.high, two.ends.high)),
+        pick(one.bend, two.bend),
+        pick(one.log, two.log),
+        np.where(rows, one.root, two.root),
+        np.where(rows[:, None], one.probe, two.probe),
+        np.where(rows[:, None], one.why, two.why),
+        two.monomial,
+        _kept(ratios),
+    )
+
+
+def _blamed(*operands: Curve) -> IntArray:
+    """What is to blame already inside an operand that bends in no known way; the rest is open."""
+    why = unblamed(operands[0].size)
+    for curve in operands:
+        lost = ~curve.bend.convex & ~curve.bend.concave
+        for column in (0, 1):
+            take = lost & (why[:, column] == NOBODY)
+            why[take, column] = curve.why[take, column]
+    return why
+
+
+# Compositions
+
+
+def composed(curve: Curve, ends: Ends, outer: Bend, rising: Flags, falling: Flags) -> Curve:
+    """f of the rows: `outer` the bend of f on their range, whether f rises or falls there; logarithms are not known.
+
+    The rule holds for the bend of the value and for that of its ratios.
+    """
+
+    def rule(inner: Bend) -> Bend:
+        up = (rising & inner.convex) | (falling & inner.concave) | inner.affine
+        down = (rising & inner.concave) | (falling & inner.convex) | inner.affine
+        return Bend(outer.convex & up, outer.concave & down)
+
+    size = curve.size
+    none = Bend.everywhere(size, False)
+    ratios = _kept([replace(ratio, bend=rule(ratio.bend)) for ratio in curve.ratios])
+    why = _blamed(curve)
+    why[~outer.convex & ~outer.concave & (why[:, 0] == NOBODY)] = DOMAIN
+    probe = np.full_like(curve.probe, np.nan)
+    return Curve(ends, rule(curve.bend), none, np.zeros(size, dtype=bool), probe, why, None, ratios)
+
+
+def exponential(curve: Curve) -> Curve:
+    """exp: convex and rising; its logarithm is the argument."""
+    size = curve.size
+    with np.errstate(all="ignore"):
+        ends = Ends(np.exp(curve.ends.low), np.exp(curve.ends.high))
+    outer = Bend(np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
+    found = composed(curve, ends, outer, outer.convex, outer.concave)
+    return settled(_constants(replace(found, log=curve.bend), curve, np.exp))
+
+
+def logarithm(curve: Curve) -> Curve:
+    """ln: concave and rising where the argument cannot be negative, unknown elsewhere."""
+    size = curve.size
+    sure = curve.ends.nonnegative
+    with np.errstate(all="ignore"):
+        low, high = np.log(np.maximum(curve.ends.low, 0.0)), np.log(np.maximum(curve.ends.high, 0.0))
+    ends = Ends(np.where(sure, low, -np.inf), np.where(sure, high, np.inf))
+    nowhere = np.zeros(size, dtype=bool)
+    found = composed(curve, ends, Bend(nowhere, sure), sure, nowhere)
+    monomial = as_monomial(curve)
+    ratios = _kept([*found.ratios, *monomials.logarithm_ratios(monomial)])
+    bend = found.bend.either(curve.log.where(sure))
+    return settled(_constants(replace(found, bend=bend, ratios=ratios), curve, np.log))
+
+
+def power(curve: Curve, exponent: FloatArray) -> Curve:
+    """The rows to a power of numbers, by the range of the base."""
+    p, whole = exponent, np.round(exponent) == exponent
+    even = whole & monomials.is_even(p)
+    odd = whole & ~even
+    above, below = curve.ends.nonnegative, curve.ends.nonpositive
+    outside = np.zeros(curve.size, dtype=bool)
+    bowl = (above & ((p >= 1.0) | (p <= 0.0))) | (even & (p >= 0.0)) | (even & below)
+    cap = (above & (p >= 0.0) & (p <= 1.0)) | (odd & below & (p != 1.0))
+    rising = (above & (p >= 0.0)) | (odd & (p > 0.0)) | (even & below & (p < 0.0))
+    falling = (above & (p <= 0.0)) | (even & below & (p > 0.0)) | (odd & below & (p < 0.0))
+    line = (p == 1.0) | (p == 0.0)
+    found = composed(curve, curve.ends.power(p), Bend(bowl | line, cap | line), rising | line, falling & ~line)
+    log = Bend(
+        np.where(p >= 0.0, curve.log.convex, curve.log.concave), np.where(p >= 0.0, curve.log.concave, curve.log.convex)
+    ).where(above)
+    root = (p >= 2.0) & above & curve.bend.convex | (even & (p >= 2.0) & curve.bend.affine) | (curve.root & (p >= 1.0))
+    norm = curve.root & (p >= 0.5)
+    monomial = monomials.power(as_monomial(curve), p)
+    found = replace(
+        found,
+        bend=found.bend.either(Bend(norm, outside)),
+        log=log,
+        root=root,
+        probe=np.where((p == 1.0)[:, None], curve.probe, np.nan),
+        monomial=monomial,
+        ratios=_kept([*found.ratios, *monomials.ratios_of(monomial)]),
+    )
+    return settled(_constants(found, curve, lambda low: np.power(low, p)))
+
+
+def _constants(found: Curve, argument: Curve, function: Callable[[FloatArray], FloatArray]) -> Curve:
+    """The same with numbers where the argument is one."""
+    rows = argument.constant
+    if not rows.any():
+        return found
+    with np.errstate(all="ignore"):
+        return chosen(rows, number(function(argument.ends.low), argument.size), found)

@@ -1,0 +1,291 @@
+"""Powers of two by which columns and rows of an instance are multiplied, so that a solver sees numbers near one.
+
+Why: the tolerances of solvers are absolute numbers made for data near one, while a model in SI has 1e-15 W of noise
+beside 1e9 cycles. With a time per bit of 1e-5 s a feasibility tolerance of 1e-6 lets a solver "prove" values below the
+true optimum, and some drop coefficients below 1e-9 without a word. A power of two changes exponents only: no digit of
+the data is rounded.
+
+What is looked at: every linear and quadratic coefficient, the constant of each row, and for rows above degree two the
+first-order expansion at a reference point (start values, else a point between the bounds, else as far from the only
+bound as the other rows say that the column is large). In logarithms each number
+should become 0; typical sizes of the columns are the least-squares answer, pulled towards the start values and the
+finite bounds. Each row is then divided by its largest term at these sizes, its constant included, so that an absolute
+tolerance means a relative one. Choice: least squares over all numbers rather than alternating row and column passes,
+since a product of two unknown sizes couples them; and sizes of integer columns are estimated like the others
+although the columns themselves must keep the factor 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.checking.classify import Degree
+from mecdsl.instances import jets
+from mecdsl.instances.algebra import Floats, Jets, Value
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.jets import Jet
+from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+
+START_WEIGHT = 4.0  # a start value is the author's own word on the size of a column
+BOUND_WEIGHT = 1.0  # a bound may be far away from every sensible value
+NO_BOUND = 1e14  # SI; a bound from here on says "none" and little of the size of its column
+FAR_WEIGHT = 0.05  # of such a bound
+DAMPING = 1e-2  # a size that nothing determines is 1
+ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
+LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
+LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """Factors of an instance: `x = column * scaled x`, `scaled row = row * (left - right)`.
+
+    `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and fixed columns; `row`:
+    float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and
+    largest size of a nonzero coefficient (of the expansion at the reference point, for rows above degree two); (1, 1)
+    where there is none.
+    """
+
+    size: FloatArray
+    column: FloatArray
+    row: FloatArray
+    objective: float
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Terms:
+    """Logarithms (base 2) of the sizes of terms; `first`, `second` are columns or -1 where a term has fewer."""
+
+    row: IntArray
+    first: IntArray
+    second: IntArray
+    size: FloatArray
+
+    def at(self, columns: FloatArray) -> FloatArray:
+        """Sizes where the columns have the given sizes."""
+        padded = np.append(columns, 0.0)  # index -1 is the last entry
+        return np.asarray(self.size + padded[self.first] + padded[self.second])
+
+
+def scale(instance: Instance) -> Scaling:
+    """Factors of an instance; the objective counts as one more row.
+
+    Raises `ModelError` where a coefficient is not finite.
+    """
+    rows = instance.rows + 1
+    plain, curved = _plain_terms(instance), _degree(instance) > Degree.QUADRATIC
+    first = np.exp2(_bounded(_column_sizes(instance, plain, rows))) if curved else None
+    terms = _terms(instance, plain, first)
+    sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
+    moving = instance.free & ~instance.integral
+    whole = _bounded(sizes)
+    column = np.where(moving, whole, 0.0)
+    coefficients = terms.first >= 0
+    scaled = terms.at(column)
+    row = _row_powers(terms.row, terms.at(sizes), np.where(coefficients, scaled, -np.inf), rows)
+    return Scaling(
+        np.exp2(whole),
+        np.exp2(column),
+        np.exp2(row[:-1]),
+        float(np.exp2(row[-1])),
+        _range(terms.size[coefficients]),
+        _range((scaled + row[terms.row])[coefficients]),
+    )
+
+
+def _bounded(sizes: FloatArray) -> FloatArray:
+    return np.asarray(np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER))
+
+
+def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray) -> FloatArray:
+    """All columns of an instance in SI from scaled values of its free `columns`.
+
+    Integers are rounded and overshoot of a bound is cut off, since solvers have both to a tolerance.
+    """
+    x = instance.complete(np.zeros(instance.columns))
+    found = np.clip(values * scaling.column[columns], instance.lower[columns], instance.upper[columns])
+    x[columns] = np.where(instance.integral[columns], np.round(found), found)
+    return x
+
+
+def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int) -> FloatArray:
+    """Minus the largest term of each row, unless that would make its largest coefficient tiny."""
+    largest_term, largest_coefficient = np.full(rows, -np.inf), np.full(rows, -np.inf)
+    np.maximum.at(largest_term, row, terms)
+    np.maximum.at(largest_coefficient, row, coefficients)
+    power = np.maximum(-largest_term, np.log2(LEAST_COEFFICIENT) - largest_coefficient)
+    power = np.where(np.isfinite(largest_coefficient), power, 0.0)
+    return np.asarray(np.clip(np.round(power), -2.0 * LARGEST_POWER, 2.0 * LARGEST_POWER))
+
+
+def _range(sizes: FloatArray) -> tuple[float, float]:
+    return (float(np.exp2(sizes.min())), float(np.exp2(sizes.max()))) if len(sizes) else (1.0, 1.0)
+
+
+# Sizes of columns
+
+
+def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
+    """Typical sizes of the columns, as logarithms.
+
+    Unknowns are the factors of the rows and the sizes of the columns; every term is an equation that says 0, every
+    start value and finite bound one that says how large its column is.
+    """
+    from scipy.sparse import csr_matrix  # 0.3 s to import, which a model that is only checked need not wait for
+    from scipy.sparse.linalg import lsqr
+
+    columns = instance.columns
+    if not columns:
+        return np.zeros(0)
+    count = len(terms.size)
+    equation = np.arange(count)
+    parts = [(equation, terms.row, np.ones(count))]
+    for side in (terms.first, terms.second):
+        known = np.flatnonzero(side >= 0)
+        parts.append((known, rows + side[known], np.ones(len(known))))
+    right = [-terms.size]
+    far_weight = FAR_WEIGHT if _degree(instance) <= Degree.LINEAR else 0.0  # a linear program may end at such a bound
+    for values, weight in (
+        (instance.start, START_WEIGHT),
+        (instance.lower, BOUND_WEIGHT),
+        (instance.upper, BOUND_WEIGHT),
+    ):
+        told = np.flatnonzero(np.isfinite(values) & (values != 0.0) & instance.free)
+        weights = np.where(np.abs(values[told]) < NO_BOUND, weight, far_weight)
+        parts.append((count + np.arange(len(told)), rows + told, weights))
+        right.append(weights * np.log2(np.abs(values[told])))
+        count += len(told)
+    matrix = csr_matrix(
+        (
+            np.concatenate([part[2] for part in parts]),
+            (np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])),
+        ),
+        shape=(count, rows + columns),
+    )
+    found = lsqr(matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS)[0]
+    return np.asarray(found[rows:], dtype=np.float64)
+
+
+def reference_point(instance: Instance, size: FloatArray | None = None) -> FloatArray:
+    """Start values; where none is given, a point between the bounds or as far from the only one as it is large.
+
+    `size`: float64[columns], how far columns are from their only bound at least, by default one SI unit.
+    """
+    step = np.ones(instance.columns) if size is None else size
+    low = np.where(instance.lower <= -NO_BOUND, -np.inf, instance.lower)
+    high = np.where(instance.upper >= NO_BOUND, np.inf, instance.upper)
+    with np.errstate(invalid="ignore", over="ignore"):
+        inside = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), 0.5 * low + 0.5 * high)
+        inside = np.where(np.isposinf(high), low + np.maximum(step, np.abs(low)), inside)
+        inside = np.where(np.isneginf(low), high - np.maximum(step, np.abs(high)), inside)
+    inside = np.where(np.isneginf(low) & np.isposinf(high), step, inside)
+    return instance.complete(np.where(np.isnan(instance.start), inside, instance.start))
+
+
+# Terms of objective and constraints
+
+
+class Slopes(Jets):
+    """First derivatives, also of a minimum or maximum: of the part that is extreme at the point."""
+
+    def __init__(self, x: FloatArray, free: NDArray[np.bool_]) -> None:
+        super().__init__(x, 1, free)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        if name not in ("min", "max"):
+            return super().call(name, arguments)
+        sign = 1.0 if name == "max" else -1.0
+        result = arguments[0]
+        for other in arguments[1:]:
+            result = 0.5 * (result + other) + (0.5 * sign) * _absolute(result - other)
+        return result
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Value:
+        if not isinstance(value, Jet):
+            return Floats().segment_extreme(name, value, parent, size)
+        order = np.lexsort((value.value if name == "max" else -value.value, parent))
+        return value.take(order[np.searchsorted(parent[order], np.arange(size), side="right") - 1])
+
+
+def _absolute(value: Value) -> Value:
+    return jets.call("abs", value) if isinstance(value, Jet) else np.abs(value)
+
+
+def _plain_terms(instance: Instance) -> _Terms:
+    """The terms of rows of degree two or less, and of such an objective."""
+    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+    found = [_of_quadratics(constraint_coefficients(instance, plain), _rows(plain))]
+    if _objective_degree(instance) <= Degree.QUADRATIC:
+        goal = _of_quadratics(objective_coefficients(instance), np.array([instance.rows], dtype=np.int64))
+        found.append(_without_constants(goal))  # an offset of the objective says nothing about its slopes
+    return _joined(found)
+
+
+def _objective_degree(instance: Instance) -> Degree:
+    return instance.checked.shapes.shape(instance.model.objective.value).degree
+
+
+def _degree(instance: Instance) -> Degree:
+    """The highest degree of objective and rows."""
+    degrees = [family.shape.degree for family in instance.constraints if family.size]
+    return max([_objective_degree(instance), *degrees])
+
+
+def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms:
+    """All terms; `size`: of the columns as far as the plain rows know them."""
+    found = [plain]
+    curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
+    evaluator = instance.evaluator(Slopes(reference_point(instance, size), instance.free))
+    with np.errstate(all="ignore"):
+        if _objective_degree(instance) > Degree.QUADRATIC:
+            last = np.array([instance.rows], dtype=np.int64)
+            found.append(_without_constants(_of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)))
+        found += [_of_jet(difference(evaluator, family), _rows([family])) for family in curved]
+    return _joined(found)
+
+
+def _joined(found: Sequence[_Terms]) -> _Terms:
+    return _Terms(
+        np.concatenate([part.row for part in found]),
+        np.concatenate([part.first for part in found]),
+        np.concatenate([part.second for part in found]),
+        np.concatenate([part.size for part in found]),
+    )
+
+
+def _rows(families: list[ConstraintFamily]) -> IntArray:
+    parts = [np.arange(family.first, family.first + family.size) for family in families]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _of_quadratics(found: Quadratics, rows: IntArray) -> _Terms:
+    none = np.full(found.size, -1)
+    return _sized(
+        np.concatenate([rows, rows[found.row], rows[found.quadratic_row]]),
+        np.concatenate([none, found.column, found.first]),
+        np.concatenate([none, np.full(len(found.row), -1), found.second]),
+        np.concatenate([found.constant, found.value, found.quadratic_value]),
+    )
+
+
+def _of_jet(value: Value, rows: IntArray) -> _Terms:
+    """Slopes at the reference point; the constant is left out, since it is a difference of unlike things there."""
+    if not isinstance(value, Jet):
+        return _sized(rows[:0], rows[:0], rows[:0], np.zeros(0))
+    slope = value.gradient
+    return _sized(rows[slope.rows], slope.columns[0], np.full(len(slope.rows), -1), slope.values)
+
+
+def _sized(row: IntArray, first: IntArray, second: IntArray, value: FloatArray) -> _Terms:
+    kept = np.flatnonzero(np.isfinite(value) & (value != 0.0))
+    return _Terms(row[kept], first[kept], second[kept], np.log2(np.abs(value[kept])))
+
+
+def _without_constants(terms: _Terms) -> _Terms:
+    kept = np.flatnonzero(terms.first >= 0)
+    return _Terms(terms.row[kept], terms.first[kept], terms.second[kept], terms.size[kept])

@@ -1,0 +1,113 @@
+"""Sets that come from the order of layers: `cuts(net)`, the layers of a cut, `crossing(c)`, `before(j)`, `after(j)`."""
+
+from collections.abc import Callable
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
+from mecdsl.checking.scope import IndexInfo, Names, Scope, Unresolved
+from mecdsl.parsing import syntax
+from mecdsl.units import DIMENSIONLESS
+
+GROUPS = {
+    "crossing": sym.LayerGroup.CROSSING,
+    "before": sym.LayerGroup.BEFORE,
+    "after": sym.LayerGroup.AFTER,
+}
+Resolve = Callable[[syntax.Expression, Scope], sym.Expression]
+
+
+def layers_domain(expression: syntax.Expression, scope: Scope, names: Names, resolve: Resolve) -> sym.Domain | None:
+    """The set of cuts or layers an expression means, None if it means something else.
+
+    Raises `Unresolved` after reporting a fault.
+    """
+    match expression:
+        case syntax.Name(name=name) if name in scope.indices and scope.indices[name].cuts_of is not None:
+            family = scope.indices[name].cuts_of
+            return sym.LayersDomain(family or "", sym.LayerGroup.CUT, resolve(expression, scope))
+        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if name in names.families:
+            return _cuts(name, expression, names, resolve)
+        case syntax.Call(function=function, base=None) if function in GROUPS:
+            return _group(expression, scope, names, resolve)
+        case _:
+            return None
+
+
+def static_info(expression: syntax.Expression, infos: dict[str, IndexInfo], names: Names) -> IndexInfo | None:
+    """What an index over such a set is, told from the text alone; None if the expression is no such set."""
+    match expression:
+        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if name in names.families:
+            return IndexInfo(cuts_of=name)
+        case syntax.Name(name=name) | syntax.Call(arguments=(syntax.Name(name=name),), base=None) if name in infos:
+            if isinstance(expression, syntax.Name) or expression.function == "crossing":
+                family = infos[name].cuts_of
+            else:
+                family = _layers_of(infos[name], names) if expression.function in GROUPS else None
+            return names.member_info(family) if family else None
+        case _:
+            return None
+
+
+def _fail(names: Names, code: str, message: str, expression: syntax.Expression, fix: str | None) -> Unresolved:
+    names.collector.error(code, message, expression.span, help=fix)
+    return Unresolved()
+
+
+def _cuts(name: str, expression: syntax.Expression, names: Names, resolve: Resolve) -> sym.RangeDomain:
+    """The cuts by number: 0 to L for a chain, 0 to one less than their count for a graph."""
+    declared = names.families[name].declared
+    zero = sym.Constant(0, DIMENSIONLESS, expression.span)
+    if declared.layer_file is not None and declared.layer_file.before is not None:
+        try:
+            last = len(valid_cuts(declared.layer_file.before).truth) - 1
+        except TooManyCutsError:
+            fix = "join the layers of a branch into one row of a table"
+            message = f"`{name}` has more than {MOST_CUTS} valid cuts"
+            names.collector.error("E310", message, declared.layer_file.span, help=fix)
+            last = 0  # so that no further fault follows from this one
+        return sym.RangeDomain(zero, sym.Constant(last, DIMENSIONLESS, expression.span), name)
+    return sym.RangeDomain(zero, resolve(_chain_end(name, names), Scope()), name)
+
+
+def _chain_end(name: str, names: Names) -> syntax.Expression:
+    """The L of a chain `[l in 1..L]`."""
+    match names.families[name].declared.index:
+        case syntax.IndexList(
+            generators=(syntax.Generator(domain=syntax.Range(low=syntax.Quantity(value="1"), high=high)),),
+            condition=None,
+        ):
+            return high
+        case index:
+            fix = "number the layers from 1 with one index, or take them from a file"
+            place = index.span if index else names.families[name].declared.name_span  # said once, however often used
+            names.collector.error("E106", f"`{name}` is not a chain `[l in 1..L]`", place, help=fix)
+            raise Unresolved
+
+
+def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> sym.LayersDomain:
+    if len(call.arguments) != 1:
+        message = f"`{call.function}` takes 1 argument, found {len(call.arguments)}"
+        raise _fail(names, "E110", message, call, None)
+    argument, group = call.arguments[0], GROUPS[call.function]
+    info = scope.indices.get(argument.name) if isinstance(argument, syntax.Name) else None
+    value = resolve(argument, scope)
+    cut = group is sym.LayerGroup.CROSSING
+    family = None if info is None else info.cuts_of if cut else _layers_of(info, names)
+    if family is None:
+        layers = [n for n, head in names.families.items() if head.declared.kind is syntax.FamilyKind.LAYERS]
+        known = layers[0] if len(layers) == 1 else "net"
+        what, example = ("cuts", f"c in cuts({known})") if cut else ("layers", f"j in {known}")
+        fix = f"let an index run over the {what}: `{example}`"
+        message = f"`{argument.span.text}` is no index over {what}"
+        raise _fail(names, "E106", message, argument, fix)
+    _chain_end(family, names)  # layers of a file are numbered so as well
+    return sym.LayersDomain(family, group, value)
+
+
+def _layers_of(info: IndexInfo, names: Names) -> str | None:
+    """The family of layers with one index that the members of a family belong to."""
+    for name in sorted(names.ancestors(info.family)):
+        head = names.families[name]
+        if head.declared.kind is syntax.FamilyKind.LAYERS and head.arity == 1:
+            return name
+    return None

@@ -1,0 +1,126 @@
+"""What names mean where: the declared families and symbols, and the indices in scope."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from mecdsl.diagnostics import Collector
+from mecdsl.parsing import syntax
+
+INTEGERS = "integers"
+NODE_KINDS = (syntax.FamilyKind.NODES, syntax.FamilyKind.NODE, syntax.FamilyKind.LAYERS)
+
+
+class Unresolved(Exception):
+    """The expression has a fault that is already reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index ranges over: `family` if its values are members of one, `root` their label space.
+
+    `row`: the value is a row of a family with several indices. `cuts_of`: the values are cuts of these layers.
+    """
+
+    family: str | None = None
+    root: str = INTEGERS
+    row: bool = False
+    cuts_of: str | None = None
+
+
+@dataclass(slots=True)
+class FamilyHead:
+    """What is known of a family before its expressions are resolved."""
+
+    declared: syntax.Family
+    indices: dict[str, IndexInfo] = field(default_factory=dict)
+    labels: tuple[str, ...] | None = None
+    parents: tuple[str, ...] = ()
+    end_families: tuple[str | None, str | None] = (None, None)
+
+    @property
+    def arity(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(slots=True)
+class SymbolHead:
+    """What is known of a symbol before its expressions are resolved."""
+
+    declared: syntax.Declaration
+    name: str
+    owner: str | None
+    indices: tuple[tuple[str, IndexInfo], ...] = ()
+    member_of: str | None = None
+
+
+@dataclass(slots=True)
+class Names:
+    """All declared names of a model."""
+
+    collector: Collector
+    families: dict[str, FamilyHead] = field(default_factory=dict)
+    symbols: dict[str, SymbolHead] = field(default_factory=dict)
+    constraint_names: dict[str, syntax.Constraint] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, int]]:
+        """Names that are members of a set of names: the set and the position from 1."""
+        return {
+            label: (name, position)
+            for name, head in self.families.items()
+            if head.labels
+            for position, label in enumerate(head.labels, 1)
+        }
+
+    def ancestors(self, family: str | None) -> frozenset[str]:
+        """The family and those its index runs over, all the way down."""
+        found: set[str] = set()
+        stack = [family] if family else []
+        while stack:
+            name = stack.pop()
+            if name not in found and name in self.families:
+                found.add(name)
+                stack.extend(self.families[name].parents)
+        return frozenset(found)
+
+    def compatible(self, given: IndexInfo, wanted: IndexInfo) -> bool:
+        """Whether a value of the given index may stand where the other is wanted."""
+        if given.row or wanted.row:
+            return given.row == wanted.row and given.family == wanted.family
+        if given.root != wanted.root:
+            return False
+        if given.family is None or wanted.family is None:
+            return True
+        if wanted.family in self.ancestors(given.family) or given.family in self.ancestors(wanted.family):
+            return True
+        kinds = [self.families[name].declared.kind for name in (given.family, wanted.family)]
+        return not all(kind in NODE_KINDS for kind in kinds)
+
+    def member_info(self, family: str) -> IndexInfo:
+        """The index that runs over the members of a family."""
+        head = self.families[family]
+        if head.arity > 1:
+            return IndexInfo(family, family, row=True)
+        inner = next(iter(head.indices.values()), IndexInfo())
+        if inner.row:  # a subset of links: its members are links
+            return inner
+        root = inner.root
+        return IndexInfo(family, family if head.labels else root, cuts_of=inner.cuts_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Indices in scope, and the family whose block the expression stands in."""
+
+    indices: Mapping[str, IndexInfo] = field(default_factory=dict)
+    owner: str | None = None
+
+    def with_indices(self, indices: Mapping[str, IndexInfo]) -> "Scope":
+        """The scope inside generators."""
+        return replace(self, indices={**self.indices, **indices})
+
+
+def known_names(names: Names, scope: Scope) -> list[str]:
+    """Every name that could stand in an expression, for proposals."""
+    bare = [name.split(".", 1)[1] for name in names.symbols if scope.owner and name.startswith(scope.owner + ".")]
+    return [*scope.indices, *bare, *names.symbols, *names.families, *names.labels]

@@ -1,0 +1,503 @@
+"""The command line: parse the arguments, call the interface, print. Nothing else happens here.
+
+Exit codes: 0 request met and verified, 1 faults in the model, 2 wrong usage, 3 infeasible or unbounded, 4 a limit or
+a stop before a usable answer, 5 the answer failed verification, 130 interrupted.
+"""
+
+import errno
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mecdsl import __version__
+from mecdsl.command_line.layers import layers
+from mecdsl.command_line.options import (
+    BackendName,
+    BackendNames,
+    BackendOptions,
+    Code,
+    Csv,
+    Data,
+    Explain,
+    Form,
+    Forms,
+    Gap,
+    Json,
+    Kind,
+    Log,
+    ModelPath,
+    Options,
+    Out,
+    Plot,
+    PlotTrace,
+    RelaxAll,
+    Seed,
+    Seeds,
+    Settings,
+    ShowScaling,
+    Threads,
+    TimeLimit,
+    Trace,
+    Values,
+    Via,
+    WarmStart,
+    backend_options,
+    check_once,
+    one_form,
+    solve_options,
+    start_values,
+    wrong_arguments,
+)
+from mecdsl.command_line.output import (
+    Stop,
+    bug,
+    complain,
+    complain_faults,
+    complain_stop,
+    complain_warnings,
+    diagnostic_dict,
+    open_streams,
+    say,
+    say_json,
+    usage,
+)
+from mecdsl.diagnostics import ModelError, Severity, count
+
+if TYPE_CHECKING:
+    from mecdsl.analysis.problem import Problem
+    from mecdsl.api import LoadedModel
+    from mecdsl.instances.instance import Instance
+
+BLANK_LINE = f"\r{' ' * 79}\r"
+DATA_SUFFIXES = (".json", ".toml", ".csv")
+
+app = typer.Typer(
+    name="mecdsl",
+    help="Optimise computing over networks: state a problem in a .mec file, solve it, trust the answer.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    json_asked = "--json" in words
+    open_streams(utf8=json_asked)
+    try:
+        try:
+            code = _run(words, json_asked)
+        except Stop as stop:
+            code = complain_stop(stop, json_asked)
+    except Stop as stop:  # the message itself could not be written
+        code = complain_stop(stop, False)
+    raise SystemExit(code)
+
+
+def _run(arguments: list[str], json_asked: bool) -> int:
+    """Run a command; its exit code. Raises `Stop`."""
+    check_once(arguments)
+    try:
+        code: int | None = app(args=arguments, prog_name="mecdsl", standalone_mode=False)
+    except ModelError as error:
+        return complain_faults(error.diagnostics, json_asked)
+    except typer.TyperException as error:
+        raise wrong_arguments(error, arguments) from None
+    except SystemExit:  # typer's answer to a reader of its help who went away
+        return 0
+    except KeyboardInterrupt:
+        code = 130
+    except MemoryError:
+        raise Stop(4, "not enough memory for an instance of this size") from None
+    except RecursionError:
+        raise Stop(1, "an expression of the model is nested too deeply", "name its parts with `let`") from None
+    except Stop:
+        raise
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC  # while typer printed its help
+        raise Stop(4, "the output cannot be written: no space left on device") if full else bug(error) from None
+    if code == 130:
+        complain("interrupted")
+    return code or 0
+
+
+def _load(path: Path, data: Path | None, settings: list[str] | None, seed: int) -> "LoadedModel":
+    from mecdsl.api import load
+    from mecdsl.data_files.read import read_settings
+
+    for file in (path, data):
+        if file is not None and (file.is_dir() or not file.exists()):
+            what = "is a folder" if file.is_dir() else "does not exist"
+            raise usage(f"`{file}` {what}", _similar_file(file))
+    if path.suffix.lower() in DATA_SUFFIXES:
+        raise usage(f"`{path}` is no model", f"data are given with `--data {path}`")
+    if data is not None and data.suffix.lower() == ".mec":
+        raise usage(f"`{data}` is a model and no data file", "data files are JSON, TOML or CSV")
+    try:
+        return load(path, data, seed, read_settings(settings or []))
+    except OSError as error:
+        raise usage(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+def _similar_file(file: Path) -> str | None:
+    from mecdsl.diagnostics import nearest
+
+    if not file.parent.is_dir():
+        return None
+    near = nearest(file.name, [p.name for p in file.parent.iterdir() if p.is_file()])
+    return f"did you mean `{file.parent / near}`?" if near else None
+
+
+def _version(value: bool) -> None:
+    if value:
+        say(f"mecdsl {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        complain(context.get_help())
+        raise Stop(2)
+
+
+@app.command(short_help="Check a model and all its forms; print its class.")
+def check(
+    model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
+    seed: Seed = 0, explain: Explain = False, json_: Json = False,
+) -> None:  # fmt: skip
+    """Check a model and all its forms; print its class with reasons."""
+    from mecdsl.analysis.problem import analyse, sampled
+    from mecdsl.output.explain_text import explanation_text
+    from mecdsl.output.text import problem_text
+    from mecdsl.results.layout import headline, paragraph
+
+    loaded = _load(model, data, set_, seed)
+    found = loaded.check()
+    errors = [d for d in found if d.severity is Severity.ERROR]
+    if errors:
+        raise ModelError(errors)
+    complain_warnings(found)
+    instance = _complete_instance(loaded, one_form(form, loaded), relax)
+    if json_:
+        report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
+        report["diagnostics"] = [diagnostic_dict(d) for d in found]
+        known = None if instance is None else _problem_dict(instance, sampled(instance, analyse(instance)))
+        say_json(report | (known or {"class": None}))
+        return
+    if instance is None:
+        forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
+        say(f"{model}: no faults in the model{forms}")
+        say("class  not known without data: give the parameters that have no value with --data")
+        return
+    say(headline(instance, relax))
+    say(problem_text(sampled(instance, analyse(instance))))
+    if explain:
+        say(explanation_text(instance))
+    if loaded.forms:
+        say(paragraph(f"forms  {', '.join(loaded.forms)}: no faults", further=7))
+
+
+def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
+    """The instance; None if nothing but data is missing."""
+    try:
+        return loaded.instance(form, relax)
+    except ModelError as error:
+        if all(diagnostic.code == "E301" for diagnostic in error.diagnostics) and not loaded.given:
+            return None
+        raise
+
+
+def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
+    from mecdsl.instances.reformulations import big_ms, reformulations
+    from mecdsl.output.text import convexity_dict
+
+    return {
+        "form": instance.model.form or "base",
+        "class": problem.problem_class.value,
+        "convex": problem.convex,
+        "variables": problem.columns,
+        "integer_variables": problem.integer_columns,
+        "fixed_variables": problem.fixed_columns,
+        "rows": problem.rows,
+        "linearized": [found.as_dict() for found in reformulations(instance)],
+        "switched": [found.as_dict() for found in big_ms(instance)],
+        "families": [
+            {
+                "name": report.name,
+                "rows": report.size,
+                "degree": report.degree.name.lower(),
+                **convexity_dict(report),
+                "reason": report.reason,
+                "file": report.place.source.name if report.place else None,
+                "line": report.place.line if report.place else None,
+            }
+            for report in (problem.objective, *problem.families)
+        ],
+    }
+
+
+@app.command(short_help="Show a model with its data as tables.")
+def show(
+    model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
+    seed: Seed = 0, json_: Json = False, scaling: ShowScaling = False,
+) -> None:  # fmt: skip
+    """Show a model with its data: sets, parameters, variables, constraints, class."""
+    from mecdsl.analysis.member_units import unit_text
+    from mecdsl.analysis.problem import analyse
+    from mecdsl.analysis.scaling import scale
+    from mecdsl.instances.instance import nested
+    from mecdsl.output.scaling_text import scaling_dict, scaling_text
+    from mecdsl.output.text import show_text
+    from mecdsl.results.result import plain
+
+    loaded = _load(model, data, set_, seed)
+    instance = loaded.instance(one_form(form, loaded), relax)
+    factors = scale(instance) if scaling else None
+    if not json_:
+        say(show_text(instance, analyse(instance), relax))
+        if factors is not None:
+            say("\n" + scaling_text(instance, factors))
+        return
+    world, dimensions = instance.world, instance.model.dimensions
+    report = {"model": instance.model.name, **_problem_dict(instance, analyse(instance))}
+    report["sets"] = {name: family.size for name, family in world.families.items()}
+    report["values"] = {n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()}
+    report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
+    if factors is not None:
+        report["scaling"] = scaling_dict(instance, factors)
+    say_json(report)
+
+
+@app.command()
+def solve(
+    model: ModelPath, backend: BackendName = "auto", form: Form = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
+    option: Options = None, warm_start: WarmStart = None, via: Via = "arrays", log: Log = False, json_: Json = False,
+    values: Values = False, trace: Trace = None, plot_trace: PlotTrace = None,
+) -> None:  # fmt: skip
+    """Solve a model and verify the answer."""
+    from mecdsl.command_line.trace import check_trace, write_trace
+    from mecdsl.results.result import result_text
+
+    check_trace((model, data, warm_start), trace, plot_trace)
+    loaded = _load(model, data, set_, seed)
+    form = one_form(form, loaded)
+    options = solve_options(time_limit, gap, threads, option, via, log)
+    if warm_start is not None:
+        options["start"] = start_values(loaded, warm_start, form, relax)
+    complain_warnings(loaded.checked().model.warnings)
+    with _progress(f"solving with {backend}"):
+        result = loaded.solve(backend, form, relax, **options)
+    if json_:
+        say_json(result.as_dict() | ({"trace": result.trace()} if trace or plot_trace else {}))
+    else:
+        say(result_text(result, values))
+    written = write_trace([result], trace, plot_trace, json_)
+    raise Stop(result.exit_code or written)
+
+
+@app.command(short_help="Solve with several backends and forms side by side.")
+def compare(
+    model: ModelPath, backends: BackendNames = "", form: Forms = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0, seeds: Seeds = "", time_limit: TimeLimit = "", gap: Gap = 1e-6,
+    threads: Threads = None, option: BackendOptions = None, csv: Csv = None, plot: Plot = None, trace: Trace = None,
+    plot_trace: PlotTrace = None, json_: Json = False,
+) -> None:  # fmt: skip
+    """Solve with several backends and forms side by side, each against the best proven bound.
+
+    With --seeds, everything is done for each seed, and every backend's answers are summarised.
+    """
+    from mecdsl.command_line.trace import check_trace, traced, write_trace
+    from mecdsl.output.text import comparison_text
+    from mecdsl.results.layout import headline
+    from mecdsl.studies.compare import compare as run
+
+    check_trace((model, data), trace, plot_trace, seeds)
+    loaded = _load(model, data, set_, seed)
+    forms = _distinct(one_form(name, loaded) for name in form.split(",") if name.strip() or form == "")
+    if not forms:
+        raise usage(f"`--form {form}` names no form", "write names separated by commas; `base` is the model itself")
+    loaded = loaded.across(forms)
+    names = _distinct(name.strip() for name in backends.split(",") if name.strip())
+    options = solve_options(time_limit, gap, threads)
+    if seeds or csv or plot:
+        from mecdsl.command_line import study as cli_study
+        from mecdsl.studies.study import first_instance
+
+        numbers = cli_study.read_seeds(seeds, seed)
+        cli_study.check_files((model, data), csv, plot)
+        instances = [first_instance(loaded, numbers, at, relax) for at in forms]
+        names = names or _fitting(instances)
+        own = {"own": backend_options(option, names)}
+        with _progress("comparing") as tell:
+            found = cli_study.run_study(loaded, numbers, names, forms, relax, options | own, tell)
+        title = headline(instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax)
+        raise Stop(cli_study.report(found, title, json_, csv, plot))
+    names = names or _fitting([loaded.instance(at, relax) for at in forms])
+    with _progress("comparing") as tell:
+        comparison = run(
+            loaded,
+            names,
+            forms,
+            relax,
+            lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
+            backend_options(option, names),
+            **options,
+        )
+    if json_:
+        say_json(traced(comparison) if trace or plot_trace else comparison.as_dict())
+    else:
+        title = headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax), relax)
+        say(comparison_text(comparison, title))
+    written = write_trace([e.result for e in comparison.entries if e.result], trace, plot_trace, json_)
+    raise Stop(comparison.exit_code or written)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Names without repetition, in their order."""
+    return list(dict.fromkeys(names))
+
+
+def _fitting(instances: Sequence["Instance"]) -> list[str]:
+    """Every available backend that takes one of the instances."""
+    from mecdsl.analysis.problem import analyse
+    from mecdsl.backend import Request
+    from mecdsl.backends import table
+    from mecdsl.solution import SolveOptions
+
+    requests = [Request(instance, analyse(instance), SolveOptions()) for instance in instances]
+    candidates = [table.load(name) for name in table.names()]
+    fitting = [c for c in candidates if any(c.accepts(request).accepted for request in requests)]
+    return [c.name for c in fitting if c.availability().available]
+
+
+@app.command()
+def export(
+    model: ModelPath, to: Kind, out: Out = None, form: Form = "", relax: RelaxAll = False, data: Data = None,
+    set_: Settings = None, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Write the model for other tools."""
+    from mecdsl.pyomo_model.export import KINDS
+    from mecdsl.pyomo_model.export import export as write
+
+    if to not in KINDS:
+        raise usage(f"unknown format `{to}`", f"known are {', '.join(KINDS)}")
+    loaded = _load(model, data, set_, seed)
+    form = one_form(form, loaded)
+    instance = loaded.instance(form, relax)
+    path = out or Path(f"{model.stem}{'-' + form.replace('+', '-') if form else ''}{KINDS[to]}")
+    for source in (model, data):
+        if source is not None and path.exists() and path.samefile(source):
+            raise usage(f"`{path}` would be overwritten, and it is what is read", "give another name with `--out`")
+    try:
+        write(instance, to, path)
+    except OSError as error:
+        raise usage(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+    size = f"{count(instance.columns, 'variable')}, {count(instance.rows, 'constraint row')}"
+    say(f"wrote {path}: {size}")
+
+
+@app.command(short_help="Write every parameter as a data file for --data.")
+def data(
+    model: ModelPath, form: Form = "", data: Data = None, set_: Settings = None, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Write every parameter, random ones as drawn, as a data file for --data."""
+    from mecdsl.instances.data_out import data_of
+
+    loaded = _load(model, data, set_, seed)
+    say_json(data_of(loaded.instance(one_form(form, loaded))))
+
+
+app.command(short_help="List the layers of a network: MACs, parameters, bits.")(layers)
+
+
+@app.command(short_help="List the backends: version, classes, options.")
+def backends(json_: Json = False) -> None:
+    """List the backends: what is there, which version, what each can, and why not."""
+    from mecdsl.backends import table
+    from mecdsl.results.layout import paragraph
+
+    report: list[dict[str, Any]] = []
+    for name in table.names():
+        backend = table.load(name)
+        there, can = backend.availability(), backend.capabilities
+        report.append(
+            {
+                "name": name,
+                "title": can.title,
+                "available": there.available,
+                "reason": there.reason,
+                "versions": there.versions,
+                "classes": sorted(kind.value for kind in can.classes),
+                "guarantee": can.guarantee.value,
+                "models": list(can.models),
+                "reference": can.reference,
+                "options": dict(can.options),
+                "time_limit": can.time_limit,
+                "warm_start": can.warm_start,
+                "bounds": can.bounds,
+                "multipliers": can.multipliers,
+            }
+        )
+    if json_:
+        say_json({"backends": report})
+        return
+    for entry in report:
+        versions = ", ".join(f"{n} {v}" for n, v in entry["versions"].items())
+        missing = "" if entry["available"] else "  NOT AVAILABLE"
+        say(paragraph(f"{entry['name']}: {entry['title']}{missing}", further=4))
+        say(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4, 4))
+        solves = f"model {', '.join(entry['models'])}" if entry["models"] else ", ".join(entry["classes"])
+        say(paragraph(f"solves: {solves}", 4, 4))
+        for option, meaning in entry["options"].items():
+            say(paragraph(f"--option {option}=...: {meaning}", 4, 4))
+
+
+@app.command()
+def explain(code: Code) -> None:
+    """Explain a code with an example and its mending."""
+    from mecdsl.codes import explain as text_of
+
+    text = text_of(code)
+    if text is None:
+        raise usage(f"unknown code `{code}`", "a code looks like E201 and stands in brackets after `error`")
+    say(text)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """Say on a terminal's stderr what is going on, once it takes longer than two seconds."""
+    current = [what]
+    done = threading.Event()
+
+    def tell(text: str) -> None:
+        current[0] = text
+
+    def watch() -> None:
+        waited = 2.0
+        while not done.wait(2.0):
+            print(f"{BLANK_LINE}{current[0]} ... {waited:.0f} s ", end="", file=sys.stderr, flush=True)
+            waited += 2.0
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    if sys.stderr.isatty():
+        watcher.start()
+    try:
+        yield tell
+    finally:
+        done.set()
+        if watcher.is_alive():
+            watcher.join()
+            print(BLANK_LINE, end="", file=sys.stderr, flush=True)

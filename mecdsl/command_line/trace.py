@@ -1,0 +1,62 @@
+"""`--trace` and `--plot-trace`: what was asked for, and where the steps of the methods go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mecdsl.command_line.output import complain, say, usage
+from mecdsl.command_line.study import check_files
+
+if TYPE_CHECKING:
+    from mecdsl.results.result import Result
+    from mecdsl.studies.compare import Comparison
+
+
+def check_trace(read: Sequence[Path | None], table: Path | None, picture: Path | None, seeds: str = "") -> None:
+    """Find out before a run that a file cannot be written. Raises `Stop`."""
+    if seeds and (table or picture):
+        raise usage("`--trace` and `--plot-trace` are for one seed", "leave out `--seeds`, or give `--seed`")
+    check_files(read, table, picture, "--plot-trace")
+
+
+def traced(comparison: "Comparison") -> dict[str, Any]:
+    """A comparison as plain data, each result with its steps under `trace`."""
+    report = comparison.as_dict()
+    for entry, found in zip(report["entries"], comparison.entries, strict=True):
+        if found.result is not None:
+            entry["result"]["trace"] = found.result.trace()
+    return report
+
+
+def write_trace(results: Sequence["Result"], table: Path | None, picture: Path | None, json_asked: bool) -> int:
+    """Write what was asked for; the exit code, 4 for a file that failed.
+
+    Runs that recorded nothing are named on stderr, and no file is written if there is no other.
+    """
+    from mecdsl.output.plot_trace import draw_trace
+    from mecdsl.output.trace import recorded, run_name, trace_csv
+
+    files = [path for path in (table, picture) if path is not None]
+    if not files:
+        return 0
+    runs = recorded(results)
+    silent = [run_name(result) for result in results if not result.iterations]
+    if silent:
+        complain(f"note: no steps are recorded by {', '.join(f'`{name}`' for name in silent)}")
+    if not runs:
+        complain(f"note: there is no trace, so {' and '.join(f'`{path}`' for path in files)} is not written")
+        return 0
+    code = 0
+    for path in files:
+        try:
+            if path == table:
+                path.write_text(trace_csv(runs), encoding="utf-8")
+            else:
+                draw_trace(runs, path)
+        except OSError as error:
+            complain(f"error: `{path}` cannot be written: {(error.strerror or str(error)).lower()}")
+            code = 4
+            continue
+        if not json_asked:
+            say(f"wrote {path}")
+    return code

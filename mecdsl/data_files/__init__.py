@@ -1,0 +1,1 @@
+"""Data files and settings: what they hold and where."""

@@ -1,0 +1,312 @@
+"""Data from outside: files of JSON, TOML and CSV and `--set`, as values by qualified name with their place.
+
+A name is either qualified (`"learner.cpu"`) or nested under its family (`"learner": {"cpu": ...}`), never both.
+"""
+
+import csv
+import io
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mecdsl.data_files.places import json_place, repeated_keys
+from mecdsl.diagnostics import Collector, Diagnostic, Label, ModelError, Source, Span
+
+Place = tuple[str | int, ...]
+KEEP_ONE = "keep one of the two"
+BARE_ITEM = re.compile(r"[^\[\],]*[^\[\],\s][^\[\],]*")  # of a list without quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value from outside; `place` tells where it, or the item at some indices in it, stands.
+
+    `units`: texts of units written in the header of a table, for plain numbers; None means the declared unit.
+    """
+
+    value: Any
+    place: Callable[[Sequence[int]], Span | None]
+    unit: str | None = None
+
+
+def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
+    """The values of a data file by qualified name.
+
+    `families`: the names whose objects are opened. Raises `ModelError` for a file that cannot be read or names
+    a thing twice.
+    """
+    path = Path(path)
+    text = _text(path)
+    source = Source(str(path), text)
+    match path.suffix.lower():
+        case ".toml":
+            return _flatten(_toml(source), families, _line_place(source))
+        case ".csv":
+            return read_table(source)
+        case _:
+            return _flatten(_json(source), families, json_place(source))
+
+
+def beside(name: str, span: Span) -> Path:
+    """The path of a file that a model names at `span`. Raises `ModelError` if there is none."""
+    path = Path(span.source.name).parent / name
+    if not path.exists():
+        fix = "the path counts from the folder of the model"
+        raise ModelError([Diagnostic("E308", f"there is no file `{name}`", span, help=fix)])
+    return path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError([Diagnostic("E308", f"`{path}` cannot be read: {reason}")]) from None
+    except UnicodeDecodeError:
+        raise ModelError(
+            [Diagnostic("E308", f"`{path}` is not UTF-8 text", help="save the file with encoding UTF-8")]
+        ) from None
+
+
+def _json(source: Source) -> dict[str, Any]:
+    twice = False
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        seen = dict(pairs)
+        twice = twice or len(seen) < len(pairs)
+        return seen
+
+    try:
+        value = json.loads(source.text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise ModelError([_json_fault(source, error)]) from None
+    except RecursionError:
+        raise ModelError([Diagnostic("E308", f"`{source.name}` is nested too deeply")]) from None
+    except ValueError:  # Python reads no whole number beyond some thousand digits
+        raise ModelError([Diagnostic("E308", f"`{source.name}` holds a number of thousands of digits")]) from None
+    if twice:
+        raise ModelError(
+            Diagnostic("E307", f"`{key}` is given twice", second, (Label(first, "the first is here"),), help=KEEP_ONE)
+            for key, first, second in repeated_keys(source)
+        )
+    if not isinstance(value, dict):
+        span = Span(source, 1, 1, 1, 2)
+        fix = 'write {"name": value, ...}'
+        raise ModelError([Diagnostic("E308", "a data file is one JSON object", span, help=fix)])
+    return value
+
+
+def _json_fault(source: Source, error: json.JSONDecodeError) -> Diagnostic:
+    before = source.text[: error.pos].rstrip()
+    rest = source.text[error.pos :]
+    span = Span(source, error.lineno, error.colno, error.lineno, error.colno + 1)
+    message = error.msg[0].lower() + error.msg[1:]
+    fix: str | None = None
+    if not source.text.strip():
+        message, fix = "the file is empty", 'write {"name": value, ...}'
+    elif rest[:1] == "'":
+        fix = 'names and texts stand in double quotes `"`'
+    elif before.endswith(",") and rest[:1] in ("]", "}"):
+        fix = "delete the comma before it"
+    elif before[-1:].isdigit() and rest[:1].isalpha():
+        fix = 'a quantity is a text: `"30 s"`'
+    elif rest[:1] == "#" or rest[:2] == "//":
+        fix = "JSON has no comments"
+    return Diagnostic("E308", f"no valid JSON: {message}", span, help=fix)
+
+
+def _toml(source: Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+), column (\d+)", str(error))
+        line, column = (int(found[1]), int(found[2])) if found else (1, 1)
+        message = str(error).split(" (at")[0]
+        message = message[:1].lower() + message[1:]
+        span = Span(source, line, column, line, column + 1)
+        before, after = source.line(line)[: column - 1].rstrip(), source.line(line)[column - 1 :]
+        fix = 'a quantity is a text: `"30 s"`' if before[-1:].isdigit() and after[:1].isalpha() else None
+        raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]) from None
+
+
+def _line_place(source: Source) -> Callable[[Place], Span | None]:
+    """Place of a TOML key: the line that begins with it."""
+
+    def place(path: Place) -> Span | None:
+        key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
+        for number, line in enumerate(source.text.split("\n"), 1):
+            if re.match(rf'\s*\[?"?(?:[\w.]*\.)?{re.escape(key)}"?\s*[=\]]', line):
+                return Span(source, number, 1, number, len(line) + 1)
+        return None
+
+    return place
+
+
+def _flatten(
+    data: Mapping[str, Any],
+    families: Sequence[str],
+    place: Callable[[Place], Span | None],
+) -> dict[str, Given]:
+    collector = Collector()
+    result: dict[str, Given] = {}
+
+    def add(name: str, value: Any, path: Place) -> None:
+        if name in result:
+            collector.error(
+                "E307",
+                f"`{name}` is given twice, qualified and nested",
+                place(path),
+                help=KEEP_ONE,
+            )
+        result[name] = Given(value, lambda indices: place((*path, *indices)))
+
+    for key, value in data.items():
+        if isinstance(value, Mapping) and (key in families or "." not in key):
+            for inner, item in value.items():
+                add(f"{key}.{inner}", item, (key, inner))
+        else:
+            add(key, value, (key,))
+    collector.raise_errors()
+    return result
+
+
+def read_settings(settings: Sequence[str]) -> dict[str, Given]:
+    """`name=value` texts of the command line; a value is JSON or a quantity such as `45s`."""
+    result: dict[str, Given] = {}
+    for setting in settings:
+        source = Source("--set", setting)
+        span = Span(source, 1, 1, 1, len(setting) + 1)
+        name, equal, text = setting.partition("=")
+        if not equal or not name.strip() or not text.strip():
+            fix = "write `--set cycle_time=45s`"
+            raise ModelError([Diagnostic("E308", f"`{setting}` is no setting", span, help=fix)])
+        try:
+            value: Any = _setting_value(text)
+        except (ValueError, RecursionError):
+            fix = "write a list as `[1, 2]` or `[1 s, 2 s]`"
+            raise ModelError([Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]) from None
+        if name.strip() in result:
+            labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)
+            raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)])
+        result[name.strip()] = Given(value, _always(span))
+    return result
+
+
+def _setting_value(text: str) -> Any:
+    """A JSON value, a list of bare quantities, `[1 s, 2 s]`, or the text. Raises `ValueError` for broken JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        stripped = text.strip()
+        if not stripped.startswith(("[", "{")):
+            return stripped
+        if '"' in stripped or "'" in stripped or stripped.startswith("{"):
+            raise
+        return json.loads(BARE_ITEM.sub(lambda item: _quoted(item[0].strip()), stripped))
+
+
+def _quoted(item: str) -> str:
+    """An item of a list as JSON: a number as it is, anything else as a text."""
+    try:
+        json.loads(item)
+    except json.JSONDecodeError:
+        return json.dumps(item)
+    return item
+
+
+def _always(span: Span) -> Callable[[Sequence[int]], Span | None]:
+    return lambda _indices: span
+
+
+def given_in_memory(data: Mapping[str, Any], families: Sequence[str]) -> dict[str, Given]:
+    """Values handed over in Python; nested mappings are families."""
+    return _flatten(data, families, lambda _path: None)
+
+
+def read_table(source: Source) -> dict[str, Given]:
+    """The columns of a CSV text; a header may carry a unit: `cpu [Gcycle/s]`."""
+    rows, lines = _rows(source)
+    if not rows:
+        fix = "the first line names the columns: `cpu [Gcycle/s],work`"
+        raise ModelError([Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2), help=fix)])
+    header, body = [cell.strip() for cell in rows[0]], rows[1:]
+    for number, row in zip(lines[1:], body, strict=True):
+        if len(row) != len(header):
+            span = _line(source, number)
+            message = f"the row has {len(row)} cells, the header {len(header)}"
+            marks = ";" in span.text or ";" in header[0]
+            hint = "commas separate the columns, and a decimal mark is a point: `1.5`" if marks else None
+            raise ModelError([Diagnostic("E308", message, span, help=hint)])
+    result: dict[str, Given] = {}
+    for position, title in enumerate(header):
+        found = re.fullmatch(r"([\w.]+)\s*(?:\[([^\]]+)\])?", title)
+        start = source.line(lines[0]).find(title) + 1
+        span = Span(source, lines[0], start, lines[0], start + max(1, len(title)))
+        if found is None:
+            message = f"`{title}` is no column name"
+            fix = "a column is named after an attribute, with its unit in brackets: `cpu` or `cpu [Gcycle/s]`"
+            raise ModelError([Diagnostic("E308", message, span, help=fix)])
+        if found[1] in result:
+            raise ModelError([Diagnostic("E307", f"column `{found[1]}` stands twice", span)])
+        cells = [_cell(row[position]) for row in body]
+        result[found[1]] = Given(cells, _cell_place(source, lines, span), found[2])
+    return result
+
+
+def _rows(source: Source) -> tuple[list[list[str]], list[int]]:
+    """The rows of a CSV text that are not blank, and the line each ends on."""
+    reader = csv.reader(io.StringIO(source.text))
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        message = f"no valid table: {error}"
+        raise ModelError([Diagnostic("E308", message, _line(source, reader.line_num))]) from None
+    return rows, lines
+
+
+def _line(source: Source, number: int) -> Span:
+    return Span(source, number, 1, number, len(source.line(number)) + 1)
+
+
+def _cell(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
+
+
+def _cell_place(source: Source, lines: Sequence[int], title: Span) -> Callable[[Sequence[int]], Span | None]:
+    """The line of a row; the title for the column as a whole."""
+
+    def place(indices: Sequence[int]) -> Span | None:
+        return _line(source, lines[1 + int(indices[0])]) if indices else title
+
+    return place
+
+
+def key_span(name: str, given: Given) -> Span | None:
+    """Where the name of a value stands, if it is on the line of the value; else where the value stands."""
+    span = given.place(())
+    if span is None:
+        return None
+    line = span.source.line(span.line)
+    for word in (name, name.rsplit(".", 1)[-1]):
+        for quoted in (f'"{word}"', word):
+            start = line.rfind(quoted, 0, span.end_column - 1)
+            if start >= 0:
+                return Span(span.source, span.line, start + 1, span.line, start + 1 + len(quoted))
+    return span

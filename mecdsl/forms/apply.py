@@ -1,0 +1,228 @@
+"""Forms: named variants of a model, applied to its syntax tree.
+
+A form keeps the variables of the original. `relax`, `set`, `drop`, `add` and `replace` change declarations; `fix`
+and `set` with indices become assignments of the document in the form; `linearize` is left to a pass of its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mecdsl.diagnostics import Collector, Label, Span, nearest
+from mecdsl.parsing import syntax
+from mecdsl.parsing.syntax import Kind
+
+INTEGRAL = ("integer", "binary")
+KIND_WORDS = {Kind.PARAM: "parameter", Kind.VAR: "variable", Kind.LET: "definition", Kind.REPORT: "report"}
+
+
+@dataclass(frozen=True, slots=True)
+class FormedDocument:
+    """A document with its forms applied, the fixed variables and the parameters set by a form."""
+
+    statements: tuple[syntax.Statement, ...]
+    fixes: tuple[syntax.Fix, ...]
+    settings: tuple[syntax.SetValue, ...]
+    linearizations: tuple[syntax.Linearize, ...]
+    relaxed_binaries: frozenset[str]
+    form: str
+    span: Span
+
+
+def form_names(document: syntax.Document) -> list[str]:
+    """The forms a document declares."""
+    return [s.name for s in document.statements if isinstance(s, syntax.Form)]
+
+
+def apply_form(document: syntax.Document, form: str, relax: bool, collector: Collector) -> FormedDocument:
+    """The document in a form; `form` is "" for the base model or names joined by `+` or `,`.
+
+    `relax` makes every variable continuous. Unknown names go to the collector.
+    """
+    work = _Work(document, collector)
+    for name in (part.strip() for part in form.replace("+", ",").split(",")):
+        if name:
+            work.apply(name, None, ())
+    if relax:
+        work.relax_all()
+    changes = (tuple(work.fixes), tuple(work.settings), tuple(work.linearizations), frozenset(work.relaxed_binaries))
+    return FormedDocument(tuple(work.statements), *changes, form, document.span)
+
+
+class _Work:
+    def __init__(self, document: syntax.Document, collector: Collector) -> None:
+        self.statements = list(document.statements)
+        self.forms = {s.name: s for s in document.statements if isinstance(s, syntax.Form)}
+        self.collector = collector
+        self.fixes: list[syntax.Fix] = []
+        self.settings: list[syntax.SetValue] = []
+        self.linearizations: list[syntax.Linearize] = []
+        self.relaxed_binaries: set[str] = set()
+        self.applied: set[str] = set()
+        self.span = document.span
+
+    def apply(self, name: str, place: Span | None, stack: tuple[str, ...]) -> None:
+        if name in stack:
+            chain = " -> ".join((*stack, name))
+            self.collector.error("E107", f"forms build on each other in a circle: {chain}", place)
+            return
+        if name not in self.forms:
+            near = nearest(name, self.forms)
+            known = f"this model has the forms {', '.join(self.forms)}" if self.forms else "this model has no forms"
+            fix = f"did you mean `{near}`?" if near else known
+            self.collector.error("E113", f"unknown form `{name}`", place, help=fix)
+            return
+        if name in self.applied:
+            return
+        self.applied.add(name)
+        form = self.forms[name]
+        for parent in form.parents:
+            self.apply(parent.name, parent.span, (*stack, name))
+        for change in form.changes:
+            self._change(change)
+
+    def _change(self, change: object) -> None:
+        match change:
+            case syntax.Relax(targets=targets):
+                for target in targets:
+                    self._edit(target.name, target.span, "variable", lambda d, t=target: self._relaxed(d, t))
+            case syntax.Fix():
+                self.fixes.append(change)
+            case syntax.SetValue(target=target):
+                if target.indices:
+                    self.settings.append(change)
+                else:
+                    self._edit(target.name, target.span, "parameter", lambda d: self._valued(d, change))
+            case syntax.Drop(targets=targets):
+                for target in targets:
+                    self._drop(target)
+            case syntax.Linearize():
+                self.linearizations.append(change)
+            case syntax.Add(statement=statement, replace=is_replacement):
+                if is_replacement:
+                    self._replace(statement)
+                else:
+                    self.statements.append(statement)
+            case _:
+                raise TypeError(f"unknown change {type(change).__name__}")
+
+    def _declarations(self) -> Iterable[tuple[str, syntax.Declaration]]:
+        for statement in self.statements:
+            if isinstance(statement, syntax.Declaration):
+                yield statement.name, statement
+            elif isinstance(statement, syntax.Family):
+                for member in statement.declarations:
+                    yield f"{statement.name}.{member.name}", member
+
+    def _edit(self, name: str, span: Span, what: str, edit: object) -> None:
+        """Replace the declaration of a qualified name by an edited one."""
+        assert callable(edit)
+        for position, statement in enumerate(self.statements):
+            if isinstance(statement, syntax.Declaration) and statement.name == name:
+                self.statements[position] = edit(statement)
+                return
+            if isinstance(statement, syntax.Family) and name.startswith(statement.name + "."):
+                local = name.removeprefix(statement.name + ".")
+                if any(member.name == local for member in statement.declarations):
+                    members = tuple(edit(m) if m.name == local else m for m in statement.declarations)
+                    self.statements[position] = replace(statement, declarations=members)
+                    return
+        near = nearest(name, [known for known, _ in self._declarations()])
+        fix = f"did you mean `{near}`?" if near else None
+        self.collector.error("E102", f"unknown {what} `{name}`", span, help=fix)
+
+    def _relaxed(self, declaration: syntax.Declaration, target: syntax.Target) -> syntax.Declaration:
+        if declaration.kind is not Kind.VAR:
+            message = f"`{target.name}` is no variable, only variables can be relaxed"
+            labels = (Label(declaration.name_span, "declared here"),)
+            self.collector.error("E113", message, target.span, labels=labels, help=f"leave `{target.name}` out")
+            return declaration
+        return self._without_integrality(declaration, target.name)
+
+    def _without_integrality(self, declaration: syntax.Declaration, name: str) -> syntax.Declaration:
+        words = [word.text for word in declaration.type.words] if declaration.type else []
+        if declaration.kind is Kind.VAR and "binary" in words:
+            self.relaxed_binaries.add(name)
+        return relaxed(declaration)
+
+    def _valued(self, declaration: syntax.Declaration, change: syntax.SetValue) -> syntax.Declaration:
+        if declaration.kind not in (Kind.PARAM, Kind.LET):
+            message = f"`{change.target.name}` is a {KIND_WORDS[declaration.kind]} and cannot be set"
+            labels = (Label(declaration.name_span, "declared here"),)
+            fix = "use `fix` for a variable"
+            self.collector.error("E113", message, change.target.span, labels=labels, help=fix)
+            return declaration
+        self.settings.append(change)
+        return declaration
+
+    def relax_all(self) -> None:
+        """Make every variable continuous."""
+        for position, statement in enumerate(self.statements):
+            if isinstance(statement, syntax.Declaration):
+                self.statements[position] = self._without_integrality(statement, statement.name)
+            elif isinstance(statement, syntax.Family):
+                members = tuple(
+                    self._without_integrality(member, f"{statement.name}.{member.name}")
+                    for member in statement.declarations
+                )
+                self.statements[position] = replace(statement, declarations=members)
+
+    def _drop(self, target: syntax.Target) -> None:
+        """Take out a constraint or a declaration, a member of a block by its qualified name."""
+        kept: list[syntax.Statement] = []
+        found = False
+        for statement in self.statements:
+            if isinstance(statement, syntax.Constraint | syntax.Declaration) and statement.name == target.name:
+                found = True
+                continue
+            if isinstance(statement, syntax.Family):
+                names = {member: f"{statement.name}.{member.name}" for member in statement.declarations}
+                members = tuple(member for member, name in names.items() if name != target.name)
+                if len(members) < len(statement.declarations):
+                    found = True
+                    statement = replace(statement, declarations=members)
+            kept.append(statement)
+        if not found:
+            known = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
+            near = nearest(target.name, [*known, *(name for name, _ in self._declarations())])
+            fix = f"did you mean `{near}`?" if near else None
+            self.collector.error("E102", f"nothing named `{target.name}` to drop", target.span, help=fix)
+        self.statements = kept
+
+    def _replace(self, statement: syntax.Statement) -> None:
+        assert isinstance(statement, syntax.Declaration | syntax.Constraint | syntax.Objective)
+        for position, present in enumerate(self.statements):
+            same_kind = type(present) is type(statement)
+            if isinstance(statement, syntax.Objective) and same_kind:
+                self.statements[position] = statement
+                return
+            if same_kind and getattr(present, "name", None) == statement.name:
+                self.statements[position] = statement
+                return
+        if isinstance(statement, syntax.Declaration) and "." in statement.name:
+            local = replace(statement, name=statement.name.split(".", 1)[1])
+            self._edit(statement.name, statement.name_span, "declaration", lambda _: local)
+            return
+        same = [s.name for s in self.statements if type(s) is type(statement) and not isinstance(s, syntax.Header)]
+        near = nearest(statement.name, same)
+        fix = f"did you mean `{near}`?" if near else "use `add` for something new"
+        self.collector.error("E102", f"nothing named `{statement.name}` to replace", statement.name_span, help=fix)
+
+
+def relaxed(declaration: syntax.Declaration) -> syntax.Declaration:
+    """A variable's declaration without its integrality; binary becomes 0 <= x <= 1."""
+    if declaration.kind is not Kind.VAR or declaration.type is None:
+        return declaration
+    words = tuple(word for word in declaration.type.words if word.text not in INTEGRAL)
+    removed = [word for word in declaration.type.words if word.text in INTEGRAL]
+    if not removed:
+        return declaration
+    span = removed[0].span
+    bounds = declaration.type.bounds
+    if removed[0].text == "binary":
+        unit_box = (
+            syntax.Bound(">=", syntax.Quantity("0", None, span), span),
+            syntax.Bound("<=", syntax.Quantity("1", None, span), span),
+        )
+        bounds = (*bounds, *unit_box)
+    words = (syntax.TypeWord("real", span), *words)
+    return replace(declaration, type=replace(declaration.type, words=words, bounds=bounds))

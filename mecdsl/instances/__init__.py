@@ -1,0 +1,1 @@
+"""Model and data to families of arrays, and their evaluation."""

@@ -1,0 +1,195 @@
+"""What an expression template is evaluated with: numbers, numbers with derivatives, or a modelling tool's objects.
+
+The evaluator itself uses Python operators and these few operations; data parts are always plain arrays.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl.instances import jets
+from mecdsl.instances.jets import Jet
+from mecdsl.instances.tables import FloatArray, IntArray
+
+Value = Any  # float, float64[n], bool[n], Jet, Magnitude or object[n]
+
+
+class Algebra(ABC):
+    """The operations on families of values that are not Python operators."""
+
+    @abstractmethod
+    def variables(self, columns: IntArray) -> Value:
+        """The decision variables of the given columns."""
+
+    @abstractmethod
+    def segment_sum(self, value: Value, parent: IntArray, size: int) -> Value:
+        """Row r of the result is the sum of the rows with parent r."""
+
+    @abstractmethod
+    def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> Value:
+        """One family out of parts that each fill the rows of an index array."""
+
+    @abstractmethod
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        """A function of the language."""
+
+    def segment_prod(self, value: Value, parent: IntArray, size: int) -> Value:
+        """Row r of the result is the product of the rows with parent r."""
+        raise TypeError(f"`prod` of variables in {type(self).__name__}")
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Value:
+        """Row r of the result is the min or max of the rows with parent r; no segment is empty."""
+        raise TypeError(f"`{name}` over variables in {type(self).__name__}")
+
+
+PLAIN_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "ln": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "exp": np.exp,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.round,
+    "db": lambda x: 10.0 ** (x / 10.0),
+    "min": lambda *values: _fold(np.minimum, values),
+    "max": lambda *values: _fold(np.maximum, values),
+    "perspective": jets.log_perspective,
+    "quad_over_lin": jets.quad_over_lin,
+}
+
+
+def _fold(function: Callable[..., Any], values: Sequence[Any]) -> Any:
+    result = values[0]
+    for value in values[1:]:
+        result = function(result, value)
+    return result
+
+
+class Floats(Algebra):
+    """Plain numbers; `x` is float64[columns]."""
+
+    def __init__(self, x: FloatArray | None = None) -> None:
+        self.x = x
+
+    def variables(self, columns: IntArray) -> FloatArray:
+        if self.x is None:
+            raise TypeError("a data expression holds a variable")
+        return self.x[columns]
+
+    def segment_sum(self, value: Value, parent: IntArray, size: int) -> FloatArray:
+        return np.bincount(parent, weights=value, minlength=size).astype(np.float64)
+
+    def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> NDArray[Any]:
+        kind = np.result_type(*(np.asarray(value).dtype for _, value in parts)) if parts else np.float64
+        result = np.zeros(size, dtype=kind)
+        for rows, value in parts:
+            result[rows] = value
+        return result
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        with np.errstate(all="ignore"):
+            return PLAIN_FUNCTIONS[name](*(np.asarray(a, dtype=np.float64) for a in arguments))
+
+    def segment_prod(self, value: Value, parent: IntArray, size: int) -> FloatArray:
+        result = np.ones(size)
+        np.multiply.at(result, parent, value)
+        return result
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> FloatArray:
+        function, start = (np.minimum, np.inf) if name == "min" else (np.maximum, -np.inf)
+        result = np.full(size, start)
+        function.at(result, parent, value)
+        return result
+
+
+class Jets(Algebra):
+    """Values with first (order 1) and second (order 2) derivatives by the free columns."""
+
+    def __init__(self, x: FloatArray, order: int, free: NDArray[np.bool_]) -> None:
+        self.x, self.order, self.free = x, order, free
+
+    def variables(self, columns: IntArray) -> Jet:
+        return Jet.variables(self.x, columns, self.order, self.free)
+
+    def segment_sum(self, value: Value, parent: IntArray, size: int) -> Value:
+        return jets.segment_sum(value, parent, size)
+
+    def segment_prod(self, value: Value, parent: IntArray, size: int) -> Value:
+        return jets.segment_prod(value, parent, size)
+
+    def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> Jet:
+        return jets.merge(size, parts, self.order)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        if name == "perspective":
+            return jets.log_perspective(*arguments)
+        if name == "quad_over_lin":
+            return jets.quad_over_lin(*arguments)
+        if name == "db":
+            return jets.call("exp", arguments[0] * (np.log(10.0) / 10.0))
+        return jets.call(name, arguments[0])
+
+
+class Objects(Algebra):
+    """Expression objects of another tool, one per row, in object arrays.
+
+    `columns` holds the variable objects; `functions` the tool's own functions of one object; `total` its sum.
+    """
+
+    def __init__(
+        self,
+        columns: NDArray[np.object_],
+        functions: Mapping[str, Callable[..., Any]],
+        total: Callable[[Any], Any],
+    ) -> None:
+        self.columns, self.functions, self.total = columns, functions, total
+
+    def variables(self, columns: IntArray) -> NDArray[np.object_]:
+        return self.columns[columns]
+
+    def segment_sum(self, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
+        order = np.argsort(parent, kind="stable")
+        ends = np.searchsorted(parent[order], np.arange(size + 1))
+        rows = np.asarray(value, dtype=object)[order]
+        result = np.empty(size, dtype=object)
+        for row in range(size):
+            result[row] = self.total(rows[ends[row] : ends[row + 1]])
+        return result
+
+    def segment_prod(self, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
+        result = np.full(size, 1.0, dtype=object)
+        for row, factor in zip(parent, np.asarray(value, dtype=object), strict=True):
+            result[row] = result[row] * factor
+        return result
+
+    def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> NDArray[np.object_]:
+        result = np.zeros(size, dtype=object)
+        for rows, value in parts:
+            result[rows] = value
+        return result
+
+    def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
+        if name == "perspective":
+            t, e = arguments
+            result: NDArray[np.object_] = t * self.call("ln", [1.0 + e / t])
+            return result
+        if name == "quad_over_lin":
+            return self._quad_over_lin(*arguments)
+        if name == "db":
+            return self.call("exp", [arguments[0] * (np.log(10.0) / 10.0)])
+        if name in ("log2", "log10"):
+            base = np.log(2.0) if name == "log2" else np.log(10.0)
+            return np.asarray(self.call("ln", arguments) * (1.0 / base), dtype=object)
+        function = np.frompyfunc(self.functions[name], 1, 1)
+        return np.asarray(function(np.asarray(arguments[0], dtype=object)), dtype=object)
+
+    def _quad_over_lin(self, above: Value, below: Value) -> NDArray[np.object_]:
+        """x^2/y; a tool that knows better gets it as its own function of two objects."""
+        function = self.functions.get("quad_over_lin", lambda x, y: x * x / y)
+        paired = np.frompyfunc(function, 2, 1)
+        return np.asarray(paired(np.asarray(above, dtype=object), np.asarray(below, dtype=object)), dtype=object)

@@ -1,0 +1,65 @@
+"""Positions in data: pairs `[[x, y], ...]` under the name `family.position` are the attributes `x` and `y`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.data_files.read import KEEP_ONE, Given, key_span
+from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.parsing.syntax import Kind
+
+SUFFIX = ".position"
+PAIR = "a position is a pair `[x, y]`, a list of members has one for each"
+
+
+def with_coordinates(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
+    """The data with each `family.position` as `family.x` and `family.y`, where these are parameters.
+
+    Raises `ModelError` for what are no pairs (E302) and for coordinates that are given twice (E307).
+    """
+    found: dict[str, Given] = {}
+    for name, value in given.items():
+        parts = _coordinates(model, name)
+        if not parts:
+            found[name] = value
+            continue
+        for axis, part in enumerate(parts):
+            if part in given:
+                labels = _first_label(given[part], part)
+                message = f"`{part}` is given twice, by itself and in `{name}`"
+                raise ModelError([Diagnostic("E307", message, key_span(name, value), labels, help=KEEP_ONE)])
+            items = value.value.tolist() if isinstance(value.value, np.ndarray) else value.value
+            found[part] = Given(_split(name, value, items, axis, ()), _part(value, axis), value.unit)
+    return found
+
+
+def _coordinates(model: sym.Model, name: str) -> tuple[str, ...]:
+    """The parameters a position is made of; empty if the name is another one's."""
+    if not name.endswith(SUFFIX) or name in model.symbols:
+        return ()
+    parts = tuple(f"{name.removesuffix(SUFFIX)}.{axis}" for axis in "xy")
+    known = [model.symbols.get(part) for part in parts]
+    return parts if all(symbol is not None and symbol.kind is Kind.PARAM for symbol in known) else ()
+
+
+def _split(name: str, given: Given, items: Any, axis: int, path: tuple[int, ...]) -> Any:
+    """One coordinate of every pair, in the shape of the list of pairs."""
+    if isinstance(items, list | tuple) and (not items or any(isinstance(item, list | tuple) for item in items)):
+        return [_split(name, given, item, axis, (*path, number)) for number, item in enumerate(items)]
+    if isinstance(items, list | tuple) and len(items) == 2:
+        return items[axis]
+    what = f"{len(items)} values" if isinstance(items, list | tuple) else f"`{items}`"
+    where = f"`{name}`" + (f" item {', '.join(str(number + 1) for number in path)}" if path else "")
+    raise ModelError([Diagnostic("E302", f"{where} is {what}, expected `[x, y]`", given.place(path), help=PAIR)])
+
+
+def _part(given: Given, axis: int) -> Callable[[Sequence[int]], Span | None]:
+    """Where one coordinate of the pair at some indices stands."""
+    return lambda indices: given.place((*indices, axis) if indices else ())
+
+
+def _first_label(given: Given, name: str) -> tuple[Label, ...]:
+    span = key_span(name, given)
+    return (Label(span, "the first is here"),) if span is not None else ()

@@ -1,0 +1,73 @@
+"""`mecdsl show --scaling`: the factors with which solvers see an instance, and what they do to its coefficients."""
+
+from typing import Any
+
+import numpy as np
+
+from mecdsl.analysis.member_units import objective_unit, row_unit, unit_text
+from mecdsl.analysis.scaling import Scaling
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
+from mecdsl.results.layout import index_text, paragraph, quantity, table, unit_of
+from mecdsl.results.result import plain
+from mecdsl.units import Unit, parse_unit
+
+
+def scaling_text(instance: Instance, scaling: Scaling) -> str:
+    """What 1 is to a solver in every variable and row, and the sizes of coefficients before and after."""
+    variables = [
+        [family.name + index_text(instance.model.symbols[family.name].space), extent]
+        for family in instance.variables
+        if (extent := _extent(scaling.column[family.columns], unit_of(instance, instance.model.symbols[family.name])))
+    ]
+    rows = [
+        [family.name, extent]
+        for family in instance.constraints
+        if (extent := _extent(1.0 / scaling.row[family.rows], _unit(row_unit(instance, family.constraint))))
+    ]
+    objective = _extent(np.array([1.0 / scaling.objective]), _unit(objective_unit(instance)))
+    sizes = ((scaling.before, "in SI"), (scaling.after, "scaled"))
+    ranges = ", ".join(f"{low:.2g} .. {high:.2g} {which}" for (low, high), which in sizes)
+    return "\n".join(
+        [
+            paragraph("scaling  the size that counts as 1 in a solver, a power of two times the SI unit"),
+            table([[instance.model.objective.name, objective], *variables, *rows]),
+            paragraph(f"coefficients  {ranges}"),
+        ]
+    )
+
+
+def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
+    """The same in SI: smallest and largest size of each family with its unit."""
+    dimensions = instance.model.dimensions
+    return {
+        "objective": {"size": 1.0 / scaling.objective, "unit": objective_unit(instance)},
+        "variables": {
+            family.name: _range(scaling.column[family.columns]) | {"unit": unit_text(dimensions.get(family.name))}
+            for family in instance.variables
+        },
+        "rows": {
+            family.name: _range(1.0 / scaling.row[family.rows]) | {"unit": row_unit(instance, family.constraint)}
+            for family in instance.constraints
+        },
+        "coefficients": {"before": list(scaling.before), "after": list(scaling.after)},
+    }
+
+
+def _unit(text: str) -> Unit | None:
+    return None if text == "1" else parse_unit(text)
+
+
+def _extent(sizes: FloatArray, unit: Unit | None) -> str:
+    """`1.95 ms` or `0.98 .. 7.8 us`; empty for a family without members."""
+    if not len(sizes):
+        return ""
+    low, high = float(sizes.min()), float(sizes.max())
+    shown = quantity(low, unit, 3)
+    return shown if low == high else f"{shown} .. {quantity(high, unit, 3)}"
+
+
+def _range(sizes: FloatArray) -> dict[str, Any]:
+    if not len(sizes):
+        return {"smallest": None, "largest": None}
+    return {"smallest": plain(float(sizes.min())), "largest": plain(float(sizes.max()))}

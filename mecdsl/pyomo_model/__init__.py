@@ -1,0 +1,1 @@
+"""The lowering to Pyomo and the files it can write."""

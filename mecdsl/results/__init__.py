@@ -1,0 +1,1 @@
+"""Claims verified: the result and its text."""

@@ -1,0 +1,71 @@
+"""Multipliers and the certificate of an answer, as text and as plain data."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mecdsl.analysis.member_units import multiplier_dimension, with_unit
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
+from mecdsl.results.layout import index_text, members, named_values, number
+from mecdsl.units import Unit
+
+if TYPE_CHECKING:
+    from mecdsl.analysis.kkt import Condition, Kkt
+
+CONDITIONS = ("stationarity", "complementarity", "sign")
+
+
+def multipliers_text(instance: Instance, multipliers: Mapping[str, FloatArray], kkt: "Kkt | None") -> str:
+    """The families with a multiplier that matters, each with its values; empty if there is none.
+
+    Interior point methods leave 1e-18 where 0 is meant: a family whose multipliers are no share of the objective to
+    the tolerance of the conditions is left out.
+    """
+    rows = []
+    for family in instance.constraints:
+        values = np.asarray(multipliers.get(family.name, ()), dtype=np.float64)
+        if len(values) and values.any() and (kkt is None or kkt.matters(family.name)):
+            dimension = multiplier_dimension(instance, family.constraint)
+            unit = None if dimension.is_dimensionless else Unit(str(dimension), dimension, 1.0)
+            rows.append([f"{family.name}{index_text(family.constraint.space)}", members(values + 0.0, unit), ""])
+    return named_values(rows) if rows else ""
+
+
+def certificate_rows(kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]) -> list[list[str]]:
+    """A row for the origin of the bound, each condition, and each number the solver gave."""
+    rows = [["bound", f"by {bound_by}"]] if bound_by else []
+    if kkt is not None:
+        rows += [[name, _condition_text(getattr(kkt, name))] for name in CONDITIONS]
+    known = {name for name, *_ in rows}
+    return rows + [[f"{name} (claimed)" if name in known else name, number(value)] for name, value in found.items()]
+
+
+def _condition_text(condition: "Condition") -> str:
+    """`3e-09 of the objective, 2.1e-10 J/s at layer_pack.time[2]`."""
+    if condition.relative == 0.0:
+        return "0"
+    amount = with_unit(f"{condition.amount:.2g}", condition.unit)
+    state = "" if condition.accepted else ": NOT MET"
+    return f"{condition.relative:.1e} of the objective, {amount} at {condition.member}{state}"
+
+
+def kkt_data(kkt: "Kkt | None") -> dict[str, Any] | None:
+    """The conditions as plain data; None where they do not apply."""
+    if kkt is None:
+        return None
+    conditions = {name: getattr(kkt, name) for name in CONDITIONS}
+    return {"accepted": kkt.accepted} | {
+        name: {
+            "relative": _plain(condition.relative),
+            "member": condition.member,
+            "amount": _plain(condition.amount),
+            "unit": condition.unit,
+        }
+        for name, condition in conditions.items()
+    }
+
+
+def _plain(value: float) -> float | None:
+    return value if np.isfinite(value) else None

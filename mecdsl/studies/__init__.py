@@ -1,0 +1,1 @@
+"""Several backends, forms and seeds side by side."""

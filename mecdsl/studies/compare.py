@@ -1,0 +1,198 @@
+"""Several backends and forms on the same data, side by side, each against the best proven bound."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mecdsl.api import LoadedModel
+from mecdsl.diagnostics import ModelError
+from mecdsl.parsing import syntax
+from mecdsl.results.result import Result, plain
+from mecdsl.solution import Guarantee, SolveOptions, Termination
+from mecdsl.solve import check_options, find
+
+# Points are verified and bounds proven to 1e-6 each; beyond ten times that a proof is wrong.
+CONTRADICTION: Final = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One backend on one form. `bounds_only`: it solved a relaxation of the form that was asked for. A form
+    other than the one asked for, and no bounds only, is the same problem with its products linearised.
+
+    `distance`: relative distance of the objective to the best proven bound of the form; None if the answer is
+    not verified or bounds only.
+    """
+
+    backend: str
+    form: str
+    asked_form: str
+    result: Result | None
+    reason: str
+    bounds_only: bool
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked for.
+
+    `contradictions`: proofs that a verified point refutes; there are none unless a solver is wrong.
+    """
+
+    model: str
+    entries: tuple[Entry, ...]
+    best_bounds: dict[str, float]
+    contradictions: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "model": self.model,
+            "best_bounds": {form or "base": plain(value) for form, value in self.best_bounds.items()},
+            "entries": [
+                {
+                    "backend": entry.backend,
+                    "form": entry.form or "base",
+                    "asked_form": entry.asked_form or "base",
+                    "bounds_only": entry.bounds_only,
+                    "distance": plain(entry.distance),
+                    "reason": entry.reason,
+                    "result": entry.result.as_dict() if entry.result else None,
+                }
+                for entry in self.entries
+            ],
+            "contradictions": list(self.contradictions),
+        }
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every backend that ran gave a verified answer, else the code of the first that did not.
+
+        5 if answers contradict each other; 2 if no backend ran.
+        """
+        if self.contradictions:
+            return 5
+        codes = [entry.result.exit_code for entry in self.entries if entry.result]
+        return next((code for code in codes if code), 0 if codes else 2)
+
+
+def compare(
+    model: LoadedModel,
+    backends: Sequence[str],
+    forms: Sequence[str] = ("",),
+    relax: bool = False,
+    started: Callable[[str, str], None] = lambda backend, form: None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Run every backend on every form.
+
+    A backend that only solves a relaxation the model declares is run on that, and its answer counts as a bound.
+    `started` is called before each run; an interrupted run is the last. `own`: by name of a backend, options of its own
+    beside those that all get in `raw`; a backend that does not take one does not run, and its entry says so. Raises
+    `ModelError` for faults of the model itself, unknown backends and options that no backend can follow.
+    """
+    check_options(SolveOptions(**options))
+    for backend in own or {}:
+        find(backend)
+    entries: list[Entry] = []
+    model = model.across(forms)
+    for form in forms:
+        model.instance(form, relax)  # faults of the model or its data concern every backend
+        for backend in backends:
+            if any(entry.result and entry.result.termination is Termination.INTERRUPTED for entry in entries):
+                entries.append(Entry(backend, form, form, None, "interrupted before", False))
+                continue
+            started(backend, form)
+            raw = {**options.get("raw", {}), **(own or {}).get(backend, {})}
+            entries.append(_entry(model, backend, form, relax, {**options, "raw": raw}))
+    by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}
+    bounds = {form: _best_bound(of_form) for form, of_form in by_form.items()}
+    return Comparison(
+        model.checked().model.name,
+        tuple(_with_distance(entry, bounds[entry.asked_form]) for entry in entries),
+        {form: bound for form, bound in bounds.items() if bound is not None},
+        tuple(found for form in forms for found in _contradictions(by_form[form], bounds[form])),
+    )
+
+
+def _entry(model: LoadedModel, backend: str, form: str, relax: bool, options: dict[str, Any]) -> Entry:
+    try:
+        return Entry(backend, form, form, model.solve(backend, form, relax, **options), "", False)
+    except ModelError as error:
+        if not all(diagnostic.code == "E502" for diagnostic in error.diagnostics):
+            if any(diagnostic.code == "E501" for diagnostic in error.diagnostics):
+                raise
+            return Entry(backend, form, form, None, error.diagnostics[0].message, False)
+        reason = error.diagnostics[0].message
+    for relaxation in relaxations(model.document):
+        joined = "+".join(part for part in (form, relaxation) if part)
+        if relaxation in form.split("+"):
+            continue
+        try:
+            result = model.solve(backend, joined, relax, **options)
+        except ModelError:
+            continue
+        return Entry(backend, joined, form, result, reason, not _same_problem(model, relaxation, result))
+    return Entry(backend, form, form, None, reason, False)
+
+
+def relaxations(document: syntax.Document) -> tuple[str, ...]:
+    """Forms that only relax variables or linearise products: their optimum bounds that of the base model.
+
+    Those that relax no variable come first, since they may be exact.
+    """
+    forms = [s for s in document.statements if isinstance(s, syntax.Form) and not s.parents]
+    fitting = [f for f in forms if all(isinstance(c, syntax.Relax | syntax.Linearize) for c in f.changes)]
+    return tuple(f.name for f in sorted(fitting, key=lambda f: any(isinstance(c, syntax.Relax) for c in f.changes)))
+
+
+def _same_problem(model: LoadedModel, name: str, result: Result) -> bool:
+    """Whether a form only linearises products, and that exactly: its points are those of the problem without it."""
+    form = next(s for s in model.document.statements if isinstance(s, syntax.Form) and s.name == name)
+    return result.instance.model.exact and all(isinstance(change, syntax.Linearize) for change in form.changes)
+
+
+def _best_bound(entries: Sequence[Entry]) -> float | None:
+    """The tightest bound of the entries whose answer was verified or that proved a bound on the way."""
+    results = [entry.result for entry in entries if entry.result is not None]
+    bounds = [r.bound for r in results if r.bound is not None and not r.faults]
+    bounds += [
+        r.objective for r in results if r.guarantee is Guarantee.GLOBAL and r.bound is None and r.objective is not None
+    ]
+    if not bounds:
+        return None
+    return min(bounds) if results[0].instance.maximize else max(bounds)
+
+
+def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
+    """Verified points that are better than the best proven bound, or exist where somebody proved there are none."""
+    ran = [(entry, entry.result) for entry in entries if entry.result is not None]
+    points = [
+        (e.backend, r.objective, r) for e, r in ran if r.verified and not e.bounds_only and r.objective is not None
+    ]
+    refusals = [entry.backend for entry, result in ran if result.guarantee is Guarantee.INFEASIBLE]
+    found = [
+        f"`{empty}` proved that there is no feasible point, and `{backend}` has a verified one"
+        for empty in refusals
+        for backend, _, _ in points
+    ]
+    if bound is None:
+        return found
+    for backend, objective, result in points:
+        beyond = objective - bound if result.instance.maximize else bound - objective
+        if beyond > CONTRADICTION * max(abs(objective), abs(bound)):
+            found.append(
+                f"`{backend}` has a verified point of {objective:.10g}, better than the proven bound {bound:.10g}"
+            )
+    return found
+
+
+def _with_distance(entry: Entry, bound: float | None) -> Entry:
+    result = entry.result
+    if result is None or bound is None or not result.verified or entry.bounds_only or result.objective is None:
+        return entry
+    size = max(abs(bound), abs(result.objective), 1e-300)
+    distance = 0.0 if bound == result.objective else abs(bound - result.objective) / size
+    return Entry(entry.backend, entry.form, entry.asked_form, result, entry.reason, entry.bounds_only, distance)

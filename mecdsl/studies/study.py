@@ -1,0 +1,156 @@
+"""A comparison repeated over many seeds of the random data, each answer against the best bound of its own seed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mecdsl.analysis.member_units import unit_text
+from mecdsl.api import LoadedModel
+from mecdsl.diagnostics import ModelError
+from mecdsl.instances.instance import Instance
+from mecdsl.solution import SolveOptions, Termination
+from mecdsl.solve import check_options, find
+from mecdsl.studies.compare import Entry, compare
+from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Study, summaries
+
+
+def study(
+    model: LoadedModel,
+    seeds: Sequence[int],
+    backends: Sequence[str],
+    forms: Sequence[str] = ("",),
+    relax: bool = False,
+    started: Callable[[int, str, str], None] = lambda seed, backend, form: None,
+    finished: Callable[[int, Sequence[Run]], None] = lambda seed, runs: None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Study:
+    """Run every backend on every form for every seed; options are those of `SolveOptions` without the seed.
+
+    `own`: options of single backends, as for `compare`.
+
+    A seed whose data are no instance is recorded and passed over. A seed that is interrupted is the last and does
+    not count. Raises `ModelError` for faults that no seed mends: of the model, of its data with every seed, unknown
+    backends and options that no backend can follow.
+    """
+    check_options(SolveOptions(**options))
+    for backend in (*backends, *(own or {})):
+        find(backend)
+    options = {**options, "own": own}
+    goals = {form: _goal(first_instance(model, seeds, form, relax)) for form in forms}
+    runs: list[Run] = []
+    done: list[int] = []
+    contradictions: list[str] = []
+    data: list[Mapping[str, Any]] = []
+    interrupted = False
+    for seed in seeds:
+        try:
+            of_seed, refuted, drawn = _seed(replace(model, seed=seed), backends, forms, relax, started, options)
+        except KeyboardInterrupt:
+            interrupted = True
+            break
+        runs += of_seed
+        contradictions += refuted
+        data += drawn
+        done.append(seed)
+        finished(seed, of_seed)
+    return Study(
+        model.checked().model.name,
+        tuple(done),
+        goals,
+        tuple(runs),
+        summaries(runs, goals),
+        tuple(contradictions),
+        len(done) > 1 and len(data) == len(done) and all(_same(data[0], other) for other in data[1:]),
+        interrupted,
+    )
+
+
+def first_instance(model: LoadedModel, seeds: Sequence[int], form: str = "", relax: bool = False) -> Instance:
+    """The instance of the first seed whose data are one. Raises the `ModelError` of the first seed if none is."""
+    model.checked(form, relax)
+    first: ModelError | None = None
+    for seed in seeds:
+        try:
+            return replace(model, seed=seed).instance(form, relax)
+        except ModelError as error:
+            first = first or error
+    raise first or ValueError("a study needs a seed")
+
+
+def _goal(instance: Instance) -> Goal:
+    objective = instance.model.objective
+    return Goal(objective.name, unit_text(instance.model.dimensions.get(objective.name)), objective.sense)
+
+
+def _seed(
+    model: LoadedModel,
+    backends: Sequence[str],
+    forms: Sequence[str],
+    relax: bool,
+    started: Callable[[int, str, str], None],
+    options: Mapping[str, Any],
+) -> tuple[list[Run], list[str], list[Mapping[str, Any]]]:
+    """The runs of one seed, its contradictions, and its data if any run had them.
+
+    Whatever goes wrong is of this seed and form alone. Raises `KeyboardInterrupt` if a run was interrupted.
+    """
+    seed = model.seed
+    runs: list[Run] = []
+    contradictions: list[str] = []
+    data: list[Mapping[str, Any]] = []
+    for form in forms:
+        try:
+            found = compare(model, backends, [form], relax, lambda name, at: started(seed, name, at), **options)
+        except ModelError as error:
+            runs += [Run(seed, form, name, Outcome.NO_DATA, reason=error.diagnostics[0].message) for name in backends]
+            continue
+        except Exception as error:  # hours of other seeds must not be lost for it; the exit code tells of it
+            reason = f"{OWN_FAULT}: {type(error).__name__}: {error}"
+            runs += [Run(seed, form, name, Outcome.DID_NOT_RUN, reason=reason) for name in backends]
+            continue
+        results = [entry.result for entry in found.entries if entry.result is not None]
+        if any(result.termination is Termination.INTERRUPTED for result in results):
+            raise KeyboardInterrupt
+        runs += [_run(seed, entry, found.best_bounds.get(form)) for entry in found.entries]
+        contradictions += [f"seed {seed}{', form ' + form if form else ''}: {text}" for text in found.contradictions]
+        if results and not data:
+            data.append(results[0].instance.world.values)
+    return runs, contradictions, data
+
+
+def _run(seed: int, entry: Entry, best_bound: float | None) -> Run:
+    result = entry.result
+    if result is None:
+        return Run(seed, entry.asked_form, entry.backend, Outcome.DID_NOT_RUN, reason=entry.reason)
+    outcome = Outcome.RELAXED if entry.bounds_only else Outcome.VERIFIED
+    if not result.verified:
+        outcome = Outcome.BROKEN if result.faults else Outcome.NO_ANSWER
+    reason = "; ".join(result.faults)
+    if outcome is Outcome.NO_ANSWER:
+        reason = result.solution.message or result.termination.value
+    return Run(
+        seed,
+        entry.asked_form,
+        entry.backend,
+        outcome,
+        entry.form,
+        result.instance.model.exact,
+        result.termination,
+        result.guarantee,
+        result.solution.guarantee,
+        result.objective,
+        result.bound,
+        best_bound,
+        entry.distance,
+        result.max_violation,
+        result.seconds.get("solve"),
+        reason,
+    )
+
+
+def _same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether the values that both have are the same."""
+    return all(np.array_equal(first[name], second[name]) for name in first if name in second)
