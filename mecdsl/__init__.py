@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from mecdsl.api import LoadedModel as LoadedModel
     from mecdsl.api import load as load
     from mecdsl.api import loads as loads
+    from mecdsl.backends.nlp.pyomo_nlp import solve_pyomo as solve_pyomo
     from mecdsl.diagnostics import ModelError as ModelError
 
-__all__ = ["LoadedModel", "ModelError", "__version__", "load", "loads"]
+__all__ = ["LoadedModel", "ModelError", "__version__", "load", "loads", "solve_pyomo"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from mecdsl import api
 
         return getattr(api, name)
+    if name == "solve_pyomo":
+        from mecdsl.backends.nlp.pyomo_nlp import solve_pyomo
+
+        return solve_pyomo
     if name == "ModelError":
         from mecdsl.diagnostics import ModelError
 

@@ -856,3 +856,13 @@ def test_bonmin_that_dies_is_an_error_with_its_signal(monkeypatch: pytest.Monkey
     outcome = solve_pyomo(mixed(), solver="bonmin")
     assert outcome.termination is Termination.ERROR
     assert "signal 9, SIGKILL" in outcome.message
+
+
+def test_the_package_offers_it_by_name() -> None:
+    import mecdsl
+
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(initialize=3.0)
+    model.cost = pyo.Objective(expr=(model.x - 1.0) ** 4)
+    assert mecdsl.solve_pyomo(model, solver="ipopt").termination is Termination.LOCALLY_OPTIMAL
+    assert pyo.value(model.x) == pytest.approx(1.0, abs=1e-2)
