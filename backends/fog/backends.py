@@ -1,6 +1,6 @@
 """The algorithms for fog nodes as backends: which problems they take, and their plans as solutions.
 
-They take problem (31) and (24) of the paper with any data, recognised by objective and rows (`fog_system`). The dual
+They take problem (31) and (24) of the paper with any data, recognised by objective and rows (`recognise`). The dual
 bound of (31) holds for (24) too, so both get a proven optimum. Where rows are given, as in form `equal`, the exact
 methods and `fog-equal` find the optimum of that form. Where they are free, `fog-equal`, `fog-rule`, `fog-latency` and
 `fog-algorithm1` give feasible points; beside them stands the bound of `fog-newton`, found after the clock has stopped.
@@ -32,6 +32,7 @@ class _Fog:
     capabilities: Capabilities
     module = ""  # where the algorithm is; imported before the clock starts
     takes_given_rows = True
+    takes_equal_rows_only = False  # and is exact where they are given
 
     def availability(self) -> Availability:
         """Whether SciPy, whose linear programme proves infeasibility, can be imported."""
@@ -48,7 +49,7 @@ class _Fog:
             return Acceptance(False, f"`{self.name}` was derived for fog nodes, problem (31): {found}")
         if found.rows is not None and not self.takes_given_rows:
             return Acceptance(False, f"`{self.name}` chooses the rows, and they are fixed")
-        if self.name == "fog-equal" and found.rows is not None and not found.equal_rows:
+        if self.takes_equal_rows_only and found.rows is not None and not found.equal_rows:
             return Acceptance(False, f"`{self.name}` takes equal rows, and others are fixed")
         return Acceptance(True)
 
@@ -66,7 +67,7 @@ class _Fog:
         started = time.perf_counter()
         plan = self.plan(found, request.options, own)
         seconds = {"solve": time.perf_counter() - started}
-        exact = self.capabilities.exact or (found.rows is not None and self.name == "fog-equal")
+        exact = self.capabilities.exact or (found.rows is not None and self.takes_equal_rows_only)
         if not exact:
             plan = _beside_bound(found, plan)
         return self._solution(request, found, plan, exact, seconds)
@@ -206,6 +207,7 @@ class FogEqual(_Fog):
     name = "fog-equal"
     module = "baselines"
     capabilities = _capabilities("equal rows, all else optimal (NoOptDist)", Guarantee.FEASIBLE, limit=True)
+    takes_equal_rows_only = True
 
     def plan(self, found: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
         from mecdsl.backends.fog.baselines import equal

@@ -1,6 +1,6 @@
 """Objective and rows of the fog paper's problems (31) and (24) at a point, computed from the system.
 
-What `fog_system` compares an instance with. A point is a mapping of variable families to their values in the order of
+What `recognise` compares an instance with. A point is a mapping of variable families to their values in the order of
 the instance; rows come back as left minus right in the order of their families, with the size of their terms.
 """
 
