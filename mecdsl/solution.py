@@ -33,6 +33,7 @@ class Guarantee(Enum):
     """What is known about the point, in words."""
 
     GLOBAL = "globally optimal"
+    TO_GAP = "optimal to a proven gap"
     LOCAL = "locally optimal"
     FEASIBLE = "feasible only"
     INFEASIBLE = "infeasible, proven"

@@ -91,7 +91,7 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
     started = time.perf_counter()
     solution = _contradiction(chosen.name, instance) or _run(chosen, request)
     solved = time.perf_counter()
-    result = verify(instance, solution, options.gap, problem)
+    result = verify(instance, solution, options.gap, problem, repair=not chosen.capabilities.models)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),

@@ -23,7 +23,7 @@ from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse, parse_file
-from mecdsl.results.verify import find_violations
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 WAYS = pytest.mark.parametrize("via", ["arrays", "pyomo"])

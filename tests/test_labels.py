@@ -11,8 +11,9 @@ import pytest
 
 import mecdsl
 from mecdsl.analysis.kkt import kkt
+from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.result import Result
-from mecdsl.results.verify import find_violations, relative_gap
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.solve import takes
 from tests.random_models import RandomModel, random_model
@@ -164,9 +165,10 @@ def test_an_optimum_of_zero_has_the_size_of_its_surroundings(formula: str, x: fl
 
 
 def test_gaps_at_zero_are_relative_to_the_terms() -> None:
-    assert relative_gap(1e-11, -1e-9) == pytest.approx(1.0, rel=0.02)
-    assert relative_gap(1e-11, -1e-9, 1e-3) == pytest.approx(1e-6, rel=0.02)
-    assert relative_gap(2.0, 1.0, 1e-3) == 0.5
+    small = ObjectiveSize(least=lambda: 1.0)
+    assert ObjectiveSize().relative(1e-11, -1e-9) == pytest.approx(1.0, rel=0.02)
+    assert small.relative(1e-11, -1e-9) == pytest.approx(1e-9, rel=0.02)
+    assert small.relative(2.0, 1.0) == 0.5
     # (x - 3 k)^2 is 0 at x = 3, k = 1
     text = "var x : 1 >= 0 <= 10\nvar k : integer in 1..4\nminimize z = (x - 3*k)^2 + 2*(x - 3)^2"
     found = solve(text, "scip")

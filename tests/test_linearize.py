@@ -20,7 +20,7 @@ from mecdsl.instances.reformulations import reformulations, with_products
 from mecdsl.instances.tables import FloatArray
 from mecdsl.output.explain_text import explanation_text
 from mecdsl.output.text import comparison_text
-from mecdsl.results.verify import find_violations
+from mecdsl.results.violations import find_violations
 from mecdsl.studies.compare import compare, relaxations
 
 OFFLOAD = """

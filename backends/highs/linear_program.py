@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.scaling import scale
+from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
@@ -128,7 +129,7 @@ def linear_program(instance: Instance) -> LinearProgram:
     position[columns] = np.arange(len(columns))
     objective = objective_coefficients(instance)
     _require_finite(instance, objective)
-    found = constraint_coefficients(instance, instance.constraints)
+    found = solver_rows(instance, instance.constraints)
     if len(found.quadratic_value):
         raise ValueError("a constraint is quadratic")
     depends = np.zeros(instance.rows, dtype=bool)

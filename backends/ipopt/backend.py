@@ -31,7 +31,7 @@ from mecdsl.checking.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.verify import find_violations
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from pyscipopt import Expr, Model
 from pyscipopt.scip import ExprCons, ProdExpr, SumExpr, Term, VarExpr
 
-from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, scale, unscaled
+from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.scip.squares import squares
 from mecdsl.backends.shared.combinations import (
     Combination,
@@ -222,7 +223,7 @@ class _Lowering:
     def _add_rows(self) -> None:
         self.lowering = ""
         plain = [family for family in self.instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-        found = constraint_coefficients(self.instance, plain)
+        found = solver_rows(self.instance, plain)
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
         factors = self.scaling.row[places]
         relations = [family.relation for family in plain for _ in range(family.size)]

@@ -15,7 +15,8 @@ import numpy as np
 
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.verify import find_violations, polish
+from mecdsl.results.verify import polish
+from mecdsl.results.violations import find_violations
 
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel

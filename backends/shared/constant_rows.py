@@ -8,7 +8,7 @@ import numpy as np
 from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.results.verify import TOLERANCE
+from mecdsl.results.measures import TOLERANCE
 
 
 def crossed_bounds(instance: Instance) -> str:

@@ -22,7 +22,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
 GROUPS: Final = 64
-SPREAD: Final = 1e3
+SPREAD: Final = 30.0
 
 
 def objective_size(instance: Instance, x: FloatArray, scaling: Scaling, surely: bool = False) -> float:

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.tightening import solver_rows
 from mecdsl.checking.classify import Degree
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Jets, Value
@@ -219,7 +220,7 @@ def _absolute(value: Value) -> Value:
 def _plain_terms(instance: Instance) -> _Terms:
     """The terms of rows of degree two or less, and of such an objective."""
     plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-    found = [_of_quadratics(constraint_coefficients(instance, plain), _rows(plain))]
+    found = [_of_quadratics(solver_rows(instance, plain), _rows(plain))]
     if _objective_degree(instance) <= Degree.QUADRATIC:
         goal = _of_quadratics(objective_coefficients(instance), np.array([instance.rows], dtype=np.int64))
         found.append(_without_constants(goal))  # an offset of the objective says nothing about its slopes

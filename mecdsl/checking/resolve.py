@@ -436,6 +436,21 @@ class _Resolver:
                     self.collector.error(
                         "E109", f"a variable has no strict bound `{limit.operator}`", limit.span, help=fix
                     )
+        self._require_tolerance(kind, type_)
+
+    def _require_tolerance(self, kind: Kind, type_: _Type) -> None:
+        """Only what a solver computes to a tolerance has one."""
+        for limit in type_.limits:
+            if limit.operator != syntax.STATED_TOLERANCE:
+                continue
+            if kind is not Kind.VAR:
+                message = "only a variable has a tolerance"
+            elif type_.domain is not sym.NumberDomain.REAL:
+                message = f"an {type_.domain.value} variable has no tolerance: whole numbers are judged exactly"
+                message = message.replace("an binary", "a binary")
+            else:
+                continue
+            self.collector.error("E109", message, limit.span, help="delete it")
 
     def _type(self, head: SymbolHead, scope: Scope) -> _Type:
         type_ = head.declared.type

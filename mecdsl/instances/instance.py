@@ -62,7 +62,8 @@ class Instance:
     """A model in one form with its data.
 
     Arrays have one entry per column: `lower`, `upper` (inf for none), `fixed` (nan where free), `start` (nan
-    where not given), `integral`. All numbers in SI.
+    where not given), `integral`, `tolerance` (how far the author lets it be off, nan where nothing is said). All
+    numbers in SI.
     """
 
     checked: CheckedModel
@@ -74,6 +75,7 @@ class Instance:
     fixed: FloatArray
     start: FloatArray
     integral: NDArray[np.bool_]
+    tolerance: FloatArray
     seed: int = 0
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 

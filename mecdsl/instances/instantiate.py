@@ -19,7 +19,7 @@ from mecdsl.instances.listed_sets import check_link_ends, is_listed, listed_tabl
 from mecdsl.instances.positions import with_coordinates
 from mecdsl.instances.reformulations import infinite_limits, with_products
 from mecdsl.instances.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
-from mecdsl.parsing.syntax import FamilyKind, Kind
+from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
 from mecdsl.units import parse_unit
 
 
@@ -249,6 +249,7 @@ class _Builder:
     def _instance(self, columns: int) -> Instance:
         lower, upper = np.full(columns, -math.inf), np.full(columns, math.inf)
         fixed, start = np.full(columns, math.nan), np.full(columns, math.nan)
+        tolerance = np.full(columns, math.nan)
         integral = np.zeros(columns, dtype=bool)
         variables: list[VariableFamily] = []
         for symbol in self.model.of_kind(Kind.VAR):
@@ -257,7 +258,7 @@ class _Builder:
             )
             variables.append(family)
             integral[family.columns] = symbol.domain is not sym.NumberDomain.REAL
-            self._bounds(symbol, lower[family.columns], upper[family.columns])
+            self._bounds(symbol, lower[family.columns], upper[family.columns], tolerance[family.columns])
         for assignments, target in ((self.model.starts, start), (self.model.fixes, fixed)):
             for assignment in assignments:
                 rows, values = self._assigned(assignment)
@@ -274,6 +275,7 @@ class _Builder:
             fixed,
             start,
             integral,
+            tolerance,
             self.seed,
         )
 
@@ -296,17 +298,30 @@ class _Builder:
                 self.collector.diagnostics += [d for d in error.diagnostics if d not in self.collector.diagnostics]
         self.collector.raise_errors()
 
-    def _bounds(self, symbol: sym.Symbol, lower: FloatArray, upper: FloatArray) -> None:
+    def _bounds(self, symbol: sym.Symbol, lower: FloatArray, upper: FloatArray, tolerance: FloatArray) -> None:
         table = self.world.symbols[symbol.name].table
         for limit in symbol.limits:
             values = np.asarray(self.evaluator.family(limit.value, table), dtype=np.float64)
             if np.isnan(values).any():
                 member = self.world.row_text(symbol.name, int(np.flatnonzero(np.isnan(values))[0]))
                 raise ModelError([Diagnostic("E311", f"the bound of `{member}` is not a number", limit.span)])
-            if limit.operator == ">=":
-                np.maximum(lower, values, out=lower)
-            else:
-                np.minimum(upper, values, out=upper)
+            match limit.operator:
+                case ">=":
+                    np.maximum(lower, values, out=lower)
+                case "<=":
+                    np.minimum(upper, values, out=upper)
+                case _ if limit.operator == STATED_TOLERANCE:
+                    self._require_positive(symbol, limit, values)
+                    tolerance[:] = values
+                case _:
+                    raise ValueError(f"unknown limit {limit.operator} of a variable")
+
+    def _require_positive(self, symbol: sym.Symbol, limit: sym.Limit, values: FloatArray) -> None:
+        wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
+        if len(wrong):
+            member = self.world.row_text(symbol.name, int(wrong[0]))
+            message = f"the tolerance of `{member}` is {values[wrong[0]]:g}, expected a finite number above 0"
+            raise ModelError([Diagnostic("E306", message, limit.span)])
 
     def _constraints(self) -> tuple[ConstraintFamily, ...]:
         families: list[ConstraintFamily] = []

@@ -176,7 +176,7 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
     for entry in comparison.entries:
         if entry.bounds_only:
             assert entry.result is not None
-            proven = entry.result.guarantee is Guarantee.GLOBAL
+            proven = entry.result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP)
             worth = "its optimum is a bound, not a plan" if proven else "neither a plan nor a proven bound"
             lines.append(paragraph(f"* {entry.backend} solves form {entry.form}: {worth}"))
         elif entry.result is None:
@@ -193,7 +193,11 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
                 lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
     lines += [paragraph(f"CONTRADICTION: {found}") for found in comparison.contradictions]
     if any(result.objective is not None for result in results):
-        lines.append(paragraph("distance: of the objective to the best proven bound; violation: relative to the terms"))
+        lines.append(
+            paragraph(
+                "distance: of the objective to the best proven bound; violation: relative to the sizes of a row's terms"
+            )
+        )
     return "\n".join(lines)
 
 
@@ -210,6 +214,7 @@ def _comparison_table(entries: Sequence[Entry]) -> str:
 
 SHORT = {
     Guarantee.GLOBAL: "global",
+    Guarantee.TO_GAP: "to a gap",
     Guarantee.LOCAL: "local",
     Guarantee.FEASIBLE: "feasible",
     Guarantee.INFEASIBLE: "infeasible",

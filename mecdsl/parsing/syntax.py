@@ -5,6 +5,7 @@ Every node carries its span. Trees are never changed; a form makes a new tree.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from mecdsl.diagnostics import Span
 from mecdsl.networks.layer_file import LayerFile
@@ -175,9 +176,13 @@ class IndexList:
     span: Span
 
 
+STATED_TOLERANCE: Final = "tolerance"
+"""The operator of what is no bound but stands among them: how far a variable may be off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """`>= e`, `<= e`, `> e`, `< e` in a type."""
+    """`>= e`, `<= e`, `> e`, `< e`, `tolerance e` in a type."""
 
     operator: str
     value: Expression

@@ -221,6 +221,9 @@ class TreeBuilder:
         span = self._span(meta)
         return [syntax.Bound(">=", children[0], span), syntax.Bound("<=", children[1], span)]
 
+    def stated_tolerance(self, meta: Meta, children: Children) -> syntax.Bound:
+        return syntax.Bound(syntax.STATED_TOLERANCE, children[-1], self._span(meta))
+
     def index_list(self, meta: Meta, children: Children) -> syntax.IndexList:
         generators = tuple(c for c in children if isinstance(c, syntax.Generator))
         condition = children[-1] if not isinstance(children[-1], syntax.Generator) else None

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mecdsl.instances.reformulations import reformulations
 from mecdsl.instances.tables import FloatArray
 from mecdsl.parsing.syntax import Kind
 from mecdsl.results.certificate_text import certificate_rows, kkt_data, multipliers_text
+from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.layout import (
     MOST_VALUES,
     common_unit,
@@ -30,6 +31,7 @@ from mecdsl.results.layout import (
     table,
     unit_of,
 )
+from mecdsl.results.violations import Violation
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 from mecdsl.units import Dimension
 
@@ -39,18 +41,8 @@ if TYPE_CHECKING:
     from mecdsl.analysis.kkt import Kkt
 
 Named = TypeVar("Named")
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """The worst residual of one family: `amount` in `unit` at `member`, and relative to the terms of its row."""
-
-    family: str
-    amount: float
-    unit: str
-    member: str
-    relative: float
-    accepted: bool
+FEWEST_DIGITS: Final = 6
+MOST_DIGITS: Final = 17  # a double has no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +63,10 @@ class Result:
     """A verified (or refuted) answer.
 
     `objective`: recomputed from the text of the model, SI. `violations`: one per constraint family, then
-    "bounds" and "integrality". `gap`: relative distance between objective and bound. `relaxed`: every variable
-    was made continuous. `seconds`: of each stage. `kkt`: the first-order conditions with the claimed multipliers;
-    None where none are claimed or integers are present. `bound_by`: what proves the bound where it is not the solver.
+    "bounds" and "integrality". `gap`: relative distance between objective and bound, as `size` judges it.
+    `relaxed`: every variable was made continuous. `seconds`: of each stage. `kkt`: the first-order conditions with the
+    claimed multipliers; None where none are claimed or integers are present. `bound_by`: what proves the bound where
+    it is not the solver.
     `notes`: why the guarantee is not what was claimed, or how far it reaches. A value that is not known is None.
     `print(result)` shows what the command line shows.
     """
@@ -97,6 +90,7 @@ class Result:
     kkt: "Kkt | None" = field(default=None, repr=False)
     bound_by: str = ""
     notes: tuple[str, ...] = ()
+    size: ObjectiveSize = field(default=ObjectiveSize(), repr=False)
 
     def __str__(self) -> str:
         return result_text(self)
@@ -188,6 +182,13 @@ class Result:
         return unit_text(self.instance.model.dimensions.get(name))
 
     @property
+    def worth(self) -> str:
+        """The guarantee in words, with the gap where it is one that matters: `optimal to 4.6 %`."""
+        if self.guarantee is Guarantee.TO_GAP and self.gap is not None:
+            return f"optimal to {100.0 * self.gap:.2g} %"
+        return self.guarantee.value
+
+    @property
     def exit_code(self) -> int:
         """The exit code of the command line for this result."""
         match self.termination:
@@ -215,7 +216,7 @@ class Result:
             "label": self.solution.label,
             "choice": self.choice,
             "termination": self.termination.value,
-            "guarantee": self.guarantee.value,
+            "guarantee": self.worth,
             "verified": self.verified,
             "faults": list(self.faults),
             "message": self.solution.message,
@@ -230,10 +231,18 @@ class Result:
             "bound": plain(self.bound),
             "bound_by": self.bound_by,
             "gap": plain(self.gap),
+            "gap_with_offset": plain(self.size.plain(self.objective, self.bound)),
+            "objective_offset": plain(self.size.offset),
             "max_violation": plain(self.max_violation),
             "violations": {v.family: plain(v.amount) for v in self.violations},
             "violation_details": {
-                v.family: {"unit": v.unit, "member": v.member, "relative": plain(v.relative), "accepted": v.accepted}
+                v.family: {
+                    "unit": v.unit,
+                    "member": v.member,
+                    "allowed": plain(v.allowed),
+                    "relative": plain(v.relative),
+                    "accepted": v.accepted,
+                }
                 for v in self.violations
             },
             "values": self._nested(self.values),
@@ -331,9 +340,9 @@ def result_text(result: Result, every_value: bool = False) -> str:
     if result.solution.message:
         rows.append(["message", result.solution.message])
     if result.objective is not None:
-        unit = instance.model.dimensions.get(goal.name)
-        rows.append(["objective", f"{goal.name} = {quantity(result.objective, _plain(unit))} ({goal.sense}d)"])
-        rows.append(["bound", _bound_text(result, _plain(unit))])
+        unit, digits = _plain(instance.model.dimensions.get(goal.name)), _digits(result)
+        rows.append(["objective", f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)"])
+        rows.append(["bound", _bound_text(result, unit, digits)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
     lines.append(table(rows, indent=0))
@@ -366,15 +375,33 @@ def _status_text(result: Result) -> str:
     verdict = "verified" if result.verified else "NOT VERIFIED"
     limits = (Termination.TIME_LIMIT, Termination.ITERATION_LIMIT, Termination.INTERRUPTED)
     stopped = f", stopped: {result.termination.value}" if result.termination in limits else ""
-    guarantee = "" if result.guarantee.value == "none" else f"{result.guarantee.value}, "
+    guarantee = "" if result.guarantee is Guarantee.NONE else f"{result.worth}, "
     return f"{guarantee}{verdict}{stopped}"
 
 
-def _bound_text(result: Result, unit: Dimension | None) -> str:
-    """The proven bound and the gap."""
+def _digits(result: Result) -> int:
+    """As many significant digits as tell objective and bound apart, 6 at least."""
+    digits = FEWEST_DIGITS
+    while digits < MOST_DIGITS and _look_alike(result.objective, result.bound, digits):
+        digits += 1
+    return digits
+
+
+def _look_alike(first: float | None, second: float | None, digits: int) -> bool:
+    return (
+        first is not None and second is not None and first != second and number(first, digits) == number(second, digits)
+    )
+
+
+def _bound_text(result: Result, unit: Dimension | None, digits: int) -> str:
+    """The proven bound and the gap; both gaps where the offset of the objective makes a difference."""
     if result.bound is None:
         return "none"
-    return f"{quantity(result.bound, unit)}, gap {result.gap or 0.0:.2g}"
+    gap, plain_gap = result.gap or 0.0, result.size.plain(result.objective, result.bound) or 0.0
+    text = f"{quantity(result.bound, unit, digits)}, gap {gap:.2g}"
+    if gap > 0.0 and plain_gap < 0.5 * gap and result.size.offset:
+        text += f" ({plain_gap:.2g} with the constant {quantity(result.size.offset, unit)} of the objective)"
+    return text
 
 
 def _violation_row(violation: Violation) -> list[str]:
@@ -382,7 +409,7 @@ def _violation_row(violation: Violation) -> list[str]:
     amount = f"{violation.amount:.3g}{unit}"
     if violation.amount == 0:
         return [violation.family, "0" + unit, ""]
-    state = f"at {violation.member}, {violation.relative:.1e} of its terms"
+    state = f"at {violation.member}, allowed {violation.allowed:.2g}{unit}"
     return [violation.family, amount, state if violation.accepted else f"VIOLATED {state}"]
 
 

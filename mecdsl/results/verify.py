@@ -1,51 +1,36 @@
 """Recompute everything a solver claims from the text of the model.
 
 The point is first brought onto what it claims to be: integer columns are rounded and overshoot of a bound within
-tolerance is cut off. Then objective and residuals are evaluated. A residual is judged relative to the size of the
-terms of its row: 1e-6, and 1e-9 in rows over integer variables alone, whose values carry no solver tolerance. Rows
-that hold variables in every term have no size where these are 0; `mecdsl.analysis.usual_sizes` says what they count
-for.
+tolerance is cut off. Then objective and residuals are evaluated; `mecdsl.results.violations` says what a violation
+is, `mecdsl.results.gap` what a gap is.
 
 Claimed multipliers are tried too (`mecdsl.analysis.certificate`): wrong ones leave a point feasible but not optimal,
 right ones prove a bound where the problem is convex.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from mecdsl.analysis.certificate import BY_CONVEXITY, Certificate, certify, tighter
-from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
-from mecdsl.analysis.member_units import column_unit, row_unit
-from mecdsl.analysis.objective_size import objective_size
 from mecdsl.analysis.problem import Problem
-from mecdsl.analysis.scaling import scale
-from mecdsl.analysis.usual_sizes import least_sizes
-from mecdsl.checking import symbolic as sym
-from mecdsl.instances.algebra import Floats
-from mecdsl.instances.evaluate import Evaluator
-from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import onto_products
 from mecdsl.instances.tables import FloatArray
 from mecdsl.parsing.syntax import Kind
-from mecdsl.results.result import Original, Result, Violation
+from mecdsl.results.gap import ObjectiveSize, objective_size
+from mecdsl.results.measures import TOLERANCE
+from mecdsl.results.repair import mended
+from mecdsl.results.result import Original, Result
+from mecdsl.results.violations import Violation, find_violations
 from mecdsl.solution import Guarantee, Solution, Termination
 
-TOLERANCE: Final = 1e-6
-EXACT_TOLERANCE: Final = 1e-9
 INTEGRALITY_TOLERANCE: Final = 1e-5
 OBJECTIVE_TOLERANCE: Final = 1e-6
+EXACT_GAP: Final = 1e-6  # up to here an optimum is called that, beyond it is optimal to so many per cent
 WIDEST_GAP: Final = 0.1  # of a proven bound beside first-order conditions that hold to their tolerance
-SHARE_OF_SIZE: Final = 1e-3
-"""The share of the size of an objective's terms near the point that gaps and rounding are relative to at least.
-
-An optimum of exactly 0 has no size: a bound of -1e-9 beside it is a gap of 1. With the usual gap of 1e-6 this calls
-optimal what is within 1e-9 of the terms that cancel, or that would be there if the columns had their usual sizes.
-"""
 
 PROVEN = {
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
@@ -54,11 +39,18 @@ PROVEN = {
 }
 
 
-def verify(instance: Instance, solution: Solution, gap: float = 1e-6, problem: Problem | None = None) -> Result:
+def verify(
+    instance: Instance,
+    solution: Solution,
+    gap: float = 1e-6,
+    problem: Problem | None = None,
+    repair: bool = False,
+) -> Result:
     """Judge a solution on its instance.
 
-    `gap`: the relative gap up to which "globally optimal" is granted. `problem`: the instance's class; with one that is
-    proven convex the claimed multipliers give a bound on the optimum.
+    `gap`: the relative gap up to which optimality is granted. `problem`: the instance's class; with one that is
+    proven convex the claimed multipliers give a bound on the optimum. `repair`: a point that misses rows by what a
+    solver takes for nothing is mended where that can be (`mecdsl.results.repair`), and a note says so.
     """
     if solution.values is None:
         return _without_point(instance, solution)
@@ -66,225 +58,153 @@ def verify(instance: Instance, solution: Solution, gap: float = 1e-6, problem: P
         fault = "the solver's point is incomplete or not finite"
         return replace(_without_point(instance, solution), faults=(fault,), guarantee=Guarantee.NONE)
     x = polish(instance, solution.values)
-    violations = find_violations(instance, x)
-    objective = instance.objective(x)
-    least = _least_yardstick(instance, x)
-    faults = _faults(instance, solution, objective, violations, least)
+    violations, repairs = find_violations(instance, x), ()
+    claimed_objective = instance.objective(x)
+    if repair and any(not violation.accepted for violation in violations):
+        x, violations, repairs = _repaired(instance, x, violations)
+    objective = instance.objective(x) if repairs else claimed_objective
+    size = objective_size(instance, x)
+    faults = _faults(instance, solution, (claimed_objective, objective), violations, size)
+    if repairs and _apart(size, claimed_objective, objective, OBJECTIVE_TOLERANCE):
+        # the claim was about a point whose worth came from what it missed, and says nothing of this one
+        solution = replace(solution, bound=None, guarantee=min(solution.guarantee, Guarantee.FEASIBLE, key=_strength))
     convex = problem is not None and problem.convex
     certificate = Certificate() if faults else certify(instance, solution, x, convex)
     # of an answer that is wrong in one thing nothing is believed
-    claimed = None if faults else _bound(instance, solution.bound, objective, least)
-    own = _bound(instance, certificate.bound, objective, least)
+    claimed = None if faults else _bound(instance, solution.bound, objective, size)
+    own = _bound(instance, certificate.bound, objective, size)
     bound = tighter(instance, claimed, own)
-    found_gap, claimed_gap, own_gap = (_gap(objective, b, gap, least) for b in (bound, claimed, own))
+    found_gap, claimed_gap, own_gap = (size.relative(objective, b) for b in (bound, claimed, own))
     guarantee = _guarantee(solution, not faults, claimed_gap, gap)
     guarantee, notes = _certified(guarantee, certificate, (own_gap, found_gap), gap)
+    guarantee = _to_gap(guarantee, found_gap)
     termination = _termination(solution.termination, guarantee)
     decided = instance.symbol_values(x, (Kind.VAR, Kind.LET))
     computed = {n: v for n, v in decided.items() if n not in instance.world.values}
     reports = instance.symbol_values(x, (Kind.REPORT,))
     return Result(
-        instance,
-        solution,
-        termination,
-        guarantee,
-        not faults,
-        faults,
-        objective,
-        bound,
-        found_gap,
-        violations,
-        computed,
-        reports,
+        instance=instance,
+        solution=solution,
+        termination=termination,
+        guarantee=guarantee,
+        verified=not faults,
+        faults=faults,
+        objective=objective,
+        bound=bound,
+        gap=found_gap,
+        violations=violations,
+        values=computed,
+        reports=reports,
         kkt=certificate.kkt,
         bound_by=BY_CONVEXITY if bound is not None and bound != claimed else "",
-        notes=notes,
+        notes=(*repairs, *notes),
+        size=size,
     )
 
 
+def _repaired(
+    instance: Instance, x: FloatArray, violations: tuple[Violation, ...]
+) -> tuple[FloatArray, tuple[Violation, ...], tuple[str, ...]]:
+    """The point, mended if that can be, with its violations, and what was done in words."""
+    found = mended(instance, x)
+    if found is None:
+        return x, violations, ()
+    worst = max((v for v in violations if not v.accepted), key=lambda violation: violation.relative)
+    unit = "" if worst.unit == "1" else " " + worst.unit
+    note = f"moved onto `{worst.member}`, which the solver's point missed by {worst.amount:.2g}{unit}"
+    return found, find_violations(instance, found), (note,)
+
+
 def _without_point(instance: Instance, solution: Solution) -> Result:
-    guarantee = PROVEN.get(solution.termination, Guarantee.NONE)
     return Result(
-        instance, solution, solution.termination, guarantee, False, (), None, solution.bound, None, (), {}, {}
+        instance=instance,
+        solution=solution,
+        termination=solution.termination,
+        guarantee=PROVEN.get(solution.termination, Guarantee.NONE),
+        verified=False,
+        faults=(),
+        objective=None,
+        bound=solution.bound,
+        gap=None,
+        violations=(),
+        values={},
+        reports={},
     )
 
 
 def polish(instance: Instance, values: FloatArray) -> FloatArray:
-    """The point with integers rounded and bounds kept, where that moves it by less than the tolerance."""
+    """The point with integers rounded and bounds kept, where that moves it by less than the tolerance.
+
+    Nothing is forgiven here: what was moved is judged afterwards.
+    """
     x = instance.complete(np.asarray(values, dtype=np.float64))
     rounded = np.round(x)
     near = instance.integral & (np.abs(x - rounded) <= INTEGRALITY_TOLERANCE * np.maximum(1.0, np.abs(x)))
     x = np.where(near, rounded, x)
     inside = np.clip(x, instance.lower, np.maximum(instance.lower, instance.upper))
-    small = np.abs(x - inside) <= TOLERANCE * _column_scale(instance, x)
+    small = np.abs(x - inside) <= TOLERANCE * _family_scale(instance, x)
     x = np.where(instance.free & small, inside, x)
-    return onto_products(instance, x, TOLERANCE * _column_scale(instance, x))
-
-
-def _column_scale(instance: Instance, x: FloatArray) -> FloatArray:
-    """For each column the size of the numbers of its family: what a residual of a bound is relative to."""
-    return np.maximum(_family_scale(instance, x), 1e-9)
+    return onto_products(instance, x, TOLERANCE * _family_scale(instance, x))
 
 
 def _family_scale(instance: Instance, x: FloatArray) -> FloatArray:
-    """For each column the largest number of its family at a point, or its own bound where that is larger."""
+    """For each column the largest number of its family at a point, 1, or its own bound where that is larger."""
     scale = np.ones(len(x))
     for family in instance.variables:
         if family.size:
             scale[family.columns] = np.abs(x[family.columns]).max()
     bounds = [np.where(np.isfinite(b), np.abs(b), 0.0) for b in (instance.lower, instance.upper)]
-    return np.maximum(scale, np.maximum(*bounds))
-
-
-def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
-    """The worst residual of every constraint family, of the bounds and of integrality, at a point."""
-    evaluator = instance.evaluator(Magnitudes(x))
-    with np.errstate(all="ignore"):  # a number that is not finite is a finding, not a warning
-        judge = _Judge(instance, x)
-        found = [judge.family(family, difference(evaluator, family)) for family in instance.constraints]
-        found += [_switched(judge, fact, evaluator) for fact in instance.model.switched]
-    return (*found, *_bounds(instance, x), *_integrality(instance, x))
-
-
-def _switched(judge: "_Judge", fact: sym.Switched, evaluator: Evaluator) -> Violation:
-    """A constraint with a switch itself, on the rows where the switch has its value; the size of M plays no part."""
-    rows = next(family for family in judge.instance.constraints if family.name == fact.rows[0])
-    plain = judge.instance.evaluator(Floats(judge.x))
-    switch = np.asarray(plain.family(fact.switch.variable, rows.table), dtype=np.float64)
-    holds = np.flatnonzero(np.abs(switch - fact.switch.value) <= EXACT_TOLERANCE)
-    family = replace(rows, name=fact.constraint.name, constraint=fact.constraint, table=rows.table.take(holds))
-    return judge.family(family, difference(evaluator, family))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Judge:
-    """Judges the rows of an instance at a point; usual sizes are found once, and only if a row needs them."""
-
-    instance: Instance
-    x: FloatArray
-    sizes: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
-
-    def family(self, family: ConstraintFamily, value: object) -> Violation:
-        """The worst residual of a family whose `left - right` has the given magnitudes."""
-        instance, unit = self.instance, row_unit(self.instance, family.constraint)
-        if not family.size:
-            return Violation(family.name, 0.0, unit, "", 0.0, True)
-        residual = np.broadcast_to(np.asarray(value_of(value), dtype=np.float64), (family.size,))
-        size = np.broadcast_to(np.asarray(size_of(value), dtype=np.float64), (family.size,))
-        amount = {"<=": residual, ">=": -residual, "==": np.abs(residual)}[family.relation]
-        amount = np.where(np.isnan(amount), np.inf, np.maximum(amount, 0.0))
-        whole = _integers_only(instance, family)
-        tolerance = EXACT_TOLERANCE if whole else TOLERANCE
-        relative = _relative(amount, size)
-        if not whole and (relative > tolerance).any():
-            relative = _relative(amount, np.maximum(size, least_sizes(instance, family, self._sizes())))
-        row = int(np.argmax(relative))
-        worst = float(relative[row])
-        member = instance.row_name(family, row)
-        return Violation(family.name, float(amount.max()), unit, member, worst, worst <= tolerance)
-
-    def _sizes(self) -> tuple[FloatArray, FloatArray]:
-        if not self.sizes:
-            self.sizes.append((scale(self.instance).size, _family_scale(self.instance, self.x)))
-        return self.sizes[0]
-
-
-def _relative(amount: FloatArray, size: FloatArray) -> FloatArray:
-    """Residuals as shares of sizes: 0 where there is none, infinite where one is."""
-    known = np.isfinite(amount) & (amount > 0.0)
-    relative = np.divide(amount, np.maximum(size, 1e-300), out=np.zeros_like(amount), where=known)
-    return np.where(np.isfinite(amount), relative, np.inf)
-
-
-def _integers_only(instance: Instance, family: ConstraintFamily) -> bool:
-    """Whether every free variable in the rows of a family is integer."""
-    names = instance.checked.shapes.variables(family.constraint.left)
-    names = names | instance.checked.shapes.variables(family.constraint.right)
-    symbols = (instance.model.symbols[name] for name in names)
-    return all(symbol.domain is not sym.NumberDomain.REAL for symbol in symbols)
-
-
-def _bounds(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
-    over = np.maximum(np.maximum(instance.lower - x, x - instance.upper), 0.0)
-    if not len(x):
-        return ()
-    relative = over / _column_scale(instance, x)
-    column = int(np.argmax(relative))
-    worst = float(relative[column])
-    return (Violation("bounds", float(over[column]), column_unit(instance, column),
-                      instance.column_name(column), worst, worst <= TOLERANCE),)  # fmt: skip
-
-
-def _integrality(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
-    columns = np.flatnonzero(instance.integral)
-    if not len(columns):
-        return ()
-    distance = np.abs(x[columns] - np.round(x[columns]))
-    worst = int(np.argmax(distance))
-    column = int(columns[worst])
-    return (Violation("integrality", float(distance[worst]), column_unit(instance, column),
-                      instance.column_name(column), float(distance[worst]), bool(distance[worst] == 0.0)),)  # fmt: skip
+    return np.maximum(np.maximum(scale, 1e-9), np.maximum(*bounds))
 
 
 def _faults(
     instance: Instance,
     solution: Solution,
-    objective: float,
+    objectives: tuple[float, float],
     violations: tuple[Violation, ...],
-    least: Callable[[], float],
+    size: ObjectiveSize,
 ) -> tuple[str, ...]:
-    faults = [
-        f"`{v.family}` is violated by {v.amount:.3g}{'' if v.unit == '1' else ' ' + v.unit} at `{v.member}` "
-        f"({v.relative:.1e} of its terms)"
-        for v in violations
-        if not v.accepted
-    ]
+    """What is wrong; `objectives`: at the solver's own point, and at the one that is judged."""
+    at_claim, objective = objectives
+    faults = [_fault(instance, violation) for violation in violations if not violation.accepted]
     if not math.isfinite(objective):
         faults.append("the objective is not a finite number at this point")
-    elif solution.objective is not None and _apart(objective, solution.objective, OBJECTIVE_TOLERANCE, least):
-        faults.append(f"the solver claims objective {solution.objective:.9g}, it is {objective:.9g}")
+    elif solution.objective is not None and _apart(size, at_claim, solution.objective, OBJECTIVE_TOLERANCE):
+        faults.append(f"the solver claims objective {solution.objective:.9g}, it is {at_claim:.9g}")
     if solution.bound is not None and math.isfinite(solution.bound) and math.isfinite(objective):
         beyond = solution.bound - objective if not instance.maximize else objective - solution.bound
-        if beyond > 0.0 and _apart(objective, solution.bound, 10 * OBJECTIVE_TOLERANCE, least):
+        if beyond > 0.0 and _apart(size, objective, solution.bound, 10 * OBJECTIVE_TOLERANCE):
             faults.append(f"the objective {objective:.9g} is better than the claimed bound {solution.bound:.9g}")
     return tuple(faults)
 
 
-def _apart(first: float, second: float, tolerance: float, least: Callable[[], float]) -> bool:
-    """Whether two values of the objective differ by more than a share of the larger, or of the least yardstick."""
-    difference = abs(first - second)
-    if not difference > tolerance * max(abs(first), abs(second)):
-        return False
-    return not difference <= tolerance * least()
+def _fault(instance: Instance, violation: Violation) -> str:
+    """What is broken, by how much, and how much would be allowed."""
+    unit = "" if violation.unit == "1" else " " + violation.unit
+    if violation.family == "integrality":
+        return f"`{violation.member}` is off a whole number by {violation.amount:.3g}{unit}"
+    allowed = "nothing is allowed" if violation.allowed == 0.0 else f"{violation.allowed:.2g}{unit} is allowed"
+    return f"`{violation.family}` is violated by {violation.amount:.3g}{unit} at `{violation.member}`; {allowed}"
 
 
-def _least_yardstick(instance: Instance, x: FloatArray) -> Callable[[], float]:
-    """What gaps are relative to at least, as a function: it is needed only where an optimum is near 0."""
-    return cache(lambda: SHARE_OF_SIZE * objective_size(instance, x, scale(instance), surely=True))
+def _apart(size: ObjectiveSize, first: float, second: float, tolerance: float) -> bool:
+    """Whether two values of the objective differ by more than a share of its size."""
+    found = size.relative(first, second)
+    return found is None or not found <= tolerance
 
 
-def _bound(instance: Instance, bound: float | None, objective: float, least: Callable[[], float]) -> float | None:
+def _bound(instance: Instance, bound: float | None, objective: float, size: ObjectiveSize) -> float | None:
     """A bound; one that lies past the objective by rounding alone is the objective itself."""
     if bound is None or not math.isfinite(bound):
         return None
     past = bound < objective if instance.maximize else bound > objective
-    return objective if past and not _apart(objective, bound, 10 * OBJECTIVE_TOLERANCE, least) else bound
+    return objective if past and not _apart(size, objective, bound, 10 * OBJECTIVE_TOLERANCE) else bound
 
 
-def _gap(objective: float, bound: float | None, wanted: float, least: Callable[[], float]) -> float | None:
-    """The gap relative to the larger of the two, or to the least yardstick where that is too wide."""
-    found = relative_gap(objective, bound)
-    return found if found is None or _closed(found, wanted) else relative_gap(objective, bound, least())
-
-
-def relative_gap(objective: float | None, bound: float | None, least: float = 0.0) -> float | None:
-    """|objective - bound| relative to the larger of the two, and to `least` at least; 0 if they are equal."""
-    if objective is None or bound is None:
-        return None
-    if objective == bound:
-        return 0.0
-    yardstick = max(abs(objective), abs(bound), 1e-300)
-    return abs(objective - bound) / (max(yardstick, least) if math.isfinite(least) else yardstick)
+def _strength(guarantee: Guarantee) -> int:
+    """Guarantees of points from none to the strongest."""
+    order = (Guarantee.NONE, Guarantee.FEASIBLE, Guarantee.LOCAL, Guarantee.TO_GAP, Guarantee.GLOBAL)
+    return order.index(guarantee) if guarantee in order else 0
 
 
 def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float) -> Guarantee:
@@ -325,6 +245,12 @@ def _certified(
     return granted, ()
 
 
+def _to_gap(granted: Guarantee, gap: float | None) -> Guarantee:
+    """What is optimal only to a gap that a reader would want to know is called that."""
+    wide = gap is not None and not _closed(gap, EXACT_GAP)
+    return Guarantee.TO_GAP if granted is Guarantee.GLOBAL and wide else granted
+
+
 def _closed(gap: float, wanted: float) -> bool:
     return gap <= wanted * (1 + 1e-9) + 1e-12
 
@@ -333,7 +259,7 @@ def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:
     """The claimed reason to stop, where the guarantee agrees with it."""
     if claimed not in (Termination.OPTIMAL, Termination.LOCALLY_OPTIMAL, Termination.FINISHED):
         return claimed
-    if guarantee is Guarantee.GLOBAL:
+    if guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP):
         return Termination.OPTIMAL
     if claimed is Termination.LOCALLY_OPTIMAL and guarantee in (Guarantee.LOCAL, Guarantee.NONE):
         return claimed

@@ -182,7 +182,7 @@ def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
         return found
     for backend, objective, result in points:
         beyond = objective - bound if result.instance.maximize else bound - objective
-        if beyond > CONTRADICTION * max(abs(objective), abs(bound)):
+        if beyond > 0.0 and (result.size.relative(objective, bound) or 0.0) > CONTRADICTION:
             found.append(
                 f"`{backend}` has a verified point of {objective:.10g}, better than the proven bound {bound:.10g}"
             )
@@ -193,6 +193,5 @@ def _with_distance(entry: Entry, bound: float | None) -> Entry:
     result = entry.result
     if result is None or bound is None or not result.verified or entry.bounds_only or result.objective is None:
         return entry
-    size = max(abs(bound), abs(result.objective), 1e-300)
-    distance = 0.0 if bound == result.objective else abs(bound - result.objective) / size
+    distance = result.size.relative(result.objective, bound)
     return Entry(entry.backend, entry.form, entry.asked_form, result, entry.reason, entry.bounds_only, distance)

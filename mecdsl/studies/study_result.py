@@ -79,7 +79,7 @@ class Run:
     @property
     def refuted(self) -> bool:
         """Whether an answer that claimed to be optimal failed verification."""
-        return self.outcome is Outcome.BROKEN and self.claimed in (Guarantee.GLOBAL, Guarantee.LOCAL)
+        return self.outcome is Outcome.BROKEN and self.claimed in (Guarantee.GLOBAL, Guarantee.TO_GAP, Guarantee.LOCAL)
 
     @property
     def verified(self) -> bool:
@@ -241,7 +241,7 @@ def _summary(runs: Sequence[Run], best: Mapping[tuple[str, int], float]) -> Summ
         len(there),
         len(ran),
         len(verified),
-        sum(run.guarantee is Guarantee.GLOBAL for run in verified),
+        sum(run.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) for run in verified),
         len(broken),
         sum(run.guarantee is Guarantee.INFEASIBLE for run in there),
         bool(relaxed) and not verified,

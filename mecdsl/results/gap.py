@@ -1,0 +1,89 @@
+"""What is a gap: the one rule by which an objective is compared with a bound.
+
+The relative gap is
+
+    |objective - bound| / size,   size = max(|objective|, |bound|),
+
+both numbers with and without the offset of the objective (`mecdsl.analysis.objective_offset`), and the lesser size of
+the two counts: a fixed cost of 1e9 hides nothing, and neither does what a constant was subtracted from. Terms that
+cancel are no size, and a penalty that is not paid is none.
+
+An optimum of 0 has no size. Where both numbers are less than `ZERO` times what matters in the objective, the least of
+its terms with every variable at its scale (`mecdsl.results.measures`), they are 0 but for rounding, and that is their
+size. A difference no larger than the rounding errors of evaluating the objective is none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from mecdsl.analysis.loose_terms import Least, Looseness
+from mecdsl.analysis.objective_offset import objective_offset
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.results.measures import measures
+from mecdsl.results.violations import ROUNDING_SAFETY
+
+ZERO: Final = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectiveSize:
+    """What differences of an objective are relative to, in SI.
+
+    `offset`: the data added in it; `rounding`: how far its value may be off by rounding. `least`: what matters in it,
+    as a function, for it is needed only where an optimum is near 0.
+    """
+
+    offset: float = 0.0
+    rounding: float = 0.0
+    least: Callable[[], float] = lambda: 0.0
+
+    def relative(self, objective: float | None, bound: float | None) -> float | None:
+        """The relative gap between two values of the objective; None where one is not known."""
+        if objective is None or bound is None:
+            return None
+        apart = abs(objective - bound)
+        if apart <= self.rounding:
+            return 0.0
+        if not np.isfinite(apart):
+            return float("inf")
+        with_offset = max(abs(objective), abs(bound))
+        without = max(abs(objective - self.offset), abs(bound - self.offset))
+        size = min(with_offset, without)
+        if apart <= 2.0 * size * np.finfo(np.float64).eps:
+            return 0.0
+        least = self.least() if apart > ZERO * size else 0.0
+        return apart / max(least if size <= ZERO * least else size, 1e-300)
+
+    def plain(self, objective: float | None, bound: float | None) -> float | None:
+        """The gap relative to the numbers as they stand, offset and all."""
+        if objective is None or bound is None:
+            return None
+        return abs(objective - bound) / max(abs(objective), abs(bound), 1e-300)
+
+
+def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
+    """The size of the objective of an instance near a point."""
+    nothing = np.zeros(instance.columns)
+    with np.errstate(all="ignore"):
+        value = instance.evaluator(Looseness(x, nothing)).family(instance.model.objective.value, SINGLE)
+    error = float(np.ravel(getattr(value, "error", 0.0))[0])
+    return ObjectiveSize(
+        offset=objective_offset(instance),
+        rounding=ROUNDING_SAFETY * error if np.isfinite(error) else 0.0,
+        least=cache(lambda: _least(instance, x)),
+    )
+
+
+def _least(instance: Instance, x: FloatArray) -> float:
+    """The least term of the objective with every variable at its scale."""
+    with np.errstate(all="ignore"):
+        scales = np.where(instance.integral & instance.free, 1.0, measures(instance, x).scale)
+        algebra = Looseness(np.where(scales > 0.0, scales, x), scales, Least)
+        value = instance.evaluator(algebra).family(instance.model.objective.value, SINGLE)
+    least = float(np.ravel(getattr(value, "loose", 0.0))[0])
+    return least if np.isfinite(least) else 0.0

@@ -1,0 +1,183 @@
+"""How large each variable counts when a point is judged: its measure, from the model and the point.
+
+A tolerance needs a size. The size of a number alone is a poor one: seconds since 1970 are large and differ by
+milliseconds, a switched-off power is 0 and must not be a billionth of its lazy bound. The measure of a real column is
+the larger of
+
+- how far it is from its origin: from 0, or, where the bounds that the model implies leave 0 out, from the end of these
+  that is nearest to 0. A column on a clock (see below) is as far from its origin as the times it is compared with are
+  from each other;
+- what matters in it, its *scale*: what the author says (`var x : W tolerance 1 nW` is a scale of a million times that);
+  else half of the least number that the model holds against it: in every row the size of the data (and integers)
+  divided by the coefficient, and its bounds. Only data that are there count, so a coefficient on a binary that is 0, a
+  big M, is none. Where the model says nothing at all it is the typical size of `mecdsl.analysis.scaling`, and beside
+  binaries no more than the largest number of the column's family at the point: what flows.
+
+A row whose coefficients add up to 0 and that holds data, `start[j] - start[j-1] >= 10 ms`, compares differences. Its
+real terms count by the range of the numbers compared, and where the data are less than a millionth of these numbers,
+they are on a clock.
+
+Integer columns and data have no measure: they are what they are.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.analysis.magnitude import Magnitudes, size_of
+from mecdsl.analysis.scaling import Slopes, scale
+from mecdsl.instances.algebra import Value
+from mecdsl.instances.evaluate import Evaluator
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.jets import Jet
+from mecdsl.instances.tables import FloatArray, IntArray
+
+TOLERANCE: Final = 1e-6
+"""How far a real variable may be off, as a share of its measure."""
+
+SHARE: Final = 0.5
+"""Of the least number held against a column: rows that bend, such as `t*s >= z^2` at 0, have the square of it."""
+
+DIFFERENCE: Final = 1e-9
+"""Coefficients whose sum is less than this share of their sizes add up to 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measures:
+    """`column`: float64[columns], measures in SI; 0 for integers and fixed columns. `scale`: what matters in them.
+
+    `differences`: for families with rows that compare differences, the loose part of these rows; nan for other rows.
+    """
+
+    column: FloatArray
+    scale: FloatArray
+    differences: dict[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entries:
+    """Slopes of one family by real free columns, and the size of the data in each of its rows."""
+
+    family: ConstraintFamily
+    row: IntArray
+    column: IntArray
+    slope: FloatArray
+    data: FloatArray
+
+
+def measures(instance: Instance, x: FloatArray) -> Measures:
+    """The measures of all columns at a point."""
+    real = instance.free & ~instance.integral
+    if not real.any():
+        return Measures(np.zeros(instance.columns), np.zeros(instance.columns))
+    with np.errstate(all="ignore"):
+        entries = _entries(instance, x, real)
+        lower, upper = implied_bounds(instance)
+        away = np.abs(x - _origin(lower, upper))
+        scales = _scales(instance, x, entries, (lower, upper))
+        away, differences = _clocks(x, away, scales, entries)
+    column = np.where(real, np.maximum(away, scales), 0.0)
+    scale = np.where(real & np.isfinite(scales), scales, 0.0)
+    return Measures(np.where(np.isfinite(column), column, np.abs(x)), scale, differences)
+
+
+def _origin(lower: FloatArray, upper: FloatArray) -> FloatArray:
+    return np.where((lower > 0.0) & np.isfinite(lower), lower, np.where(upper < 0.0, upper, 0.0))
+
+
+def _entries(instance: Instance, x: FloatArray, real: NDArray[np.bool_]) -> list[_Entries]:
+    """Slopes and data of the rows as the text states them: a switched constraint, not the rows that stand for it."""
+    lowered = {name for fact in instance.model.switched for name in fact.rows}
+    slopes = instance.evaluator(Slopes(x, real))
+    data = instance.evaluator(Magnitudes(np.where(real, 0.0, x)))
+    found = [
+        _entries_of(family, slopes, data)
+        for family in (*instance.constraints, *switched_families(instance))
+        if family.name not in lowered and family.size
+    ]
+    return [entries for entries in found if entries is not None]
+
+
+def switched_families(instance: Instance) -> list[ConstraintFamily]:
+    """The constraints with a switch as they are written, over all their rows."""
+    by_name = {family.name: family for family in instance.constraints}
+    return [
+        ConstraintFamily(
+            name=fact.constraint.name,
+            first=by_name[fact.rows[0]].first,
+            constraint=fact.constraint,
+            table=by_name[fact.rows[0]].table,
+            shape=by_name[fact.rows[0]].shape,
+        )
+        for fact in instance.model.switched
+    ]
+
+
+def _entries_of(family: ConstraintFamily, slopes: Evaluator, data: Evaluator) -> _Entries | None:
+    value: Value = difference(slopes, family)
+    if not isinstance(value, Jet):
+        return None
+    sizes = np.broadcast_to(np.asarray(size_of(difference(data, family)), dtype=np.float64), (family.size,))
+    gradient = value.gradient
+    kept = np.isfinite(gradient.values) & (gradient.values != 0.0)
+    return _Entries(family, gradient.rows[kept], gradient.columns[0][kept], gradient.values[kept], sizes)
+
+
+def _scales(
+    instance: Instance, x: FloatArray, entries: list[_Entries], box: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """What matters in each column, in SI."""
+    least = np.full(instance.columns, np.inf)
+    for found in entries:
+        size = found.data[found.row] / np.abs(found.slope)
+        told = np.isfinite(size) & (size > 0.0)
+        np.minimum.at(least, found.column[told], size[told])
+    lower, upper = instance.lower, instance.upper
+    for bound in (lower, upper):
+        told = np.isfinite(bound) & (bound != 0.0)
+        away = np.where(_origin(*box) == 0.0, np.abs(bound), upper - lower)
+        least = np.where(told & (away > 0.0), np.fmin(least, away), least)
+    silent = ~np.isfinite(least)
+    if (silent & instance.free & ~instance.integral).any():
+        least = np.where(silent, _typical(instance, x), least)
+    stated = instance.tolerance / TOLERANCE
+    return np.where(np.isnan(stated), SHARE * least, stated)
+
+
+def _typical(instance: Instance, x: FloatArray) -> FloatArray:
+    """Sizes of columns of which the model says nothing."""
+    size = scale(instance).size
+    if not bool((instance.integral & instance.free).any()):
+        return size
+    flows = np.zeros(instance.columns)
+    for family in instance.variables:
+        flows[family.columns] = np.abs(x[family.columns]).max(initial=0.0)
+    return np.minimum(size, flows)
+
+
+def _clocks(
+    x: FloatArray, away: FloatArray, scales: FloatArray, entries: list[_Entries]
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Distances from the origin, those of clocks replaced; and the loose part of the rows that compare differences."""
+    differences: dict[str, FloatArray] = {}
+    ranges = np.full(len(x), np.inf)
+    for found in entries:
+        size = found.family.size
+        weight = np.abs(found.slope)
+        total = np.bincount(found.row, weight, size)
+        count = np.bincount(found.row, minlength=size)
+        even = np.abs(np.bincount(found.row, found.slope, size)) <= DIFFERENCE * total
+        rows = even & (count > 1) & (found.data > 0.0) & np.isfinite(found.data)
+        if not rows.any():
+            continue
+        middle = np.bincount(found.row, weight * x[found.column], size) / np.where(total > 0.0, total, 1.0)
+        apart = np.abs(x[found.column] - middle[found.row])
+        loose = np.bincount(found.row, weight * np.maximum(apart, scales[found.column]), size)
+        differences[found.family.name] = np.where(rows, loose, np.nan)
+        data = found.data[found.row] / weight
+        clock = rows[found.row] & (data < TOLERANCE * away[found.column])
+        np.minimum.at(ranges, found.column[clock], np.maximum(apart, data)[clock])
+    return np.minimum(away, ranges), differences
