@@ -24,8 +24,7 @@ from mecdsl.analysis.loose_terms import Least, Looseness
 from mecdsl.analysis.objective_offset import objective_offset
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import SINGLE, FloatArray
-from mecdsl.results.measures import measures
-from mecdsl.results.violations import ROUNDING_SAFETY
+from mecdsl.results.measures import ROUNDING_SAFETY, measures
 
 ZERO: Final = 1e-8
 

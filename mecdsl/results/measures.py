@@ -1,21 +1,23 @@
 """How large each variable counts when a point is judged: its measure, from the model and the point.
 
-A tolerance needs a size. The size of a number alone is a poor one: seconds since 1970 are large and differ by
-milliseconds, a switched-off power is 0 and must not be a billionth of its lazy bound. The measure of a real column is
-the larger of
+A tolerance needs a size. The size of a number alone is a poor one: seconds since 1970 are large and
+differ by milliseconds, a switched-off power is 0 and must not be a billionth of its lazy bound. The
+measure of a real column is the larger of
 
-- how far it is from its origin: from 0, or, where the bounds that the model implies leave 0 out, from the end of these
-  that is nearest to 0. A column on a clock (see below) is as far from its origin as the times it is compared with are
-  from each other;
-- what matters in it, its *scale*: what the author says (`var x : W tolerance 1 nW` is a scale of a million times that);
-  else half of the least number that the model holds against it: in every row the size of the data (and integers)
-  divided by the coefficient, and its bounds. Only data that are there count, so a coefficient on a binary that is 0, a
-  big M, is none. Where the model says nothing at all it is the typical size of `mecdsl.analysis.scaling`, and beside
-  binaries no more than the largest number of the column's family at the point: what flows.
+- how far it is from its origin: from 0, or, where the bounds that the model implies leave 0 out, from
+  the end of these that is nearest to 0. A column on a clock (see below) is as far from its origin as
+  the times it is compared with are from each other;
+- what matters in it, its *scale*: what the author says (`var x : W tolerance 1 nW` is a scale of a
+  million times that); else half of the least number that the model holds against it: its bounds, and
+  in every row the size of the data (and integers) divided by the coefficient, or what is left of the
+  row with all columns at their origins where that is less. Only data that are there count, so a
+  coefficient on a binary that is 0, a big M, is none. Where the model says nothing at all it is the
+  typical size of `mecdsl.analysis.scaling`, and beside binaries no more than the largest number of
+  the column's family at the point: what flows.
 
-A row whose coefficients add up to 0 and that holds data, `start[j] - start[j-1] >= 10 ms`, compares differences. Its
-real terms count by the range of the numbers compared, and where the data are less than a millionth of these numbers,
-they are on a clock.
+A row whose coefficients add up to 0 and that holds data, `start[j] - start[j-1] >= 10 ms`, compares
+differences. Its real terms count by the range of the numbers compared, and where the data are less
+than a millionth of these numbers, they are on a clock.
 
 Integer columns and data have no measure: they are what they are.
 """
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.analysis.loose_terms import Looseness, loosely
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.scaling import Slopes, scale
 from mecdsl.instances.algebra import Value
@@ -40,6 +43,9 @@ TOLERANCE: Final = 1e-6
 
 SHARE: Final = 0.5
 """Of the least number held against a column: rows that bend, such as `t*s >= z^2` at 0, have the square of it."""
+
+ROUNDING_SAFETY: Final = 4.0
+"""How many times its bound a rounding error counts: less than that is left of a row by rounding alone."""
 
 DIFFERENCE: Final = 1e-9
 """Coefficients whose sum is less than this share of their sizes add up to 0."""
@@ -74,10 +80,10 @@ def measures(instance: Instance, x: FloatArray) -> Measures:
     if not real.any():
         return Measures(np.zeros(instance.columns), np.zeros(instance.columns))
     with np.errstate(all="ignore"):
-        entries = _entries(instance, x, real)
-        lower, upper = implied_bounds(instance)
-        away = np.abs(x - _origin(lower, upper))
-        scales = _scales(instance, x, entries, (lower, upper))
+        origin = np.where(real, _origin(*implied_bounds(instance)), 0.0)
+        entries = _entries(instance, x, real, origin)
+        away = np.abs(x - origin)
+        scales = _scales(instance, x, entries, origin)
         away, differences = _clocks(x, away, scales, entries)
     column = np.where(real, np.maximum(away, scales), 0.0)
     scale = np.where(real & np.isfinite(scales), scales, 0.0)
@@ -88,13 +94,17 @@ def _origin(lower: FloatArray, upper: FloatArray) -> FloatArray:
     return np.where((lower > 0.0) & np.isfinite(lower), lower, np.where(upper < 0.0, upper, 0.0))
 
 
-def _entries(instance: Instance, x: FloatArray, real: NDArray[np.bool_]) -> list[_Entries]:
+def _entries(instance: Instance, x: FloatArray, real: NDArray[np.bool_], origin: FloatArray) -> list[_Entries]:
     """Slopes and data of the rows as the text states them: a switched constraint, not the rows that stand for it."""
     lowered = {name for fact in instance.model.switched for name in fact.rows}
     slopes = instance.evaluator(Slopes(x, real))
     data = instance.evaluator(Magnitudes(np.where(real, 0.0, x)))
+    left = None
+    if origin.any():
+        at_origin = np.where(real, origin, x)
+        left = instance.evaluator(Looseness(at_origin, np.zeros(instance.columns)))
     found = [
-        _entries_of(family, slopes, data)
+        _entries_of(family, (slopes, data, left), origin)
         for family in (*instance.constraints, *switched_families(instance))
         if family.name not in lowered and family.size
     ]
@@ -116,19 +126,31 @@ def switched_families(instance: Instance) -> list[ConstraintFamily]:
     ]
 
 
-def _entries_of(family: ConstraintFamily, slopes: Evaluator, data: Evaluator) -> _Entries | None:
+def _entries_of(
+    family: ConstraintFamily,
+    evaluators: tuple[Evaluator, Evaluator, Evaluator | None],
+    origin: FloatArray,
+) -> _Entries | None:
+    """`evaluators`: of slopes, of data, and of the rows at the origins where one is not 0."""
+    slopes, data, at_origin = evaluators
     value: Value = difference(slopes, family)
     if not isinstance(value, Jet):
         return None
     sizes = np.broadcast_to(np.asarray(size_of(difference(data, family)), dtype=np.float64), (family.size,))
     gradient = value.gradient
     kept = np.isfinite(gradient.values) & (gradient.values != 0.0)
-    return _Entries(family, gradient.rows[kept], gradient.columns[0][kept], gradient.values[kept], sizes)
+    row, column = gradient.rows[kept], gradient.columns[0][kept]
+    shifted = np.unique(row[origin[column] != 0.0])
+    if at_origin is not None and len(shifted):
+        left = loosely(difference(at_origin, family))
+        rest = np.where(np.abs(left.value) > ROUNDING_SAFETY * left.error, np.abs(left.value), np.inf)
+        smaller = np.fmin(sizes, rest)
+        sizes = sizes.copy()
+        sizes[shifted] = smaller[shifted]
+    return _Entries(family, row, column, gradient.values[kept], sizes)
 
 
-def _scales(
-    instance: Instance, x: FloatArray, entries: list[_Entries], box: tuple[FloatArray, FloatArray]
-) -> FloatArray:
+def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: FloatArray) -> FloatArray:
     """What matters in each column, in SI."""
     least = np.full(instance.columns, np.inf)
     for found in entries:
@@ -138,7 +160,7 @@ def _scales(
     lower, upper = instance.lower, instance.upper
     for bound in (lower, upper):
         told = np.isfinite(bound) & (bound != 0.0)
-        away = np.where(_origin(*box) == 0.0, np.abs(bound), upper - lower)
+        away = np.where(origin == 0.0, np.abs(bound), upper - lower)
         least = np.where(told & (away > 0.0), np.fmin(least, away), least)
     silent = ~np.isfinite(least)
     if (silent & instance.free & ~instance.integral).any():

@@ -58,7 +58,8 @@ def verify(
         fault = "the solver's point is incomplete or not finite"
         return replace(_without_point(instance, solution), faults=(fault,), guarantee=Guarantee.NONE)
     x = polish(instance, solution.values)
-    violations, repairs = find_violations(instance, x), ()
+    violations = find_violations(instance, x)
+    repairs: tuple[str, ...] = ()
     claimed_objective = instance.objective(x)
     if repair and any(not violation.accepted for violation in violations):
         x, violations, repairs = _repaired(instance, x, violations)

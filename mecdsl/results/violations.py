@@ -29,9 +29,8 @@ from mecdsl.analysis.member_units import column_unit, row_unit
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.measures import TOLERANCE, Measures, measures, switched_families
+from mecdsl.results.measures import ROUNDING_SAFETY, TOLERANCE, Measures, measures, switched_families
 
-ROUNDING_SAFETY: Final = 4.0
 SWITCHED_BY: Final = 1e-9  # a switch of an integer column is its value; of a relaxed one, all but its value
 
 
