@@ -25,11 +25,11 @@ GROUPS: Final = 64
 SPREAD: Final = 30.0
 
 
-def objective_size(instance: Instance, x: FloatArray, scaling: Scaling, surely: bool = False) -> float:
+def objective_size(instance: Instance, x: FloatArray, scaling: Scaling) -> float:
     """The size of the objective near a point, in the unit of the objective; at least that of its terms there.
 
-    `surely`: no more than `SPREAD` times what it is by the column whose move makes it least, as a typical size may be
-    far off.
+    No more than `SPREAD` times what it is by the column whose move makes it least: a penalty that nobody pays is no
+    size, and a typical size may be far off.
     """
     here, usual = _terms(instance, x), 1.0 / scaling.objective
     if not here < usual:
@@ -37,9 +37,8 @@ def objective_size(instance: Instance, x: FloatArray, scaling: Scaling, surely: 
     ends = np.minimum(x + scaling.size, instance.upper), np.maximum(x - scaling.size, instance.lower)
     columns = np.flatnonzero(instance.free & (ends[1] < ends[0]))
     groups = np.array_split(columns, min(GROUPS, max(len(columns), 1)))
-    sizes = [size for size in (_moved(instance, x, group, ends) for group in groups) if size > 0.0]
-    near = max(sizes, default=0.0)
-    near = min(near, SPREAD * min(sizes, default=0.0)) if surely else near
+    sizes = [size for size in (_moved(instance, x, group, ends) for group in groups) if size > here]
+    near = min(max(sizes, default=0.0), SPREAD * min(sizes, default=0.0))
     return max(here, min(near, usual))
 
 
