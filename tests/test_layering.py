@@ -24,6 +24,7 @@ STAGES: list[list[str]] = [
     ["results"],
     ["backend"],
     ["backends"],
+    ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
     ["solve"],
     ["api"],
     ["studies"],

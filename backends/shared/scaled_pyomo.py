@@ -1,7 +1,8 @@
 """The Pyomo model of an instance, scaled by the powers of two of `mecdsl.analysis.scaling`.
 
-`to_pyomo` makes a model in SI. Pyomo's `core.scale_model` multiplies the factors in, in place; then objective and rows
-above degree two are stated again with inner parts of size 1 (`mecdsl.backends.shared.combinations` says why).
+`to_pyomo` makes a model in SI. Rows are then stated again, in place: those of degree two or less from their coefficients,
+which come out as plain numbers (Pyomo's `core.scale_model` would leave `0.5*(3*(x/0.25))`), those above with inner parts
+of size 1 (`mecdsl.backends.shared.combinations` says why).
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.analysis.scaling import Scaling, scale
 from mecdsl.backends.shared.combinations import Combinations, Tool, leaves, normalised, varies
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, IntArray
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
+from mecdsl.pyomo_model.rows import bodies, relations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +32,12 @@ class ScaledPyomo:
     columns: IntArray
 
 
-def scaled_pyomo(instance: Instance) -> ScaledPyomo:
-    """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as `to_pyomo` does."""
-    scaling = scale(instance)
+def scaled_pyomo(instance: Instance, scaling: Scaling | None = None) -> ScaledPyomo:
+    """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as `to_pyomo` does.
+
+    `scaling`: the factors of columns and of rows up to degree two, by default those of `scale`.
+    """
+    scaling = scaling or scale(instance)
     lowered = to_pyomo(instance)
     columns = np.flatnonzero(instance.free).astype(np.int64)
     _scale(instance, scaling, lowered, columns)
@@ -39,17 +45,41 @@ def scaled_pyomo(instance: Instance) -> ScaledPyomo:
 
 
 def _scale(instance: Instance, scaling: Scaling, lowered: PyomoModel, columns: IntArray) -> None:
-    model = lowered.model
-    model.scaling_factor = pyo.Suffix(direction=pyo.Suffix.EXPORT)
-    factors = model.scaling_factor
+    """Factors into variables, and into objective and rows of degree two or less."""
     for column in columns.tolist():
-        factors[lowered.variables[column]] = 1.0 / float(scaling.column[column])
-    for family in instance.constraints:
-        for row, factor in zip(lowered.constraints[family.name], scaling.row[family.rows].tolist(), strict=True):
-            if row is not None:
-                factors[row] = factor
-    factors[lowered.objective] = scaling.objective
-    pyo.TransformationFactory("core.scale_model").apply_to(model, rename=False)
+        _rescale(lowered.variables[column], float(scaling.column[column]))
+    variables = np.empty(instance.columns, dtype=object)
+    variables[:] = lowered.variables
+    stated = instance.model.objective.value
+    if instance.checked.shapes.shape(stated).degree <= Degree.QUADRATIC:
+        goal = objective_coefficients(instance)
+        goal = goal.scaled(scaling.column, np.array([scaling.objective]))
+        body, constant = bodies(goal, variables)[0], float(goal.constant[0])
+        if body is not None:
+            lowered.objective.set_value(body if constant == 0.0 else body + constant)
+        else:
+            lowered.objective.set_value(constant)
+    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+    factors = np.concatenate([np.zeros(0), *(scaling.row[family.rows] for family in plain)])
+    found = constraint_coefficients(instance, plain).scaled(scaling.column, factors)
+    row_bodies, bounds = iter(bodies(found, variables)), iter((-found.constant).tolist())
+    for family in plain:
+        for component in lowered.constraints[family.name]:
+            body, bound = next(row_bodies), next(bounds)
+            if component is not None and body is not None:
+                component.set_value(relations(family.relation, [body], [bound])[0])
+
+
+def _rescale(variable: Any, factor: float) -> None:
+    if factor == 1.0:
+        return
+    low, high = variable.bounds
+    if low is not None:
+        variable.setlb(low / factor)
+    if high is not None:
+        variable.setub(high / factor)
+    if variable.value is not None:
+        variable.set_value(variable.value / factor, skip_validation=True)
 
 
 def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Scaling:

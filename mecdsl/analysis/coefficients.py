@@ -46,6 +46,20 @@ class Quadratics:
         products = self.quadratic_value * x[self.first] * x[self.second]
         return self.constant + linear + np.bincount(self.quadratic_row, products, self.size)
 
+    def scaled(self, column: FloatArray, row: FloatArray) -> "Quadratics":
+        """The same rows times `row`, float64[rows], in variables u with x = `column` u, float64[columns]."""
+        products = column[self.first] * column[self.second]
+        return Quadratics(
+            self.constant * row,
+            self.row,
+            self.column,
+            self.value * column[self.column] * row[self.row],
+            self.quadratic_row,
+            self.first,
+            self.second,
+            self.quadratic_value * products * row[self.quadratic_row],
+        )
+
 
 def objective_coefficients(instance: Instance) -> Quadratics:
     """Coefficients of an objective of degree two or less, as one row."""

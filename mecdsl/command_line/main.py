@@ -30,11 +30,13 @@ from mecdsl.command_line.options import (
     Json,
     Kind,
     Log,
+    MapFile,
     ModelPath,
     Options,
     Out,
     Plot,
     PlotTrace,
+    Raw,
     RelaxAll,
     Seed,
     Seeds,
@@ -386,11 +388,11 @@ def _fitting(instances: Sequence["Instance"]) -> list[str]:
 @app.command()
 def export(
     model: ModelPath, to: Kind, out: Out = None, form: Form = "", relax: RelaxAll = False, data: Data = None,
-    set_: Settings = None, seed: Seed = 0,
+    set_: Settings = None, seed: Seed = 0, raw: Raw = False, map_: MapFile = None,
 ) -> None:  # fmt: skip
-    """Write the model for other tools."""
+    """Write the model for other tools, scaled so that they find what `solve` finds."""
+    from mecdsl.command_line.exports import write_export
     from mecdsl.pyomo_model.export import KINDS
-    from mecdsl.pyomo_model.export import export as write
 
     if to not in KINDS:
         raise usage(f"unknown format `{to}`", f"known are {', '.join(KINDS)}")
@@ -398,15 +400,12 @@ def export(
     form = one_form(form, loaded)
     instance = loaded.instance(form, relax)
     path = out or Path(f"{model.stem}{'-' + form.replace('+', '-') if form else ''}{KINDS[to]}")
-    for source in (model, data):
-        if source is not None and path.exists() and path.samefile(source):
-            raise usage(f"`{path}` would be overwritten, and it is what is read", "give another name with `--out`")
-    try:
-        write(instance, to, path)
-    except OSError as error:
-        raise usage(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+    names = write_export(instance, to, path, raw, map_, (model, data))
     size = f"{count(instance.columns, 'variable')}, {count(instance.rows, 'constraint row')}"
     say(f"wrote {path}: {size}")
+    if note := names.note():
+        place = map_ or (path.with_suffix(".scale") if to == "nl" else path)
+        complain(f"note: {note}; the way back to SI is in {place} (--raw writes SI)")
 
 
 @app.command(short_help="Write every parameter as a data file for --data.")

@@ -67,6 +67,10 @@ Kind = Annotated[str, typer.Option("--to", metavar="FORMAT", help="pyomo, lp, mp
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="file to write; named after MODEL by default")
 ]
+Raw = Annotated[bool, typer.Option("--raw", help="all numbers in SI, not scaled for solvers")]
+MapFile = Annotated[
+    Path | None, typer.Option("--map", metavar="FILE", help="also write the names and factors of the file as JSON")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="say what became of products, and whether it is exact")]
 ShowScaling = Annotated[bool, typer.Option("--scaling", help="also the factors with which solvers see the model")]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="a code such as E201")]

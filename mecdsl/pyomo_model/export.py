@@ -1,19 +1,25 @@
 """Instance to a file that other tools read: LP, MPS, NL, or a Python script of plain Pyomo statements.
 
-LP and MPS carry the model's own names, `learner.batch(3)` for `learner.batch[3]`: Pyomo's usual labels turn the dot
-into `_`, so that `learner.batch` and a variable `learner_batch` become one column without a word. Beside an NL file
-stand its names, `.row` and `.col`. Pyomo's presolve is off: every constraint of the model is in the file.
+A stock solver finds in the file what `solve` finds: numbers are scaled as `mecdsl.pyomo_model.file_scaling` says, unless
+they are near one anyway, and the file says how to get back: LP and MPS in comments, the script in a suffix and a
+function, an NL file, which has no comments that every reader skips, in a `.scale` file beside it with its names in `.row`
+and `.col`. LP and MPS are written from the arrays, NL and script from the Pyomo model. Start values stand in NL and
+script; LP and MPS have no place for them. Pyomo's presolve is off: every constraint of the model is in the file.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mecdsl.analysis.member_units import column_unit, objective_unit, row_unit
 from mecdsl.analysis.problem import FamilyReport, analyse
+from mecdsl.analysis.scaling import Scaling
 from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
+from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
+from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
 
 if TYPE_CHECKING:
     from mecdsl.pyomo_model.lower import PyomoModel
@@ -22,91 +28,90 @@ KINDS: Final[Mapping[str, str]] = {"pyomo": ".py", "lp": ".lp", "mps": ".mps", "
 
 LARGEST_SCRIPT: Final = 20_000  # variables and rows; Python needs minutes to compile longer files
 
-MPS_BOUNDS: Final = (
-    (r"^ UI BOUND (\S+) 10E20$", r" PL BOUND \1"),
-    (r"^ LI BOUND (\S+) -10E20$", r" MI BOUND \1"),
-    (r"^ UI BOUND ", " UP BOUND "),
-    (r"^ LI BOUND ", " LO BOUND "),
-)
 
-# Words of the LP format, which a name must not be; compared without case.
-LP_WORDS: Final = frozenset(
-    "bin binaries binary bounds bound end free gen general generals inf infinity int integer integers max maximise "
-    "maximize maximum min minimise minimize minimum s.t. sec semi semi-continuous semis sin sos sos1 sos2 st st. "
-    "subject such".split()
-)
+def export(instance: Instance, kind: str, path: str | Path, raw: bool = False) -> ScaleMap:
+    """Write an instance as `kind`, a key of `KINDS`, to `path`, and say how its numbers lead back to the model.
 
-
-def export(instance: Instance, kind: str, path: str | Path) -> None:
-    """Write an instance as `kind`, a key of `KINDS`, to `path`; the same instance gives the same bytes.
-
-    Raises `ModelError` E502 where the format cannot hold the problem, E504 where it is not smooth; ValueError for
-    an unknown kind; OSError.
+    `raw`: all numbers in SI. The same instance gives the same bytes. Raises `ModelError` E502 where the format cannot
+    hold the problem, E504 where it is not smooth; ValueError for an unknown kind; OSError.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind}")
     path = Path(path)
     if kind in ("lp", "mps"):
         _refuse_nonlinear(instance, kind)
+        return _write_program(instance, kind, path, file_scaling(instance, raw))
     if kind == "pyomo":
         _refuse_long(instance)
-
-    from mecdsl.pyomo_model.lower import to_pyomo
-
-    lowered = to_pyomo(instance)
-    match kind:
-        case "pyomo":
-            from mecdsl.pyomo_model.script import script
-
-            path.write_text(script(lowered.model), encoding="utf-8", newline="\n")
-        case "nl":
-            _write_nl(lowered, path)
-        case "lp":
-            _write_lp(lowered, path)
-        case _:
-            _write_mps(lowered, path)
+    lowered, scaling = _lowered(instance, file_scaling(instance, raw))
+    write = _write_script if kind == "pyomo" else _write_nl
+    return write(instance, lowered, scaling, path)
 
 
-class _Labels:
-    """`learner.batch(3)` of a component; no label is a word of the LP format or given twice."""
+def _write_program(instance: Instance, kind: str, path: Path, scaling: Scaling) -> ScaleMap:
+    from mecdsl.pyomo_model.file_program import file_program
+    from mecdsl.pyomo_model.lp_file import lp_text
+    from mecdsl.pyomo_model.mps_file import mps_text
 
-    def __init__(self) -> None:
-        self.given: set[str] = set()
-
-    def __call__(self, component: Any) -> str:
-        label = str(component.name).replace("[", "(").replace("]", ")")
-        while label.lower() in LP_WORDS or label in self.given:
-            label += "_"
-        self.given.add(label)
-        return label
-
-
-def _write_lp(lowered: "PyomoModel", path: Path) -> None:
-    from pyomo.repn.plugins.lp_writer import LPWriter
-
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        LPWriter().write(lowered.model, file, labeler=_Labels())
-
-
-def _write_mps(lowered: "PyomoModel", path: Path) -> None:
-    """Markers say what is integer, and all bounds are written alike.
-
-    Pyomo says both in bounds of kind LI and UI: there it writes 10E20 for infinity, and some readers drop bounds that
-    are not integer.
-    """
-    from pyomo.opt import ProblemFormat
-
-    with path.open("wb"):
-        pass  # an OSError here is plain, one out of Pyomo's writer need not be
-    lowered.model.write(str(path), format=ProblemFormat.mps, io_options={"labeler": _Labels()}, int_marker=True)
-    text = path.read_text(encoding="utf-8")
-    for wrong, right in MPS_BOUNDS:
-        text = re.sub(wrong, right, text, flags=re.MULTILINE)
+    program = file_program(instance, scaling)
+    text = lp_text(program) if kind == "lp" else mps_text(program)
     path.write_text(text, encoding="utf-8", newline="\n")
+    return program.names
 
 
-def _write_nl(lowered: "PyomoModel", path: Path) -> None:
-    """Without comments, which some readers do not know; so the names are written here."""
+def _lowered(instance: Instance, scaling: Scaling) -> "tuple[PyomoModel, Scaling]":
+    """The Pyomo model with the factors multiplied in, and the factors that it then has."""
+    if not is_scaled(scaling):
+        from mecdsl.pyomo_model.lower import to_pyomo
+
+        return to_pyomo(instance), scaling
+    from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
+
+    scaled = scaled_pyomo(instance, scaling)
+    lowered, found = scaled.lowered, scaled.scaling
+    lowered.model.del_component("scaling_factor")  # Pyomo's NL writer would multiply it in once more
+    factor = objective_factor(found.objective)
+    if factor != found.objective:  # an objective above degree two was stated again
+        lowered.objective.set_value((factor / found.objective) * lowered.objective.expr)
+        found = replace(found, objective=factor)
+    return lowered, found
+
+
+def _scale_map(
+    instance: Instance, scaling: Scaling, lowered: "PyomoModel", columns: Sequence[Any], rows: Sequence[Any]
+) -> ScaleMap:
+    """The map of a file of the Pyomo model that holds some of its variables and constraints, in this order."""
+    factors = (1.0 / scaling.row).tolist()
+    found = {
+        id(variable): Mapped(variable.name, factor, instance.column_name(column), column_unit(instance, column))
+        for column, (variable, factor) in enumerate(zip(lowered.variables, scaling.column.tolist(), strict=True))
+    }
+    for family in instance.constraints:
+        unit = row_unit(instance, family.constraint)
+        for row, component in enumerate(lowered.constraints[family.name]):
+            if component is not None:
+                name = instance.row_name(family, row)
+                found[id(component)] = Mapped(component.name, factors[family.first + row], name, unit)
+    goal, stated = lowered.objective, instance.model.objective.name
+    return ScaleMap(
+        model=instance.model.name,
+        objective=Mapped(goal.name, 1.0 / scaling.objective, stated, objective_unit(instance)),
+        columns=tuple(found.get(id(part)) or Mapped(part.name, 1.0, part.name, "1") for part in columns),
+        rows=tuple(found[id(part)] for part in rows),
+    )
+
+
+def _write_script(instance: Instance, lowered: "PyomoModel", scaling: Scaling, path: Path) -> ScaleMap:
+    from mecdsl.pyomo_model.script import script
+
+    rows = [row for found in lowered.constraints.values() for row in found if row is not None]
+    names = _scale_map(instance, scaling, lowered, lowered.variables, rows)
+    path.write_text(script(lowered, names), encoding="utf-8", newline="\n")
+    return names
+
+
+def _write_nl(instance: Instance, lowered: "PyomoModel", scaling: Scaling, path: Path) -> ScaleMap:
+    """Without comments, which some readers do not know; so names and factors are written beside it."""
     from pyomo.core.expr.visitor import identify_variables
     from pyomo.repn.plugins.nl_writer import NLWriter
 
@@ -117,10 +122,16 @@ def _write_nl(lowered: "PyomoModel", path: Path) -> None:
         raise ModelError([Diagnostic("E502", message, help="export to `lp`, `mps` or `pyomo`")])
     with path.open("w", encoding="utf-8", newline="\n") as file:
         written = NLWriter().write(lowered.model, file, linear_presolve=False)
-    rows = [*written.constraints, *written.objectives]
-    for suffix, components in ((".row", rows), (".col", written.variables)):
-        names = "".join(f"{component.name}\n" for component in components)
-        path.with_suffix(suffix).write_text(names, encoding="utf-8", newline="\n")
+    names = _scale_map(instance, scaling, lowered, written.variables, written.constraints)
+    texts = {
+        ".row": [row.label for row in names.rows] + [names.objective.label],
+        ".col": [column.label for column in names.columns],
+        ".scale": names.lines(),
+    }
+    for suffix, lines in texts.items():
+        text = "".join(f"{line}\n" for line in lines)
+        path.with_suffix(suffix).write_text(text, encoding="utf-8", newline="\n")
+    return names
 
 
 def _refuse_nonlinear(instance: Instance, kind: str) -> None:

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from pyomo.common.gc_manager import PauseGC
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
-from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Degree, Shape
 from mecdsl.diagnostics import Collector, Span
@@ -34,10 +33,9 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.parsing.syntax import Kind
+from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.rows import bodies, relations
 from mecdsl.pyomo_model.sets import Index, IndexSets, free_name
-
-TOLERANCE: Final = 1e-6  # of the terms of a row without variables; a smaller residual is rounding, not infeasible
 
 FUNCTIONS: Final = {"ln": pyo.log, "exp": pyo.exp, "sqrt": pyo.sqrt}
 DOMAINS: Final = {
@@ -175,8 +173,9 @@ class _Lowering:
         constant = np.fromiter((body is None for body in row_bodies), dtype=bool, count=family.size)
         constant |= ~np.isfinite(bounds)
         rows = np.flatnonzero(constant)
+        wrong = false_rows(self.instance, family, rows, -bounds[rows])
         expressions = relations(family.relation, row_bodies, bounds.tolist())
-        for row, false in zip(rows.tolist(), self._false(family, rows, bounds).tolist(), strict=True):
+        for row, false in zip(rows.tolist(), wrong.tolist(), strict=True):
             expressions[row] = self._impossible() if false else pyo.Constraint.Skip
         index = self.sets.of_constraint(family, name)
         component = _component(pyo.Constraint, index, expressions, family.constraint.doc)
@@ -185,18 +184,6 @@ class _Lowering:
             return tuple(component.values())
         members = iter(component.values())
         return tuple(None if e is pyo.Constraint.Skip else next(members) for e in expressions)
-
-    def _false(self, family: ConstraintFamily, rows: IntArray, bounds: FloatArray) -> NDArray[np.bool_]:
-        """Which rows without variables are false beyond rounding."""
-        if not len(rows):
-            return np.zeros(0, dtype=bool)
-        evaluator = self.instance.evaluator(Magnitudes(self.instance.first_point()))
-        table = family.table.take(rows)
-        left = evaluator.family(family.constraint.left, table)
-        right = evaluator.family(family.constraint.right, table)
-        size = size_of(left) + size_of(right)
-        over = {"<=": -bounds[rows], ">=": bounds[rows], "==": np.abs(bounds[rows])}[family.relation]
-        return np.asarray((over == np.inf) | (over > TOLERANCE * size))
 
     def _impossible(self) -> Any:
         if self.no_point is None:

@@ -7,20 +7,72 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.expr import expression_to_string
 
+from mecdsl.pyomo_model.lower import PyomoModel
+from mecdsl.pyomo_model.scale_map import ScaleMap
+from mecdsl.pyomo_model.sets import free_name
+
 NAMES = (
-    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set Var exp log maximize minimize sqrt"
+    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set SolverFactory Suffix Var exp log "
+    "maximize minimize sqrt value"
 ).split()
 
+END = '''
 
-def script(model: Any) -> str:
-    """The text of the script; running it prints the model."""
-    body = "\n".join(_statements(model))
-    used = [name for name in NAMES if re.search(rf"(?<![.])\b{name}\b", body)]
+def si(component):
+    """The value of a variable or of the objective in SI units."""
+    return value(component) * model.%(factor)s[component]
+
+
+def solve(solver):
+    """Solve with a solver of Pyomo's, and print objective and values in SI units."""
+    results = SolverFactory(solver).solve(model)
+    print(results.solver.termination_condition)
+    print(%(objective)s.name, "=", si(%(objective)s), %(unit)r)
+    for variable in model.component_data_objects(Var):
+        if variable.value is not None:
+            print(variable.name, "=", si(variable))
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) > 1:
+        solve(sys.argv[1])
+    else:
+        model.pprint()
+'''
+
+
+def script(lowered: PyomoModel, names: ScaleMap) -> str:
+    """The text of the script; running it prints the model, or solves it with the solver that is named."""
+    model = lowered.model
+    unit = "" if names.objective.unit == "1" else names.objective.unit
+    factor = free_name(model, "factor")
+    body = "\n".join([*_statements(model), "", *_factors(lowered, names, f"model.{factor}")])
+    end = END % {"objective": _path(lowered.objective), "unit": unit, "factor": factor}
+    used = [name for name in NAMES if re.search(rf"(?<![.])\b{name}\b", body + end)]
+    numbers = "scaled by powers of two" if names.scaled else "all numbers in SI units"
     return (
-        f'"""Pyomo model {model.name}; all numbers in SI units. Run it to print the model, or import `model`."""\n\n'
-        f"from pyomo.environ import {', '.join(used)}\n\n{body}\n\n"
-        'if __name__ == "__main__":\n    model.pprint()\n'
+        f'"""Pyomo model {model.name}, {numbers}; `si(model.x)` is the value of `x` in SI units, `model.{factor}` the\n'
+        "factor that leads there. Run it to print the model, run it with the name of a solver to solve it.\n"
+        f'"""\n\nfrom pyomo.environ import {", ".join(used)}\n\n{body}\n{end}'
     )
+
+
+def _factors(lowered: PyomoModel, names: ScaleMap, suffix: str) -> Iterator[str]:
+    """The suffix: one statement for a component whose members share their factor."""
+    yield f"{suffix} = Suffix(direction=Suffix.LOCAL)"
+    yield f"{suffix}[{_path(lowered.objective)}] = {names.objective.factor!r}"
+    rows = [row for found in lowered.constraints.values() for row in found if row is not None]
+    found = zip([*lowered.variables, *rows], [*names.columns, *names.rows], strict=True)
+    families: dict[int, list[tuple[Any, float]]] = {}
+    for component, mapped in found:
+        families.setdefault(id(component.parent_component()), []).append((component, mapped.factor))
+    for members in families.values():
+        if len({factor for _, factor in members}) == 1:
+            yield f"{suffix}.set_value({_path(members[0][0].parent_component())}, {members[0][1]!r})"
+        else:
+            yield from (f"{suffix}[{_path(component)}] = {factor!r}" for component, factor in members)
 
 
 def _statements(model: Any) -> Iterator[str]:
