@@ -21,7 +21,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
 from pyomo.common.gc_manager import PauseGC
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
@@ -31,7 +30,7 @@ from mecdsl.diagnostics import Collector, Span
 from mecdsl.instances.algebra import Objects
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.rows import bodies, relations

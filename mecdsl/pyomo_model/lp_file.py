@@ -62,7 +62,7 @@ def _bodies(found: Quadratics, labels: list[str], halved: bool) -> list[list[str
     values = (2.0 if halved else 1.0) * found.quadratic_value
     places = (found.quadratic_row.tolist(), found.first.tolist(), found.second.tolist())
     for row, first, second, value in zip(*places, values.tolist(), strict=True):
-        other = "^ 2" if first == second else f"* {labels[second]}"
+        other = "^2" if first == second else f"* {labels[second]}"
         brackets[row].append(f" {value:+} {labels[first]} {other}")
     for body, bracket in zip(bodies, brackets, strict=True):
         if bracket:

@@ -39,7 +39,8 @@ class ScaleMap:
     def lines(self) -> Iterator[str]:
         """What a file says about itself in its comments."""
         yield f"{self.model}: " + ("scaled by powers of two" if self.scaled else "all numbers in SI units")
-        yield "value in SI = factor * value here; multiplier in SI = multiplier here * factor of the objective / of the row"
+        yield "value in SI = factor * value here"
+        yield "multiplier of a row in SI = factor of the objective / factor of the row * multiplier here"
         yield "kind, name here, factor, name in the model, SI unit:"
         yield f"objective {self.objective.text}"
         yield from (f"column {column.text}" for column in self.columns)
