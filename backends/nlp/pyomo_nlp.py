@@ -12,7 +12,7 @@ the Bonmin in CasADi's package. Pyomo's own interface to cyipopt needs the ASL l
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from mecdsl.backend import interruptible
 from mecdsl.backends.bonmin.run import run_bonmin
 from mecdsl.backends.ipopt.core import solve_ipopt
 from mecdsl.backends.nlp.casadi_derivatives import SymbolicNlp, differentiate, nlp_problem
-from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE, NlpProblem, Vector
+from mecdsl.backends.nlp.nlp_scaling import NlpScaling, find_scaling, no_scaling, scaled_symbolic
+from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE, NlpProblem, Vector, clip_to_bounds
 from mecdsl.solution import Iteration, Termination
 
 RawOptions = Mapping[str, str | float | int | bool]
@@ -107,14 +108,9 @@ def nlp_from_pyomo(model: Any) -> PyomoNlp:
         symbolic, arrays = _without_columns(model, constraints, sign)
     else:
         symbolic, arrays = _functions(imported, len(constraints), bool(info.objectives))
-    lower, upper, row_lower, row_upper, start = arrays
     problem = nlp_problem(
         symbolic,
-        lower,
-        upper,
-        row_lower,
-        row_upper,
-        start,
+        *arrays,
         variable_name=lambda column: str(variables[column].name),
         constraint_name=lambda row: str(constraints[row].name),
     )
@@ -207,6 +203,7 @@ def solve_pyomo(
     log: bool = False,
     raw: RawOptions | None = None,
     should_stop: Callable[[], bool] | None = None,
+    scale: bool = True,
 ) -> PyomoOutcome:
     """Solve a Pyomo model of one's own and load the point, if there is one, into its variables.
 
@@ -215,7 +212,9 @@ def solve_pyomo(
     `node_limit`; whether the model is convex cannot be seen here; it runs in a fork of this process).
     `time_limit` in s; Ctrl-C (in the main thread) or `should_stop` ends the solve with the best point so far;
     `log` prints the solver's log to standard error; `raw` holds the solver's own options. `relax_integers`
-    drops integrality. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError for
+    drops integrality. Where the numbers of the model are far from one the solver gets it multiplied by powers of two
+    (`mecdsl.backends.nlp.nlp_scaling`), unless `scale` is False, and what comes back is in the model's own numbers,
+    but for `violation` and the residuals of `iterations`: they are of scaled rows. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError for
     a wrong option.
     """
     if solver not in ("ipopt", "bonmin"):
@@ -226,11 +225,14 @@ def solve_pyomo(
     if solver == "ipopt" and integer.any():
         name = nlp.variables[int(np.flatnonzero(integer)[0])].name
         raise UnsupportedModel(f"ipopt needs continuous variables, but `{name}` is integer (relax it, or use `bonmin`)")
+    scaling = find_scaling(nlp.problem, integer) if scale else no_scaling(nlp.problem)
+    handed = scaled_nlp(nlp, scaling)
     translated = time.perf_counter() - began
     if solver == "ipopt":
-        found = _with_ipopt(nlp, time_limit, tolerance, max_iterations, log, raw, should_stop)
+        found = _with_ipopt(handed, time_limit, tolerance, max_iterations, log, raw, should_stop)
     else:
-        found = _with_bonmin(nlp, integer, time_limit, node_limit, gap, log, raw, should_stop)
+        found = _with_bonmin(handed, integer, time_limit, node_limit, gap, log, raw, should_stop)
+    found = _unscaled(found, nlp, scaling)
     values, violation = found["values"], found["violation"]
     point = values is not None and violation is not None and violation <= FEASIBILITY_TOLERANCE
     loaded = point and found["termination"] not in (Termination.ERROR, Termination.LOCALLY_INFEASIBLE)
@@ -238,6 +240,39 @@ def solve_pyomo(
         _load(nlp, values)
     seconds = {"translate": translated, "solve": time.perf_counter() - began - translated}
     return PyomoOutcome(solver=solver, nlp=nlp, loaded=loaded, seconds=seconds, **found)
+
+
+def scaled_nlp(nlp: PyomoNlp, scaling: NlpScaling) -> PyomoNlp:
+    """The problem in the numbers that a solver is to see; variables and constraints stay the model's."""
+    if not scaling.changes:
+        return nlp
+    problem, symbolic = nlp.problem, scaled_symbolic(nlp.symbolic, scaling)
+    scaled = nlp_problem(
+        symbolic,
+        problem.lower / scaling.column,
+        problem.upper / scaling.column,
+        problem.constraint_lower * scaling.row,
+        problem.constraint_upper * scaling.row,
+        problem.start / scaling.column,
+        variable_name=problem.variable_name,
+        constraint_name=problem.constraint_name,
+    )
+    return replace(nlp, problem=scaled, symbolic=symbolic)
+
+
+def _unscaled(found: dict[str, Any], nlp: PyomoNlp, scaling: NlpScaling) -> dict[str, Any]:
+    """What a solver found, in the numbers of the model."""
+    if not scaling.changes:
+        return found
+    goal = scaling.objective
+    values, multipliers = found["values"], found["multipliers"]
+    return found | {
+        "values": None if values is None else clip_to_bounds(nlp.problem, values * scaling.column),
+        "objective": None if found["objective"] is None else found["objective"] / goal,
+        "bound": None if found["bound"] is None else found["bound"] / goal,
+        "multipliers": None if multipliers is None else scaling.multipliers(multipliers),
+        "iterations": tuple(_times(step, 1.0 / goal) for step in found["iterations"]),
+    }
 
 
 def _with_ipopt(
@@ -260,14 +295,16 @@ def _with_ipopt(
         "bound": None,
         "violation": found.violation,
         "multipliers": None if multipliers is None else -nlp.sign * multipliers,
-        "iterations": tuple(_in_model_sense(step, nlp.sign) for step in found.iterations),
+        "iterations": tuple(_times(step, nlp.sign) for step in found.iterations),
         "version": found.version,
     }
 
 
-def _in_model_sense(step: Iteration, sign: float) -> Iteration:
-    objective = None if step.objective is None else sign * step.objective
-    return Iteration(step.number, objective, step.bound, step.residual, step.seconds, step.note)
+def _times(step: Iteration, factor: float) -> Iteration:
+    """The step of an objective that is `factor` times as large."""
+    objective = None if step.objective is None else factor * step.objective
+    bound = None if step.bound is None else factor * step.bound
+    return replace(step, objective=objective, bound=bound)
 
 
 def _with_bonmin(
