@@ -123,7 +123,9 @@ def _reference(problem: NlpProblem, size: Vector) -> Vector:
     low = np.where(problem.lower <= -NO_BOUND, -np.inf, problem.lower)
     high = np.where(problem.upper >= NO_BOUND, np.inf, problem.upper)
     with np.errstate(invalid="ignore", over="ignore"):
-        inside = np.where(low > 0.0, np.sqrt(np.maximum(low, 0.0)) * np.sqrt(np.maximum(high, 0.0)), 0.5 * low + 0.5 * high)
+        inside = np.where(
+            low > 0.0, np.sqrt(np.maximum(low, 0.0)) * np.sqrt(np.maximum(high, 0.0)), 0.5 * low + 0.5 * high
+        )
         inside = np.where(np.isposinf(high), low + np.maximum(size, np.abs(low)), inside)
         inside = np.where(np.isneginf(low), high - np.maximum(size, np.abs(high)), inside)
     inside = np.where(np.isneginf(low) & np.isposinf(high), size, inside)

@@ -16,7 +16,7 @@ from mecdsl.instances.instance import Instance
 
 SIZES = (2.0**-3, 2.0**13)  # of columns and rows that need no factor: 1e-6 of a row stays below 1e-5 of it
 COEFFICIENTS = (2.0**-10, 2.0**13)
-OBJECTIVE = (2.0**-10, 2.0**13)  # a reduced cost of 1e-7 stays below 1e-4 of the largest term
+OBJECTIVE = (2.0**-10, 2.0**20)  # a reduced cost of 1e-7 stays below 1e-4 of the largest term
 
 
 def file_scaling(instance: Instance, raw: bool = False) -> Scaling:

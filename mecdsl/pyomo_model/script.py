@@ -150,11 +150,12 @@ def _text(expression: Any) -> str:
 def _path(component: Any) -> str:
     """`model.learner.batch[3]`, labels that are names in quotes."""
     parent = component.parent_component()
+    place = parent.name.replace("'", "")  # Pyomo quotes `inf` and other names that read as numbers
     if parent is component:
-        return f"model.{component.name}"
+        return f"model.{place}"
     index = component.index()
     labels = index if isinstance(index, tuple) else (index,)
-    return f"model.{parent.name}[{', '.join(map(repr, labels))}]"
+    return f"model.{place}[{', '.join(map(repr, labels))}]"
 
 
 def _index(component: Any) -> list[str]:
