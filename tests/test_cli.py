@@ -163,10 +163,30 @@ def test_data_can_be_given_back(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["pyomo", "lp", "mps", "nl"])
 def test_export_writes_the_file_it_names(kind: str, run: Run, tmp_path: Path) -> None:
     out_file = tmp_path / "x y.out"
-    code, out, err = run("export", OFFLOAD, "--to", kind, "--out", str(out_file))
+    code, out, err = run("export", OFFLOAD, "--to", kind, "--out", str(out_file), "--raw")
     assert (code, err) == (0, "")
     assert out == f"wrote {out_file}: 3 variables, 1 constraint row\n"
     assert out_file.stat().st_size > 0
+
+
+def test_export_says_what_it_scaled_and_writes_the_map(run: Run, tmp_path: Path) -> None:
+    out_file, map_file = tmp_path / "radio.lp", tmp_path / "map.json"
+    model = tmp_path / "radio.mec"
+    model.write_text("model radio\nvar power : W in 1 pW..8 pW\nminimize used = power\n")
+    code, out, err = run("export", str(model), "--to", "lp", "--out", str(out_file), "--map", str(map_file))
+    assert code == 0
+    assert out == f"wrote {out_file}: 1 variable, 0 constraint rows\n"
+    assert err.startswith("note: scaled by powers of two: 1 of 1 variables, 1 of the objective is ")
+    assert str(map_file) in err
+    assert "--raw" in err
+    found = json.loads(map_file.read_text())
+    column = found["columns"]["power"]
+    assert column["name"] == "power"
+    assert column["unit"] == "W"
+    assert column["factor"] == pytest.approx(3e-12, rel=1.0)  # a power of two between the bounds
+    assert f"\\ column power {column['factor']!r} power [W]" in out_file.read_text()
+    assert run("export", str(model), "--to", "lp", "--map", str(model))[0] == 2
+    assert run("export", str(model), "--to", "lp", "--out", "x.lp", "--map", "x.lp")[0] == 2
 
 
 def test_backends_are_listed_with_versions(run: Run) -> None:

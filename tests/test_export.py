@@ -177,6 +177,31 @@ def test_same_input_same_bytes(kind: str, tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+def test_raw_files_are_in_si_and_others_say_their_factors(tmp_path: Path) -> None:
+    text = "model m\nvar p : W in 1 pW..8 pW\nvar q : W >= 1 pW\nminimize used = p + q\nconstraint c: p <= q"
+    instance = instance_of_text(text)
+    for kind in KINDS:
+        path = tmp_path / f"m{KINDS[kind]}"
+        assert not export(instance, kind, path, raw=True).scaled
+        names = export(instance, kind, path)
+        assert names.scaled
+        assert {column.name for column in names.columns} == {"p", "q"}
+        said = path.with_suffix(".scale") if kind == "nl" else path
+        for column in names.columns:
+            assert repr(column.factor) in said.read_text()
+
+
+def test_start_values_stand_in_nl_and_script(tmp_path: Path) -> None:
+    text = "model m\nvar p : W in 1 pW..8 pW\nminimize used = p*p\nstart p = 6 pW"
+    names = export(instance_of_text(text), "nl", tmp_path / "m.nl")
+    builder: Any = casadi.NlpBuilder()
+    builder.import_nl(str(tmp_path / "m.nl"))
+    assert builder.x_init[0] * names.columns[0].factor == pytest.approx(6e-12)
+    export(instance_of_text(text), "pyomo", tmp_path / "m.py")
+    script = runpy.run_path(str(tmp_path / "m.py"))
+    assert script["si"](script["model"].p) == pytest.approx(6e-12)
+
+
 def test_long_scripts_are_refused(tmp_path: Path) -> None:
     text = f"model m\nvar x[i in 1..{LARGEST_SCRIPT + 1}] : real >= 0\nminimize v = x[1]"
     with pytest.raises(ModelError) as caught:

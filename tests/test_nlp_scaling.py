@@ -1,8 +1,9 @@
 """A model in wild units has the answer of the same model in units near one, whatever the units are.
 
-Each model is stated once in variables `u` of size 1; `wild` states it in x = size * u, its rows and objective multiplied
-by factors of 1e-12 to 1e12. So the right point, multipliers and bounds are those of the plain model times these factors,
-and the plain optima are known: published (HS71), or derived beside the model.
+Each model is stated once in variables `u` of size 1; `wild` states it in x = size * u, its rows and
+objective multiplied by factors of 1e-12 to 1e12. So the right point, multipliers and bounds are
+those of the plain model times these factors, and the plain optima are known: published (HS71), or
+derived beside the model.
 """
 
 import math
@@ -28,7 +29,9 @@ def hs71(u: Sequence[Any]) -> Parts:
 
 
 def speeds(u: Sequence[Any]) -> Parts:
-    """Energy of three tasks 1, 3, 2 by a deadline 2: all speeds are 6/2, energy 6*9, derivative -2*6^3/2^3."""
+    """Energy of three tasks 1, 3, 2 by a deadline 2: all speeds are 6/2, energy 6*9, derivative
+    -2*6^3/2^3.
+    """
     work = (1.0, 3.0, 2.0)
     energy = sum(w * s**2 for w, s in zip(work, u, strict=True))
     return energy, [(sum(w / s for w, s in zip(work, u, strict=True)), None, 2.0)]
@@ -113,15 +116,15 @@ def test_sizes_come_from_the_rows_where_nothing_else_is_given() -> None:
 
 
 def test_bonmin_returns_value_and_bound_in_the_units_of_the_model() -> None:
-    # machines at 1e-6 each take 1e9 of 3.4e9, the rest costs 1e-23 times its square: n = 3, 3e-6 + 1.6e-6
+    # machines at 1e-6 each take 1e9 of 3.4e9, the rest costs 5e-24 times its square: n = 3, 3e-6 + 0.8e-6
     model: Any = pyo.ConcreteModel()
     model.n = pyo.Var(domain=pyo.Integers, bounds=(0, 10))
     model.rest = pyo.Var(bounds=(0, 1e11))
-    model.cost = pyo.Objective(expr=1e-6 * model.n + 1e-23 * model.rest**2)
+    model.cost = pyo.Objective(expr=1e-6 * model.n + 5e-24 * model.rest**2)
     model.need = pyo.Constraint(expr=model.rest + 1e9 * model.n >= 3.4e9)
-    least = min(1e-6 * n + 1e-23 * max(0.0, 3.4e9 - 1e9 * n) ** 2 for n in range(11))
+    least = min(1e-6 * n + 5e-24 * max(0.0, 3.4e9 - 1e9 * n) ** 2 for n in range(11))
     outcome = solve_pyomo(model, solver="bonmin")
-    assert least == pytest.approx(4.6e-6)
+    assert least == pytest.approx(3.8e-6)
     assert outcome.objective == pytest.approx(least, rel=1e-5)
     assert outcome.bound == pytest.approx(least, rel=1e-5)
     assert model.n.value == 3

@@ -1,10 +1,12 @@
-"""Powers of two for columns, rows and objective of a nonlinear problem that comes without units or sizes.
+"""Powers of two for columns, rows and objective of a nonlinear problem that comes without units or
+sizes.
 
-Why: tolerances of Ipopt and Bonmin are absolute numbers for data near one, and Ipopt's own scaling leaves columns as
-they are and makes nothing larger. A row in 1e-12 W is then met by every point, one in 1e12 bit by none. What is known
-about sizes: start values, finite bounds, right-hand sides, and the first derivatives at a reference point. In
-logarithms each term of a row should become 0; least squares gives the sizes, as in `mecdsl.analysis.scaling` for
-instances. Powers of two round nothing. A problem whose numbers are near one stays as it is.
+Why: tolerances of Ipopt and Bonmin are absolute numbers for data near one, and Ipopt's own scaling
+leaves columns as they are and makes nothing larger. A row in 1e-12 W is then met by every point,
+one in 1e12 bit by none. What is known about sizes: start values, finite bounds, right-hand sides,
+and the first derivatives at a reference point. In logarithms each term of a row should become 0;
+least squares gives the sizes, as in `mecdsl.analysis.scaling` for instances. Powers of two round
+nothing. A problem whose numbers are near one stays as it is.
 """
 
 from dataclasses import dataclass, replace
@@ -27,9 +29,10 @@ PASSES = 12  # sizes found at one reference point give the next
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NlpScaling:
-    """`x = column * scaled x`, `scaled row = row * row`, `scaled objective = objective * objective`.
+    """`x = column * scaled x`; a row is multiplied by `row`, the objective by `objective`.
 
-    `column` has shape (n,) and is 1 for integers and fixed columns, `row` shape (m,); all are powers of two.
+    `column` has shape (n,) and is 1 for integers and fixed columns, `row` shape (m,); all are
+    powers of two.
     """
 
     column: Vector
@@ -94,9 +97,11 @@ def _times(values: Any, factors: Vector) -> Any:
 
 
 def _settled(problem: NlpProblem) -> "tuple[_Terms, Vector]":
-    """Terms and sizes that agree: slopes of a product depend on the point, and the point on the sizes.
+    """Terms and sizes that agree: slopes of a product depend on the point, and the point on the
+    sizes.
 
-    Half of each step is taken, since too small a size of one factor asks for too large a one of the other.
+    Half of each step is taken, since too small a size of one factor asks for too large a one of the
+    other.
     """
     sizes = np.zeros(problem.variable_count)
     for number in range(PASSES):
@@ -111,7 +116,9 @@ def _settled(problem: NlpProblem) -> "tuple[_Terms, Vector]":
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Terms:
-    """Logarithms (base 2) of terms of the rows, the objective last; `column` is -1 for a right-hand side."""
+    """Logarithms (base 2) of terms of the rows, the objective last; `column` is -1 for a right-hand
+    side.
+    """
 
     row: Index
     column: Index
@@ -119,7 +126,9 @@ class _Terms:
 
 
 def _reference(problem: NlpProblem, size: Vector) -> Vector:
-    """Start values; where they are 0, a point between the bounds or as far from the only one as the column is large."""
+    """Start values; where they are 0, a point between the bounds or as far from the only one as the
+    column is large.
+    """
     low = np.where(problem.lower <= -NO_BOUND, -np.inf, problem.lower)
     high = np.where(problem.upper >= NO_BOUND, np.inf, problem.upper)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -150,7 +159,9 @@ def _terms(problem: NlpProblem, point: Vector) -> _Terms:
 
 
 def _column_sizes(problem: NlpProblem, terms: _Terms) -> Vector:
-    """Sizes of the columns: every term is an equation that says 0, every start and bound one about its column."""
+    """Sizes of the columns: every term is an equation that says 0, every start and bound one about
+    its column.
+    """
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import lsqr
 
@@ -176,7 +187,9 @@ def _column_sizes(problem: NlpProblem, terms: _Terms) -> Vector:
 
 
 def _row_powers(terms: _Terms, sizes: Vector, column: Vector, rows: int) -> Vector:
-    """Minus the largest term of each row at the sizes found, in which integers have theirs although no factor."""
+    """Minus the largest term of each row at the sizes found, in which integers have theirs although
+    no factor.
+    """
     at = terms.size + np.append(sizes, 0.0)[terms.column]
     largest, slope = np.full(rows, -np.inf), np.full(rows, -np.inf)
     np.maximum.at(largest, terms.row, at)

@@ -214,8 +214,8 @@ def solve_pyomo(
     `log` prints the solver's log to standard error; `raw` holds the solver's own options. `relax_integers`
     drops integrality. Where the numbers of the model are far from one the solver gets it multiplied by powers of two
     (`mecdsl.backends.nlp.nlp_scaling`), unless `scale` is False, and what comes back is in the model's own numbers,
-    but for `violation` and the residuals of `iterations`: they are of scaled rows. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError for
-    a wrong option.
+    but for `violation` and the residuals of `iterations`: they are of scaled rows. Raises UnsupportedModel, also for
+    integers with Ipopt unless they are relaxed; ValueError for a wrong option.
     """
     if solver not in ("ipopt", "bonmin"):
         raise ValueError(f"expected solver `ipopt` or `bonmin`, found `{solver}`")

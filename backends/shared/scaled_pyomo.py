@@ -1,8 +1,9 @@
 """The Pyomo model of an instance, scaled by the powers of two of `mecdsl.analysis.scaling`.
 
-`to_pyomo` makes a model in SI. Rows are then stated again, in place: those of degree two or less from their coefficients,
-which come out as plain numbers (Pyomo's `core.scale_model` would leave `0.5*(3*(x/0.25))`), those above with inner parts
-of size 1 (`mecdsl.backends.shared.combinations` says why).
+`to_pyomo` makes a model in SI. Rows are then stated again, in place: those of degree two or less
+from their coefficients, which come out as plain numbers (Pyomo's `core.scale_model` would leave
+`0.5*(3*(x/0.25))`), those above with inner parts of size 1 (`mecdsl.backends.shared.combinations`
+says why).
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ from mecdsl.pyomo_model.rows import bodies, relations
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScaledPyomo:
-    """A scaled Pyomo model; its variables and rows are those of `lowered`. `columns`: free columns of the instance."""
+    """A scaled Pyomo model; its variables and rows are those of `lowered`. `columns`: free columns
+    of the instance.
+    """
 
     lowered: PyomoModel
     scaling: Scaling
@@ -33,7 +36,8 @@ class ScaledPyomo:
 
 
 def scaled_pyomo(instance: Instance, scaling: Scaling | None = None) -> ScaledPyomo:
-    """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as `to_pyomo` does.
+    """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as
+    `to_pyomo` does.
 
     `scaling`: the factors of columns and of rows up to degree two, by default those of `scale`.
     """

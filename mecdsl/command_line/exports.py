@@ -16,7 +16,9 @@ T = TypeVar("T")
 def write_export(
     instance: Instance, kind: str, path: Path, raw: bool, map_file: Path | None, sources: Iterable[Path | None]
 ) -> ScaleMap:
-    """Write the file and its map. Raises `Stop` where one cannot be written or would replace what is read."""
+    """Write the file and its map. Raises `Stop` where one cannot be written or would replace what
+    is read.
+    """
     _spare(sources, path, "--out")
     if map_file is not None:
         _spare(sources, map_file, "--map")

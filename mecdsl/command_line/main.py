@@ -385,7 +385,7 @@ def _fitting(instances: Sequence["Instance"]) -> list[str]:
     return [c.name for c in fitting if c.availability().available]
 
 
-@app.command()
+@app.command(short_help="Write the model for other tools.")
 def export(
     model: ModelPath, to: Kind, out: Out = None, form: Form = "", relax: RelaxAll = False, data: Data = None,
     set_: Settings = None, seed: Seed = 0, raw: Raw = False, map_: MapFile = None,

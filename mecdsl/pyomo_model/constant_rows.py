@@ -1,4 +1,6 @@
-"""Rows that hold no free variable and are false: a file or a Pyomo model must still say that no point satisfies them."""
+"""Rows that hold no free variable and are false: a file or a Pyomo model must still say that no
+point satisfies them.
+"""
 
 from typing import Final
 

@@ -1,10 +1,13 @@
-"""Instance to a file that other tools read: LP, MPS, NL, or a Python script of plain Pyomo statements.
+"""Instance to a file that other tools read: LP, MPS, NL, or a Python script of plain Pyomo
+statements.
 
-A stock solver finds in the file what `solve` finds: numbers are scaled as `mecdsl.pyomo_model.file_scaling` says, unless
-they are near one anyway, and the file says how to get back: LP and MPS in comments, the script in a suffix and a
-function, an NL file, which has no comments that every reader skips, in a `.scale` file beside it with its names in `.row`
-and `.col`. LP and MPS are written from the arrays, NL and script from the Pyomo model. Start values stand in NL and
-script; LP and MPS have no place for them. Pyomo's presolve is off: every constraint of the model is in the file.
+A stock solver finds in the file what `solve` finds: numbers are scaled as
+`mecdsl.pyomo_model.file_scaling` says, unless they are near one anyway, and the file says how to
+get back: LP and MPS in comments, the script in a suffix and a function, an NL file, which has no
+comments that every reader skips, in a `.scale` file beside it with its names in `.row` and `.col`.
+LP and MPS are written from the arrays, NL and script from the Pyomo model. Start values stand in NL
+and script; LP and MPS have no place for them. Pyomo's presolve is off: every constraint of the
+model is in the file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +33,12 @@ LARGEST_SCRIPT: Final = 20_000  # variables and rows; Python needs minutes to co
 
 
 def export(instance: Instance, kind: str, path: str | Path, raw: bool = False) -> ScaleMap:
-    """Write an instance as `kind`, a key of `KINDS`, to `path`, and say how its numbers lead back to the model.
+    """Write an instance as `kind`, a key of `KINDS`, to `path`, and say how its numbers lead back
+    to the model.
 
-    `raw`: all numbers in SI. The same instance gives the same bytes. Raises `ModelError` E502 where the format cannot
-    hold the problem, E504 where it is not smooth; ValueError for an unknown kind; OSError.
+    `raw`: all numbers in SI. The same instance gives the same bytes. Raises `ModelError` E502 where
+    the format cannot hold the problem, E504 where it is not smooth; ValueError for an unknown kind;
+    OSError.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind}")
@@ -80,7 +85,9 @@ def _lowered(instance: Instance, scaling: Scaling) -> "tuple[PyomoModel, Scaling
 def _scale_map(
     instance: Instance, scaling: Scaling, lowered: "PyomoModel", columns: Sequence[Any], rows: Sequence[Any]
 ) -> ScaleMap:
-    """The map of a file of the Pyomo model that holds some of its variables and constraints, in this order."""
+    """The map of a file of the Pyomo model that holds some of its variables and constraints, in
+    this order.
+    """
     factors = (1.0 / scaling.row).tolist()
     found = {
         id(variable): Mapped(variable.name, factor, instance.column_name(column), column_unit(instance, column))

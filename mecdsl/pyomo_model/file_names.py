@@ -1,8 +1,9 @@
-"""Names of columns and rows that readers of LP and MPS files take: `learner.batch(3)` for `learner.batch[3]`.
+"""Names of columns and rows that readers of LP and MPS files take: `learner.batch(3)` for
+`learner.batch[3]`.
 
-What readers refuse or misread, each tried or documented: spaces, signs and brackets; letters beyond ASCII; a digit or
-a point in front; what looks like a number (`e1`, `inf`, `nan`); words of either format; more than 100 characters (CBC;
-others allow 255). Two names never become one.
+What readers refuse or misread, each tried or documented: spaces, signs and brackets; letters beyond
+ASCII; a digit or a point in front; what looks like a number (`e1`, `inf`, `nan`); words of either
+format; more than 100 characters (CBC; others allow 255). Two names never become one.
 """
 
 import re
@@ -42,7 +43,9 @@ def file_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _plain(name: str) -> str:
-    """The name in the characters that every reader takes; a cut one ends in a checksum of the whole."""
+    """The name in the characters that every reader takes; a cut one ends in a checksum of the
+    whole.
+    """
     text = name.replace("[", "(").replace("]", ")").replace(", ", ",").replace('"', "")
     letters = unicodedata.normalize("NFKD", text)
     ascii_text = "".join(c for c in letters if not unicodedata.combining(c))

@@ -1,10 +1,12 @@
-"""An instance of degree two or less as the arrays of an LP or MPS file: scaled, named, with nothing left to decide.
+"""An instance of degree two or less as the arrays of an LP or MPS file: scaled, named, with nothing
+left to decide.
 
-    minimise or maximise  objective(x)   subject to  row(x) <= , >= or == right,  lower <= x <= upper
+    minimise or maximise  objective(x)
+    subject to  row(x) <= , >= or == right,  lower <= x <= upper
 
-Every column of the instance is there, fixed ones between equal bounds: what a solver prints is then a whole point. Rows
-without a variable are left out where they are true; a false one becomes `no_point >= 2` with `no_point` in 0..1, since
-readers take an empty row in different ways.
+Every column of the instance is there, fixed ones between equal bounds: what a solver prints is then
+a whole point. Rows without a variable are left out where they are true; a false one becomes
+`no_point >= 2` with `no_point` in 0..1, since readers take an empty row in different ways.
 """
 
 from collections.abc import Sequence
@@ -28,10 +30,11 @@ IMPOSSIBLE = "no_point"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileProgram:
-    """All arrays in the numbers of the file; `rows.row` and `rows.quadratic_row` count the rows that are kept.
+    """All arrays in the numbers of the file; `rows.row` and `rows.quadratic_row` count the rows
+    that are kept.
 
-    `relations`: `<=`, `>=` or `==` per row; `right`: float64[rows]; `rows.constant` and `objective.constant` are as in
-    `Quadratics` (`right` is minus the first).
+    `relations`: `<=`, `>=` or `==` per row; `right`: float64[rows]; `rows.constant` and
+    `objective.constant` are as in `Quadratics` (`right` is minus the first).
     """
 
     names: ScaleMap
@@ -46,7 +49,9 @@ class FileProgram:
 
 
 def file_program(instance: Instance, scaling: Scaling) -> FileProgram:
-    """The arrays of an instance of degree two or less. Raises `ModelError` E311 for a coefficient that is not finite."""
+    """The arrays of an instance of degree two or less. Raises `ModelError` E311 for a coefficient
+    that is not finite.
+    """
     goal = objective_coefficients(instance).scaled(scaling.column, np.array([scaling.objective]))
     found = constraint_coefficients(instance, instance.constraints)
     held = _constant(found)

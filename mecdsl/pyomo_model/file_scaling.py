@@ -1,10 +1,11 @@
 """What an exported file is scaled by, and when its numbers stay in SI.
 
-Readers of files work to absolute tolerances: HiGHS leaves out coefficients below 1e-9, takes a row as met to 1e-6 and a
-reduced cost as zero to 1e-7. A file in SI, with 8e-12 W per cycle/s in a row, is thus another problem. So a file is in
-the powers of two of `mecdsl.analysis.scaling`. What is near one already stays in SI: then the file reads like the
-model. The objective keeps its unit wherever its terms are neither tiny nor huge in it, so that what a solver prints is
-the objective of the model; else it is divided by a power of two that the file states.
+Readers of files work to absolute tolerances: HiGHS leaves out coefficients below 1e-9, takes a row
+as met to 1e-6 and a reduced cost as zero to 1e-7. A file in SI, with 8e-12 W per cycle/s in a row,
+is thus another problem. So a file is in the powers of two of `mecdsl.analysis.scaling`. What is
+near one already stays in SI: then the file reads like the model. The objective keeps its unit
+wherever its terms are neither tiny nor huge in it, so that what a solver prints is the objective of
+the model; else it is divided by a power of two that the file states.
 """
 
 from dataclasses import replace

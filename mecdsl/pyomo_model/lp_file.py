@@ -1,8 +1,10 @@
-"""The text of an LP file (the format of CPLEX), one term a line: no line is too long for any reader.
+"""The text of an LP file (the format of CPLEX), one term a line: no line is too long for any
+reader.
 
-Numbers are written so that they read back to the same bits. Squares and products of the objective stand in
-`[ ... ] / 2` and so are doubled, those of rows are not: that is the format's rule. A variable that stands in no row and
-not in the objective is named there with factor 0, since readers know no others.
+Numbers are written so that they read back to the same bits. Squares and products of the objective
+stand in `[ ... ] / 2` and so are doubled, those of rows are not: that is the format's rule. A
+variable that stands in no row and not in the objective is named there with factor 0, since readers
+know no others.
 """
 
 from collections.abc import Iterator

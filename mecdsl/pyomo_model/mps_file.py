@@ -1,9 +1,10 @@
 """The text of an MPS file with free fields, its sections in the order that CPLEX writes.
 
-Conventions that readers share (HiGHS, SCIP, CPLEX, Gurobi, CBC): the constant of the objective is minus its right-hand
-side; `OBJSENSE` says what is maximised; `QUADOBJ` holds one triangle of Q of x'Qx/2, so that a square counts twice;
-`QCMATRIX` holds all of Q of a row x'Qx, without a half. Both bounds of every column are written, lower first: a
-missing one means 0, 1 or infinity to different readers, and an upper one below 0 may move the lower one.
+Conventions that readers share (HiGHS, SCIP, CPLEX, Gurobi, CBC): the constant of the objective is
+minus its right-hand side; `OBJSENSE` says what is maximised; `QUADOBJ` holds one triangle of Q of
+x'Qx/2, so that a square counts twice; `QCMATRIX` holds all of Q of a row x'Qx, without a half. Both
+bounds of every column are written, lower first: a missing one means 0, 1 or infinity to different
+readers, and an upper one below 0 may move the lower one.
 """
 
 from collections.abc import Iterator
@@ -45,7 +46,9 @@ def _lines(program: FileProgram) -> Iterator[str]:
 
 
 def _columns(program: FileProgram, rows: list[str]) -> Iterator[str]:
-    """Entries column by column, runs of integers between markers; 0 in the objective where there are none."""
+    """Entries column by column, runs of integers between markers; 0 in the objective where there
+    are none.
+    """
     goal, found = program.objective, program.rows
     column = np.concatenate([goal.column, found.column])
     row = np.concatenate([goal.row, found.row + 1])

@@ -9,7 +9,9 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """`value in SI = factor * value in the file` of one objective, column or row, with its two names and SI unit."""
+    """`value in SI = factor * value in the file` of one objective, column or row, with its two
+    names and SI unit.
+    """
 
     label: str
     factor: float
@@ -24,7 +26,9 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class ScaleMap:
-    """What leads from a solver's answer about a file back to the model; columns and rows in the order of the file."""
+    """What leads from a solver's answer about a file back to the model; columns and rows in the
+    order of the file.
+    """
 
     model: str
     objective: Mapped

@@ -1,7 +1,9 @@
-"""Solve exported files with a stock solver in a process of its own, which never imports this project.
+"""Solve exported files with a stock solver in a process of its own, which never imports this
+project.
 
-Reads a JSON list of `[solver, file]` from standard input and prints a list of `[status, objective, {column: value}]` in
-the numbers of the files. Columns of an NL file are named by the `.col` file beside it.
+Reads a JSON list of `[solver, file]` from standard input and prints a list of `[status, objective,
+{column: value}]` in the numbers of the files. Columns of an NL file are named by the `.col` file
+beside it.
 """
 
 import json
@@ -59,7 +61,9 @@ def ipopt(path: Path) -> Answer:
 
 
 def pyomo(path: Path) -> Answer:
-    """The model of a script, with Pyomo's own interface to HiGHS; values in SI, as `si` of the script gives them."""
+    """The model of a script, with Pyomo's own interface to HiGHS; values in SI, as `si` of the
+    script gives them.
+    """
     import pyomo.environ as pyo
 
     script = runpy.run_path(str(path))

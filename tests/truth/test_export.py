@@ -1,8 +1,9 @@
-"""Exported files keep their answer: a stock solver in a fresh process finds in them what `solve` finds.
+"""Exported files keep their answer: a stock solver in a fresh process finds what `solve` finds.
 
-Every model of the catalogue and every case below is written in each format that its class permits; HiGHS, SCIP and Ipopt
-solve the files as they are, and what they find is mapped back by the factors that the export states. Objectives are
-compared with the value derived beside the case, for the catalogue with that of `solve`.
+Every model of the catalogue and every case below is written in each format that its class permits;
+HiGHS, SCIP and Ipopt solve the files as they are, and what they find is mapped back by the factors
+that the export states. Objectives are compared with the value derived beside the case, for the
+catalogue with that of `solve`.
 """
 
 import json
