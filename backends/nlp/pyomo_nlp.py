@@ -108,9 +108,10 @@ def nlp_from_pyomo(model: Any) -> PyomoNlp:
         symbolic, arrays = _without_columns(model, constraints, sign)
     else:
         symbolic, arrays = _functions(imported, len(constraints), bool(info.objectives))
+    lower, upper, row_lower, row_upper, start = arrays
     problem = nlp_problem(
         symbolic,
-        *arrays,
+        *(lower, upper, row_lower, row_upper, start),
         variable_name=lambda column: str(variables[column].name),
         constraint_name=lambda row: str(constraints[row].name),
     )
