@@ -36,6 +36,7 @@ from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 
 if TYPE_CHECKING:
     from mecdsl.backends.ipopt.core import IpoptOutcome
+    from mecdsl.backends.nlp.problem import NlpProblem
 
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
@@ -46,6 +47,7 @@ FAR_OUT: Final = 1e6  # typical sizes of a variable
 REFINEMENTS: Final = 3
 SMALL_OBJECTIVE: Final = 1e-3  # of the size it was scaled to
 LARGEST_REFINEMENT: Final = 40  # power of two
+AT_BOUND: Final = 1e-6  # of a scaled variable
 SAME_OBJECTIVE: Final = 1e-7  # relative, or in the scaled objective, whose terms are near one
 WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
 
@@ -153,7 +155,7 @@ def _refined(
     """The program and its outcome, solved again where the objective ended far smaller than it was scaled for.
 
     Ipopt's tolerance is an absolute number: the product of 60 factors near 1.5 was scaled down by 1e10, and any point
-    where it is about 1 passed for stationary.
+    where it is about 1 passed for stationary. The slope of a penalty that is 0 at its bound is no size.
     """
     from mecdsl.backends.ipopt.core import solve_ipopt
 
@@ -161,8 +163,7 @@ def _refined(
     for _ in range(REFINEMENTS):
         if outcome.termination is not Termination.LOCALLY_OPTIMAL or outcome.x is None:
             break
-        slope = np.abs(local.problem.gradient(outcome.x)).max(initial=0.0)
-        size = max(float(slope), abs(local.problem.objective(outcome.x)))
+        size = max(_free_slope(local.problem, outcome.x), abs(local.problem.objective(outcome.x)))
         if not 0.0 < size < SMALL_OBJECTIVE:
             break
         finer = local.with_objective_times(2.0 ** min(-round(np.log2(size)), LARGEST_REFINEMENT))
@@ -180,6 +181,14 @@ def _refined(
         factor = finer.objective_factor / local.objective_factor
         local, outcome = finer, replace(found, iterations=_joined(outcome, found, factor))
     return local, outcome
+
+
+def _free_slope(problem: "NlpProblem", x: FloatArray) -> float:
+    """The largest slope of the objective in a variable that no bound holds where it is."""
+    slope = problem.gradient(x)
+    near = AT_BOUND * np.maximum(1.0, np.abs(x))
+    held = ((x - problem.lower <= near) & (slope > 0.0)) | ((problem.upper - x <= near) & (slope < 0.0))
+    return float(np.abs(np.where(held, 0.0, slope)).max(initial=0.0))
 
 
 def _joined(first: "IpoptOutcome", then: "IpoptOutcome", factor: float) -> tuple[Iteration, ...]:
