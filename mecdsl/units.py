@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache, lru_cache
+from types import MappingProxyType
 
-from mecdsl.unit_catalogue import BASE_SYMBOLS, LOGARITHMIC, UNPREFIXED, linear_units, propose
+from mecdsl.diagnostics import nearest
+from mecdsl.unit_catalogue import BASE_SYMBOLS, LARGE_PREFIXES, LOGARITHMIC, UNPREFIXED, linear_units, propose
 
 # far more digits than a float has, so that only the last rounding shows; no traps, so that overflow is inf
 _WIDE = Context(prec=50, traps=[])
@@ -34,7 +36,8 @@ class UnitError(ValueError):
 class Dimension:
     """Product of powers of the base dimensions, one exact exponent for each of `BASE_SYMBOLS`.
 
-    `str` gives the coherent SI unit, readable by `parse_unit`.
+    `own`: the powers of what a model counts itself, ordered by name, none of them zero. `str` gives the coherent
+    SI unit, readable by `parse_unit`.
 
     >>> rate = Dimension.of({"bit": 1, "s": -1})
     >>> print(rate, rate / rate, rate ** Fraction(1, 2))
@@ -42,6 +45,7 @@ class Dimension:
     """
 
     exponents: tuple[Fraction, ...]
+    own: tuple[tuple[str, Fraction], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.exponents) != len(BASE_SYMBOLS):
@@ -58,31 +62,43 @@ class Dimension:
     @property
     def is_dimensionless(self) -> bool:
         """Tell whether every exponent is zero."""
-        return not any(self.exponents)
+        return not self.own and not any(self.exponents)
 
     def __mul__(self, other: "Dimension") -> "Dimension":
         # most exponents are zero, and adding fractions is slow
         pairs = zip(self.exponents, other.exponents, strict=True)
-        return Dimension(tuple(a + b if a and b else a or b for a, b in pairs))
+        own = _own_product(self.own, other.own, 1) if other.own else self.own
+        return Dimension(tuple(a + b if a and b else a or b for a, b in pairs), own)
 
     def __truediv__(self, other: "Dimension") -> "Dimension":
         pairs = zip(self.exponents, other.exponents, strict=True)
-        return Dimension(tuple(a - b if b else a for a, b in pairs))
+        own = _own_product(self.own, other.own, -1) if other.own else self.own
+        return Dimension(tuple(a - b if b else a for a, b in pairs), own)
 
     def __pow__(self, exponent: Fraction | int) -> "Dimension":
-        return Dimension(tuple(a * exponent for a in self.exponents))
+        own = tuple((name, power * exponent) for name, power in self.own if exponent)
+        return Dimension(tuple(a * exponent for a in self.exponents), own)
 
     def __str__(self) -> str:
         name = _named_dimensions().get(self)
         if name is not None:
             return name
-        powers = _with_energy(dict(zip(BASE_SYMBOLS, self.exponents, strict=True)))
+        powers = dict(self.own) | _with_energy(dict(zip(BASE_SYMBOLS, self.exponents, strict=True)))
         above = [_power_text(name, power) for name, power in powers.items() if power > 0]
         below = [_power_text(name, -power) for name, power in powers.items() if power < 0]
         return ("*".join(above) or "1") + "".join("/" + part for part in below)
 
     def __repr__(self) -> str:
         return f"<Dimension {self}>"
+
+
+def _own_product(
+    left: tuple[tuple[str, Fraction], ...], right: tuple[tuple[str, Fraction], ...], sign: int
+) -> tuple[tuple[str, Fraction], ...]:
+    powers = dict(left)
+    for name, power in right:
+        powers[name] = powers.get(name, Fraction(0)) + sign * power
+    return tuple(sorted((name, power) for name, power in powers.items() if power))
 
 
 DIMENSIONLESS = Dimension((Fraction(0),) * len(BASE_SYMBOLS))
@@ -187,6 +203,37 @@ def _nearest_float(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnUnits:
+    """The units that a model declares itself: of each name the dimension and the exact size in coherent units.
+
+    Compared by identity, so that what was read with them can be kept.
+    """
+
+    names: Mapping[str, tuple[Dimension, Fraction]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def of(cls, names: Mapping[str, tuple[Dimension, Fraction]]) -> "OwnUnits":
+        """Return the units with those of one counted thing each, `token`, also as `ktoken`, `Mtoken` and so on.
+
+        What is declared or built in under such a name keeps its meaning. Derived units take no prefix.
+        """
+        result: dict[str, tuple[Dimension, Fraction]] = {}
+        for name, (dimension, _) in names.items():
+            if dimension.own == ((name, Fraction(1)),):
+                for prefix, power in LARGE_PREFIXES.items():
+                    result[prefix + name] = dimension, Fraction(10) ** power
+        return cls(MappingProxyType(result | dict(names)))
+
+
+NO_OWN = OwnUnits()
+
+
+def coherent_unit(dimension: Dimension) -> Unit:
+    """Return the coherent SI unit of a dimension; values in it are SI values."""
+    return Unit(str(dimension), dimension, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Factor:
     """One factor of a unit text; `exponent` is as written, before a `/` in front turns its sign."""
@@ -204,8 +251,10 @@ _EXPONENT = re.compile(r"\^(-?[0-9]{1,6}|\(-?[0-9]{1,6}/[0-9]{1,6}\))(?=[*/]|\Z)
 
 
 @lru_cache(maxsize=4096)
-def parse_unit(text: str) -> Unit:
+def parse_unit(text: str, own: OwnUnits = NO_OWN) -> Unit:
     """Return the unit written as factors joined by `*` and `/`, left to right: `a/b/c` is a/(b*c).
+
+    `own`: the units that the model declares besides the built-in ones.
 
     A factor is a name, `%` or `1`, with an exponent that is an integer or a fraction in parentheses. `dBm`,
     `dBW`, `dB` and `dBi` stand alone or are divided by linear units. Raises UnitError for anything else.
@@ -219,10 +268,10 @@ def parse_unit(text: str) -> Unit:
     factors = _split(text)
     logarithmic = any(factor.name in LOGARITHMIC for factor in factors)
     if logarithmic:
-        _check_logarithmic(text, factors)
+        _check_logarithmic(text, factors, own)
     dimension, exact = DIMENSIONLESS, Fraction(1)
     for factor in factors:
-        named_dimension, named_factor = _resolve(factor)
+        named_dimension, named_factor = _resolve(factor, own)
         exponent = -factor.exponent if factor.divided else factor.exponent
         dimension *= named_dimension**exponent
         exact *= _power(named_factor, exponent, factor)
@@ -295,7 +344,7 @@ def _bad_exponent(text: str, caret: int) -> UnitError:
     return UnitError(f"exponent `{written}` is not an integer or a fraction in parentheses", fix, caret + 1, end)
 
 
-def _resolve(factor: _Factor) -> tuple[Dimension, Fraction]:
+def _resolve(factor: _Factor, own: OwnUnits) -> tuple[Dimension, Fraction]:
     """Return dimension and size of one name, without its exponent."""
     if factor.name == "1":
         return DIMENSIONLESS, Fraction(1)
@@ -305,11 +354,15 @@ def _resolve(factor: _Factor) -> tuple[Dimension, Fraction]:
     unit = linear_units().get(factor.name)
     if unit is not None:
         return Dimension.of(dict(unit.powers)), unit.factor
+    if factor.name in own.names:
+        return own.names[factor.name]
     end = factor.start + len(factor.name)
     if factor.name[0].isdigit():
         fix = "only `1` may stand in a unit as a number; fractional exponents need parentheses, as in `s^(1/2)`"
         raise UnitError(f"`{factor.name}` is not a unit", fix, factor.start, end)
-    raise UnitError(f"unknown unit `{factor.name}`", propose(factor.name, factor.divided), factor.start, end)
+    near = nearest(factor.name, own.names)
+    nearer = f"did you mean `{near}`?" if near else propose(factor.name, factor.divided)
+    raise UnitError(f"unknown unit `{factor.name}`", nearer, factor.start, end)
 
 
 _LARGEST_DECADE = 330  # a float holds 1e-324 to 1e308; beyond, an exact power would only cost time and memory
@@ -327,7 +380,7 @@ def _power(size: Fraction, exponent: Fraction, factor: _Factor) -> Fraction:
     return Fraction(_WIDE.power(_decimal(size), _decimal(exponent)))
 
 
-def _check_logarithmic(text: str, factors: list[_Factor]) -> None:
+def _check_logarithmic(text: str, factors: list[_Factor], own: OwnUnits) -> None:
     """Raise UnitError unless one logarithmic unit stands first and is only divided by linear units."""
     for position, factor in enumerate(factors):
         if factor.name in LOGARITHMIC and position > 0:
@@ -345,14 +398,14 @@ def _check_logarithmic(text: str, factors: list[_Factor]) -> None:
             message = f"`{first.name}` is logarithmic and can only be divided by a unit, as in `dBm/Hz`"
             raise UnitError(message, f"use the linear unit `{linear}`", factor.start, factor.end)
     if others and linear == "1":
-        _check_ratio_divisor(text, first, others)
+        _check_ratio_divisor(text, first, others, own)
 
 
-def _check_ratio_divisor(text: str, first: _Factor, others: list[_Factor]) -> None:
+def _check_ratio_divisor(text: str, first: _Factor, others: list[_Factor], own: OwnUnits) -> None:
     """Refuse `dB/km` and `dB/s`: a level that falls along a way is no factor per length or time."""
     divisor = DIMENSIONLESS
     for factor in others:
-        divisor *= _resolve(factor)[0] ** factor.exponent
+        divisor *= _resolve(factor, own)[0] ** factor.exponent
     if {symbol for symbol, power in zip(BASE_SYMBOLS, divisor.exponents, strict=True) if power > 0} & {
         "m",
         "s",
@@ -373,7 +426,7 @@ def format_value(value: float, unit: Unit | Dimension, digits: int = 4) -> str:
     2.4 Gcycle/s, 30 ms
     """
     if isinstance(unit, Dimension):
-        unit = Unit(str(unit), unit, 1.0)
+        unit = coherent_unit(unit)
     if unit.logarithmic and value < 0:
         return format_value(value, unit.dimension, digits)
     shown, text = _with_prefix(unit.from_si(value), unit, digits)
@@ -382,17 +435,40 @@ def format_value(value: float, unit: Unit | Dimension, digits: int = 4) -> str:
 
 
 def _with_prefix(value: float, unit: Unit, digits: int) -> tuple[float, str]:
+    prefix, factor = _prefix(value, unit, digits)
+    if not prefix:
+        return value, unit.text
+    return _nearest_float(Fraction(repr(value)) / factor), prefix + unit.text
+
+
+def _prefix(value: float, unit: Unit, digits: int) -> tuple[str, Fraction]:
+    """The prefix with which a value in a unit is shown, and its size; none is ("", 1)."""
     first = UNPREFIXED.get(unit.text.split("/")[0])
     if value == 0 or not math.isfinite(value) or first is None or "*" in unit.text:
-        return value, unit.text
+        return "", Fraction(1)
     units, name = linear_units(), unit.text.split("/")[0]
     # rounded first, so that 999.96 becomes 1 k and not 1000
     size = abs(float(f"{value:.{digits - 1}e}"))
     prefixed: Iterable[tuple[str, Fraction]] = ((p, units[p + name].factor / first.factor) for p in first.shown)
     for prefix, factor in (("", Fraction(1)), *prefixed):
         if factor <= Fraction(repr(size)) < 1000 * factor:
-            return _nearest_float(Fraction(repr(value)) / factor), prefix + unit.text
-    return value, unit.text
+            return prefix, factor
+    return "", Fraction(1)
+
+
+def shown_unit(value: float, unit: Unit, digits: int = 4) -> Unit:
+    """Return the unit in which `format_value` shows an SI value: the given one, or it with a prefix.
+
+    >>> shown_unit(2.4e9, parse_unit("cycle/s")).text
+    'Gcycle/s'
+    """
+    if unit.logarithmic:
+        return unit
+    prefix, factor = _prefix(unit.from_si(value), unit, digits)
+    if not prefix:
+        return unit
+    exact = unit._exact() * factor
+    return Unit(prefix + unit.text, unit.dimension, _nearest_float(exact), exact_factor=exact)
 
 
 def _number_text(value: float, digits: int) -> str:

@@ -5,10 +5,13 @@ A true row without a free variable can be left out.
 
 import numpy as np
 
+from mecdsl.analysis.data_rows import data_rows
+from mecdsl.analysis.display_units import declared_unit, row_display
 from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
-from mecdsl.instances.instance import Instance, difference
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.results.measures import TOLERANCE
+from mecdsl.units import format_value
 
 
 def crossed_bounds(instance: Instance) -> str:
@@ -17,9 +20,23 @@ def crossed_bounds(instance: Instance) -> str:
     upper = np.where(instance.integral, np.floor(instance.upper + TOLERANCE), instance.upper)
     empty = (lower > upper) | (lower == np.inf) | (upper == -np.inf)
     for column in np.flatnonzero(empty & instance.free)[:1].tolist():
-        low, high = instance.lower[column], instance.upper[column]
-        return f"`{instance.column_name(column)}` has no value between its bounds {low:.6g} and {high:.6g}"
+        return _crossed(instance, column)
     return ""
+
+
+def _crossed(instance: Instance, column: int) -> str:
+    """What is wrong with the bounds of a column, in the declared unit."""
+    name, unit = instance.column_name(column), declared_unit(instance, column)
+    low, high = (float(bounds[column]) for bounds in (instance.lower, instance.upper))
+    shown = tuple(format_value(bound, unit, 6) for bound in (low, high))
+    if low > high:
+        symbol = instance.model.symbols[name.split("[")[0]]
+        range_ = next((limit for limit in symbol.limits if limit.span.text.startswith("in")), None)
+        if range_ is not None:
+            written = f"`{range_.span.text}` of `{name}`"
+            return f"the bounds {written} are the wrong way round: {shown[0]} is above {shown[1]}"
+        return f"the lower bound of `{name}`, {shown[0]}, is above its upper bound, {shown[1]}"
+    return f"`{name}` has no whole value between its bounds {shown[0]} and {shown[1]}"
 
 
 def row_name(instance: Instance, row: int) -> str:
@@ -33,23 +50,40 @@ def row_name(instance: Instance, row: int) -> str:
 def false_row(instance: Instance, rows: IntArray) -> str:
     """The first of some instance rows, none of which depends on a free variable, that is false, in words.
 
-    Empty if all are true up to the verifier's tolerance: relative to the terms that cancel in the row.
+    Empty if all are true up to the rounding of the terms of a row over data, and up to the verifier's tolerance where
+    the row holds fixed variables, whose values may come from a solver.
     """
     if not len(rows):
         return ""
-    evaluator = instance.evaluator(Magnitudes(instance.first_point()))
     for family in instance.constraints:
         inside = rows[(rows >= family.first) & (rows < family.first + family.size)] - family.first
         if not len(inside):
             continue
-        found = difference(evaluator, family)
-        value = _spread(value_of(found), family.size)[inside]
-        size = _spread(size_of(found), family.size)[inside]
+        value, allowed = (part[inside] for part in _judged(instance, family))
         over = {"<=": value, ">=": -value, "==": np.abs(value)}[family.relation]
-        for place in np.flatnonzero(np.isnan(over) | (over == np.inf) | (over > TOLERANCE * size))[:1].tolist():
+        wrong = np.flatnonzero(np.isnan(over) | (over == np.inf) | (over > allowed))
+        for place in wrong[:1].tolist():
             name = instance.row_name(family, int(inside[place]))
-            return f"`{name}` holds no free variable and is false: its sides differ by {abs(value[place]):.6g}"
+            return f"`{name}` holds no free variable and is false: {_apart(instance, family, float(value[place]))}"
     return ""
+
+
+def _judged(instance: Instance, family: ConstraintFamily) -> tuple[FloatArray, FloatArray]:
+    """`left - right` of every row, and how much of it is no contradiction."""
+    shapes, constraint = instance.checked.shapes, family.constraint
+    if not shapes.variables(constraint.left) | shapes.variables(constraint.right):
+        found = data_rows(instance, family)
+        return found.value, found.rounding
+    found_ = difference(instance.evaluator(Magnitudes(instance.first_point())), family)
+    return _spread(value_of(found_), family.size), TOLERANCE * _spread(size_of(found_), family.size)
+
+
+def _apart(instance: Instance, family: ConstraintFamily, value: float) -> str:
+    """How far the sides of a row are apart, in the unit of the row."""
+    if not np.isfinite(value):
+        return "the difference of its sides is not a finite number"
+    unit = row_display(instance, family.constraint)
+    return f"its sides differ by {format_value(abs(value), unit, 6)}"
 
 
 def _spread(values: object, size: int) -> FloatArray:

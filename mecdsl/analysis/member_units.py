@@ -18,7 +18,7 @@ def with_unit(number: str, unit: str) -> str:
 
 def row_unit(instance: Instance, constraint: sym.Constraint) -> str:
     """The unit both sides of a constraint are in, from the first that has a dimension."""
-    return unit_text(_row_dimension(instance, constraint))
+    return unit_text(row_dimension(instance, constraint))
 
 
 def column_unit(instance: Instance, column: int) -> str:
@@ -38,7 +38,7 @@ def multiplier_unit(instance: Instance, constraint: sym.Constraint) -> str:
 
 def multiplier_dimension(instance: Instance, constraint: sym.Constraint) -> Dimension:
     """The dimension of the objective over that of the rows."""
-    return _quotient(instance, _row_dimension(instance, constraint))
+    return _quotient(instance, row_dimension(instance, constraint))
 
 
 def slope_unit(instance: Instance, column: int) -> str:
@@ -51,7 +51,8 @@ def _quotient(instance: Instance, below: Dimension | None) -> Dimension:
     return above / (below or DIMENSIONLESS)
 
 
-def _row_dimension(instance: Instance, constraint: sym.Constraint) -> Dimension | None:
+def row_dimension(instance: Instance, constraint: sym.Constraint) -> Dimension | None:
+    """The dimension of both sides of a constraint; None if either is a bare 0."""
     sides = (find_dimension(instance.model, side) for side in (constraint.left, constraint.right))
     return next((dimension for dimension in sides if dimension is not None), None)
 

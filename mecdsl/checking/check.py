@@ -8,6 +8,7 @@ from mecdsl.checking.classify import Classifier
 from mecdsl.checking.dimensions import check_dimensions
 from mecdsl.checking.layer_families import read_layer_files
 from mecdsl.checking.order import definition_order, warn_unused
+from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Severity
 from mecdsl.forms.apply import apply_form, form_names
@@ -43,9 +44,10 @@ def check(document: syntax.Document, form: str = "", relax: bool = False) -> Che
 
 def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     collector = Collector()
-    document = read_layer_files(document, collector)
+    units = own_units(document.statements, collector)
+    document = read_layer_files(document, units, collector)
     formed = apply_form(document, form, relax, collector)
-    model = resolve(formed, collector)
+    model = resolve(formed, units, collector)
     order = definition_order(model, collector)
     if any(d.code == "E107" for d in collector.errors):
         collector.raise_errors()
@@ -69,7 +71,7 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
 def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | None], Classifier]:
     """Order, dimensions and shapes of a model that a pass of the compiler changed: a fault now is that pass's own."""
     collector = Collector()
-    order, dimensions = definition_order(model, collector), check_dimensions(model, collector)
+    order, dimensions = definition_order(model, collector), check_dimensions(model, collector, own_text=False)
     if collector.errors:
         raise RuntimeError(f"the reformulated model is wrong: {collector.errors[0].message}")
     return order, dimensions, Classifier(model)

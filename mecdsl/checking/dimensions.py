@@ -9,8 +9,10 @@ from fractions import Fraction
 from typing import Final
 
 from mecdsl.checking import symbolic as sym
+from mecdsl.checking.levels import Levels, Refusal
 from mecdsl.diagnostics import Collector, Label, Span
-from mecdsl.units import DIMENSIONLESS, Dimension, parse_unit
+from mecdsl.unit_catalogue import LOGARITHMIC
+from mecdsl.units import DIMENSIONLESS, Dimension, Unit, parse_unit
 
 
 class _Truth:
@@ -27,9 +29,13 @@ COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 WORDS = {"+": "added", "-": "subtracted"}
 
 
-def check_dimensions(model: sym.Model, collector: Collector) -> dict[str, Dimension | None]:
-    """The dimension of every symbol and of the objective (under its name); faults go to the collector."""
-    return _Checker(model, collector).run()
+def check_dimensions(model: sym.Model, collector: Collector, own_text: bool = True) -> dict[str, Dimension | None]:
+    """The dimension of every symbol and of the objective (under its name); faults go to the collector.
+
+    `own_text`: the expressions are an author's, so that sums of levels are refused; a pass of the compiler that makes
+    rows of bounds and factors means the factors.
+    """
+    return _Checker(model, collector, own_text).run()
 
 
 def find_dimension(model: sym.Model, expression: sym.Expression) -> Dimension | None:
@@ -41,9 +47,10 @@ def find_dimension(model: sym.Model, expression: sym.Expression) -> Dimension | 
 
 
 class _Checker:
-    def __init__(self, model: sym.Model, collector: Collector) -> None:
+    def __init__(self, model: sym.Model, collector: Collector, own_text: bool = False) -> None:
         self.model = model
         self.collector = collector
+        self.levels = Levels(model) if own_text else None
         self.known: dict[str, Dimension | None] = {}
         self.open: list[str] = []
 
@@ -57,7 +64,8 @@ class _Checker:
         for symbol in self.model.symbols.values():
             self._space(symbol.own_space)
             for limit in symbol.limits:
-                self._expect(limit.value, self.known[symbol.name], f"the bound of `{symbol.name}`", symbol.span)
+                what = f"the bound of `{symbol.name}`"
+                self._expect(limit.value, self.known[symbol.name], what, symbol.span, symbol.unit)
         for assignment in (*self.model.starts, *self.model.fixes, *self.model.settings):
             self._condition(assignment.condition)
             if assignment.symbol in self.model.symbols:
@@ -67,7 +75,12 @@ class _Checker:
             self._space(constraint.space)
             self._same(constraint.relation, constraint.left, constraint.right)
         result = dict(self.known)
-        result[self.model.objective.name] = self._number(self.model.objective.value)
+        objective = self.model.objective
+        declared = objective.unit.dimension if objective.unit is not None else None
+        if declared is not None and objective.name not in self.model.symbols:  # else checked as a definition
+            self._expect(objective.value, declared, f"`{objective.name}`", objective.span, objective.unit)
+        found = self._number(objective.value)
+        result[objective.name] = found if declared is None else declared
         return result
 
     # Symbols
@@ -95,10 +108,14 @@ class _Checker:
         if isinstance(value, sym.DataFile):
             return
         for item in sym.data_expressions(value):
-            self._expect(item, expected, f"`{symbol.name}`", symbol.span)
+            self._expect(item, expected, f"`{symbol.name}`", symbol.span, symbol.unit)
 
-    def _expect(self, value: sym.Expression, expected: Dimension | None, what: str, declared: Span) -> None:
+    def _expect(
+        self, value: sym.Expression, expected: Dimension | None, what: str, declared: Span, unit: Unit | None
+    ) -> None:
         found = self._number(value)
+        if unit is not None and unit.logarithmic and self.levels is not None:
+            self._refuse(value, self.levels.given(value, unit))
         if expected is None or found is None or found == expected:
             return
         self.collector.error(
@@ -107,8 +124,19 @@ class _Checker:
             value.span,
             labels=(Label(declared, f"expected [{expected}]"),) if declared != value.span else (),
             note=f"expected [{expected}], found [{found}]",
-            help=literal_fix(value, expected, found) or propose_factor(expected, found),
+            help=literal_fix(value, expected, found, unit)
+            or _power_fix(value, found, unit)
+            or propose_factor(expected, found),
         )
+
+    def _refuse(self, expression: sym.Expression, refusal: Refusal | None) -> bool:
+        if refusal is not None:
+            self.collector.error("E204", refusal.message, expression.span, help=refusal.help)
+        return refusal is not None
+
+    def _has_two_meanings(self, expression: sym.Expression) -> bool:
+        """Whether an expression means one thing for levels and another for factors, which is reported."""
+        return self.levels is not None and self._refuse(expression, self.levels.refusal(expression))
 
     # Expressions
 
@@ -181,6 +209,8 @@ class _Checker:
                 return self._operation(expression)
             case sym.Choice():
                 self._condition(expression.condition)
+                if self._has_two_meanings(expression):
+                    return self._parts(expression.then, expression.otherwise)
                 return self._same("if", expression.then, expression.otherwise)
             case sym.Function():
                 return self._function(expression)
@@ -190,6 +220,8 @@ class _Checker:
                 return METRE
             case sym.Draw(function=function, arguments=arguments):
                 result = self._number(arguments[0])
+                if self._has_two_meanings(expression) or self._is_level_deviation(expression):
+                    return self._parts(*arguments)
                 for other in arguments[1:]:
                     result = self._same(function, arguments[0], other)
                 return result
@@ -210,11 +242,16 @@ class _Checker:
                 self._condition(operand)
             return TRUTH
         if operator in COMPARISONS:
-            self._same(operator, *operands)
+            if self._has_two_meanings(operation):
+                self._parts(*operands)
+            else:
+                self._same(operator, *operands)
             return TRUTH
         for operand in operands:
             if isinstance(operand, sym.IndexValue) and (operand.row or operand.root != "integers"):
                 self.collector.error("E106", f"index `{operand.name}` runs over names and is no number", operand.span)
+        if self._has_two_meanings(operation):
+            return self._parts(*operands)
         if operator == "neg":
             return self._number(operands[0])
         if operator in ("+", "-"):
@@ -225,6 +262,18 @@ class _Checker:
         if left is None or right is None:
             return None
         return left * right if operator == "*" else left / right
+
+    def _parts(self, *parts: sym.Expression) -> Dimension | None:
+        """The dimension of the first of some parts, each of which is looked at for faults of its own."""
+        first, *_ = [self._number(part) for part in parts]
+        return first
+
+    def _is_level_deviation(self, draw: sym.Draw) -> bool:
+        """`normal(-90 dBm, 8 dB)`: the deviation of a level is a ratio, whatever the level is."""
+        if draw.function != "normal":
+            return False
+        levels = self.levels or Levels(self.model)
+        return levels.drawn(draw) is not None and levels.find(draw.arguments[1]).is_ratio
 
     def _same(self, operator: str, left: sym.Expression, right: sym.Expression) -> Dimension | None:
         first, second = self._number(left), self._number(right)
@@ -242,10 +291,28 @@ class _Checker:
             right.span,
             labels=(Label(left.span, f"this is in [{first}]"),),
             note=f"expected [{first}], found [{second}]",
-            help=literal_fix(right, first, second)
-            or (literal_fix(left, second, first) if isinstance(right, sym.Lookup) else None)
+            help=self._unit_fix(right, second, left, first)
+            or (self._unit_fix(left, first, right, second) if isinstance(right, sym.Lookup) else None)
             or propose_factor(first, second, weigh=operator in WORDS),
         )
+        return None
+
+    def _unit_fix(
+        self, value: sym.Expression, found: Dimension, other: sym.Expression, expected: Dimension
+    ) -> str | None:
+        """The fix of a number beside an expression, in whose unit it may have been meant."""
+        return literal_fix(value, expected, found, self._unit_in(other, expected))
+
+    def _unit_in(self, expression: sym.Expression, dimension: Dimension) -> Unit | None:
+        """The unit in which an expression of a dimension speaks: the first that is declared or written in it."""
+        for node in sym.walk(expression):
+            unit: Unit | None = None
+            if isinstance(node, sym.Lookup):
+                unit = self.model.symbols[node.symbol].unit
+            elif isinstance(node, sym.Constant):
+                unit = node.unit
+            if unit is not None and unit.dimension == dimension:
+                return unit
         return None
 
     def _power(self, operation: sym.Operation) -> Dimension | None:
@@ -268,6 +335,9 @@ class _Checker:
     def _function(self, function: sym.Function) -> Dimension | None:
         name, arguments = function.name, function.arguments
         first = arguments[0]
+        if self._has_two_meanings(function):
+            found = self._parts(*arguments)
+            return DIMENSIONLESS if name == "db" else found
         if name in ("ln", "log2", "log10", "exp", "db"):
             self._plain(first, f"the argument of `{name}`")
             return DIMENSIONLESS
@@ -282,7 +352,7 @@ class _Checker:
             return None if found is None or below is None else found**2 / below
         if name == "sqrt":
             return None if found is None else found ** Fraction(1, 2)
-        steps = found is None or found.is_dimensionless or found in COUNTS
+        steps = found is None or found.is_dimensionless or found in COUNTS or _is_own_count(found)
         if name in ("floor", "ceil", "round") and not steps:
             self.collector.error(
                 "E202",
@@ -296,6 +366,8 @@ class _Checker:
     def _aggregate(self, aggregate: sym.Aggregate) -> Found:
         self._space(aggregate.space)
         function, body = aggregate.function, aggregate.body
+        if self._has_two_meanings(aggregate):
+            return self._number(body)
         if function in ("all", "any", "count"):
             self._condition(body)
             return DIMENSIONLESS if function == "count" else TRUTH
@@ -320,15 +392,38 @@ def literal(expression: sym.Expression) -> Fraction | None:
             return None
 
 
-def literal_fix(value: sym.Expression, expected: Dimension, found: Dimension) -> str | None:
-    """The fix of a number written with no unit or with a wrong one, or None if the value is no literal."""
-    if not isinstance(value, sym.Constant) or expected.is_dimensionless:
+def _is_own_count(dimension: Dimension) -> bool:
+    """Whether a dimension is that of one thing which the model itself counts."""
+    return not any(dimension.exponents) and [power for _, power in dimension.own] == [1]
+
+
+def literal_fix(value: sym.Expression, expected: Dimension, found: Dimension, unit: Unit | None = None) -> str | None:
+    """The fix of a number written with no unit or with a wrong one, or None if the value is no literal.
+
+    `unit`: in which the other side speaks, the SI unit if that is not known.
+    """
+    if isinstance(value, sym.Operation) and value.operator == "neg" and isinstance(value.operands[0], sym.Constant):
+        bare = value.operands[0].unit is None and found.is_dimensionless
+    elif isinstance(value, sym.Constant):
+        bare = value.unit is None and found.is_dimensionless
+    else:
         return None
-    if found.is_dimensionless and value.span.text.replace(".", "").isdigit():
-        return f"give the number its unit: `{value.span.text} {expected}`"
+    if expected.is_dimensionless:
+        return None
+    if bare:
+        return f"give the number its unit: `{value.span.text} {unit.text if unit is not None else expected}`"
     if expected / found == CYCLE and value.span.text.endswith("Hz"):
         return f"clock rates are in cycle/s here: write `{value.span.text.removesuffix('Hz')}cycle/s`"
     return f"write a quantity in [{expected}]"
+
+
+def _power_fix(value: sym.Expression, found: Dimension, unit: Unit | None) -> str | None:
+    """What makes a power of a number of decibels, where the declared unit is such as `dBm`."""
+    if unit is None or not unit.logarithmic or not found.is_dimensionless:
+        return None
+    name, *below = unit.text.split("/")
+    linear = "/".join((LOGARITHMIC[name][1], *below))
+    return f"a number of decibels becomes a power by `db({value.span.text}) * 1 {linear}`"
 
 
 def propose_factor(expected: Dimension, found: Dimension, weigh: bool = False) -> str:

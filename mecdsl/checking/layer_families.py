@@ -11,17 +11,18 @@ from mecdsl.data_files.read import beside
 from mecdsl.diagnostics import Collector, Label, ModelError, Span
 from mecdsl.networks.layer_file import LayerFile, read_layer_file
 from mecdsl.parsing import syntax
+from mecdsl.units import OwnUnits
 
 INDEX = "l"
 
 
-def read_layer_files(document: syntax.Document, collector: Collector) -> syntax.Document:
+def read_layer_files(document: syntax.Document, units: OwnUnits, collector: Collector) -> syntax.Document:
     """The document with every family of layers from a file written out; faults go to the collector.
 
     Raises `ModelError` at once if a file cannot be read: without its columns every use of them would look wrong.
     """
     statements = tuple(
-        _written_out(statement, collector) if _is_from_file(statement) else statement
+        _written_out(statement, units, collector) if _is_from_file(statement) else statement
         for statement in document.statements
     )
     for statement in document.statements:
@@ -47,12 +48,12 @@ def _refuse_index(statement: syntax.Statement, collector: Collector) -> None:
         collector.error("E109", message, statement.index.span, help=fix)
 
 
-def _written_out(family: syntax.Statement, collector: Collector) -> syntax.Statement:
+def _written_out(family: syntax.Statement, units: OwnUnits, collector: Collector) -> syntax.Statement:
     assert isinstance(family, syntax.Family)
     assert family.source_file is not None
     span = family.source_file.span
     try:
-        file = read_layer_file(beside(family.source_file.value, span), span=span)
+        file = read_layer_file(beside(family.source_file.value, span), span=span, own=units)
     except ModelError as error:
         collector.diagnostics += error.diagnostics
         return family

@@ -23,7 +23,7 @@ def objective_as_definition(statements: Iterable[object], declared: Iterable[str
         syntax.Kind.LET,
         objective.name,
         None,
-        None,
+        objective.type,
         objective.value,
         None,
         objective.doc or "the objective",

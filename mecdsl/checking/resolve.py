@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mecdsl.checking import symbolic as sym
+from mecdsl.checking.levels import in_unit, takes_numbers
 from mecdsl.checking.named_objective import objective_as_definition
 from mecdsl.checking.resolve_expression import ExpressionResolver, part_of_unit
 from mecdsl.checking.resolve_layers import static_info
@@ -15,7 +16,7 @@ from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms.apply import KIND_WORDS, FormedDocument
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind, Kind
-from mecdsl.units import DIMENSIONLESS, Unit, UnitError, parse_unit
+from mecdsl.units import DIMENSIONLESS, OwnUnits, Unit, UnitError, parse_unit
 
 RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
@@ -33,19 +34,19 @@ class _Type:
     limits: tuple[sym.Limit, ...]
 
 
-def resolve(document: FormedDocument, collector: Collector) -> sym.Model:
-    """The symbolic model of a document; faults go to the collector.
+def resolve(document: FormedDocument, units: OwnUnits, collector: Collector) -> sym.Model:
+    """The symbolic model of a document, which declares the given units; faults go to the collector.
 
     What could not be resolved is left out of the model, which is then good for further checks only.
     """
-    return _Resolver(document, collector).run()
+    return _Resolver(document, units, collector).run()
 
 
 class _Resolver:
-    def __init__(self, document: FormedDocument, collector: Collector) -> None:
+    def __init__(self, document: FormedDocument, units: OwnUnits, collector: Collector) -> None:
         self.document = document
         self.collector = collector
-        self.names = Names(collector)
+        self.names = Names(collector, units)
         self.expressions = ExpressionResolver(self.names)
         self.families: dict[str, sym.Family] = {}
         self.symbols: dict[str, sym.Symbol] = {}
@@ -74,6 +75,7 @@ class _Resolver:
             self.document.form,
             {},
             self.document.span,
+            units=self.names.units,
         )
 
     # Names
@@ -245,7 +247,7 @@ class _Resolver:
 
     def _member_of(self, type_: syntax.Type | None) -> str | None:
         for word in type_.words if type_ else ():
-            if word.text in self.names.families and not _is_unit(word.text):
+            if word.text in self.names.families and not _is_unit(word.text, self.names.units):
                 return word.text
         return None
 
@@ -377,6 +379,8 @@ class _Resolver:
         with suppress(Unresolved):
             value = self._value(declared, scope)
         self.expressions.random_for = None
+        if value is not None and type_.unit is not None and takes_numbers(type_.unit):
+            value = value if isinstance(value, sym.DataFile) else _in_level(value, type_.unit)
         self._require(declared, name, type_)
         space = own_space
         if owner is not None:
@@ -484,12 +488,18 @@ class _Resolver:
                 value = self.expressions.resolve(bound.value, scope)
             except Unresolved:
                 continue
+            if unit is not None and takes_numbers(unit):
+                value = in_unit(value, unit)
             limits.append(sym.Limit(bound.operator, value, bound.span))
+        bounded = any(limit.operator == ">=" for limit in limits)
+        if unit is not None and unit.logarithmic and head.declared.kind is Kind.VAR and not bounded:
+            nothing = sym.Constant(0.0, unit.dimension, type_.span)
+            limits.append(sym.Limit(">=", nothing, type_.span))  # no level stands for less
         return _Type(domain, unit, head.member_of, tuple(limits))
 
     def _unit(self, word: syntax.TypeWord) -> Unit | None:
         try:
-            return parse_unit(word.text)
+            return parse_unit(word.text, self.names.units)
         except UnitError as error:
             near = nearest(word.text, ["integer", "binary", "real", *self.names.families])
             fix = f"did you mean `{near}`?" if near else error.help
@@ -589,7 +599,22 @@ class _Resolver:
             value = self.expressions.resolve(first.value, Scope())
         except Unresolved:
             value = zero
-        return sym.Objective(first.name, first.sense, value, first.doc, first.name_span)
+        unit = self._objective_unit(first)
+        if unit is not None and takes_numbers(unit):
+            value = in_unit(value, unit)
+        return sym.Objective(first.name, first.sense, value, first.doc, first.name_span, unit)
+
+    def _objective_unit(self, objective: syntax.Objective) -> Unit | None:
+        """The unit of `minimize energy : J = ...`; what is minimised has no domain and no bounds."""
+        if objective.type is None:
+            return None
+        words = [word for word in objective.type.words if word.text != "real"]
+        extra = [word for word in words if word.text in ("integer", "binary")] or words[1:]
+        for span in (*(word.span for word in extra), *(bound.span for bound in objective.type.bounds)):
+            message = f"`{span.text}` cannot stand in the type of an objective"
+            fix = f"write its unit alone, `{objective.sense} {objective.name} : J = ...`; bounds are constraints"
+            self.collector.error("E109", message, span, help=fix)
+        return None if extra else self._unit(words[0]) if words else parse_unit("1")
 
     def _first_line(self) -> Span:
         """A place for faults of the model as a whole."""
@@ -641,6 +666,9 @@ class _Resolver:
             test = sym.Operation("==", (index, self.expressions.resolve(pattern_, scope)), pattern_.span)
             condition = test if condition is None else sym.Operation("and", (condition, test), pattern_.span)
         value = self._initial(statement.value, scope)
+        unit = self.symbols[target.name].unit if target.name in self.symbols else None
+        if unit is not None and takes_numbers(unit):
+            value = _in_level(value, unit)
         return sym.Assignment(target.name, tuple(infos), condition, value, statement.span)
 
     def _wrong_kind(self, statement: syntax.Start | syntax.Fix | syntax.SetValue, kind: Kind) -> Unresolved:
@@ -657,6 +685,13 @@ class _Resolver:
 
     def _is_value(self, name: str) -> bool:
         return name in self.names.symbols or name in self.names.labels
+
+
+def _in_level(value: sym.Expression | sym.DataArray, unit: Unit) -> sym.Expression | sym.DataArray:
+    """The value of what is declared in a level or in per cent, its bare numbers in that unit."""
+    if isinstance(value, sym.DataArray):
+        return sym.DataArray(tuple(_in_level(item, unit) for item in value.items), value.span)
+    return in_unit(value, unit)
 
 
 def _listed_items(declared: syntax.Family) -> tuple[syntax.Expression, ...]:
@@ -679,9 +714,9 @@ def _label_names(declared: syntax.Family) -> tuple[syntax.Name, ...]:
     return names if len(names) == len(members.items) else ()
 
 
-def _is_unit(text: str) -> bool:
+def _is_unit(text: str, own: OwnUnits) -> bool:
     try:
-        parse_unit(text)
+        parse_unit(text, own)
     except UnitError:
         return False
     return True

@@ -138,10 +138,10 @@ class ExpressionResolver:
         if quantity.unit is None:
             return sym.Constant(value, None if value == 0 else DIMENSIONLESS, quantity.span)
         try:
-            unit = parse_unit(quantity.unit)
+            unit = parse_unit(quantity.unit, self.names.units)
         except UnitError as error:
             raise self._unknown_unit(quantity, error, scope) from None
-        return sym.Constant(unit.to_si(value), unit.dimension, quantity.span)
+        return sym.Constant(unit.to_si(value), unit.dimension, quantity.span, unit)
 
     def _unknown_unit(self, quantity: syntax.Quantity, error: UnitError, scope: Scope) -> Unresolved:
         """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and names."""

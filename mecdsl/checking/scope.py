@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mecdsl.diagnostics import Collector
 from mecdsl.parsing import syntax
+from mecdsl.units import NO_OWN, OwnUnits
 
 INTEGERS = "integers"
 NODE_KINDS = (syntax.FamilyKind.NODES, syntax.FamilyKind.NODE, syntax.FamilyKind.LAYERS)
@@ -58,6 +59,7 @@ class Names:
     """All declared names of a model."""
 
     collector: Collector
+    units: OwnUnits = NO_OWN
     families: dict[str, FamilyHead] = field(default_factory=dict)
     symbols: dict[str, SymbolHead] = field(default_factory=dict)
     constraint_names: dict[str, syntax.Constraint] = field(default_factory=dict)

@@ -12,18 +12,19 @@ from enum import Enum
 from mecdsl.diagnostics import Diagnostic, Span
 from mecdsl.networks.layer_file import LayerFile
 from mecdsl.parsing.syntax import FamilyKind, Kind
-from mecdsl.units import Dimension, Unit
+from mecdsl.units import NO_OWN, Dimension, OwnUnits, Unit
 
 # Expressions ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A number in SI; `dimension` None fits every dimension (a bare 0 and inf)."""
+    """A number in SI; `dimension` None fits every dimension (a bare 0 and inf). `unit` as it was written."""
 
     value: float
     dimension: Dimension | None
     span: Span
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -341,11 +342,14 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
+    """`unit`: the declared one."""
+
     name: str
     sense: str
     value: Expression
     doc: str
     span: Span
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +418,7 @@ class Model:
     warnings: tuple[Diagnostic, ...] = field(default=())
     linearized: tuple[Linearized, ...] = ()
     switched: tuple[Switched, ...] = ()
+    units: OwnUnits = NO_OWN
 
     @property
     def exact(self) -> bool:

@@ -27,7 +27,7 @@ def bind(world: World, symbol: sym.Symbol, given: Given) -> FloatArray:
     Raises `ModelError` that names the member and the place in the data.
     """
     flat, paths = _flatten(world, symbol, given)
-    unit = _header_unit(symbol, given) or symbol.unit
+    unit = _header_unit(world, symbol, given) or symbol.unit
     assert unit is not None
     return _numbers(world, symbol, given, flat, paths, unit)
 
@@ -37,11 +37,11 @@ def _fail(code: str, message: str, span: Span | None, symbol: sym.Symbol, help: 
     return ModelError([Diagnostic(code, message, span, labels, help=help)])
 
 
-def _header_unit(symbol: sym.Symbol, given: Given) -> Unit | None:
+def _header_unit(world: World, symbol: sym.Symbol, given: Given) -> Unit | None:
     if given.unit is None:
         return None
     try:
-        unit = parse_unit(given.unit)
+        unit = parse_unit(given.unit, world.model.units)
     except UnitError as error:
         raise _fail("E305", error.message, given.place(()), symbol, error.help) from None
     _require_dimension(symbol, unit, given.place(()))
@@ -218,7 +218,7 @@ def _item(
     if found[2] is None:
         return unit.to_si(float(found[1]))
     try:
-        own = parse_unit(found[2])
+        own = parse_unit(found[2], world.model.units)
     except UnitError as error:
         if DECIMAL_COMMA.match(item):
             message, fix = f"{name} is `{item}`, expected a number or a quantity", "a decimal mark is a point: `1.5`"

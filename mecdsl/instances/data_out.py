@@ -1,7 +1,7 @@
 """The data of an instance as a data file: what was drawn or computed by default, written out.
 
 Solving the file gives the same numbers to the last bit: values go out in SI with all their digits, as texts with
-their unit where the declared unit is not the SI one.
+their unit where the declared unit is not the SI one. A level goes out in its own unit where that reads back exactly.
 """
 
 from typing import Any
@@ -24,8 +24,14 @@ def data_of(instance: Instance) -> dict[str, Any]:
 
 
 def _value(symbol: sym.Symbol, value: float) -> Any:
-    assert symbol.unit is not None
-    if symbol.unit.factor != 1.0 or symbol.unit.logarithmic:
-        return f"{value!r} {symbol.unit.dimension}" if str(symbol.unit.dimension) != "1" else repr(value)
+    unit = symbol.unit
+    assert unit is not None
+    if unit.logarithmic and value > 0:
+        level = unit.from_si(value)
+        for digits in (f"{level:.12g}", repr(level)):
+            if unit.to_si(float(digits)) == value:
+                return f"{digits} {unit.text}"
+    if unit.factor != 1.0 or unit.logarithmic:
+        return f"{value!r} {unit.dimension}"  # of a plain number too: without the `1` it would be in per cent
     whole = symbol.domain is not sym.NumberDomain.REAL and value == int(value)
     return int(value) if whole else value

@@ -6,19 +6,21 @@ indices in scope is evaluated once per combination of those and spread over the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Classifier
+from mecdsl.checking.levels import Levels
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
 from mecdsl.draws import REGIONS
 from mecdsl.instances.algebra import Algebra, Floats, Value
 from mecdsl.instances.evaluate_layers import LayerRows
 from mecdsl.instances.joins import LinkEnds, neighbours
 from mecdsl.instances.narrow import Limit, limits
-from mecdsl.instances.random_streams import coordinate, draw
+from mecdsl.instances.random_streams import coordinate, draw, draw_level
 from mecdsl.instances.tables import (
     SINGLE,
     FamilyTable,
@@ -372,7 +374,9 @@ class Evaluator:
         arguments = [np.asarray(self.family(argument, table), dtype=np.float64) for argument in random.arguments]
         labels = list(table.columns.values())
         if random.axis is None:
-            return draw(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
+            level = Levels(self.world.model).drawn(random)
+            drawn = draw if level is None else partial(draw_level, level.factor)
+            return drawn(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
         self._require_region(random, arguments, table)
         address = (self.world.seed, random.symbol, random.call, labels)
         return coordinate(random.function, random.axis, arguments, *address)

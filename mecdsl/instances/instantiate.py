@@ -20,7 +20,7 @@ from mecdsl.instances.positions import with_coordinates
 from mecdsl.instances.reformulations import infinite_limits, with_products
 from mecdsl.instances.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
 from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
-from mecdsl.units import parse_unit
+from mecdsl.units import coherent_unit
 
 
 def instantiate(checked: CheckedModel, given: Mapping[str, Given], seed: int = 0) -> Instance:
@@ -349,4 +349,4 @@ def _needs_variables(builder: _Builder, symbol: sym.Symbol) -> bool:
 def _in_si(symbol: sym.Symbol) -> sym.Symbol:
     """The symbol with the SI unit of its dimension: inline arrays are converted at their literals."""
     assert symbol.unit is not None
-    return replace(symbol, unit=parse_unit(str(symbol.unit.dimension)))
+    return replace(symbol, unit=coherent_unit(symbol.unit.dimension))

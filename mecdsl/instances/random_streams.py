@@ -43,6 +43,28 @@ def draw(
     return kinds[function]()
 
 
+def draw_level(
+    zero: float,
+    function: str,
+    arguments: Sequence[FloatArray],
+    seed: int,
+    name: str,
+    call: int,
+    labels: Sequence[IntArray],
+) -> FloatArray:
+    """The same for levels: drawn in decibels, so that `normal(0 dB, 8 dB)` is log-normal; arguments and result in SI.
+
+    `zero`: the SI value of the level 0. The deviation of a normal level is a ratio.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scales = (zero, 1.0 if function == "normal" else zero)
+        levels = [10.0 * np.log10(values / scale) for values, scale in zip(arguments, scales, strict=True)]
+        drawn = 10.0 ** (draw(function, levels, seed, name, call, labels) / 10.0) * zero
+    if function == "normal":
+        return drawn
+    return np.clip(drawn, np.minimum(*arguments), np.maximum(*arguments))  # rounding must not leave the bounds
+
+
 def coordinate(
     region: str, axis: int, arguments: Sequence[FloatArray], seed: int, name: str, call: int, labels: Sequence[IntArray]
 ) -> FloatArray:

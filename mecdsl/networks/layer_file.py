@@ -13,7 +13,7 @@ from mecdsl.data_files.read import Given, read_data, read_table
 from mecdsl.diagnostics import Diagnostic, ModelError, Source, Span
 from mecdsl.networks.layer_table import BITS_PER_VALUE, LayerTable, is_chain
 from mecdsl.networks.onnx_reader import read_onnx
-from mecdsl.units import UnitError, parse_unit
+from mecdsl.units import NO_OWN, OwnUnits, UnitError, parse_unit
 
 DESCRIBING = ("index", "name", "kind", "after")
 UNITS: Mapping[str, str] = {"macs": "mac", "flops": "flop", "input": "bit", "output": "bit"}
@@ -37,11 +37,16 @@ class LayerFile:
         return self.columns[column].unit or UNITS.get(column, "1")
 
 
-def read_layer_file(path: Path, bits: int = BITS_PER_VALUE, span: Span | None = None) -> LayerFile:
-    """Read a table or a network, outputs of the latter counted with `bits` for each value. Raises `ModelError`."""
+def read_layer_file(
+    path: Path, bits: int = BITS_PER_VALUE, span: Span | None = None, own: OwnUnits = NO_OWN
+) -> LayerFile:
+    """Read a table or a network, outputs of the latter counted with `bits` for each value.
+
+    `own`: the units that the model declares. Raises `ModelError`.
+    """
     match path.suffix.lower():
         case ".csv":
-            return _checked(read_data(path, ()), path.name, span)
+            return _checked(read_data(path, ()), path.name, span, own)
         case ".onnx":
             return of_table(read_onnx(path, bits, span), span)
         case _:
@@ -55,7 +60,7 @@ def of_table(table: LayerTable, span: Span | None = None) -> LayerFile:
     return _checked(read_table(Source(table.name, table.to_csv())), table.name, span)
 
 
-def _checked(columns: Mapping[str, Given], name: str, span: Span | None) -> LayerFile:
+def _checked(columns: Mapping[str, Given], name: str, span: Span | None, own: OwnUnits = NO_OWN) -> LayerFile:
     size = len(next(iter(columns.values())).value)
     if not size:
         raise ModelError([Diagnostic("E302", f"`{name}` has no layers", span, help="write one row for each layer")])
@@ -64,14 +69,14 @@ def _checked(columns: Mapping[str, Given], name: str, span: Span | None) -> Laye
     before = _before(columns["after"]) if "after" in columns else None
     attributes = {title: column for title, column in columns.items() if title not in DESCRIBING}
     for column in attributes.values():
-        _check_unit(column)
+        _check_unit(column, own)
     texts = {title: columns[title] for title in DESCRIBING if title in columns}
     return LayerFile(attributes, texts, size, None if before is None or is_chain(before) else before, span)
 
 
-def _check_unit(column: Given) -> None:
+def _check_unit(column: Given, own: OwnUnits) -> None:
     try:
-        parse_unit(column.unit or "1")
+        parse_unit(column.unit or "1", own)
     except UnitError as error:
         raise ModelError([Diagnostic("E114", error.message, column.place(()), help=error.help)]) from None
 

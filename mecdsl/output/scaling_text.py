@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from mecdsl.analysis.display_units import objective_display, row_display
 from mecdsl.analysis.member_units import objective_unit, row_unit, unit_text
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.results.layout import index_text, paragraph, quantity, table, unit_of
 from mecdsl.results.result import plain
-from mecdsl.units import Unit, parse_unit
+from mecdsl.units import Unit
 
 
 def scaling_text(instance: Instance, scaling: Scaling) -> str:
@@ -23,9 +24,9 @@ def scaling_text(instance: Instance, scaling: Scaling) -> str:
     rows = [
         [family.name, extent]
         for family in instance.constraints
-        if (extent := _extent(1.0 / scaling.row[family.rows], _unit(row_unit(instance, family.constraint))))
+        if (extent := _extent(1.0 / scaling.row[family.rows], row_display(instance, family.constraint)))
     ]
-    objective = _extent(np.array([1.0 / scaling.objective]), _unit(objective_unit(instance)))
+    objective = _extent(np.array([1.0 / scaling.objective]), objective_display(instance))
     sizes = ((scaling.before, "in SI"), (scaling.after, "scaled"))
     ranges = ", ".join(f"{low:.2g} .. {high:.2g} {which}" for (low, high), which in sizes)
     return "\n".join(
@@ -52,10 +53,6 @@ def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
         },
         "coefficients": {"before": list(scaling.before), "after": list(scaling.after)},
     }
-
-
-def _unit(text: str) -> Unit | None:
-    return None if text == "1" else parse_unit(text)
 
 
 def _extent(sizes: FloatArray, unit: Unit | None) -> str:

@@ -153,8 +153,14 @@ def _domain(instance: Instance, symbol: sym.Symbol) -> str:
     copies = f"{family.size} x " if symbol.space.names else ""
     words = [copies + symbol.domain.value, unit]
     if symbol.domain is not sym.NumberDomain.BINARY:
-        words += [f"{limit.operator} {limit.value.span.text}" for limit in symbol.limits]
+        written = [limit for limit in symbol.limits if _is_written(limit)]
+        words += [f"{limit.operator} {limit.value.span.text}" for limit in written]
     return " ".join(word for word in words if word)
+
+
+def _is_written(limit: sym.Limit) -> bool:
+    """Whether a bound stands in the text; that a level stands for nothing below 0 does not."""
+    return limit.span != limit.value.span
 
 
 def comparison_text(comparison: Comparison, headline_text: str) -> str:

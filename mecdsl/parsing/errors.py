@@ -31,7 +31,7 @@ OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
     "param let var report set ordered node nodes layers links minimize maximize constraint start form model cite "
-    "include"
+    "include unit dimension"
 ).split()
 SYNONYMS = {
     **dict.fromkeys(("subject", "st", "such", "with"), "constraint"),

@@ -24,8 +24,8 @@ from mecdsl.parsing.tree import TreeBuilder
 MOST_SYNTAX_ERRORS = 20
 MOST_NESTING = 150  # Python's limit of 1000 calls, of which a pass takes three or four for each part of an expression
 STATEMENT_WORDS = (
-    "model cite include param set ordered node nodes links layers let var minimize maximize constraint form "
-    "report start"
+    "model cite include unit dimension param set ordered node nodes links layers let var "
+    "minimize maximize constraint form report start"
 ).split()
 VALUES = ("NAME", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 

@@ -264,6 +264,7 @@ class Objective:
     doc: str
     span: Span
     name_span: Span
+    type: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +375,18 @@ class Include:
     span: Span
 
 
-Statement = Header | Cite | Include | Declaration | Family | Objective | Constraint | Start | Form
+@dataclass(frozen=True, slots=True)
+class UnitDeclaration:
+    """`unit token`, `dimension request`, or `unit GiB = 2^30 byte`: without a value something new that is counted."""
+
+    name: str
+    value: Expression | None
+    doc: str
+    span: Span
+    name_span: Span
+
+
+Statement = Header | Cite | Include | UnitDeclaration | Declaration | Family | Objective | Constraint | Start | Form
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from lark.tree import Meta
 
 from mecdsl.diagnostics import Collector, Source, Span
 from mecdsl.parsing import syntax
+from mecdsl.unit_catalogue import LOGARITHMIC
 
 AGGREGATES = frozenset({"sum", "prod", "min", "max", "count", "all", "any"})
 PLAIN_COMPARATORS = {"≤": "<=", "≥": ">=", "≠": "!="}
@@ -55,6 +56,20 @@ class TreeBuilder:
     def include(self, meta: Meta, children: Children) -> syntax.Include:
         token = children[0]
         return syntax.Include(syntax.Text(str(token)[1:-1], self._token(token)), self._span(meta))
+
+    def unit_kind(self, meta: Meta, children: Children) -> str:
+        return str(children[0])
+
+    def unit(self, meta: Meta, children: Children) -> syntax.UnitDeclaration:
+        kind, name, *rest = children
+        value = next((c for c in rest if not isinstance(c, Token)), None)
+        if kind == "dimension" and value is not None:
+            collector = Collector()
+            message = f"dimension `{name}` is given a size"
+            fix = f"write `unit {name} = ...` for a unit of known size"
+            collector.error("E001", message, self._span(meta), help=fix)
+            collector.raise_errors()
+        return syntax.UnitDeclaration(str(name), value, _doc(rest), self._span(meta), self._token(name))
 
     def kind(self, meta: Meta, children: Children) -> syntax.Kind:
         return syntax.Kind(str(children[0]))
@@ -238,8 +253,10 @@ class TreeBuilder:
         return str(children[0])
 
     def objective(self, meta: Meta, children: Children) -> syntax.Objective:
-        sense, name, value, *rest = children
-        return syntax.Objective(sense, str(name), value, _doc(rest), self._span(meta), self._token(name))
+        sense, name, *rest = children
+        type_ = _only(rest, syntax.Type)
+        value = next(c for c in rest if not isinstance(c, Token | syntax.Type))
+        return syntax.Objective(sense, str(name), value, _doc(rest), self._span(meta), self._token(name), type_)
 
     def constraint(self, meta: Meta, children: Children) -> syntax.Constraint:
         name, *rest = children
@@ -382,7 +399,7 @@ class TreeBuilder:
     def negate(self, meta: Meta, children: Children) -> syntax.Expression:
         """A minus in front of a logarithmic literal belongs to the literal: -174 dBm/Hz is 3.98e-21 W/Hz."""
         operand = children[0]
-        if isinstance(operand, syntax.Quantity) and operand.unit and operand.unit.startswith("dB"):
+        if isinstance(operand, syntax.Quantity) and is_level_unit(operand.unit):
             value = operand.value[1:] if operand.value.startswith("-") else "-" + operand.value
             return syntax.Quantity(value, operand.unit, self._span(meta))
         return syntax.Unary("-", operand, self._span(meta))
@@ -442,6 +459,11 @@ class TreeBuilder:
     def listing(self, meta: Meta, children: Children) -> syntax.Listing:
         span = self._span(meta)
         return syntax.Listing(tuple(children), "{}" if span.text.startswith("{") else "[]", span)
+
+
+def is_level_unit(unit: str | None) -> bool:
+    """Whether the text of a unit is that of a level: `dB`, `dBm/Hz`."""
+    return unit is not None and unit.split("/")[0] in LOGARITHMIC
 
 
 def _only(children: Children, kind: type) -> Any:

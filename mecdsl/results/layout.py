@@ -9,8 +9,8 @@ import numpy as np
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance, nested
-from mecdsl.instances.tables import IntArray
-from mecdsl.units import Dimension, Unit, format_value, parse_unit
+from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.units import Dimension, Unit, coherent_unit, format_value, shown_unit
 
 WIDTH = 80
 MOST_VALUES = 24  # members of a family printed one by one
@@ -87,8 +87,7 @@ def members(values: Iterable[float], unit: Unit | None, digits: int = 6, levels:
     if (array == array[0]).all():
         value = quantity(float(array[0]), unit, digits)
         return value if len(array) == 1 else f"{len(array)} x {value}"
-    name, factor = common_unit(array, unit)
-    shown = array / factor
+    name, shown = in_common_unit(array, unit)
     if len(array) <= MOST_VALUES:
         return _listed(nested(shown, levels, _short) if levels else list(map(_short, shown.tolist()))) + name
     low, mean, high = (number(float(f(shown)), 5) for f in (np.min, np.mean, np.max))
@@ -104,14 +103,19 @@ def _listed(values: str | list[Any]) -> str:
     return values if isinstance(values, str) else f"[{', '.join(map(_listed, values))}]"
 
 
-def common_unit(array: np.ndarray, unit: Unit | None) -> tuple[str, float]:
-    """One unit for all values, with the prefix that suits the largest: its text and size."""
+def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArray]:
+    """Values in one unit, with the prefix that suits the largest: its text after a blank, and the numbers."""
     if unit is None or unit.text == "1":
-        return "", 1.0
+        return "", array
+    if unit.logarithmic and (array >= 0).all():
+        return f" {unit.text}", np.array([unit.from_si(value) for value in array.tolist()])
+    if unit.logarithmic:  # no level stands for a negative number
+        unit = coherent_unit(unit.dimension)
+        if unit.text == "1":
+            return "", array
     finite = np.abs(array[np.isfinite(array)])
-    text = format_value(float(finite.max(initial=0.0)), unit, 4)
-    name = text.partition(" ")[2]
-    return (f" {name}", parse_unit(name).factor) if name else ("", 1.0)
+    shown = shown_unit(float(finite.max(initial=0.0)), unit)
+    return f" {shown.text}", array / shown.factor
 
 
 def headline(instance: Instance, relaxed: bool = False) -> str:

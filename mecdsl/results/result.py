@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from mecdsl.analysis.display_units import objective_display, residual_text
 from mecdsl.analysis.member_units import multiplier_unit, unit_text
 from mecdsl.checking.symbolic import NumberDomain
 from mecdsl.diagnostics import nearest
@@ -20,8 +21,8 @@ from mecdsl.results.certificate_text import certificate_rows, kkt_data, multipli
 from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.layout import (
     MOST_VALUES,
-    common_unit,
     headline,
+    in_common_unit,
     index_text,
     members,
     named_values,
@@ -33,7 +34,7 @@ from mecdsl.results.layout import (
 )
 from mecdsl.results.violations import Violation
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
-from mecdsl.units import Dimension
+from mecdsl.units import Unit
 
 if TYPE_CHECKING:
     import pandas
@@ -340,14 +341,14 @@ def result_text(result: Result, every_value: bool = False) -> str:
     if result.solution.message:
         rows.append(["message", result.solution.message])
     if result.objective is not None:
-        unit, digits = _plain(instance.model.dimensions.get(goal.name)), _digits(result)
+        unit, digits = objective_display(instance), _digits(result)
         rows.append(["objective", f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)"])
         rows.append(["bound", _bound_text(result, unit, digits)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
     lines.append(table(rows, indent=0))
     if result.violations:
-        lines += ["", "residuals", table([_violation_row(v) for v in result.violations])]
+        lines += ["", "residuals", table([_violation_row(instance, v) for v in result.violations])]
     if result.values:
         shortened = not every_value and any(map(_is_shortened, (*result.values.values(), *result.reports.values())))
         lines += ["", "values  (--values prints every one)" if shortened else "values", _values(result, every_value)]
@@ -361,10 +362,6 @@ def result_text(result: Result, every_value: bool = False) -> str:
         lines += ["", "certificate", table(rows)]
     lines += ["", _seconds_text(result)]
     return "\n".join(lines)
-
-
-def _plain(unit: Dimension | None) -> Dimension | None:
-    return None if unit is None or unit.is_dimensionless else unit
 
 
 def _status_text(result: Result) -> str:
@@ -393,7 +390,7 @@ def _look_alike(first: float | None, second: float | None, digits: int) -> bool:
     )
 
 
-def _bound_text(result: Result, unit: Dimension | None, digits: int) -> str:
+def _bound_text(result: Result, unit: Unit, digits: int) -> str:
     """The proven bound and the gap; both gaps where the offset of the objective makes a difference."""
     if result.bound is None:
         return "none"
@@ -404,12 +401,12 @@ def _bound_text(result: Result, unit: Dimension | None, digits: int) -> str:
     return text
 
 
-def _violation_row(violation: Violation) -> list[str]:
-    unit = "" if violation.unit == "1" else f" {violation.unit}"
-    amount = f"{violation.amount:.3g}{unit}"
+def _violation_row(instance: Instance, violation: Violation) -> list[str]:
+    amount = residual_text(instance, violation.family, violation.member, violation.amount)
     if violation.amount == 0:
-        return [violation.family, "0" + unit, ""]
-    state = f"at {violation.member}, allowed {violation.allowed:.2g}{unit}"
+        return [violation.family, amount, ""]
+    allowed = residual_text(instance, violation.family, violation.member, violation.allowed)
+    state = f"at {violation.member}, allowed {allowed}"
     return [violation.family, amount, state if violation.accepted else f"VIOLATED {state}"]
 
 
@@ -424,8 +421,8 @@ def _values(result: Result, every_value: bool) -> str:
         symbol = result.instance.model.symbols[name]
         unit = unit_of(result.instance, symbol)
         if every_value and len(flat) > 1:
-            shown, factor = common_unit(flat, unit)
-            for row, value in enumerate((flat / factor).tolist()):
+            shown, numbers = in_common_unit(flat, unit)
+            for row, value in enumerate(numbers.tolist()):
                 rows.append([result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""])
             continue
         shown = members(flat, unit, levels=result.instance.world.symbols[name].levels)
@@ -438,14 +435,15 @@ def _values(result: Result, every_value: bool) -> str:
 def _original_text(result: Result) -> str:
     original = result.original
     assert original is not None
-    goal, exact = result.instance.model.objective, result.instance.model.exact
-    unit = _plain(result.instance.model.dimensions.get(goal.name))
+    instance = result.instance
+    goal, exact = instance.model.objective, instance.model.exact
+    unit = objective_display(instance)
     worth = "" if exact else f", {goal.name} = {quantity(original.objective, unit)}"
     bound = "" if exact else "; the form holds a relaxation of products, its optimum is a bound and not a plan's value"
     if original.kept:
         return paragraph(f"on the model without its form: every constraint is kept{worth}{bound}")
     broken = [v for v in original.violations if not v.accepted]
-    parts = [f"{v.family} by {v.amount:.3g}{'' if v.unit == '1' else ' ' + v.unit} at {v.member}" for v in broken]
+    parts = [f"{v.family} by {residual_text(instance, v.family, v.member, v.amount)} at {v.member}" for v in broken]
     return paragraph("on the model without its form: violates " + "; ".join(parts) + bound)
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.certificate import BY_CONVEXITY, Certificate, certify, tighter
+from mecdsl.analysis.display_units import residual_text
 from mecdsl.analysis.problem import Problem
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import onto_products
@@ -181,11 +182,14 @@ def _faults(
 
 def _fault(instance: Instance, violation: Violation) -> str:
     """What is broken, by how much, and how much would be allowed."""
-    unit = "" if violation.unit == "1" else " " + violation.unit
+    amount, allowed = (
+        residual_text(instance, violation.family, violation.member, number)
+        for number in (violation.amount, violation.allowed)
+    )
     if violation.family == "integrality":
-        return f"`{violation.member}` is off a whole number by {violation.amount:.3g}{unit}"
-    allowed = "nothing is allowed" if violation.allowed == 0.0 else f"{violation.allowed:.2g}{unit} is allowed"
-    return f"`{violation.family}` is violated by {violation.amount:.3g}{unit} at `{violation.member}`; {allowed}"
+        return f"`{violation.member}` is off a whole number by {amount}"
+    room = "nothing is allowed" if violation.allowed == 0.0 else f"{allowed} is allowed"
+    return f"`{violation.family}` is violated by {amount} at `{violation.member}`; {room}"
 
 
 def _apart(size: ObjectiveSize, first: float, second: float, tolerance: float) -> bool:

@@ -24,8 +24,10 @@ from typing import Final
 
 import numpy as np
 
+from mecdsl.analysis.data_rows import data_rows
 from mecdsl.analysis.loose_terms import Loose, Looseness, loosely
 from mecdsl.analysis.member_units import column_unit, row_unit
+from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray
@@ -124,6 +126,8 @@ class Judge:
         """For each row what is missed, what is allowed, and the share of its size that is missed."""
         found = _spread(difference(self.exact, family), family.size)
         amount, rounding = _amount(family, found.value), ROUNDING_SAFETY * found.error
+        if family.shape.degree is Degree.CONSTANT:  # the definitions it is made of were rounded too
+            rounding = np.maximum(rounding, data_rows(self.instance, family).rounding)
         if (amount <= rounding).all() and np.isfinite(amount).all():
             return amount, rounding, _shares(amount, found.total)
         found = _spread(difference(self.loose(), family), family.size)

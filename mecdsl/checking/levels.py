@@ -1,0 +1,394 @@
+"""Levels: what is written or declared in dB, dBi, dBm, dBW or dBm/Hz, and which arithmetic they have.
+
+A level is stored as the factor or power it stands for, so products and quotients, `max`, comparisons and powers mean
+the same for both. A sum does not: adding 3 dB to 3 dB makes 6 dB, and their factors add up to 6 dB only by chance.
+Such sums, and whatever else has one meaning for the level and another for the factor, are refused with the text of
+either; the choice is the author's. A product of levels is no level any more, so that powers at a receiver add up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.parsing.syntax import Kind
+from mecdsl.units import DIMENSIONLESS, Unit
+
+ROUNDED = ("abs", "floor", "ceil", "round")
+LOGARITHMS = ("ln", "log2", "log10")
+DRAWN_AS_LEVELS = ("uniform", "normal", "choice")
+TWO_SIDED = ("min", "max", "perspective")
+
+
+class Sort(Enum):
+    """What a number is as seen from levels."""
+
+    PLAIN = auto()
+    """a quantity, or a factor that is declared as one"""
+    NUMBER = auto()
+    """written without unit, or counted: it could be meant in decibel"""
+    LOGARITHM = auto()
+    """computed with a logarithm: most likely decibel"""
+    LEVEL = auto()
+    FACTOR = auto()
+    """a product of levels"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The sort of an expression, for a level with its unit."""
+
+    sort: Sort
+    unit: Unit | None = None
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is a level in dB or dBi, which a plain number could be as well."""
+        return self.unit is not None and self.unit.dimension.is_dimensionless
+
+
+PLAIN: Final = Found(Sort.PLAIN)
+NUMBER: Final = Found(Sort.NUMBER)
+LOGARITHM: Final = Found(Sort.LOGARITHM)
+FACTOR: Final = Found(Sort.FACTOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an expression with levels has two meanings, and the fix."""
+
+    message: str
+    help: str
+
+
+def takes_numbers(unit: Unit) -> bool:
+    """Whether a bare number given to what is declared in a unit is in that unit: one in dBm, dB or per cent.
+
+    In other units it is a fault, and in `1` there is no difference.
+    """
+    return unit.logarithmic or (unit.dimension.is_dimensionless and unit.factor != 1.0)
+
+
+def in_unit(value: sym.Expression, unit: Unit) -> sym.Expression:
+    """A value or bound of what is declared in a unit that takes numbers.
+
+    Bare numbers are in that unit, as they are in data files.
+    """
+
+    def inner(part: sym.Expression) -> sym.Expression:
+        return in_unit(part, unit)
+
+    match value:
+        case sym.Constant() if is_bare(value):
+            return sym.Constant(unit.to_si(value.value), unit.dimension, value.span, unit)
+        case sym.Operation(operator="neg", operands=(sym.Constant() as number,)) if is_bare(number):
+            return sym.Constant(unit.to_si(-number.value), unit.dimension, value.span, unit)
+        case sym.Choice():
+            return replace(value, then=inner(value.then), otherwise=inner(value.otherwise))
+        case sym.Function(name="min" | "max"):
+            return replace(value, arguments=tuple(map(inner, value.arguments)))
+        case sym.Draw(function="normal", arguments=(mean, deviation)):
+            decibel = unit if unit.dimension.is_dimensionless else replace(unit, text="dB", dimension=DIMENSIONLESS,
+                                                                           factor=1.0, exact_factor=None)  # fmt: skip
+            return replace(value, arguments=(inner(mean), in_unit(deviation, decibel)))
+        case sym.Draw(axis=None):
+            return replace(value, arguments=tuple(map(inner, value.arguments)))
+        case _:
+            return value
+
+
+def is_bare(expression: sym.Expression) -> bool:
+    """Whether an expression is a number without a unit, other than inf."""
+    return isinstance(expression, sym.Constant) and expression.unit is None and abs(expression.value) < float("inf")
+
+
+@dataclass(slots=True)
+class Levels:
+    """Sorts of the expressions of a model, each found once, and what is wrong with their arithmetic."""
+
+    model: sym.Model
+    sorts: dict[int, Found] = field(default_factory=dict)
+    kept: list[sym.Expression] = field(default_factory=list)  # so that no id is used again
+    open: set[str] = field(default_factory=set)
+
+    def find(self, expression: sym.Expression) -> Found:
+        """The sort of an expression."""
+        found = self.sorts.get(id(expression))
+        if found is None:
+            found = self._found(expression)
+            self.sorts[id(expression)] = found
+            self.kept.append(expression)
+        return found
+
+    def _found(self, expression: sym.Expression) -> Found:
+        match expression:
+            case sym.Constant(unit=unit):
+                return NUMBER if is_bare(expression) else _of_unit(unit)
+            case sym.IndexValue(root="integers", row=False):
+                return NUMBER
+            case sym.Lookup(symbol=name):
+                return self._symbol(self.model.symbols[name])
+            case sym.Operation():
+                return self._operation(expression)
+            case sym.Choice(then=then, otherwise=otherwise):
+                return self._first_level(then, otherwise)
+            case sym.Function():
+                return self._function(expression)
+            case sym.Draw(function=function, arguments=arguments) if expression.axis is None:
+                found = self.find(arguments[0])
+                drawn = function in DRAWN_AS_LEVELS
+                return found if drawn or found.sort is not Sort.LEVEL else FACTOR
+            case sym.Aggregate(function=function, body=body) if function in ("sum", "prod", "min", "max"):
+                found = self.find(body)
+                return FACTOR if function == "prod" and found.sort is Sort.LEVEL else found
+            case sym.Aggregate(function="count"):
+                return NUMBER
+            case _:
+                return PLAIN
+
+    def drawn(self, draw: sym.Draw) -> Unit | None:
+        """The unit in which a draw is one of levels, `uniform(20 dBm, 23 dBm)`."""
+        return self.find(draw.arguments[0]).unit if draw.function in ("uniform", "normal") else None
+
+    def _symbol(self, symbol: sym.Symbol) -> Found:
+        if symbol.unit is not None:
+            counted = symbol.domain is sym.NumberDomain.INTEGER and symbol.unit.dimension.is_dimensionless
+            return NUMBER if counted else _of_unit(symbol.unit)
+        if symbol.kind is not Kind.LET or symbol.name in self.open or symbol.value is None:
+            return PLAIN
+        if isinstance(symbol.value, sym.DataFile | sym.DataArray):
+            return PLAIN
+        self.open.add(symbol.name)  # a circle is reported by the pass that orders definitions
+        found = self.find(symbol.value)
+        self.open.remove(symbol.name)
+        return found
+
+    def _first_level(self, *parts: sym.Expression) -> Found:
+        found = [self.find(part) for part in parts]
+        return next((part for part in found if part.sort is Sort.LEVEL), _joined(found))
+
+    def _operation(self, operation: sym.Operation) -> Found:
+        operands = [self.find(operand) for operand in operation.operands]
+        match operation.operator:
+            case "neg":
+                return operands[0]
+            case "+" | "-" | "*" | "/":
+                return _joined(operands)
+            case "^":
+                base, exponent = operands
+                if base.sort in (Sort.LEVEL, Sort.FACTOR):
+                    return FACTOR
+                return base if exponent.sort is Sort.NUMBER else PLAIN  # `10^(x/10)` is a factor
+            case _:
+                return PLAIN
+
+    def _function(self, function: sym.Function) -> Found:
+        arguments = [self.find(argument) for argument in function.arguments]
+        if function.name in LOGARITHMS:
+            return LOGARITHM
+        if function.name in ("db", "exp"):
+            return PLAIN
+        if function.name in ("min", "max"):
+            return self._first_level(*function.arguments)
+        return _joined(arguments)
+
+    # What has two meanings
+
+    def refusal(self, expression: sym.Expression) -> Refusal | None:
+        """What is wrong with an expression itself, its parts left aside."""
+        match expression:
+            case sym.Operation(operator="+" | "-", operands=(left, right)):
+                return self._sum(expression, left, right)
+            case sym.Operation(operator="*", operands=(left, right)):
+                return self._multiple(expression, left, right) or self._multiple(expression, right, left)
+            case sym.Operation(operator="/", operands=(left, right)):
+                return self._multiple(expression, right, left)
+            case sym.Operation(operator="neg", operands=(inner,)):
+                return self._turned(expression, inner)
+            case sym.Operation(operator="<=" | ">=" | "==" | "!=" | "<" | ">", operands=(left, right)):
+                return self.compared(left, right)
+            case sym.Choice(then=then, otherwise=otherwise):
+                zero = any(isinstance(part, sym.Constant) and part.dimension is None for part in (then, otherwise))
+                return None if zero else self.compared(then, otherwise)
+            case sym.Function(name="min" | "max", arguments=arguments):
+                return next(filter(None, (self.compared(arguments[0], other) for other in arguments[1:])), None)
+            case sym.Function(arguments=(inner, *_)):
+                return self._called(expression, inner)
+            case sym.Draw(axis=None):
+                return self._drawn(expression)
+            case sym.Aggregate(function="sum", body=body):
+                return self._summed(expression, body)
+            case _:
+                return None
+
+    def _sum(self, whole: sym.Operation, left: sym.Expression, right: sym.Expression) -> Refusal | None:
+        levels = [part for part in (self.find(left), self.find(right)) if part.sort is Sort.LEVEL]
+        if not levels or (len(levels) == 1 and not levels[0].is_ratio):
+            return None  # a power and one in W, as in noise + interference
+        verb = "added to" if whole.operator == "+" else "subtracted from"
+        first, second = (left, right) if whole.operator == "+" else (right, left)
+        message = f"{self._what(first)} is {verb} {self._what(second)}, as levels or as factors"
+        powers = len(levels) == 2 and not any(level.is_ratio for level in levels)
+        if powers:
+            return Refusal(message.replace("factors", "powers"), self._add_powers(left, right, whole.operator))
+        joined = self._as_level(left), self._as_level(right)
+        sign = "*" if whole.operator == "+" else "/"
+        return Refusal(message, f"for levels write `{joined[0]} {sign} {joined[1]}`; {self._as_factor(left, right)}")
+
+    def _what(self, part: sym.Expression) -> str:
+        found = self.find(part)
+        text = f"`{part.span.text}`"
+        return f"{text} in {found.unit.text}" if found.unit is not None and isinstance(part, sym.Lookup) else text
+
+    def _as_level(self, part: sym.Expression) -> str:
+        """An operand of a sum as the factor of a product."""
+        found, text = self.find(part), part.span.text
+        if found.sort in (Sort.NUMBER, Sort.LOGARITHM):
+            return f"{text} dB" if is_bare(part) else f"db({text})"
+        compound = isinstance(part, sym.Operation | sym.Choice) and part.span.text[:1] != "("
+        return f"({text})" if compound else text
+
+    def _as_factor(self, *parts: sym.Expression) -> str:
+        """How to say that the factors are meant."""
+        for part in parts:
+            found = self.find(part)
+            if found.sort is Sort.LEVEL and isinstance(part, sym.Lookup):
+                return f"for factors declare `{part.symbol}` in `{_linear(found)}`"
+        return f"for factors give the levels names, `let name : {_linear(self.find(parts[0]))} = {parts[0].span.text}`"
+
+    def _add_powers(self, left: sym.Expression, right: sym.Expression, operator: str) -> str:
+        linear = _linear(self.find(left))
+        named = [part for part in (left, right) if isinstance(part, sym.Lookup)]
+        if named:
+            how = f"declare `{named[0].symbol}` in `{linear}`"
+        else:
+            how = f"give one a name, `let name : {linear} = {left.span.text}`"
+        verb, sign = ("add", "*") if operator == "+" else ("subtract", "/")
+        return f"to {verb} powers {how}; to {'raise' if sign == '*' else 'lower'} a level multiply or divide by dB"
+
+    def _multiple(self, whole: sym.Operation, number: sym.Expression, level: sym.Expression) -> Refusal | None:
+        """`2 * 3 dB` is 6 dB, or 6.01 dB as a factor of 2."""
+        found, other = self.find(level), self.find(number)
+        if found.sort is not Sort.LEVEL or not found.is_ratio or other.sort is not Sort.NUMBER:
+            return None
+        if isinstance(number, sym.Constant) and number.value == 1.0:
+            return None
+        text, times = self._as_level(level), number.span.text
+        if whole.operator == "/":
+            power, word = (f"(1/{times})" if isinstance(number, sym.Constant) else f"(1/({times}))"), "part"
+        else:
+            power, word = (times if isinstance(number, sym.Constant) else f"({times})"), "multiple"
+        base = f"({text})" if isinstance(level, sym.Constant) else text
+        message = f"`{whole.span.text}` is a {word} of a level or of a factor"
+        return Refusal(message, f"for the level write `{base}^{power}`; {self._as_factor(level)}")
+
+    def _turned(self, whole: sym.Operation, inner: sym.Expression) -> Refusal | None:
+        found = self.find(inner)
+        if found.sort is not Sort.LEVEL:
+            return None
+        message = f"`{whole.span.text}` is minus a level or minus a factor"
+        if isinstance(inner, sym.Constant) and inner.span.text[:1].isdigit():
+            return Refusal(message, f"write `-{inner.span.text}` without parentheses; {self._as_factor(inner)}")
+        if found.is_ratio:
+            return Refusal(message, f"for the level write `1/{self._as_level(inner)}`; {self._as_factor(inner)}")
+        return Refusal(message, self._as_factor(inner).replace("factors", "powers"))
+
+    def compared(self, left: sym.Expression, right: sym.Expression) -> Refusal | None:
+        """A level beside a number without a unit, which may be meant in decibel or as a factor."""
+        for level, number in ((left, right), (right, left)):
+            found, other = self.find(level), self.find(number)
+            if found.sort is not Sort.LEVEL or other.sort not in (Sort.NUMBER, Sort.LOGARITHM):
+                continue
+            assert found.unit is not None
+            text, unit = number.span.text, found.unit.text
+            message = f"{self._what(level)} is a level, `{text}` a number without unit"
+            if not is_bare(number):
+                return Refusal(message, f"write `db({text})`; {self._as_factor(level)}")
+            value = number.value if isinstance(number, sym.Constant) else 0.0
+            if not found.is_ratio:
+                if value != 0:
+                    return None  # the dimensions do not fit, which says enough
+                return Refusal(message, f"write `{text} {unit}` or `{text} {_linear(found)}`")
+            return Refusal(message, f"write `{text} {unit}`{_factor_text(value, found.unit)}")
+        return None
+
+    def _called(self, whole: sym.Function, inner: sym.Expression) -> Refusal | None:
+        found, text = self.find(inner), inner.span.text
+        if whole.name == "db" and found.sort in (Sort.LEVEL, Sort.FACTOR):
+            message = f"`db` takes a number of decibels, and `{text}` is converted already"
+            return Refusal(message, f"write `{text}` alone")
+        if whole.name in ROUNDED and found.sort is Sort.LEVEL:
+            message = f"`{whole.name}` of a level, `{text}`, is meant in decibel or as a factor"
+            return Refusal(message, self._as_factor(inner))
+        return None
+
+    def _drawn(self, draw: sym.Draw) -> Refusal | None:
+        found = [self.find(argument) for argument in draw.arguments]
+        if draw.function not in DRAWN_AS_LEVELS or not any(part.sort is Sort.LEVEL for part in found):
+            return None
+        unit = next(part.unit for part in found if part.unit is not None)
+        if any(part.sort is not Sort.LEVEL for part in found):
+            message = f"`{draw.span.text}` draws levels, and not each of its arguments is one"
+            return Refusal(message, f"write each of them in `{unit.text}`")
+        if draw.function == "normal" and not found[1].is_ratio:
+            message = f"the deviation of a level, `{draw.arguments[1].span.text}`, is no ratio"
+            return Refusal(message, "write it in `dB`")
+        return None
+
+    def _summed(self, whole: sym.Aggregate, body: sym.Expression) -> Refusal | None:
+        found = self.find(body)
+        if found.sort is not Sort.LEVEL:
+            return None
+        message = f"`{whole.span.text}` adds levels, or their factors"
+        if found.is_ratio:
+            product = whole.span.text.replace("sum", "prod", 1)
+            return Refusal(message, f"for levels write `{product}`; {self._as_factor(body)}")
+        return Refusal(message.replace("factors", "powers"), self._as_factor(body).replace("factors", "powers"))
+
+    def given(self, value: sym.Expression, unit: Unit) -> Refusal | None:
+        """A value of what is declared in dB: a number that was computed as decibel lacks its `db(...)`."""
+        if not unit.dimension.is_dimensionless:
+            return None
+        for part in _results(value):
+            if self.find(part).sort in (Sort.NUMBER, Sort.LOGARITHM) and part.span.text:
+                message = f"`{part.span.text}` is a plain number, and a level in {unit.text} is expected"
+                return Refusal(message, f"write `db({part.span.text})` for a number of decibels")
+        return None
+
+
+def _of_unit(unit: Unit | None) -> Found:
+    return Found(Sort.LEVEL, unit) if unit is not None and unit.logarithmic else PLAIN
+
+
+def _joined(parts: list[Found]) -> Found:
+    """The sort of what is computed from parts."""
+    sorts = {part.sort for part in parts}
+    if sorts == {Sort.NUMBER}:
+        return NUMBER
+    if sorts & {Sort.LEVEL, Sort.FACTOR}:
+        return FACTOR
+    return LOGARITHM if Sort.LOGARITHM in sorts else PLAIN
+
+
+def _linear(found: Found) -> str:
+    """The unit in which factors or powers are declared."""
+    return str(found.unit.dimension) if found.unit is not None else "1"
+
+
+def _factor_text(value: float, unit: Unit) -> str:
+    """`, or 7 dB for the factor 5`."""
+    if value <= 0:
+        return ""
+    level = unit.from_si(value)
+    short = f"{level:.6g}"
+    return f", or `{short} {unit.text}` for the factor {value:g}"
+
+
+def _results(value: sym.Expression) -> Iterator[sym.Expression]:
+    """The expressions one of which is the value."""
+    if isinstance(value, sym.Choice):
+        yield from _results(value.then)
+        yield from _results(value.otherwise)
+    else:
+        yield value
