@@ -20,6 +20,7 @@ from mecdsl.checking.check import check
 from mecdsl.codes import Entry, catalogue, explain
 from mecdsl.data_files.read import Given, read_data, read_settings
 from mecdsl.diagnostics import Diagnostic, ModelError, Severity, render
+from mecdsl.instances.empty_families import empty_families
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing import syntax
 from mecdsl.parsing.parse import parse, parse_file
@@ -54,10 +55,10 @@ def faults(model: Path) -> tuple[Diagnostic, ...]:
             if data.exists() and data.name not in text:
                 given |= read_data(data, families)
         given |= read_settings(settings)
-        instantiate(checked, given)
+        instance = instantiate(checked, given)
     except ModelError as error:
         return error.diagnostics
-    return checked.model.warnings
+    return (*checked.model.warnings, *empty_families(instance))
 
 
 def faults_of_text(text: str) -> tuple[Diagnostic, ...]:
@@ -148,10 +149,10 @@ def example_codes(text: str, data: str, form: str, folder: Path) -> list[str]:
         document = parse(text)
         families = [s.name for s in document.statements if isinstance(s, syntax.Family)]
         checked = check(document, form)
-        instantiate(checked, read_data(folder / "data.json", families))
+        instance = instantiate(checked, read_data(folder / "data.json", families))
     except ModelError as error:
         return [diagnostic.code for diagnostic in error.diagnostics]
-    return [diagnostic.code for diagnostic in checked.model.warnings]
+    return [diagnostic.code for diagnostic in (*checked.model.warnings, *empty_families(instance))]
 
 
 def test_every_code_but_those_of_files_and_solvers_has_an_example() -> None:

@@ -186,5 +186,12 @@ def _require_finite(instance: Instance, objective: Quadratics) -> None:
     if np.isfinite(np.concatenate([objective.constant, objective.value, objective.quadratic_value])).all():
         return
     stated = instance.model.objective
-    message = f"objective `{stated.name}` has a coefficient that is not finite with these data"
-    raise ModelError([Diagnostic("E311", message, stated.span, note="a division by zero, or the logarithm of 0")])
+    columns = objective.column[~np.isfinite(objective.value)]
+    if len(columns):
+        what = f"the coefficient of `{instance.column_name(int(columns[0]))}` that is not finite"
+        message = f"objective `{stated.name}` has {what.replace('the coefficient', 'a coefficient')} with these data"
+    else:
+        message = f"objective `{stated.name}` has a constant part that is not finite with these data"
+    fix = "`mecdsl show` prints the values of the definitions"
+    note = "a division by zero, or the logarithm of 0"
+    raise ModelError([Diagnostic("E311", message, stated.span, note=note, help=fix)])

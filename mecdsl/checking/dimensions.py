@@ -131,7 +131,8 @@ class _Checker:
 
     def _refuse(self, expression: sym.Expression, refusal: Refusal | None) -> bool:
         if refusal is not None:
-            self.collector.error("E204", refusal.message, expression.span, help=refusal.help)
+            span = (refusal.part or expression).span
+            self.collector.error("E204", refusal.message, span, help=refusal.help)
         return refusal is not None
 
     def _has_two_meanings(self, expression: sym.Expression) -> bool:

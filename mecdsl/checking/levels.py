@@ -56,10 +56,11 @@ FACTOR: Final = Found(Sort.FACTOR)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an expression with levels has two meanings, and the fix."""
+    """Why an expression with levels has two meanings, and the fix; `part` of it is what the fix stands for."""
 
     message: str
     help: str
+    part: sym.Expression | None = None
 
 
 def takes_numbers(unit: Unit) -> bool:
@@ -111,6 +112,7 @@ class Levels:
     sorts: dict[int, Found] = field(default_factory=dict)
     kept: list[sym.Expression] = field(default_factory=list)  # so that no id is used again
     open: set[str] = field(default_factory=set)
+    covered: set[int] = field(default_factory=set)  # sums inside of what is refused as a whole
 
     def find(self, expression: sym.Expression) -> Found:
         """The sort of an expression."""
@@ -173,6 +175,8 @@ class Levels:
         match operation.operator:
             case "neg":
                 return operands[0]
+            case "+" | "-" if self._sum(operation, *operation.operands) is not None:
+                return next(found for found in operands if found.sort is Sort.LEVEL)  # refused as a whole
             case "+" | "-" | "*" | "/":
                 return _joined(operands)
             case "^":
@@ -196,7 +200,10 @@ class Levels:
     # What has two meanings
 
     def refusal(self, expression: sym.Expression) -> Refusal | None:
-        """What is wrong with an expression itself, its parts left aside."""
+        """What is wrong with an expression itself, its parts left aside; asked from outside to inside."""
+        if id(expression) in self.covered:
+            self._cover(expression)
+            return None
         match expression:
             case sym.Operation(operator="+" | "-", operands=(left, right)):
                 return self._sum(expression, left, right)
@@ -206,6 +213,8 @@ class Levels:
                 return self._multiple(expression, right, left)
             case sym.Operation(operator="neg", operands=(inner,)):
                 return self._turned(expression, inner)
+            case sym.Operation(operator="^", operands=(_, sym.Operation(operator="/") as exponent)):
+                return self._raised(expression, exponent)
             case sym.Operation(operator="<=" | ">=" | "==" | "!=" | "<" | ">", operands=(left, right)):
                 return self.compared(left, right)
             case sym.Choice(then=then, otherwise=otherwise):
@@ -232,9 +241,33 @@ class Levels:
         powers = len(levels) == 2 and not any(level.is_ratio for level in levels)
         if powers:
             return Refusal(message.replace("factors", "powers"), self._add_powers(left, right, whole.operator))
-        joined = self._as_level(left), self._as_level(right)
-        sign = "*" if whole.operator == "+" else "/"
-        return Refusal(message, f"for levels write `{joined[0]} {sign} {joined[1]}`; {self._as_factor(left, right)}")
+        self._cover(whole)
+        fix = f"for levels write `{self._product(whole)}`"
+        mixed = len(levels) == 2 and levels[0].is_ratio != levels[1].is_ratio
+        return Refusal(message, fix if mixed else f"{fix}; {self._as_factor(left, right)}")
+
+    def _cover(self, whole: sym.Expression) -> None:
+        if isinstance(whole, sym.Operation) and whole.operator in ("+", "-"):
+            self.covered.update(map(id, whole.operands))
+
+    def _product(self, part: sym.Expression) -> str:
+        """A sum of levels as the product that it means."""
+        if not isinstance(part, sym.Operation) or part.operator not in ("+", "-"):
+            return self._as_level(part)
+        left, right = part.operands
+        divisor = isinstance(right, sym.Operation) and right.operator in ("+", "-", "*", "/")
+        below = f"({self._product(right)})" if part.operator == "-" and divisor else self._product(right)
+        return f"{self._product(left)} {'*' if part.operator == '+' else '/'} {below}"
+
+    def _raised(self, whole: sym.Operation, exponent: sym.Operation) -> Refusal | None:
+        """`10^(gain/10)` of what is converted already."""
+        level, ten = exponent.operands
+        tens = [part for part in (whole.operands[0], ten) if isinstance(part, sym.Constant) and part.value == 10]
+        if len(tens) < 2 or self.find(level).sort is not Sort.LEVEL:
+            return None
+        self.covered.add(id(exponent))
+        text = level.span.text
+        return Refusal(f"`{text}` is converted already, it stands for a factor or a power", f"write `{text}` alone")
 
     def _what(self, part: sym.Expression) -> str:
         found = self.find(part)
@@ -246,16 +279,18 @@ class Levels:
         found, text = self.find(part), part.span.text
         if found.sort in (Sort.NUMBER, Sort.LOGARITHM):
             return f"{text} dB" if is_bare(part) else f"db({text})"
-        compound = isinstance(part, sym.Operation | sym.Choice) and part.span.text[:1] != "("
+        compound = isinstance(part, sym.Choice) or (isinstance(part, sym.Operation) and part.operator in ("+", "-"))
         return f"({text})" if compound else text
 
     def _as_factor(self, *parts: sym.Expression) -> str:
         """How to say that the factors are meant."""
-        for part in parts:
-            found = self.find(part)
-            if found.sort is Sort.LEVEL and isinstance(part, sym.Lookup):
-                return f"for factors declare `{part.symbol}` in `{_linear(found)}`"
-        return f"for factors give the levels names, `let name : {_linear(self.find(parts[0]))} = {parts[0].span.text}`"
+        levels = [part for part in parts if self.find(part).sort is Sort.LEVEL]
+        named = dict.fromkeys(part.symbol for part in levels if isinstance(part, sym.Lookup))
+        if named:
+            names = " and ".join(f"`{name}`" for name in named)
+            return f"for factors declare {names} in `{_linear(self.find(levels[0]))}`"
+        level = levels[0] if levels else parts[0]
+        return f"for factors give each a name, `let name : {_linear(self.find(level))} = {level.span.text}`"
 
     def _add_powers(self, left: sym.Expression, right: sym.Expression, operator: str) -> str:
         linear = _linear(self.find(left))
@@ -304,20 +339,21 @@ class Levels:
             text, unit = number.span.text, found.unit.text
             message = f"{self._what(level)} is a level, `{text}` a number without unit"
             if not is_bare(number):
-                return Refusal(message, f"write `db({text})`; {self._as_factor(level)}")
+                return Refusal(message, f"write `db({text})`; {self._as_factor(level)}", number)
             value = number.value if isinstance(number, sym.Constant) else 0.0
             if not found.is_ratio:
                 if value != 0:
                     return None  # the dimensions do not fit, which says enough
-                return Refusal(message, f"write `{text} {unit}` or `{text} {_linear(found)}`")
-            return Refusal(message, f"write `{text} {unit}`{_factor_text(value, found.unit)}")
+                return Refusal(message, f"write `{text} {unit}` or `{text} {_linear(found)}`", number)
+            return Refusal(message, f"write `{text} {unit}`{_factor_text(value, found.unit)}", number)
         return None
 
     def _called(self, whole: sym.Function, inner: sym.Expression) -> Refusal | None:
         found, text = self.find(inner), inner.span.text
         if whole.name == "db" and found.sort in (Sort.LEVEL, Sort.FACTOR):
+            self.covered.add(id(inner))
             message = f"`db` takes a number of decibels, and `{text}` is converted already"
-            return Refusal(message, f"write `{text}` alone")
+            return Refusal(message, f"write `{self._product(inner) if found.sort is Sort.LEVEL else text}` alone")
         if whole.name in ROUNDED and found.sort is Sort.LEVEL:
             message = f"`{whole.name}` of a level, `{text}`, is meant in decibel or as a factor"
             return Refusal(message, self._as_factor(inner))
@@ -353,7 +389,7 @@ class Levels:
         for part in _results(value):
             if self.find(part).sort in (Sort.NUMBER, Sort.LOGARITHM) and part.span.text:
                 message = f"`{part.span.text}` is a plain number, and a level in {unit.text} is expected"
-                return Refusal(message, f"write `db({part.span.text})` for a number of decibels")
+                return Refusal(message, f"write `db({part.span.text})` for a number of decibels", part)
         return None
 
 

@@ -98,6 +98,7 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
                 todo.append(node.domain.family)
     for constraint in model.constraints:
         todo += _families(constraint.space)
+    todo += [family.name for family in model.families.values() if family.kind is not FamilyKind.SET]
     while todo:
         name = todo.pop()
         if name not in used and (name in model.symbols or name in model.families):

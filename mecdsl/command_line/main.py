@@ -181,6 +181,7 @@ def check(
 ) -> None:  # fmt: skip
     """Check a model and all its forms; print its class with reasons."""
     from mecdsl.analysis.problem import analyse, sampled
+    from mecdsl.instances.empty_families import empty_families
     from mecdsl.output.explain_text import explanation_text
     from mecdsl.output.text import problem_text
     from mecdsl.results.layout import headline, paragraph
@@ -190,8 +191,9 @@ def check(
     errors = [d for d in found if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
+    instance = _complete_instance(loaded, one_form(form, loaded), relax)  # an error goes before warnings
+    found += () if instance is None else empty_families(instance)
     complain_warnings(found)
-    instance = _complete_instance(loaded, one_form(form, loaded), relax)
     if json_:
         report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
         report["diagnostics"] = [diagnostic_dict(d) for d in found]
@@ -291,6 +293,7 @@ def solve(
 ) -> None:  # fmt: skip
     """Solve a model and verify the answer."""
     from mecdsl.command_line.trace import check_trace, write_trace
+    from mecdsl.instances.empty_families import empty_families
     from mecdsl.results.result import result_text
 
     check_trace((model, data, warm_start), trace, plot_trace)
@@ -299,9 +302,11 @@ def solve(
     options = solve_options(time_limit, gap, threads, option, via, log)
     if warm_start is not None:
         options["start"] = start_values(loaded, warm_start, form, relax)
-    complain_warnings(loaded.checked().model.warnings)
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
+    complain_warnings(  # after what may be an error
+        (*loaded.checked().model.warnings, *empty_families(result.instance))
+    )
     if json_:
         say_json(result.as_dict() | ({"trace": result.trace()} if trace or plot_trace else {}))
     else:

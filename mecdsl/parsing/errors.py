@@ -251,9 +251,9 @@ def _statement_fix(text: str) -> str | None:
 
 def _naming_fix(first: str, accepts: set[str], line: str) -> str | None:
     """Objectives and constraints have names; `accepts` is what may follow the word taken for the name."""
-    if first in ("minimize", "maximize") and accepts == {"EQUAL"}:
+    if first in ("minimize", "maximize") and "EQUAL" in accepts and "=" not in line:
         if ":" in line:
-            return f"an objective is written `{first} name = expression`"
+            return f"an objective is written `{first} name = expression`, with its unit `{first} name : s = expression`"
         return f"an objective has a name: `{first} name = expression`"
     if first == "constraint" and accepts == {"COLON", "LSQB", "WHEN"}:
         return "a constraint has a name: `constraint name: left <= right`"
