@@ -33,9 +33,9 @@ def _crossed(instance: Instance, column: int) -> str:
         symbol = instance.model.symbols[name.split("[")[0]]
         range_ = next((limit for limit in symbol.limits if limit.span.text.startswith("in")), None)
         if range_ is not None:
-            written = f"`{range_.span.text}` of `{name}`"
-            return f"the bounds {written} are the wrong way round: {shown[0]} is above {shown[1]}"
-        return f"the lower bound of `{name}`, {shown[0]}, is above its upper bound, {shown[1]}"
+            why = f"the bounds `{range_.span.text}` are the wrong way round"
+            return f"`{name}` has no value: {why}, {shown[0]} is above {shown[1]}"
+        return f"`{name}` has no value: its lower bound, {shown[0]}, is above its upper bound, {shown[1]}"
     return f"`{name}` has no whole value between its bounds {shown[0]} and {shown[1]}"
 
 

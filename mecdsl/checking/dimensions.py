@@ -73,7 +73,11 @@ class _Checker:
                 self._value(assignment.value, self.known[target.name], target)
         for constraint in self.model.constraints:
             self._space(constraint.space)
-            self._same(constraint.relation, constraint.left, constraint.right)
+            left, right = constraint.left, constraint.right
+            if self.levels is not None and self._refuse(left, self.levels.compared(left, right)):
+                self._parts(left, right)
+            else:
+                self._same(constraint.relation, left, right)
         result = dict(self.known)
         objective = self.model.objective
         declared = objective.unit.dimension if objective.unit is not None else None

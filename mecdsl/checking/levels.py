@@ -288,7 +288,9 @@ class Levels:
         named = dict.fromkeys(part.symbol for part in levels if isinstance(part, sym.Lookup))
         if named:
             names = " and ".join(f"`{name}`" for name in named)
-            return f"for factors declare {names} in `{_linear(self.find(levels[0]))}`"
+            found = self.find(levels[0])
+            assert found.unit is not None
+            return f"for factors declare {names} in `{_linear(found)}`, with numbers in `{found.unit.text}`"
         level = levels[0] if levels else parts[0]
         return f"for factors give each a name, `let name : {_linear(self.find(level))} = {level.span.text}`"
 
@@ -296,11 +298,15 @@ class Levels:
         linear = _linear(self.find(left))
         named = [part for part in (left, right) if isinstance(part, sym.Lookup)]
         if named:
-            how = f"declare `{named[0].symbol}` in `{linear}`"
+            how = f"declare `{named[0].symbol}` in `{linear}`, with its numbers in {self._unit_text(named[0])}"
         else:
             how = f"give one a name, `let name : {linear} = {left.span.text}`"
         verb, sign = ("add", "*") if operator == "+" else ("subtract", "/")
         return f"to {verb} powers {how}; to {'raise' if sign == '*' else 'lower'} a level multiply or divide by dB"
+
+    def _unit_text(self, level: sym.Expression) -> str:
+        unit = self.find(level).unit
+        return f"`{unit.text}`" if unit is not None else "it"
 
     def _multiple(self, whole: sym.Operation, number: sym.Expression, level: sym.Expression) -> Refusal | None:
         """`2 * 3 dB` is 6 dB, or 6.01 dB as a factor of 2."""

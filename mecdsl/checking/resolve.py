@@ -612,7 +612,9 @@ class _Resolver:
         extra = [word for word in words if word.text in ("integer", "binary")] or words[1:]
         for span in (*(word.span for word in extra), *(bound.span for bound in objective.type.bounds)):
             message = f"`{span.text}` cannot stand in the type of an objective"
-            fix = f"write its unit alone, `{objective.sense} {objective.name} : J = ...`; bounds are constraints"
+            alone = next((word.text for word in words if word not in extra), "1")
+            fix = f"write its unit alone, `{objective.sense} {objective.name} : {alone} = ...`"
+            fix += "; bounds are constraints"
             self.collector.error("E109", message, span, help=fix)
         return None if extra else self._unit(words[0]) if words else parse_unit("1")
 

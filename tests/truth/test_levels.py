@@ -201,3 +201,12 @@ def test_interference_adds_powers() -> None:
         "let all = noise + sum(p[k]*gain[k] for k in 1..2)\nmaximize t : W = all\n"
     )
     assert mecdsl.loads(text).solve().objective == pytest.approx(1e-14 + 2e-9 * WATT_OF_23, rel=1e-6)
+
+
+def test_constraints_compare_levels_with_levels() -> None:
+    text = "param g : dB = 3\nvar p : dBm in 0..23\nminimize t : dBm = p\nconstraint c: {}\n"
+    for row in ("p >= 0", "g <= 5", "g <= 10*log10(2)"):
+        with pytest.raises(ModelError) as caught:
+            check(parse(text.format(row)))
+        assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {"E204"}
+    assert mecdsl.loads(text.format("p >= 20 dBm")).solve().objective == pytest.approx(0.1)

@@ -208,9 +208,9 @@ def test_bounds_the_wrong_way_round_are_named_with_member_and_unit() -> None:
         "minimize t : mW = sum(x[k] for k in 1..3)\n"
     )
     message = mecdsl.loads(text).solve().solution.message
-    assert "`in 3 mW..top[k]` of `x[2]` are the wrong way round: 3 mW is above 2 mW" in message
+    assert "`x[2]` has no value: the bounds `in 3 mW..top[k]` are the wrong way round, 3 mW is above 2 mW" in message
     message = mecdsl.loads("var x : s in 5 s..2 s\nminimize t = x\n").solve().solution.message
-    assert "of `x` are the wrong way round: 5 s is above 2 s" in message
+    assert "`x` has no value: the bounds `in 5 s..2 s` are the wrong way round, 5 s is above 2 s" in message
 
 
 def test_residuals_are_in_the_unit_of_the_row() -> None:
