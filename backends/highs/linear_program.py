@@ -188,10 +188,10 @@ def _require_finite(instance: Instance, objective: Quadratics) -> None:
     stated = instance.model.objective
     columns = objective.column[~np.isfinite(objective.value)]
     if len(columns):
-        what = f"the coefficient of `{instance.column_name(int(columns[0]))}` that is not finite"
-        message = f"objective `{stated.name}` has {what.replace('the coefficient', 'a coefficient')} with these data"
+        what = f"coefficient of `{instance.column_name(int(columns[0]))}`"
     else:
-        message = f"objective `{stated.name}` has a constant part that is not finite with these data"
+        what = "constant part" if np.isfinite(objective.quadratic_value).all() else "coefficient"
+    message = f"objective `{stated.name}` has a {what} that is not finite with these data"
     fix = "`mecdsl show` prints the values of the definitions"
     note = "a division by zero, or the logarithm of 0"
     raise ModelError([Diagnostic("E311", message, stated.span, note=note, help=fix)])

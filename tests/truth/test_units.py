@@ -224,3 +224,13 @@ def test_a_set_that_only_links_use_is_used() -> None:
         "links wire[(i, j) in pair]: r[i] -> r[j] { length : m = 2 m }\nvar x : s >= 0\nminimize t = x\n"
     )
     assert not [d for d in check(parse(text)).model.warnings if "set `pair`" in d.message]
+
+
+def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_member() -> None:
+    text = (
+        "param d[k in 1..3] : 1 = [1, 0, 2]\nvar x[k in 1..3] : s in 0 s..9 s\n"
+        "minimize t = sum(x[k]/d[k] for k in 1..3)\n"
+    )
+    with pytest.raises(ModelError) as caught:
+        mecdsl.loads(text).solve(backend="highs")
+    assert "a coefficient of `x[2]` that is not finite" in caught.value.diagnostics[0].message
