@@ -3,10 +3,10 @@
 A difference of levels is no level, so what is declared in `dBm` is shown in the linear SI unit here.
 """
 
-from mecdsl.analysis.member_units import row_dimension
+from mecdsl.analysis.member_units import row_dimension, with_unit
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance
-from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit, format_value
+from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 
 def row_display(instance: Instance, constraint: sym.Constraint) -> Unit:
@@ -44,7 +44,7 @@ def residual_text(instance: Instance, family: str, member: str, amount: float) -
     for constraint in stated:
         if constraint.name == family:
             unit = row_display(instance, constraint)
-    return format_value(amount, unit, 3)
+    return with_unit(f"{unit.from_si(amount):.3g}", unit.text)
 
 
 def _unit_of(instance: Instance, node: sym.Expression) -> Unit | None:
