@@ -7,6 +7,7 @@ from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Classifier
 from mecdsl.checking.dimensions import check_dimensions
 from mecdsl.checking.layer_families import read_layer_files
+from mecdsl.checking.member_files import read_member_files
 from mecdsl.checking.order import definition_order, warn_unused
 from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
@@ -45,7 +46,7 @@ def check(document: syntax.Document, form: str = "", relax: bool = False) -> Che
 def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
     collector = Collector()
     units = own_units(document.statements, collector)
-    document = read_layer_files(document, units, collector)
+    document = read_member_files(read_layer_files(document, units, collector), collector)
     formed = apply_form(document, form, relax, collector)
     model = resolve(formed, units, collector)
     order = definition_order(model, collector)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.levels import in_unit, takes_numbers
+from mecdsl.checking.member_files import TUPLE_INDICES, member_name
 from mecdsl.checking.named_objective import objective_as_definition
 from mecdsl.checking.resolve_expression import ExpressionResolver, part_of_unit
 from mecdsl.checking.resolve_layers import static_info
@@ -20,7 +21,6 @@ from mecdsl.units import DIMENSIONLESS, OwnUnits, Unit, UnitError, parse_unit
 
 RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
-TUPLE_INDICES = "ijklmnopqrst"  # of a set of tuples that names no indices
 NO_INDICES: Mapping[str, IndexInfo] = MappingProxyType({})
 
 
@@ -115,8 +115,8 @@ class _Resolver:
                 case _:
                     pass
         for head in self.names.families.values():
-            for label in _label_names(head.declared):  # a member is a value, so its name is unique as well
-                claim(label.name, label.span)
+            for label, span in _label_names(head.declared):  # a member is a value, so its name is unique as well
+                claim(label, span)
         objective = objective_as_definition(self.document.statements, places)
         if objective is not None:
             self.names.symbols[objective.name] = SymbolHead(objective, objective.name, None)
@@ -134,6 +134,7 @@ class _Resolver:
         done: set[str] = set()
         for name in self.names.families:
             self._family_head(name, done, ())
+        self.names.collect_labels()
         for head in self.names.symbols.values():
             if head.owner is not None and head.owner not in self.names.families:
                 near = nearest(head.owner, self.names.families)
@@ -163,6 +164,9 @@ class _Resolver:
                 for g in declared.index.generators
                 if isinstance(g.domain, syntax.Name) and g.domain.name in self.names.families
             )
+        elif declared.kind is FamilyKind.NODES and declared.read is not None:
+            head.labels = declared.read.names
+            head.indices = {declared.read.index: IndexInfo(name, name)}
         elif declared.kind is not FamilyKind.NODE:
             head.labels = _set_labels(declared)
             head.indices = {name: IndexInfo(None, name if head.labels else IndexInfo().root)}
@@ -184,10 +188,10 @@ class _Resolver:
         if not tuples:
             return {}
         heads = self.names.families.items()
-        owners = {label.name: name for name, head in heads for label in _label_names(head.declared)}
+        owners = {label: name for name, head in heads for label in _set_labels(head.declared) or ()}
         infos: dict[str, IndexInfo] = {}
         for name, item in zip(TUPLE_INDICES, tuples[0].items, strict=False):
-            family = owners.get(item.name) if isinstance(item, syntax.Name) else None
+            family = owners.get(member_name(item) or "")
             infos[name] = IndexInfo(family, family) if family else IndexInfo()
         return infos
 
@@ -269,9 +273,10 @@ class _Resolver:
                 listed = self._listed(head)
                 space = self._tuple_space(head, listed or ())
             elif head.labels is not None:
-                one = sym.Constant(1.0, DIMENSIONLESS, declared.span)
-                last = sym.Constant(float(len(head.labels)), DIMENSIONLESS, declared.span)
-                space = sym.Space((sym.Generator((name,), sym.RangeDomain(one, last), declared.span),))
+                scope = Scope(head.indices)
+                condition = declared.condition
+                inner = self.expressions.resolve(condition, scope) if condition is not None else None
+                space = sym.Space((self._named(head),), inner)
             elif declared.kind is FamilyKind.SET and declared.members is not None:
                 domain = self.expressions.domain(declared.members, Scope())
                 scope = Scope(head.indices)
@@ -300,6 +305,14 @@ class _Resolver:
             layer_file=declared.layer_file,
         )
 
+    def _named(self, head: FamilyHead) -> sym.Generator:
+        """The generator of a family whose members have names."""
+        declared = head.declared
+        one = sym.Constant(1.0, DIMENSIONLESS, declared.span)
+        last = sym.Constant(float(len(head.labels or ())), DIMENSIONLESS, declared.span)
+        domain = sym.RangeDomain(one, last, names_of=declared.name)
+        return sym.Generator(tuple(head.indices), domain, declared.span)
+
     def _restricted(self, declared: syntax.Family, space: sym.Space, scope: Scope) -> sym.Space:
         """The space of a set with the condition after its members."""
         if declared.condition is None:
@@ -325,7 +338,11 @@ class _Resolver:
         for item in _listed_items(declared):
             parts = item.items if isinstance(item, syntax.Tuple) else (item,)
             try:
-                known = tuple(self.expressions.known(part, Scope()) for part in parts)
+                wanted = [*head.indices.values(), *[None] * len(parts)]
+                known = tuple(
+                    self.expressions.known(part, Scope(), info)
+                    for part, info in zip(parts, wanted, strict=False)
+                )
                 self.expressions.topology.check_indices(declared.name, known, item.span)
                 members.append(tuple(part.expression for part in known))
             except Unresolved:
@@ -657,6 +674,7 @@ class _Resolver:
         equal: list[tuple[str, syntax.Expression]] = []
         for (own_name, info), pattern_ in zip(head.indices, target.indices, strict=True):
             if isinstance(pattern_, syntax.Name) and not self._is_value(pattern_.name):
+                self._refuse_member(target, pattern_, info)
                 infos[pattern_.name] = info
             else:
                 infos[f"{own_name} "] = info  # a name no text can hold, bound by the equation alone
@@ -665,7 +683,8 @@ class _Resolver:
         condition: sym.Expression | None = None
         for name, pattern_ in equal:
             index = sym.IndexValue(name, pattern_.span, infos[name].family, infos[name].root)
-            test = sym.Operation("==", (index, self.expressions.resolve(pattern_, scope)), pattern_.span)
+            member = self.expressions.known(pattern_, scope, infos[name]).expression
+            test = sym.Operation("==", (index, member), pattern_.span)
             condition = test if condition is None else sym.Operation("and", (condition, test), pattern_.span)
         value = self._initial(statement.value, scope)
         unit = self.symbols[target.name].unit if target.name in self.symbols else None
@@ -686,7 +705,17 @@ class _Resolver:
         return Unresolved()
 
     def _is_value(self, name: str) -> bool:
-        return name in self.names.symbols or name in self.names.labels
+        """Whether the text declares a name; names that files list change no meaning of a text."""
+        written = any(self.names.families[f].declared.read is None for f, _ in self.names.labels.get(name, ()))
+        return name in self.names.symbols or written
+
+    def _refuse_member(self, target: syntax.Target, pattern: syntax.Name, info: IndexInfo) -> None:
+        """A bare pattern is an index, for all members; one that is called as a member is most likely meant as it."""
+        if any(family == info.root for family, _ in self.names.labels.get(pattern.name, ())):
+            message = f"`{pattern.name}` is an index here, and the name of a member of `{info.root}`"
+            fix = f'write `"{pattern.name}"` for the member, or give the index another name'
+            self.collector.error("E105", message, pattern.span, help=fix)
+            raise Unresolved
 
 
 def _in_level(value: sym.Expression | sym.DataArray, unit: Unit) -> sym.Expression | sym.DataArray:
@@ -703,17 +732,18 @@ def _listed_items(declared: syntax.Family) -> tuple[syntax.Expression, ...]:
 
 
 def _set_labels(declared: syntax.Family) -> tuple[str, ...] | None:
-    """The names of `set S = {a, b}`, or None for numbers and ranges."""
-    return tuple(label.name for label in _label_names(declared)) or None
+    """The names of `set S = {a, b}` or of the members in a file, or None for numbers and ranges."""
+    if declared.read is not None:
+        return declared.read.names
+    return tuple(label for label, _ in _label_names(declared)) or None
 
 
-def _label_names(declared: syntax.Family) -> tuple[syntax.Name, ...]:
-    """The members of `set S = {a, b}` as written; nothing for numbers and ranges."""
-    members = declared.members
-    if not isinstance(members, syntax.Listing) or members.brackets != "{}":
-        return ()
-    names = tuple(item for item in members.items if isinstance(item, syntax.Name))
-    return names if len(names) == len(members.items) else ()
+def _label_names(declared: syntax.Family) -> tuple[tuple[str, Span], ...]:
+    """The members of `set S = {a, "north wing"}` as written; nothing for numbers and ranges."""
+    items = _listed_items(declared)
+    names = [(member_name(item), item.span) for item in items]
+    found = tuple((name, span) for name, span in names if name is not None)
+    return found if len(found) == len(items) else ()
 
 
 def _is_unit(text: str, own: OwnUnits) -> bool:

@@ -12,6 +12,7 @@ from mecdsl.checking import symbolic as sym
 from mecdsl.checking.resolve_layers import layers_domain
 from mecdsl.checking.resolve_topology import ENDS, ORDER, Known, Topology
 from mecdsl.checking.scope import INTEGERS, IndexInfo, Names, Scope, Unresolved, known_names
+from mecdsl.data_files.labels import name_of
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.draws import DRAWS, REGIONS
 from mecdsl.parsing import syntax
@@ -59,6 +60,7 @@ class ExpressionResolver:
         self.collector: Collector = names.collector
         self.topology = Topology(names, self._fail)
         self.said: set[tuple[str, str, str, int]] = set()
+        self.members: dict[sym.Expression, str] = {}  # constants that are members of a family with names
         self.random_for: str | None = None  # the parameter whose value may hold random draws
         self.calls = 0
 
@@ -110,12 +112,7 @@ class ExpressionResolver:
                 fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
                 raise self._fail("E106", "a tuple cannot stand where a value is expected", expression.span, help=fix)
             case syntax.Text():
-                raise self._fail(
-                    "E106",
-                    "a text cannot stand where a value is expected",
-                    expression.span,
-                    help='data of a file: `name : unit from "file.csv"`, without `=`',
-                )
+                return self._text(expression, None).expression
             case _:
                 raise TypeError(f"unknown expression {type(expression).__name__}")
 
@@ -158,7 +155,9 @@ class ExpressionResolver:
 
     def _membership(self, expression: syntax.Binary, scope: Scope) -> sym.Expression:
         """`x in I`, `(m, n) in pair`, and `l in out(n)`, which is `l.from == n`."""
-        domain, span = self.domain(expression.right, scope), expression.span
+        listed = isinstance(expression.right, syntax.Listing) and not isinstance(expression.left, syntax.Tuple)
+        of = self.known(expression.left, scope).info if listed else None
+        domain, span = self.domain(expression.right, scope, of), expression.span
         family = domain.family if isinstance(domain, sym.FamilyDomain | sym.LinksAt) else None
         row = isinstance(expression.left, syntax.Tuple)
         if isinstance(expression.left, syntax.Tuple):
@@ -189,12 +188,16 @@ class ExpressionResolver:
 
     def _equation(self, expression: syntax.Binary, scope: Scope) -> sym.Operation:
         """`a == b` and `a != b`, where members of two families that have nothing in common are never the same."""
-        sides: list[Known] = []
-        for part in (expression.left, expression.right):
+        parts = (expression.left, expression.right)
+        order = sorted((0, 1), key=lambda side: self._is_member(parts[side], scope))  # names of members last
+        found: dict[int, Known] = {}
+        for side in order:
+            other = found.get(1 - side)
             with suppress(Unresolved):
-                sides.append(self.known(part, scope))
-        if len(sides) < 2:
+                found[side] = self.known(parts[side], scope, other.info if other else None)
+        if len(found) < 2:
             raise Unresolved
+        sides = (found[0], found[1])
         left, right = (side.info or IndexInfo() for side in sides)
         if left.family and right.family and not self.names.compatible(left, right):
             raise self._fail(
@@ -206,8 +209,17 @@ class ExpressionResolver:
         operands = (sides[0].expression, sides[1].expression)
         return sym.Operation(expression.operator, operands, expression.span)
 
-    def known(self, expression: syntax.Expression, scope: Scope) -> Known:
-        """An expression with the family its values belong to; here the name of a single node is its member."""
+    def known(
+        self, expression: syntax.Expression, scope: Scope, wanted: IndexInfo | None = None
+    ) -> Known:
+        """An expression with the family its values belong to; here the name of a single node is its member.
+
+        `wanted`: what the place is for, which tells the members of two families apart that have the same name.
+        """
+        if isinstance(expression, syntax.Text):
+            return self._text(expression, wanted)
+        if isinstance(expression, syntax.Name) and self._is_member(expression, scope):
+            return self._member_named(expression.name, expression.span, wanted)
         if not isinstance(expression, syntax.Name | syntax.Attribute | syntax.Subscript | syntax.Call):
             value = self.resolve(expression, scope)
             return Known(value, self.index_info(value))
@@ -340,7 +352,7 @@ class ExpressionResolver:
                 return self._attribute(base, expression)
             case syntax.Subscript():
                 base = self._reference(expression.base, scope)
-                indices = list(self._all(expression.indices, scope))
+                indices = self._indices(base, expression.indices, scope)
                 if isinstance(base, Known):
                     raise self._fail("E104", f"`{expression.base.span.text}` has no index", expression.span)
                 if isinstance(base, _Family) and base.indices is None:
@@ -365,10 +377,74 @@ class ExpressionResolver:
             return _Symbol(name.name, [], name.span)
         if name.name in self.names.families:
             return _Family(name.name, None, name.span)
-        if name.name in self.names.labels:
-            family, position = self.names.labels[name.name]
-            return Known(sym.Constant(position, DIMENSIONLESS, name.span), IndexInfo(family, family))
+        if name_of(name.name) in self.names.labels:
+            return self._member_named(name.name, name.span, None)
         raise self._unknown(name, scope)
+
+    # Members with names
+
+    def _is_member(self, expression: syntax.Expression, scope: Scope) -> bool:
+        """Whether an expression is the name of a member and nothing that the text declares."""
+        if isinstance(expression, syntax.Text):
+            return True
+        if not isinstance(expression, syntax.Name) or name_of(expression.name) not in self.names.labels:
+            return False
+        name, owner = expression.name, scope.owner
+        declared = name in scope.indices or name in self.names.symbols or name in self.names.families
+        return not declared and not (owner and f"{owner}.{name}" in self.names.symbols)
+
+    def _member_named(self, name: str, span: Span, wanted: IndexInfo | None) -> Known:
+        """The member of a name; in two families it is the one that the place is for."""
+        found = self.names.labels[name_of(name)]
+        if len(found) > 1 and wanted is not None:
+            found = tuple(entry for entry in found if entry[0] == wanted.root) or found
+        if len(found) > 1:
+            families = " and of ".join(f"`{family}`" for family, _ in found)
+            fix = "compare it with an index over one of them, or use it as an index"
+            raise self._fail("E117", f"`{name}` is a member of {families}", span, help=fix)
+        family, position = found[0]
+        constant = sym.Constant(position, DIMENSIONLESS, span)
+        self.members[constant] = family
+        return Known(constant, IndexInfo(family, family))
+
+    def _text(self, text: syntax.Text, wanted: IndexInfo | None) -> Known:
+        """A name in quotes, which is always that of a member."""
+        if name_of(text.value) in self.names.labels:
+            return self._member_named(text.value, text.span, wanted)
+        near = nearest(text.value, self.names.labels)
+        if near:
+            message, fix = f"`{text.value}` is no member of any set", f'did you mean `"{near}"`?'
+            raise self._fail("E102", message, text.span, help=fix)
+        fix = 'data of a file: `name : unit from "file.csv"`, without `=`'
+        raise self._fail("E106", "a text cannot stand where a value is expected", text.span, help=fix)
+
+    def _indices(
+        self,
+        base: "_Family | _Symbol | Known",
+        given: tuple[syntax.Expression, ...],
+        scope: Scope,
+    ) -> list[sym.Expression]:
+        """What stands in brackets, each resolved for the index in its place; every fault is reported."""
+        wanted: list[IndexInfo] = []
+        if isinstance(base, _Family):
+            wanted = list(self.names.families[base.name].indices.values())
+        elif isinstance(base, _Symbol):
+            head = self.names.symbols[base.name]
+            skipped = len(base.indices)
+            if base.by_row and head.owner:
+                skipped += self.names.families[head.owner].arity - 1
+            wanted = [info for _, info in head.indices[skipped:]]
+        resolved: list[sym.Expression] = []
+        for position, part in enumerate(given):
+            info = wanted[position] if position < len(wanted) else None
+            with suppress(Unresolved):
+                if self._is_member(part, scope):
+                    resolved.append(self.known(part, scope, info).expression)
+                else:
+                    resolved.append(self.resolve(part, scope))
+        if len(resolved) < len(given):
+            raise Unresolved
+        return resolved
 
     def _unknown(self, name: syntax.Name, scope: Scope) -> Unresolved:
         labels: tuple[Label, ...] = ()
@@ -385,6 +461,8 @@ class ExpressionResolver:
             fix = f"did you mean `{near}`?"
             declared = self.names.symbols.get(near)
             labels = (Label(declared.declared.name_span, "declared here"),) if declared else ()
+        if not name.name.isascii():
+            fix = "names are made of the letters a to z, A to Z, digits and `_`; only members of sets may have others"
         if fix is None:
             fix = f"declare it, or let an index run over a set: `[{name.name} in I]`"
         return self._fail_once("E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels)
@@ -502,9 +580,8 @@ class ExpressionResolver:
             case sym.Member(family=family, function=function):
                 at = function in ("at", "row")
                 return IndexInfo(family, family, row=True) if at else self.names.member_info(family)
-            case sym.Constant(span=span):
-                label = self.names.labels.get(span.text)
-                return IndexInfo(label[0], label[0]) if label else IndexInfo()
+            case sym.Constant() if index in self.members:
+                return IndexInfo(self.members[index], self.members[index])
             case _:
                 return IndexInfo()
 
@@ -535,8 +612,10 @@ class ExpressionResolver:
 
     # Sets and generators
 
-    def domain(self, expression: syntax.Expression, scope: Scope) -> sym.Domain:
-        """The set an index runs over."""
+    def domain(
+        self, expression: syntax.Expression, scope: Scope, of: IndexInfo | None = None
+    ) -> sym.Domain:
+        """The set an index runs over; `of`: what the values are that are looked for in it."""
         layers = layers_domain(expression, scope, self.names, self.resolve)
         if layers is not None:
             return layers
@@ -545,7 +624,7 @@ class ExpressionResolver:
                 low, high = self._all((expression.low, expression.high), scope)
                 return sym.RangeDomain(low, high)
             case syntax.Listing():
-                return sym.ListDomain(self._all(expression.items, scope))
+                return self._list(expression, scope, of)
             case syntax.Call(function=function, arguments=(argument,)) if function in ENDS:
                 family = self._link_class(expression) if expression.base is not None else None
                 return self.topology.links_at(expression, self.known(argument, scope), family)
@@ -565,6 +644,18 @@ class ExpressionResolver:
                     expression.span,
                     help="write a range `1..n`, `{1, 2}`, or the name of a set or family",
                 )
+
+    def _list(self, listing: syntax.Listing, scope: Scope, of: IndexInfo | None) -> sym.ListDomain:
+        """Integers, or members with names, all of one family."""
+        items: list[sym.Expression] = []
+        for item in listing.items:
+            with suppress(Unresolved):
+                member = self._is_member(item, scope)
+                items.append(self.known(item, scope, of).expression if member else self.resolve(item, scope))
+        if len(items) < len(listing.items):
+            raise Unresolved
+        families = {self.members.get(item) for item in items}
+        return sym.ListDomain(tuple(items), next(iter(families)) if len(families) == 1 else None)
 
     def _link_class(self, call: syntax.Call) -> str:
         """The links family before the dot of `uplink.out(n)`."""
@@ -609,6 +700,8 @@ class ExpressionResolver:
                 raise self._fail("E104", "a range has one index", generator.span)
             if isinstance(domain, sym.LayersDomain):
                 return {names[0]: self.names.member_info(domain.family)}
+            if isinstance(domain, sym.ListDomain) and domain.names_of is not None:
+                return {names[0]: IndexInfo(domain.names_of, domain.names_of)}
             return {names[0]: IndexInfo(cuts_of=domain.cuts_of if isinstance(domain, sym.RangeDomain) else None)}
         head = self.names.families[domain.family]
         if len(names) == 1:

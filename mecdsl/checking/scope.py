@@ -63,16 +63,16 @@ class Names:
     families: dict[str, FamilyHead] = field(default_factory=dict)
     symbols: dict[str, SymbolHead] = field(default_factory=dict)
     constraint_names: dict[str, syntax.Constraint] = field(default_factory=dict)
+    labels: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
 
-    @property
-    def labels(self) -> Mapping[str, tuple[str, int]]:
-        """Names that are members of a set of names: the set and the position from 1."""
-        return {
-            label: (name, position)
-            for name, head in self.families.items()
-            if head.labels
-            for position, label in enumerate(head.labels, 1)
-        }
+    def collect_labels(self) -> None:
+        """Note the names that are members: the families they belong to and their positions there from 1.
+
+        Names in the text belong to one family; names that files list may be in several.
+        """
+        for name, head in self.families.items():
+            for position, label in enumerate(head.labels or (), 1):
+                self.labels[label] = (*self.labels.get(label, ()), (name, position))
 
     def ancestors(self, family: str | None) -> frozenset[str]:
         """The family and those its index runs over, all the way down."""

@@ -144,11 +144,15 @@ Expression = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RangeDomain:
-    """Both ends included; `cuts_of` names the layers whose cuts the numbers are."""
+    """Both ends included; `cuts_of` names the layers whose cuts the numbers are.
+
+    `names_of`: the family whose `labels` the numbers stand for.
+    """
 
     low: Expression
     high: Expression
     cuts_of: str | None = None
+    names_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,9 +173,10 @@ class LinksAt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListDomain:
-    """Integers written one by one."""
+    """Integers written one by one, or members of `names_of`, a family whose members have names."""
 
     items: tuple[Expression, ...]
+    names_of: str | None = None
 
 
 class LayerGroup(Enum):
@@ -217,7 +222,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A set, node, nodes, layers or links family; `labels` are the names of a set of names.
+    """A set, node, nodes, layers or links family; `labels` are the names of its members, if they have names.
 
     `listed`: the members of a set written one by one as tuples; each lies in the space. `layer_file`: the attributes
     and the graph of layers that come from a file.

@@ -3,8 +3,6 @@
 A name is either qualified (`"learner.cpu"`) or nested under its family (`"learner": {"cpu": ...}`), never both.
 """
 
-import csv
-import io
 import json
 import re
 import tomllib
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mecdsl.data_files.places import json_place, repeated_keys
+from mecdsl.data_files.table import Table, csv_table, records_table
 from mecdsl.diagnostics import Collector, Diagnostic, Label, ModelError, Source, Span
 
 Place = tuple[str | int, ...]
@@ -23,14 +22,18 @@ BARE_ITEM = re.compile(r"[^\[\],]*[^\[\],\s][^\[\],]*")  # of a list without quo
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value from outside; `place` tells where it, or the item at some indices in it, stands.
+    """A value from outside; `place` tells where it, or the item at some indices or keys in it, stands.
 
-    `units`: texts of units written in the header of a table, for plain numbers; None means the declared unit.
+    `unit`: of plain numbers, written in the header of a table; None means the declared unit. `table`, `column`: the
+    table whose column it is. `in_order`: the values are one for each row of the symbol, in its order.
     """
 
     value: Any
-    place: Callable[[Sequence[int]], Span | None]
+    place: Callable[[Sequence[str | int]], Span | None]
     unit: str | None = None
+    table: Table | None = None
+    column: int = 0
+    in_order: bool = False
 
 
 def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
@@ -40,15 +43,32 @@ def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
     a thing twice.
     """
     path = Path(path)
-    text = _text(path)
-    source = Source(str(path), text)
-    match path.suffix.lower():
-        case ".toml":
-            return _flatten(_toml(source), families, _line_place(source))
-        case ".csv":
-            return read_table(source)
-        case _:
-            return _flatten(_json(source), families, json_place(source))
+    if path.suffix.lower() == ".csv":
+        return columns_of(_table_of(path))
+    value, place = read_document(path)
+    if is_records(value):
+        return columns_of(records_table(str(path), value, place))
+    if not isinstance(value, Mapping):
+        fix = 'write {"name": value, ...}'
+        raise ModelError([Diagnostic("E308", "a data file is one JSON object", place(()), help=fix)])
+    return _flatten(value, families, place)
+
+
+def _table_of(path: Path) -> Table:
+    return csv_table(Source(str(path), _text(path)))
+
+
+def read_document(path: Path) -> tuple[Any, Callable[[Sequence[str | int]], Span | None]]:
+    """What a JSON or TOML file holds, and where each part of it stands. Raises `ModelError`."""
+    source = Source(str(path), _text(path))
+    if path.suffix.lower() == ".toml":
+        return _toml(source), _line_place(source)
+    return _json(source), json_place(source)
+
+
+def is_records(value: Any) -> bool:
+    """Whether a value is a list of objects, `[{"m": 1, "n": 2, "delay": "10 ms"}]`."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
 def beside(name: str, span: Span) -> Path:
@@ -72,7 +92,7 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _json(source: Source) -> dict[str, Any]:
+def _json(source: Source) -> Any:
     twice = False
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,10 +114,6 @@ def _json(source: Source) -> dict[str, Any]:
             Diagnostic("E307", f"`{key}` is given twice", second, (Label(first, "the first is here"),), help=KEEP_ONE)
             for key, first, second in repeated_keys(source)
         )
-    if not isinstance(value, dict):
-        span = Span(source, 1, 1, 1, 2)
-        fix = 'write {"name": value, ...}'
-        raise ModelError([Diagnostic("E308", "a data file is one JSON object", span, help=fix)])
     return value
 
 
@@ -134,10 +150,10 @@ def _toml(source: Source) -> dict[str, Any]:
         raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]) from None
 
 
-def _line_place(source: Source) -> Callable[[Place], Span | None]:
+def _line_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
     """Place of a TOML key: the line that begins with it."""
 
-    def place(path: Place) -> Span | None:
+    def place(path: Sequence[str | int]) -> Span | None:
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
         for number, line in enumerate(source.text.split("\n"), 1):
             if re.match(rf'\s*\[?"?(?:[\w.]*\.)?{re.escape(key)}"?\s*[=\]]', line):
@@ -150,27 +166,30 @@ def _line_place(source: Source) -> Callable[[Place], Span | None]:
 def _flatten(
     data: Mapping[str, Any],
     families: Sequence[str],
-    place: Callable[[Place], Span | None],
+    place: Callable[[Sequence[str | int]], Span | None],
 ) -> dict[str, Given]:
     collector = Collector()
     result: dict[str, Given] = {}
 
-    def add(name: str, value: Any, path: Place) -> None:
+    def add(name: str, given: Given, path: Place) -> None:
         if name in result:
-            collector.error(
-                "E307",
-                f"`{name}` is given twice, qualified and nested",
-                place(path),
-                help=KEEP_ONE,
-            )
-        result[name] = Given(value, lambda indices: place((*path, *indices)))
+            message = f"`{name}` is given twice, qualified and nested"
+            collector.error("E307", message, place(path), help=KEEP_ONE)
+        result[name] = given
+
+    def part(path: Place, value: Any) -> Given:
+        return Given(value, lambda indices: place((*path, *indices)))
 
     for key, value in data.items():
-        if isinstance(value, Mapping) and (key in families or "." not in key):
+        if isinstance(value, Mapping) and key in families:
             for inner, item in value.items():
-                add(f"{key}.{inner}", item, (key, inner))
+                add(f"{key}.{inner}", part((key, inner), item), (key, inner))
+        elif is_records(value) and key in families:
+            table = records_table(key, value, part((key,), value).place)
+            for title, column in columns_of(table).items():
+                add(f"{key}.{title}", column, (key,))
         else:
-            add(key, value, (key,))
+            add(str(key), part((str(key),), value), (str(key),))
     collector.raise_errors()
     return result
 
@@ -219,7 +238,7 @@ def _quoted(item: str) -> str:
     return item
 
 
-def _always(span: Span) -> Callable[[Sequence[int]], Span | None]:
+def _always(span: Span) -> Callable[[Sequence[str | int]], Span | None]:
     return lambda _indices: span
 
 
@@ -229,73 +248,22 @@ def given_in_memory(data: Mapping[str, Any], families: Sequence[str]) -> dict[st
 
 
 def read_table(source: Source) -> dict[str, Given]:
-    """The columns of a CSV text; a header may carry a unit: `cpu [Gcycle/s]`."""
-    rows, lines = _rows(source)
-    if not rows:
-        fix = "the first line names the columns: `cpu [Gcycle/s],work`"
-        raise ModelError([Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2), help=fix)])
-    header, body = [cell.strip() for cell in rows[0]], rows[1:]
-    for number, row in zip(lines[1:], body, strict=True):
-        if len(row) != len(header):
-            span = _line(source, number)
-            message = f"the row has {len(row)} cells, the header {len(header)}"
-            marks = ";" in span.text or ";" in header[0]
-            hint = "commas separate the columns, and a decimal mark is a point: `1.5`" if marks else None
-            raise ModelError([Diagnostic("E308", message, span, help=hint)])
-    result: dict[str, Given] = {}
-    for position, title in enumerate(header):
-        found = re.fullmatch(r"([\w.]+)\s*(?:\[([^\]]+)\])?", title)
-        start = source.line(lines[0]).find(title) + 1
-        span = Span(source, lines[0], start, lines[0], start + max(1, len(title)))
-        if found is None:
-            message = f"`{title}` is no column name"
-            fix = "a column is named after an attribute, with its unit in brackets: `cpu` or `cpu [Gcycle/s]`"
-            raise ModelError([Diagnostic("E308", message, span, help=fix)])
-        if found[1] in result:
-            raise ModelError([Diagnostic("E307", f"column `{found[1]}` stands twice", span)])
-        cells = [_cell(row[position]) for row in body]
-        result[found[1]] = Given(cells, _cell_place(source, lines, span), found[2])
-    return result
+    """The columns of a CSV text by title; a header may carry a unit: `cpu [Gcycle/s]`."""
+    return columns_of(csv_table(source))
 
 
-def _rows(source: Source) -> tuple[list[list[str]], list[int]]:
-    """The rows of a CSV text that are not blank, and the line each ends on."""
-    reader = csv.reader(io.StringIO(source.text))
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        for row in reader:
-            if row:
-                rows.append(row)
-                lines.append(reader.line_num)
-    except csv.Error as error:
-        message = f"no valid table: {error}"
-        raise ModelError([Diagnostic("E308", message, _line(source, reader.line_num))]) from None
-    return rows, lines
-
-
-def _line(source: Source, number: int) -> Span:
-    return Span(source, number, 1, number, len(source.line(number)) + 1)
-
-
-def _cell(text: str) -> Any:
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip()
-
-
-def _cell_place(source: Source, lines: Sequence[int], title: Span) -> Callable[[Sequence[int]], Span | None]:
-    """The line of a row; the title for the column as a whole."""
-
-    def place(indices: Sequence[int]) -> Span | None:
-        return _line(source, lines[1 + int(indices[0])]) if indices else title
-
-    return place
+def columns_of(table: Table) -> dict[str, Given]:
+    """The columns of a table by title, each of which knows the others, since some may be labels."""
+    return {
+        title: Given(
+            value=table.values(column),
+            place=table.column_place(column),
+            unit=table.split(column)[1],
+            table=table,
+            column=column,
+        )
+        for column, title in enumerate(table.titles)
+    }
 
 
 def key_span(name: str, given: Given) -> Span | None:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from mecdsl.checking import symbolic as sym
+from mecdsl.data_files.labels import NO_MEMBER, integer_of, labels_of
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count, nearest
 from mecdsl.instances.algebra import Floats
+from mecdsl.instances.align import aligned
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.units import Unit, UnitError, format_value, parse_unit
@@ -26,6 +28,7 @@ def bind(world: World, symbol: sym.Symbol, given: Given) -> FloatArray:
 
     Raises `ModelError` that names the member and the place in the data.
     """
+    given = aligned(world, symbol, given)
     flat, paths = _flatten(world, symbol, given)
     unit = _header_unit(world, symbol, given) or symbol.unit
     assert unit is not None
@@ -61,6 +64,8 @@ def _require_dimension(symbol: sym.Symbol, unit: Unit, span: Span | None) -> Non
 def _flatten(world: World, symbol: sym.Symbol, given: Given) -> tuple[list[Any], Callable[[int], tuple[int, ...]]]:
     """All items in the order of the table, and the way from a row to its indices in the nested list."""
     family = world.symbols[symbol.name]
+    if given.in_order:
+        return list(given.value), lambda row: (row,)
     if not family.levels:
         if isinstance(given.value, list | tuple | dict):
             message = f"`{symbol.name}` is one value, the data are {_shape_text(given.value)}"
@@ -199,16 +204,10 @@ def _item(
     if isinstance(item, bool) or item is None or not isinstance(item, int | float | str | np.number):
         shown = json.dumps(item) if item is None or isinstance(item, bool) else item
         raise _fail("E304", f"{name} is {_shape_text(shown)}, expected a number", place, symbol)
+    if symbol.member_of is not None and str(item).strip():
+        return _member(world, symbol, item, name, place)
     if not isinstance(item, str):
         return unit.to_si(float(item)) if math.isfinite(item) else float(item)
-    if symbol.member_of is not None:
-        labels = world.model.families[symbol.member_of].labels or ()
-        if item in labels:
-            return float(labels.index(item) + 1)
-        if labels and item.strip():
-            near = nearest(item, labels)
-            fix = f"did you mean `{near}`?" if near else f"the members are {', '.join(labels)}"
-            raise _fail("E306", f"{name} is `{item}`, no member of `{symbol.member_of}`", place, symbol, fix)
     found = QUANTITY.match(item)
     if found is None:
         if item.strip().lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
@@ -226,6 +225,23 @@ def _item(
         raise _fail("E305", f"{name}: {error.message}", place, symbol, error.help) from None
     _require_dimension(symbol, own, place)
     return own.to_si(float(found[1]))
+
+
+def _member(world: World, symbol: sym.Symbol, item: Any, name: str, place: Span | None) -> float:
+    """The label of the member that a value names; a plain number is the place of a member that has a name."""
+    family = symbol.member_of or ""
+    names = world.label_names(sym.FamilyDomain(family))
+    (label,) = labels_of([item], names)
+    if label != NO_MEMBER:
+        return float(label)
+    numbered = names is not None and not any(integer_of(other) is not None for other in names)
+    if not isinstance(item, str) and (names is None or numbered):
+        return float(item)
+    near = nearest(str(item), names or ())
+    fix = f"did you mean `{near}`?" if near else None
+    if names is not None and fix is None:
+        fix = f"the members are {', '.join(names)}"
+    raise _fail("E306", f"{name} is `{item}`, no member of `{family}`", place, symbol, fix)
 
 
 def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:

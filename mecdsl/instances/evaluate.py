@@ -4,6 +4,7 @@ A nested sum gets a child table with a pointer to its parent row; an inner expre
 indices in scope is evaluated once per combination of those and spread over the rows.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,7 @@ from mecdsl.instances.tables import (
 )
 from mecdsl.parsing.syntax import Kind
 
+BARE_NAME = re.compile(r"[^\W\d]\w*")
 EVERY_INDEX = "*"  # among the free indices of an expression that holds a random draw
 
 
@@ -76,7 +78,7 @@ class World:
         """`3`, `gateway` or `uplink[1, 2]`: a label as the user knows it."""
         names = self.label_names(domain) if domain else None
         if names and 1 <= label <= len(names):
-            return names[label - 1]
+            return written(names[label - 1])
         if isinstance(domain, sym.FamilyDomain | sym.LinksAt) and domain.family in self.families:
             family, space = self.families[domain.family], self.model.families[domain.family].space
             if len(family.names) > 1 and 0 <= label < family.size:
@@ -87,6 +89,8 @@ class World:
 
     def label_names(self, domain: sym.Domain) -> tuple[str, ...] | None:
         """The names of the members of a domain, None where they are integers."""
+        if isinstance(domain, sym.RangeDomain | sym.ListDomain):
+            return self.model.families[domain.names_of].labels if domain.names_of else None
         if not isinstance(domain, sym.FamilyDomain | sym.LinksAt):
             return None
         family = self.model.families[domain.family]
@@ -111,6 +115,11 @@ class World:
         space = self.model.symbols[name].space if name in self.model.symbols else self.model.families[name].space
         labels = [int(family.table.columns[index][row]) for index in family.names]
         return name + self.labels_text(space, labels)
+
+
+def written(name: str) -> str:
+    """The name of a member as it is written in a model: bare if that can be read, else in quotes."""
+    return name if BARE_NAME.fullmatch(name) else f'"{name}"'
 
 
 class Evaluator:

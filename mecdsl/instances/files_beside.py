@@ -1,130 +1,122 @@
 """Data in files beside the model: `from "file.csv"` of a family and of a parameter."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Sequence
+from pathlib import Path
 
 from mecdsl.checking import symbolic as sym
-from mecdsl.data_files.read import Given, beside, read_data
-from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
+from mecdsl.data_files.read import Given, beside, columns_of, read_data
+from mecdsl.data_files.table import Table, no_column_name
+from mecdsl.diagnostics import Diagnostic, ModelError, Span, nearest
+from mecdsl.instances.align import aligned_table
 from mecdsl.instances.evaluate import World
-from mecdsl.instances.tables import FamilyTable, IntArray
+from mecdsl.instances.index_columns import Indexed, indexed
+from mecdsl.instances.labelled_rows import Keys, in_order
 from mecdsl.parsing.syntax import Kind
-
-NO_MEMBER = -(2**62)
 
 
 def family_file(world: World, family: sym.Family) -> dict[str, Given]:
-    """The attributes of a family by qualified name; columns called as the indices may put the lines in any order.
+    """The attributes of a family by qualified name; the columns of a table know those of the indices beside them.
 
-    Raises `ModelError` for a file that cannot be read, unknown columns, and members that stand not exactly once.
+    Raises `ModelError` for a file that cannot be read, columns that are neither, and members that stand not exactly
+    once where no attribute would find out.
     """
     if family.layer_file is not None:
         return {f"{family.name}.{title}": column for title, column in family.layer_file.columns.items()}
-    columns = read_data(beside(family.source_file or "", family.span), tuple(world.model.families))
-    index = world.families[family.name]
-    order: IntArray | None = None
-    if index.names and all(name in columns for name in index.names):
-        order = _order(world, family, index, [columns.pop(name) for name in index.names])
+    path = beside(family.source_file or "", family.span)
+    entries = _entries(world, path, _indexed_by(world, family))
     found: dict[str, Given] = {}
-    for name, column in columns.items():
+    for name, column in entries.items():
         qualified = name if name.startswith(family.name + ".") else f"{family.name}.{name}"
+        if qualified not in world.model.symbols and _is_index(world, family, name):
+            continue
         _require_attribute(world, family, qualified, column)
-        found[qualified] = column if order is None else _reordered(column, order)
+        found[qualified] = column
+    table = next((column.table for column in entries.values() if column.table is not None), None)
+    if table is not None and not found:
+        _check_members(world, family, table)
     return found
 
 
-def _order(world: World, declared: sym.Family | sym.Symbol, index: FamilyTable, keys: Sequence[Given]) -> IntArray:
-    """The lines of a table in the order of the members that its index columns name."""
-    domains = world.index_domains(declared.space)
-    labels = [column_labels(key, world.label_names(over)) for key, over in zip(keys, domains, strict=True)]
-    rows = index.locate(labels, len(labels[0]))
-    _check_members(world, declared, index, keys, rows)
-    return np.argsort(rows).astype(np.int64)
+def _indexed_by(world: World, family: sym.Family) -> list[Indexed]:
+    """What may order the rows: the indices of the family, and those of its attributes besides."""
+    attributes = [s.name for s in world.model.of_kind(Kind.PARAM) if s.owner == family.name]
+    return [indexed(world, name) for name in (family.name, *attributes)]
 
 
-def _reordered(column: Given, order: IntArray) -> Given:
-    """A column in the order of the family, its values still at their places in the file."""
+def _is_index(world: World, family: sym.Family, title: str) -> bool:
+    return any(of.is_index(title) for of in _indexed_by(world, family))
 
-    def place(indices: Sequence[int]) -> Span | None:
-        return column.place((int(order[indices[0]]), *indices[1:]) if indices else ())
 
-    return Given([column.value[line] for line in order], place, column.unit)
+def _check_members(world: World, family: sym.Family, table: Table) -> None:
+    """A table of labels alone lists the members of the family, each once."""
+    of = indexed(world, family.name)
+    columns = [column for column in of.column_of(table) if column is not None]
+    if columns and len(columns) == len(of.indices):
+        cells = [table.cells[column] for column in columns]
+        keys = Keys(cells, lambda row, at: table.place(row, columns[at]), table.place(None, columns[0]))
+        in_order(world, of, keys)
+
+
+def _entries(world: World, path: Path, orders: Sequence[Indexed]) -> dict[str, Given]:
+    """What a file holds by name. Lists in JSON and TOML beside the labels of an index are the columns of a table."""
+    entries = read_data(path, tuple(world.model.families))
+    if any(given.table is not None for given in entries.values()):
+        return entries
+    lists = {name: given for name, given in entries.items() if isinstance(given.value, list)}
+    if not any(of.is_index(name) for name in lists for of in orders):
+        return entries
+    sizes = {name: len(given.value) for name, given in lists.items()}
+    if len(set(sizes.values())) > 1:
+        shown = ", ".join(f"`{name}` {size}" for name, size in sizes.items())
+        last = list(lists.values())[-1]
+        raise ModelError([Diagnostic("E302", f"the columns differ in length: {shown}", last.place(()))])
+    titles = tuple(lists)
+
+    def place(row: int | None, column: int) -> Span | None:
+        return lists[titles[column]].place(() if row is None else (row,))
+
+    table = Table(str(path), titles, tuple(list(given.value) for given in lists.values()), place)
+    return {**entries, **columns_of(table)}
 
 
 def _require_attribute(world: World, family: sym.Family, qualified: str, column: Given) -> None:
     attributes = [s.name for s in world.model.of_kind(Kind.PARAM) if s.owner == family.name]
     if qualified in attributes:
         return
-    name = qualified.split(".", 1)[1]
+    name, place = qualified.split(".", 1)[1], column.place(())
+    unnamed = no_column_name(name, place) if column.table is not None else None
+    if unnamed is not None:
+        raise ModelError([unnamed])
     near = nearest(name, [attribute.split(".", 1)[1] for attribute in attributes])
     fix = f"did you mean `{near}`?" if near else f"declare `{name}` in the block, or delete the column"
-    raise ModelError([Diagnostic("E303", f"`{family.name}` has no `{name}`", column.place(()), help=fix)])
-
-
-def column_labels(column: Given, names: Sequence[str] | None) -> IntArray:
-    """The labels a column means: integers, or positions of `names`; `NO_MEMBER` for anything else."""
-    positions = {name: position for position, name in enumerate(names or (), 1)}
-
-    def label(cell: object) -> int:
-        if isinstance(cell, str):
-            return positions.get(cell, NO_MEMBER)
-        return cell if isinstance(cell, int) and not isinstance(cell, bool) else NO_MEMBER
-
-    return np.array([label(cell) for cell in column.value], dtype=np.int64)
-
-
-def _check_members(
-    world: World, family: sym.Family | sym.Symbol, index: FamilyTable, keys: Sequence[Given], rows: IntArray
-) -> None:
-    """Each member of the family, or index of the parameter, stands once in the index columns."""
-    column = keys[0]
-    times = np.bincount(rows[rows >= 0], minlength=index.size)
-    where, message = column.place(()), ""
-    if (rows < 0).any():
-        line = int(np.flatnonzero(rows < 0)[0])
-        cells = ", ".join(str(key.value[line]) for key in keys)
-        where, message = column.place((line,)), f"`{cells}` is no member of `{family.name}`"
-    elif (times > 1).any():
-        member = int(np.flatnonzero(times > 1)[0])
-        where = column.place((int(np.flatnonzero(rows == member)[1]),))
-        message = f"`{world.row_text(family.name, member)}` stands twice in the table"
-    elif (times == 0).any():
-        member = int(np.flatnonzero(times == 0)[0])
-        message = f"`{world.row_text(family.name, member)}` is missing in the table"
-    if message:
-        labels = (Label(family.span, "declared here"),)
-        raise ModelError([Diagnostic("E302", message, where, labels, help="give each member one line")])
+    raise ModelError([Diagnostic("E303", f"`{family.name}` has no `{name}`", place, help=fix)])
 
 
 def symbol_file(world: World, symbol: sym.Symbol, file: sym.DataFile) -> Given:
-    """The values of one parameter from a file: a column of a table, or a key of JSON or TOML.
+    """The values of one parameter from a file: a column of a table, a matrix, or a key of JSON or TOML.
 
-    A table with a single column need not name it after the parameter; a column called as the parameter's one index
-    may put the lines in any order. Raises `ModelError`.
+    A table with a single column of values need not name it after the parameter. Raises `ModelError`.
     """
     path = beside(file.path, file.span)
-    entries = read_data(path, tuple(world.model.families))
-    index = world.symbols[symbol.name]
-    if path.suffix.lower() == ".csv" and len(index.names) == 1 and index.names[0] in entries:
-        values = {name: column for name, column in entries.items() if name != index.names[0]}
-        column = _entry(values if len(values) == 1 else entries, symbol, file)
-        return _reordered(column, _order(world, symbol, index, [entries[index.names[0]]]))
-    return _entry(entries, symbol, file)
-
-
-def _entry(entries: Mapping[str, Given], symbol: sym.Symbol, file: sym.DataFile) -> Given:
-    """The entry of a file that is meant for a parameter. Raises `ModelError` if there is none."""
-    local = symbol.name.split(".")[-1]
-    for key in (symbol.name, local):
+    entries = _entries(world, path, [indexed(world, symbol.name)])
+    table = next((given.table for given in entries.values() if given.table is not None), None)
+    if table is not None:
+        return aligned_table(world, symbol, table, file.span, read_by_others(world, symbol.name, file.path))
+    for key in (symbol.name, symbol.name.split(".")[-1]):
         if key in entries:
             return entries[key]
-    if file.path.lower().endswith(".csv"):
-        if len(entries) == 1:
-            return next(iter(entries.values()))
-        near = nearest(local, entries)
-        fix = f"rename the column `{near}`" if near else f"name one of them `{local}`"
-        message = f"`{file.path}` has no column `{local}`, it has {', '.join(entries)}"
-        raise ModelError([Diagnostic("E301", message, file.span, help=fix)])
     fix = f'write `"{symbol.name}": ...` in the file'
     raise ModelError([Diagnostic("E301", f"`{file.path}` has no `{symbol.name}`", file.span, help=fix)])
+
+
+def read_by_others(world: World, name: str, file: str) -> frozenset[str]:
+    """The titles in a file that belong to parameters other than `name` that read it."""
+    model = world.model
+    found: set[str] = set()
+    for other in model.symbols.values():
+        owner = model.families.get(other.owner or "")
+        reads = isinstance(other.value, sym.DataFile) and other.value.path == file
+        reads |= owner is not None and owner.source_file == file
+        if reads and other.name != name:
+            found |= {other.name, other.name.rpartition(".")[2]}
+    return frozenset(found)

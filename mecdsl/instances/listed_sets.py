@@ -1,15 +1,19 @@
 """Sets whose members are written one by one, as tuples in the model or as lines of a file, and the ends of links."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mecdsl.checking import symbolic as sym
-from mecdsl.data_files.read import Given, beside, read_data
+from mecdsl.data_files.labels import labels_of, text_of
+from mecdsl.data_files.members import set_table
+from mecdsl.data_files.read import beside
+from mecdsl.data_files.table import Table as DataTable
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
 from mecdsl.instances.evaluate import Evaluator, World
-from mecdsl.instances.files_beside import column_labels
+from mecdsl.instances.files_beside import read_by_others
+from mecdsl.instances.index_columns import Index, indexed
 from mecdsl.instances.tables import SINGLE, IntArray, Table
 from mecdsl.parsing.syntax import FamilyKind
 
@@ -61,45 +65,42 @@ def _written(evaluator: Evaluator, family: sym.Family) -> _Listed:
 
 def _from_file(world: World, family: sym.Family) -> _Listed:
     """The members of `set pair[m in device, n in server] from "pairs.csv"`: one column for each index."""
-    columns = read_data(beside(family.source_file or "", family.span), tuple(world.model.families))
-    names = family.space.names
-    for name in names:
-        _require_column(family, columns, name)
-    _refuse_other_columns(world, family, columns)
-    sizes = {name: len(columns[name].value) for name in names}
-    if len(set(sizes.values())) > 1:
-        message = "the columns differ in length: " + ", ".join(f"`{name}` {size}" for name, size in sizes.items())
-        raise ModelError([Diagnostic("E302", message, columns[names[-1]].place(()))])
-    domains = world.index_domains(family.space)
-    labels = [column_labels(columns[n], world.label_names(over)) for n, over in zip(names, domains, strict=True)]
+    of = indexed(world, family.name)
+    table = set_table(beside(family.source_file or "", family.span), family.name)
+    untitled = table.titles == tuple(str(number) for number in range(1, len(of.indices) + 1))
+    found = list(range(len(of.indices))) if untitled else of.column_of(table)
+    columns = [_required(family, table, index, column) for index, column in zip(of.indices, found, strict=True)]
+    _refuse_other_columns(world, family, table, columns)
+    labels = [
+        np.array(labels_of(table.cells[column], world.label_names(index.domain)), dtype=np.int64)
+        for column, index in zip(columns, of.indices, strict=True)
+    ]
 
     def cell(row: int, position: int) -> str:
-        return str(columns[names[position]].value[row])
+        return text_of(table.cells[columns[position]][row])
 
-    return _Listed(labels, cell, lambda row, position: columns[names[position or 0]].place((row,)))
-
-
-def _require_column(family: sym.Family, columns: dict[str, Given], name: str) -> None:
-    if name not in columns:
-        near = nearest(name, columns)
-        fix = f"rename the column `{near}`" if near else "each index of the set has a column of its name"
-        message = f"`{family.source_file}` has no column `{name}`, it has {', '.join(columns)}"
-        raise ModelError([Diagnostic("E301", message, family.span, help=fix)])
-    if not isinstance(columns[name].value, list):
-        message = f"`{name}` is one value, a list of members is expected"
-        raise ModelError([Diagnostic("E302", message, columns[name].place(()))])
+    return _Listed(labels, cell, lambda row, position: table.place(row, columns[position or 0]))
 
 
-def _refuse_other_columns(world: World, family: sym.Family, columns: dict[str, Given]) -> None:
-    """A column that is no index belongs to a family that reads its attributes from the same file, or is an error."""
-    model = world.model
-    readers = [other.name for other in model.families.values() if other.source_file == family.source_file]
-    read = {symbol.name.split(".", 1)[1] for symbol in model.symbols.values() if symbol.owner in readers}
-    for name, column in columns.items():
-        if name not in family.space.names and name.split(".")[-1] not in read:
+def _required(family: sym.Family, table: DataTable, index: Index, column: int | None) -> int:
+    if column is not None:
+        return column
+    near = nearest(index.name, table.titles)
+    fix = f"rename the column `{near}`" if near else "each index of the set has a column of its name"
+    message = f"`{family.source_file}` has no column `{index.name}`, it has {', '.join(table.titles)}"
+    raise ModelError([Diagnostic("E301", message, family.span, help=fix)])
+
+
+def _refuse_other_columns(
+    world: World, family: sym.Family, table: DataTable, columns: Sequence[int]
+) -> None:
+    """A column that is no index belongs to a family or parameter that reads the same file, or is an error."""
+    others = read_by_others(world, family.name, family.source_file or "")
+    for column, name in enumerate(table.titles):
+        if column not in columns and name not in others:
             message = f"`{family.name}` has no index `{name}`"
             fix = f"the columns of a set are its indices, {', '.join(family.space.names)}; delete the column"
-            raise ModelError([Diagnostic("E303", message, column.place(()), help=fix)])
+            raise ModelError([Diagnostic("E303", message, table.place(None, column), help=fix)])
 
 
 def _check_members(evaluator: Evaluator, family: sym.Family, listed: _Listed, table: Table) -> None:

@@ -4,6 +4,7 @@ One statement with a syntax error does not hide the next: the faulty statement i
 again, so that all syntax errors come in one run. The grammar is `grammar/mec.lark`.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -27,7 +28,7 @@ STATEMENT_WORDS = (
     "model cite include unit dimension param set ordered node nodes links layers let var "
     "minimize maximize constraint form report start"
 ).split()
-VALUES = ("NAME", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
+VALUES = ("NAME", "MEMBER", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 
 
 class LineEnds:
@@ -86,6 +87,7 @@ def parse(text: str, name: str = "<text>") -> syntax.Document:
 
 
 def _source(name: str, text: str, included: bool = False) -> Source:
+    text = unicodedata.normalize("NFC", text)  # one way to write `ü`, so that names can be compared
     return Source(name, text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"), included)
 
 

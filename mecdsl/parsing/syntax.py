@@ -235,10 +235,19 @@ class FamilyKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMembers:
+    """The names of the members that a file lists, and what an index over them is called."""
+
+    names: tuple[str, ...]
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """set, node, nodes, layers or links. `members` is the right-hand side of `set S = ...`.
 
-    `layer_file`: what the file of `layers net from "net.csv"` says.
+    `layer_file`: what the file of `layers net from "net.csv"` says. `read`: the names of the members that the file of
+    `nodes server from "servers.csv"` or `set place from "places.csv"` lists.
     """
 
     kind: FamilyKind
@@ -254,6 +263,7 @@ class Family:
     name_span: Span
     ordered: bool = False
     layer_file: LayerFile | None = None
+    read: ReadMembers | None = None
 
 
 @dataclass(frozen=True, slots=True)
