@@ -125,9 +125,7 @@ class _Writer:
         for title in titles:
             yield title if NAME.fullmatch(title) and title not in self.families else next(letters)
 
-    def _domain(
-        self, family: syntax.Family, table: Table, column: int, span: Span
-    ) -> syntax.Expression:
+    def _domain(self, family: syntax.Family, table: Table, column: int, span: Span) -> syntax.Expression:
         title = table.titles[column]
         if title in self.families and title != family.name:
             return syntax.Name(title, span)
@@ -193,9 +191,7 @@ def member_name(item: syntax.Expression) -> str | None:
             return None
 
 
-def _attributes(
-    document: syntax.Document, family: syntax.Family
-) -> Iterator[tuple[str, syntax.Declaration]]:
+def _attributes(document: syntax.Document, family: syntax.Family) -> Iterator[tuple[str, syntax.Declaration]]:
     """The parameters of a family, in its block and elsewhere."""
     for declared in family.declarations:
         if declared.kind is Kind.PARAM:

@@ -340,8 +340,7 @@ class _Resolver:
             try:
                 wanted = [*head.indices.values(), *[None] * len(parts)]
                 known = tuple(
-                    self.expressions.known(part, Scope(), info)
-                    for part, info in zip(parts, wanted, strict=False)
+                    self.expressions.known(part, Scope(), info) for part, info in zip(parts, wanted, strict=False)
                 )
                 self.expressions.topology.check_indices(declared.name, known, item.span)
                 members.append(tuple(part.expression for part in known))

@@ -209,9 +209,7 @@ class ExpressionResolver:
         operands = (sides[0].expression, sides[1].expression)
         return sym.Operation(expression.operator, operands, expression.span)
 
-    def known(
-        self, expression: syntax.Expression, scope: Scope, wanted: IndexInfo | None = None
-    ) -> Known:
+    def known(self, expression: syntax.Expression, scope: Scope, wanted: IndexInfo | None = None) -> Known:
         """An expression with the family its values belong to; here the name of a single node is its member.
 
         `wanted`: what the place is for, which tells the members of two families apart that have the same name.
@@ -612,9 +610,7 @@ class ExpressionResolver:
 
     # Sets and generators
 
-    def domain(
-        self, expression: syntax.Expression, scope: Scope, of: IndexInfo | None = None
-    ) -> sym.Domain:
+    def domain(self, expression: syntax.Expression, scope: Scope, of: IndexInfo | None = None) -> sym.Domain:
         """The set an index runs over; `of`: what the values are that are looked for in it."""
         layers = layers_domain(expression, scope, self.names, self.resolve)
         if layers is not None:

@@ -73,9 +73,7 @@ def refuse_repeats(name: str, labels: Labels) -> None:
             first = labels.place(seen[value])
             marks = (Label(first, "the first is here"),) if first else ()
             message = f"`{name}` holds `{value}` twice"
-            raise ModelError(
-                [Diagnostic("E307", message, labels.place(row), marks, help="keep one of the two")]
-            )
+            raise ModelError([Diagnostic("E307", message, labels.place(row), marks, help="keep one of the two")])
         seen[value] = row
 
 

@@ -1,7 +1,7 @@
 """Where a value stands in a JSON text. Read only after a fault was found, so speed does not matter."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there, but not in the stubs
 
 from mecdsl.diagnostics import Source, Span
@@ -9,10 +9,10 @@ from mecdsl.diagnostics import Source, Span
 BLANK = " \t\n\r"
 
 
-def json_place(source: Source) -> Callable[[tuple[str | int, ...]], Span | None]:
+def json_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
     """A function from a path of keys and positions to its span, the deepest part of the path that exists."""
 
-    def place(path: tuple[str | int, ...]) -> Span | None:
+    def place(path: Sequence[str | int]) -> Span | None:
         start, end = 0, len(source.text)
         for part in path:
             inner = _child(source.text, start, part)

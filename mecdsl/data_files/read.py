@@ -50,7 +50,8 @@ def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
         return columns_of(records_table(str(path), value, place))
     if not isinstance(value, Mapping):
         fix = 'write {"name": value, ...}'
-        raise ModelError([Diagnostic("E308", "a data file is one JSON object", place(()), help=fix)])
+        span = Span(Source(str(path), _text(path)), 1, 1, 1, 2)
+        raise ModelError([Diagnostic("E308", "a data file is one JSON object", span, help=fix)])
     return _flatten(value, families, place)
 
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from mecdsl.checking import symbolic as sym
-from mecdsl.data_files.labels import labels_of
+from mecdsl.data_files.labels import NO_MEMBER, labels_of
 from mecdsl.data_files.read import Given, is_records
 from mecdsl.data_files.table import Table, number_or_text, records_table
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
@@ -70,9 +68,7 @@ def _ordered(symbol: sym.Symbol, table: Table, column: int, order: IntArray) -> 
     return Given([cells[row] for row in order], place, table.split(column)[1], in_order=True)
 
 
-def _index_missing(
-    symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]
-) -> ModelError:
+def _index_missing(symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]) -> ModelError:
     missing = [index.name for index, column in zip(of.indices, columns, strict=True) if column is None]
     shown = ", ".join(f"`{name}`" for name in missing)
     what = "no column for the index" if len(missing) == 1 else "no columns for the indices"
@@ -122,9 +118,7 @@ def _local(symbol: sym.Symbol) -> str:
     return symbol.name.rpartition(".")[2]
 
 
-def _no_value(
-    symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int], span: Span | None
-) -> ModelError:
+def _no_value(symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int], span: Span | None) -> ModelError:
     local = _local(symbol)
     near = nearest(local, [table.titles[column] for column in rest])
     fix = f"rename the column `{near}`" if near else f"name one of them `{local}`"
@@ -137,9 +131,7 @@ def _no_value(
     return ModelError([Diagnostic("E301", message, span or table.place(None, 0), help=fix)])
 
 
-def _no_index(
-    symbol: sym.Symbol, table: Table, of: Indexed, column: int, columns: Sequence[int | None]
-) -> ModelError:
+def _no_index(symbol: sym.Symbol, table: Table, of: Indexed, column: int, columns: Sequence[int | None]) -> ModelError:
     title = table.titles[column]
     free = [index.name for index, found in zip(of.indices, columns, strict=True) if found is None]
     message = f"`{title}` is none of the indices of `{symbol.name}`: {of.names}"
@@ -170,9 +162,7 @@ def _matrix_rows(
     return found if len([c for c in rest if c not in found]) > 0 else None
 
 
-def _matrix(
-    world: World, symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]
-) -> Given:
+def _matrix(world: World, symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]) -> Given:
     """A matrix as a long table: one row for each cell; an empty cell is no value."""
     across = columns.index(None)
     body = [column for column in range(len(table.titles)) if column not in columns]
@@ -180,10 +170,7 @@ def _matrix(
     headers = [_header(table, column, names) for column in body]
     _refuse_no_labels(world, symbol, table, of, across, body)
     filled = [
-        (row, place)
-        for row in range(table.size)
-        for place, column in enumerate(body)
-        if table.cells[column][row] != ""
+        (row, place) for row in range(table.size) for place, column in enumerate(body) if table.cells[column][row] != ""
     ]
     cells = [
         [headers[place][0] for _, place in filled]
@@ -192,10 +179,9 @@ def _matrix(
         for column in columns
     ]
 
-    def cell_place(row: int, position: int = 0) -> Span | None:
+    def cell_place(row: int, position: int = -1) -> Span | None:
         at, place = filled[row]
-        strange = position == across and labels_of([headers[place][0]], names)[0] < -(2**61)
-        return table.place(None if strange else at, body[place])
+        return table.place(None if position == across else at, body[place])
 
     keys = Keys(cells, cell_place, table.place(None, 0), each="give each pair one cell")
     order = in_order(world, indexed(world, symbol.name), keys)
@@ -210,7 +196,7 @@ def _matrix(
 def _header(table: Table, column: int, names: Sequence[str] | None) -> tuple[str, str | None]:
     """The label in a header, and its unit; a name may itself end in brackets."""
     header = table.headers[column]
-    if labels_of([header], names)[0] >= -(2**61):
+    if labels_of([header], names) != [NO_MEMBER]:
         return header, None
     return table.split(column)
 
@@ -226,11 +212,11 @@ def _refuse_no_labels(
     """A header of which nothing is a label is no matrix, but a table without one of its columns."""
     index = of.indices[across]
     names = world.label_names(index.domain)
-    numbers = np.array(labels_of([_header(table, c, names)[0] for c in body], names))
-    if (numbers >= -(2**61)).any():
+    labels = labels_of([_header(table, column, names)[0] for column in body], names)
+    if any(label != NO_MEMBER for label in labels):
         return
     message = f"the table has no column for the index `{index.name}` of `{symbol.name}`"
     fix = f"one row for each value, with columns {of.names} and `{_local(symbol)}`, "
     fix += f"or a matrix with the labels of `{index.name}` as titles"
-    labels = (Label(symbol.span, "declared here"),)
-    raise ModelError([Diagnostic("E302", message, table.place(None, body[0]), labels, help=fix)])
+    marks = (Label(symbol.span, "declared here"),)
+    raise ModelError([Diagnostic("E302", message, table.place(None, body[0]), marks, help=fix)])

@@ -2,6 +2,8 @@
 
 Solving the file gives the same numbers to the last bit: values go out in SI with all their digits, as texts with
 their unit where the declared unit is not the SI one. A level goes out in its own unit where that reads back exactly.
+Where members have names, the values stand under the names, so that another order of the members, in another file of
+theirs, changes nothing.
 """
 
 from typing import Any
@@ -13,14 +15,32 @@ from mecdsl.parsing.syntax import Kind
 
 def data_of(instance: Instance) -> dict[str, Any]:
     """Every parameter by qualified name, in the shape `--data` reads."""
-    return {
-        symbol.name: nested(
-            instance.world.values[symbol.name],
-            instance.world.symbols[symbol.name].levels,
-            lambda value, symbol=symbol: _value(symbol, value),
-        )
-        for symbol in instance.model.of_kind(Kind.PARAM)
-    }
+    return {symbol.name: _values(instance, symbol) for symbol in instance.model.of_kind(Kind.PARAM)}
+
+
+def _values(instance: Instance, symbol: sym.Symbol) -> Any:
+    """A scalar, nested lists in family order, or nested objects by name."""
+    world = instance.world
+    table, values = world.symbols[symbol.name], world.values[symbol.name]
+    members = world.label_names(sym.FamilyDomain(symbol.member_of)) if symbol.member_of else None
+
+    def written(value: float) -> Any:
+        return _value(symbol, value) if members is None else members[int(value) - 1]
+
+    names = [world.label_names(domain) for domain in world.index_domains(symbol.space)]
+    if not any(name is not None for name in names):
+        return nested(values, table.levels, written)
+    keys = [
+        [str(label) if words is None else words[label - 1] for label in table.table.columns[index].tolist()]
+        for index, words in zip(table.names, names, strict=True)
+    ]
+    found: dict[str, Any] = {}
+    for *outer, last, value in zip(*keys, values.tolist(), strict=True):
+        inner = found
+        for key in outer:
+            inner = inner.setdefault(key, {})
+        inner[last] = written(value)
+    return found
 
 
 def _value(symbol: sym.Symbol, value: float) -> Any:

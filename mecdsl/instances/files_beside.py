@@ -1,10 +1,10 @@
 """Data in files beside the model: `from "file.csv"` of a family and of a parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mecdsl.checking import symbolic as sym
-from mecdsl.data_files.read import Given, beside, columns_of, read_data
+from mecdsl.data_files.read import Given, beside, columns_of, is_records, read_data, read_document
 from mecdsl.data_files.table import Table, no_column_name
 from mecdsl.diagnostics import Diagnostic, ModelError, Span, nearest
 from mecdsl.instances.align import aligned_table
@@ -23,7 +23,7 @@ def family_file(world: World, family: sym.Family) -> dict[str, Given]:
     if family.layer_file is not None:
         return {f"{family.name}.{title}": column for title, column in family.layer_file.columns.items()}
     path = beside(family.source_file or "", family.span)
-    entries = _entries(world, path, _indexed_by(world, family))
+    entries = _family_entries(world, family, path)
     found: dict[str, Given] = {}
     for name, column in entries.items():
         qualified = name if name.startswith(family.name + ".") else f"{family.name}.{name}"
@@ -35,6 +35,36 @@ def family_file(world: World, family: sym.Family) -> dict[str, Given]:
     if table is not None and not found:
         _check_members(world, family, table)
     return found
+
+
+def _family_entries(world: World, family: sym.Family, path: Path) -> dict[str, Given]:
+    """What a file says of a family by name; objects for each member are turned round to be by attribute."""
+    listed = None if path.suffix.lower() == ".csv" else read_document(path)[0]
+    if isinstance(listed, list) and not is_records(listed) and family.labels is not None:
+        return {}  # names alone
+    entries = _entries(world, path, _indexed_by(world, family))
+    known = {s.name for s in world.model.of_kind(Kind.PARAM) if s.owner == family.name}
+    members = {name.removeprefix(f"{family.name}."): given for name, given in entries.items()}
+    if not members or any(f"{family.name}.{name}" in known for name in members):
+        return entries
+    if not all(isinstance(given.value, Mapping) for given in members.values()):
+        return entries
+    titles = dict.fromkeys(title for given in members.values() for title in given.value)
+    if not any(f"{family.name}.{title}" in known for title in titles):
+        return entries
+    return {title: _by_attribute(members, title) for title in titles}
+
+
+def _by_attribute(members: Mapping[str, Given], title: str) -> Given:
+    """One attribute of objects that have a member each."""
+    values = {name: given.value[title] for name, given in members.items() if title in given.value}
+    first = next(name for name in members if name in values)
+
+    def place(path: Sequence[str | int]) -> Span | None:
+        name = str(path[0]) if path else first
+        return members[name].place((title, *path[1:]))
+
+    return Given(values, place)
 
 
 def _indexed_by(world: World, family: sym.Family) -> list[Indexed]:

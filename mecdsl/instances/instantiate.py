@@ -12,6 +12,7 @@ from mecdsl.data_files.read import Given, key_span
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, nearest
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.bind import bind, check_values
+from mecdsl.instances.data_names import label_columns, opened
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.files_beside import family_file, symbol_file
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
@@ -85,7 +86,10 @@ class _Builder:
 
     def _check_names(self) -> None:
         params = [s.name for s in self.model.of_kind(Kind.PARAM)]
-        for name, given in self.given.items():
+        labels = label_columns(self.world, self.given)
+        for name, given in opened(self.model, self.given).items():
+            if name in labels:
+                continue
             symbol = self.model.symbols.get(name)
             if symbol is not None and symbol.kind is Kind.PARAM:
                 continue
@@ -98,6 +102,8 @@ class _Builder:
                 if near:
                     fix = f"did you mean `{near}`?"
                     self.meant.add(near)
+                elif given.table is not None and any(other in params for other in given.table.titles):
+                    fix = "a column of labels is called as an index of the parameters beside it, or leave it out"
                 elif name in self.model.families:
                     fix = f"write its attributes: {', '.join(p for p in params if p.startswith(name + '.'))}"
             self.collector.error("E303", message, key_span(name, given), help=fix)

@@ -16,9 +16,10 @@ from mecdsl.instances.tables import FamilyTable, IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keys:
-    """The labels in a file: for each index what stands in every row. `place`: of a row, by index; `whole`: of all.
+    """The labels in a file: for each index what stands in every row.
 
-    `row_word`: what a row is called, `each` what to do about a wrong number of them.
+    `place`: of a row and an index, -1 for the row as a whole; `whole`: of all rows. `words`: where the rows are,
+    `each`: what to do about a wrong number of them.
     """
 
     cells: Sequence[Sequence[Any]]
@@ -63,7 +64,7 @@ def _no_member(world: World, of: Indexed, keys: Keys, labels: Sequence[IntArray]
     """The first row whose labels are no member: an empty one, one its index never has, or a tuple that is none."""
     cells = [text_of(column[row]) for column in keys.cells]
     shown = ", ".join(cells)
-    at, note, fix = 0, None, keys.each
+    at, note, fix = -1, None, keys.each
     for position, index in enumerate(of.indices):
         if not cells[position].strip():
             message = f"the label of `{index.name}` is empty"
@@ -124,7 +125,7 @@ def _require_each_once(world: World, of: Indexed, keys: Keys, found: IntArray) -
     if len(twice):
         row = int(np.flatnonzero(found == int(twice[0]))[1])
         message = f"`{_row_text(world, of, int(twice[0]))}` stands twice {keys.words}"
-        where = keys.place(row, 0)
+        where = keys.place(row, -1)
         note = f"`{_row_text(world, of, int(missing[0]))}` is missing" if len(missing) else None
     else:
         message = f"`{_row_text(world, of, int(missing[0]))}` is missing {keys.words}"

@@ -91,9 +91,7 @@ def _required(family: sym.Family, table: DataTable, index: Index, column: int | 
     raise ModelError([Diagnostic("E301", message, family.span, help=fix)])
 
 
-def _refuse_other_columns(
-    world: World, family: sym.Family, table: DataTable, columns: Sequence[int]
-) -> None:
+def _refuse_other_columns(world: World, family: sym.Family, table: DataTable, columns: Sequence[int]) -> None:
     """A column that is no index belongs to a family or parameter that reads the same file, or is an error."""
     others = read_by_others(world, family.name, family.source_file or "")
     for column, name in enumerate(table.titles):

@@ -80,8 +80,8 @@ class _Walk:
             rows &= table.table.columns[name] == number
         last = table.table.columns[table.names[-1]][rows].tolist()
         if len(last) != size:
-            index = self.of.indices[-1].name
-            message = f"{self._where(labels)} has {size} values, expected {len(last)} (one per {index})"
+            last_index = self.of.indices[-1].name
+            message = f"{self._where(labels)} has {size} values, expected {len(last)} (one per {last_index})"
             raise self._fault(message, path)
         names = self.world.label_names(self.of.indices[-1].domain)
         return last if names is None else [names[label - 1] for label in last]

@@ -44,18 +44,21 @@ def _coordinates(model: sym.Model, name: str) -> tuple[str, ...]:
     return parts if all(symbol is not None and symbol.kind is Kind.PARAM for symbol in known) else ()
 
 
-def _split(name: str, given: Given, items: Any, axis: int, path: tuple[int, ...]) -> Any:
+def _split(name: str, given: Given, items: Any, axis: int, path: tuple[int | str, ...]) -> Any:
     """One coordinate of every pair, in the shape of the list of pairs."""
+    if isinstance(items, Mapping):
+        return {key: _split(name, given, item, axis, (*path, key)) for key, item in items.items()}
     if isinstance(items, list | tuple) and (not items or any(isinstance(item, list | tuple) for item in items)):
         return [_split(name, given, item, axis, (*path, number)) for number, item in enumerate(items)]
     if isinstance(items, list | tuple) and len(items) == 2:
         return items[axis]
     what = f"{len(items)} values" if isinstance(items, list | tuple) else f"`{items}`"
-    where = f"`{name}`" + (f" item {', '.join(str(number + 1) for number in path)}" if path else "")
+    steps = ", ".join(step if isinstance(step, str) else str(step + 1) for step in path)
+    where = f"`{name}`" + (f" item {steps}" if path else "")
     raise ModelError([Diagnostic("E302", f"{where} is {what}, expected `[x, y]`", given.place(path), help=PAIR)])
 
 
-def _part(given: Given, axis: int) -> Callable[[Sequence[int]], Span | None]:
+def _part(given: Given, axis: int) -> Callable[[Sequence[int | str]], Span | None]:
     """Where one coordinate of the pair at some indices stands."""
     return lambda indices: given.place((*indices, axis) if indices else ())
 

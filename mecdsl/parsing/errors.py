@@ -10,6 +10,7 @@ from mecdsl.parsing.brackets import closing, left_open, mismatched, open_before
 
 WORDS = {
     "NAME": "a name",
+    "MEMBER": "a name",
     "QUANTITY": "a number",
     "STRING": 'a "text"',
     "TYPE_WORD": "a unit",
@@ -26,7 +27,7 @@ WORDS = {
     "COMMA": "`,`",
     "DOT": "`.`",
 }
-EXPRESSION_START = {"NAME", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF", "STRING"}
+EXPRESSION_START = {"NAME", "MEMBER", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF", "STRING"}
 OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (

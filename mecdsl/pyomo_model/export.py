@@ -131,14 +131,19 @@ def _write_nl(instance: Instance, lowered: "PyomoModel", scaling: Scaling, path:
         written = NLWriter().write(lowered.model, file, linear_presolve=False)
     names = _scale_map(instance, scaling, lowered, written.variables, written.constraints)
     texts = {
-        ".row": [row.label for row in names.rows] + [names.objective.label],
-        ".col": [column.label for column in names.columns],
+        ".row": [_one_line(row.label) for row in names.rows] + [names.objective.label],
+        ".col": [_one_line(column.label) for column in names.columns],
         ".scale": names.lines(),
     }
     for suffix, lines in texts.items():
         text = "".join(f"{line}\n" for line in lines)
         path.with_suffix(suffix).write_text(text, encoding="utf-8", newline="\n")
     return names
+
+
+def _one_line(name: str) -> str:
+    """A name without blanks, which some readers of name files take for an end."""
+    return name.replace(" ", "_")
 
 
 def _refuse_nonlinear(instance: Instance, kind: str) -> None:

@@ -1,0 +1,39 @@
+"""What the names in data mean: parameters, columns of labels beside them, and objects that are opened."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.data_files.read import Given
+from mecdsl.diagnostics import Span
+from mecdsl.instances.evaluate import World
+from mecdsl.instances.index_columns import indexed
+from mecdsl.parsing.syntax import Kind
+
+
+def label_columns(world: World, given: Mapping[str, Given]) -> frozenset[str]:
+    """The names that are columns of labels: they lie in a table with a parameter that has an index called so."""
+    found: set[str] = set()
+    for name, column in given.items():
+        symbol = world.model.symbols.get(name)
+        if column.table is None or symbol is None or symbol.kind is not Kind.PARAM:
+            continue
+        of = indexed(world, name)
+        found |= {title for title in column.table.titles if of.is_index(title)}
+    return frozenset(name for name in found if name in given and given[name].table is not None)
+
+
+def opened(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
+    """The data with the objects opened that belong to no parameter, so that a fault names what is in them."""
+    found: dict[str, Given] = {}
+    for name, value in given.items():
+        symbol = model.symbols.get(name)
+        if symbol is not None or not isinstance(value.value, Mapping) or not value.value:
+            found[name] = value
+            continue
+        for inner, item in value.value.items():
+            found[f"{name}.{inner}"] = Given(item, _inside(value, inner))
+    return found
+
+
+def _inside(given: Given, key: str) -> Callable[[Sequence[str | int]], Span | None]:
+    return lambda path: given.place((key, *path))
