@@ -413,6 +413,12 @@ class ExpressionResolver:
         if near:
             message, fix = f"`{text.value}` is no member of any set", f'did you mean `"{near}"`?'
             raise self._fail("E102", message, text.span, help=fix)
+        if wanted is not None and wanted.family in self.names.families and self.names.labels:
+            members = self.names.families[wanted.root].labels if wanted.root in self.names.families else None
+            message = f"`{text.value}` is no member of `{wanted.family}`"
+            some = ", ".join(members[:6]) + (", ..." if len(members) > 6 else "") if members else ""
+            fix = f"the members are {some}" if members else "its members are numbers"
+            raise self._fail("E102", message, text.span, help=fix)
         fix = 'data of a file: `name : unit from "file.csv"`, without `=`'
         raise self._fail("E106", "a text cannot stand where a value is expected", text.span, help=fix)
 

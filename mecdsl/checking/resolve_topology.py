@@ -124,6 +124,12 @@ class Topology:
             name = unordered.declared.name
             labels = (Label(unordered.declared.name_span, "declared here"),)
             fix = f"declare it with `ordered set {name} = ...`"
+            if unordered.declared.kind is not FamilyKind.SET:
+                read = unordered.declared.read
+                of = read.index if read is not None else name
+                fix = (
+                    f'order the names, `ordered set {of}s from "..."`, and write `nodes {name}[{of} in {of}s] from ...`'
+                )
             raise self.fail("E106", f"the names of `{name}` have no order", call.span, labels=labels, help=fix)
 
     # Positions

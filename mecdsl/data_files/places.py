@@ -1,11 +1,14 @@
-"""Where a value stands in a JSON text. Read only after a fault was found, so speed does not matter."""
+"""Where a value stands in a JSON or TOML text. Read only after a fault was found, so speed does not matter."""
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there, but not in the stubs
 
 from mecdsl.diagnostics import Source, Span
 
+TOML_LINE = re.compile(r"\s*(\[{0,2})\s*((?:(?:\"[^\"]*\"|'[^']*'|[\w-]+)\s*\.?\s*)+)(\]|=)")
+TOML_KEY = re.compile(r"\"([^\"]*)\"|'([^']*)'|([\w-]+)")
 BLANK = " \t\n\r"
 
 
@@ -95,3 +98,38 @@ def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
             is_key = seen[-1] is not None
         at += 1
     return found
+
+
+def toml_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
+    """A function from a path of keys and positions to the line of the key that leads furthest along it."""
+
+    def place(path: Sequence[str | int]) -> Span | None:
+        best, depth = None, 0
+        for number, keys in _toml_keys(source):
+            along = 0
+            while along < min(len(keys), len(path)) and keys[along] == path[along]:
+                along += 1
+            if along > depth and along == len(keys):
+                best, depth = number, along
+        return None if best is None else Span(source, best, 1, best, len(source.line(best)) + 1)
+
+    return place
+
+
+def _toml_keys(source: Source) -> Iterator[tuple[int, tuple[str | int, ...]]]:
+    """The lines that begin with a key or a table, each with its path from the top."""
+    table: tuple[str | int, ...] = ()
+    seen: dict[tuple[str | int, ...], int] = {}
+    for number, line in enumerate(source.text.split("\n"), 1):
+        found = TOML_LINE.match(line)
+        if found is None:
+            continue
+        keys: tuple[str | int, ...] = tuple(next(filter(None, key), "") for key in TOML_KEY.findall(found[2]))
+        if not found[1]:
+            yield number, (*table, *keys)
+            continue
+        table = keys
+        if found[1] == "[[":
+            seen[keys] = seen.get(keys, -1) + 1
+            table = (*keys, seen[keys])
+        yield number, table

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mecdsl.data_files.places import json_place, repeated_keys
+from mecdsl.data_files.places import json_place, repeated_keys, toml_place
 from mecdsl.data_files.table import Table, csv_table, records_table
 from mecdsl.diagnostics import Collector, Diagnostic, Label, ModelError, Source, Span
 
@@ -63,7 +63,7 @@ def read_document(path: Path) -> tuple[Any, Callable[[Sequence[str | int]], Span
     """What a JSON or TOML file holds, and where each part of it stands. Raises `ModelError`."""
     source = Source(str(path), _text(path))
     if path.suffix.lower() == ".toml":
-        return _toml(source), _line_place(source)
+        return _toml(source), toml_place(source)
     return _json(source), json_place(source)
 
 
@@ -149,19 +149,6 @@ def _toml(source: Source) -> dict[str, Any]:
         before, after = source.line(line)[: column - 1].rstrip(), source.line(line)[column - 1 :]
         fix = 'a quantity is a text: `"30 s"`' if before[-1:].isdigit() and after[:1].isalpha() else None
         raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]) from None
-
-
-def _line_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
-    """Place of a TOML key: the line that begins with it."""
-
-    def place(path: Sequence[str | int]) -> Span | None:
-        key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
-        for number, line in enumerate(source.text.split("\n"), 1):
-            if re.match(rf'\s*\[?"?(?:[\w.]*\.)?{re.escape(key)}"?\s*[=\]]', line):
-                return Span(source, number, 1, number, len(line) + 1)
-        return None
-
-    return place
 
 
 def _flatten(

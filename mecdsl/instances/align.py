@@ -11,7 +11,7 @@ from typing import Any
 from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.labels import NO_MEMBER, labels_of
 from mecdsl.data_files.read import Given, is_records
-from mecdsl.data_files.table import Table, number_or_text, records_table
+from mecdsl.data_files.table import Table, no_column_name, number_or_text, records_table
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
 from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Indexed, indexed
@@ -101,8 +101,13 @@ def aligned_table(
         if matrix is not None:
             return _matrix(world, symbol, table, of, matrix)
     rest = [column for column in rest if table.titles[column] not in others]
-    if not values and len(rest) == 1:
+    if not values and len(rest) == 1 and not _is_matrix_row(world, table, of, rest):
         values, rest = rest, []
+        unnamed = no_column_name(table.titles[values[0]], table.place(None, values[0]))
+        if unnamed is not None:
+            raise ModelError([unnamed])
+    if len(of.indices) == 2 and columns == [None, None] and _is_matrix_row(world, table, of, rest):
+        raise _no_corner(symbol, table, of)
     if not values:
         raise _no_value(symbol, table, of, rest, span)
     for column in rest:
@@ -116,6 +121,22 @@ def aligned_table(
 
 def _local(symbol: sym.Symbol) -> str:
     return symbol.name.rpartition(".")[2]
+
+
+def _is_matrix_row(world: World, table: Table, of: Indexed, columns: Sequence[int]) -> bool:
+    """Whether titles, but for the first, are labels of one of the indices, so that the table is meant as a matrix."""
+    titles = [table.titles[column] for column in columns if column]
+    names = [world.label_names(index.domain) for index in of.indices]
+    return bool(titles) and any(NO_MEMBER not in labels_of(titles, known) for known in names)
+
+
+def _no_corner(symbol: sym.Symbol, table: Table, of: Indexed) -> ModelError:
+    first, second = of.indices
+    message = f"the first column of the matrix for `{symbol.name}` is called after no index: `{table.headers[0]}`"
+    fix = f"call it `{first.name}`, with the labels of `{second.name}` as the other titles, or `{second.name}`, "
+    fix += f"with those of `{first.name}`"
+    labels = (Label(symbol.span, "declared here"),)
+    return ModelError([Diagnostic("E303", message, table.place(None, 0), labels, help=fix)])
 
 
 def _no_value(symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int], span: Span | None) -> ModelError:

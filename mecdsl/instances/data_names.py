@@ -12,14 +12,15 @@ from mecdsl.parsing.syntax import Kind
 
 def label_columns(world: World, given: Mapping[str, Given]) -> frozenset[str]:
     """The names that are columns of labels: they lie in a table with a parameter that has an index called so."""
-    found: set[str] = set()
-    for name, column in given.items():
-        symbol = world.model.symbols.get(name)
-        if column.table is None or symbol is None or symbol.kind is not Kind.PARAM:
-            continue
-        of = indexed(world, name)
-        found |= {title for title in column.table.titles if of.is_index(title)}
-    return frozenset(name for name in found if name in given and given[name].table is not None)
+    params = {symbol.name for symbol in world.model.of_kind(Kind.PARAM)}
+    tables = {name: value.table for name, value in given.items() if value.table is not None}
+    orders = [(table, indexed(world, name)) for name, table in tables.items() if name in params]
+    return frozenset(
+        name
+        for name, table in tables.items()
+        if name not in params
+        and any(other is table and of.is_index(table.titles[given[name].column]) for other, of in orders)
+    )
 
 
 def opened(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:

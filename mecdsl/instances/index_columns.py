@@ -36,7 +36,10 @@ class Indexed:
         return ", ".join(f"`{index.name}`" for index in self.indices)
 
     def column_of(self, table: Table) -> list[int | None]:
-        """For each index the column with its labels. Raises `ModelError` for two of them, or a title with two meanings."""
+        """For each index the column with its labels.
+
+        Raises `ModelError` for two columns of one index, and for a title that two indices may mean.
+        """
         found: list[int | None] = [None] * len(self.indices)
         for exact in (True, False):
             for column, title in enumerate(table.titles):
@@ -46,6 +49,7 @@ class Indexed:
                 self._require_one(table, column, fits)
                 if found[fits[0]] is not None:
                     self._refuse_second(table, column, fits[0])
+                self._refuse_unit(table, column)
                 found[fits[0]] = column
         return found
 
@@ -56,6 +60,14 @@ class Indexed:
         message = f"column `{table.titles[column]}` may mean {names}, which both run over it"
         fix = f"call the columns after the indices: {self.names}"
         raise ModelError([Diagnostic("E302", message, table.place(None, column), help=fix)])
+
+    def _refuse_unit(self, table: Table, column: int) -> None:
+        title, unit = table.split(column)
+        if unit is not None:
+            message = f"column `{title}` holds the labels of an index, and has a unit"
+            raise ModelError(
+                [Diagnostic("E305", message, table.place(None, column), help=f"write `{title}` without `[{unit}]`")]
+            )
 
     def _refuse_second(self, table: Table, column: int, position: int) -> None:
         title, name = table.titles[column], self.indices[position].name

@@ -99,7 +99,10 @@ class _Builder:
             else:
                 near = nearest(name, [p for p in params if p not in self.given])
                 message, fix = f"the model has no parameter `{name}`", "leave it out"
-                if near:
+                family, _, below = name.partition(".")
+                if near and "." in below and near == f"{family}.{below.rpartition('.')[2]}":
+                    fix = f'write the members below the attribute: `"{near}": {{"{below.rpartition(".")[0]}": ...}}`'
+                elif near:
                     fix = f"did you mean `{near}`?"
                     self.meant.add(near)
                 elif given.table is not None and any(other in params for other in given.table.titles):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mecdsl.data_files.read import Given, read_data, read_table
+from mecdsl.data_files.table import no_column_name
 from mecdsl.diagnostics import Diagnostic, ModelError, Source, Span
 from mecdsl.networks.layer_table import BITS_PER_VALUE, LayerTable, is_chain
 from mecdsl.networks.onnx_reader import read_onnx
@@ -61,6 +62,9 @@ def of_table(table: LayerTable, span: Span | None = None) -> LayerFile:
 
 
 def _checked(columns: Mapping[str, Given], name: str, span: Span | None, own: OwnUnits = NO_OWN) -> LayerFile:
+    unnamed = [no_column_name(title, column.place(())) for title, column in columns.items()]
+    if any(unnamed):
+        raise ModelError([fault for fault in unnamed if fault is not None])
     size = len(next(iter(columns.values())).value)
     if not size:
         raise ModelError([Diagnostic("E302", f"`{name}` has no layers", span, help="write one row for each layer")])

@@ -45,6 +45,7 @@ SYNONYMS = {
     **dict.fromkeys(("import", "load", "using"), "include"),
 }
 DECLARING = ("param", "let", "var", "report")
+LETTERS = "names are made of the letters a to z, A to Z, digits and `_`; only members of sets may have others"
 PAIRS = {
     "**": "write `^`",
     "=<": "write `<=`",
@@ -114,7 +115,7 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
     shown = character if character.isprintable() else f"U+{ord(character):04X}" if character else "end of line"
     known = CHARACTERS.get(character)
     if known is None and character.isalpha() and not character.isascii():
-        known = "names are made of the letters a to z, A to Z, digits and `_`"
+        known = LETTERS
     allowed = set(error.allowed or ())
     message = f"`{shown}` cannot stand here"
     if allowed and known is None:
@@ -151,6 +152,8 @@ def _token(error: UnexpectedToken, source: Source) -> tuple[Diagnostic, int]:
     span = Span(source, line, column, line, column + max(1, width))
     if token.type == "GLUED":
         return _glued(str(token), source, span), line
+    if token.type == "MEMBER":
+        return Diagnostic("E001", f"`{token}` cannot stand here", span, help=LETTERS), line
     closed = mismatched(source, span, str(token))
     if closed is not None:
         return closed, line
