@@ -50,6 +50,7 @@ class _Writer:
     def __init__(self, document: syntax.Document, collector: Collector) -> None:
         self.document, self.collector = document, collector
         self.families = {s.name: s for s in document.statements if isinstance(s, syntax.Family)}
+        self.declared = {s.name for s in document.statements if isinstance(s, syntax.Declaration)}
         self.members: dict[str, frozenset[str]] = {}
         self.pairs: dict[str, tuple[Table, list[int]]] = {}
 
@@ -64,6 +65,7 @@ class _Writer:
             if statement.kind is FamilyKind.NODES:
                 known = [name for name, _ in _attributes(self.document, statement)]
                 table, column = nodes_table(path, statement.name, known)
+                self._refuse_declared(statement, table, column)
                 return _nodes(statement, labels_in(table, column), table.titles[column])
             table = set_table(path, statement.name)
             columns = self._set_columns(statement, table)
@@ -110,15 +112,28 @@ class _Writer:
         try:
             generators = [
                 syntax.Generator((index,), self._domain(statement, table, column, span), span)
-                for index, column in zip(self._index_names(table, columns), columns, strict=True)
+                for index, column in zip(self._index_names(statement, table, columns), columns, strict=True)
             ]
         except ModelError as error:
             self.collector.diagnostics += error.diagnostics
             return statement
         return replace(statement, index=syntax.IndexList(tuple(generators), None, span))
 
-    def _index_names(self, table: Table, columns: list[int]) -> Iterator[str]:
+    def _refuse_declared(self, family: syntax.Family, table: Table, column: int) -> None:
+        """A title becomes the name of an index, and must not hide what the text declares under that name."""
+        title = table.titles[column]
+        own = {declared.name for declared in family.declarations}
+        if title in self.declared | own or (title in self.families and family.kind is not FamilyKind.SET):
+            if title == family.name:
+                return
+            message = f"the column of the members of `{family.name}` is called `{title}`, which the model declares"
+            fix = f"call it `{family.name}`" if family.kind is not FamilyKind.SET else "give it another title"
+            raise ModelError([Diagnostic("E101", message, table.place(None, column), help=fix)])
+
+    def _index_names(self, family: syntax.Family, table: Table, columns: list[int]) -> Iterator[str]:
         """The titles, where an index may be called so; else letters."""
+        for column in columns:
+            self._refuse_declared(family, table, column)
         titles = [table.titles[column] for column in columns]
         taken = {*titles, *self.families}
         letters = (letter for letter in TUPLE_INDICES if letter not in taken)
@@ -156,8 +171,7 @@ def _nodes(family: syntax.Family, labels: Labels, title: str) -> syntax.Family:
     refuse_repeats(family.name, labels)
     assert family.source_file is not None
     span = family.source_file.span
-    taken = {declared.name for declared in family.declarations}
-    fits = NAME.fullmatch(title) and title not in taken and title != family.name
+    fits = NAME.fullmatch(title) and title != family.name
     index = title if fits else f"{family.name}_name"  # in the block the name of the family means the family
     if labels.names is not None:
         return replace(family, read=syntax.ReadMembers(labels.names, index))

@@ -392,9 +392,10 @@ class _Resolver:
             type_ = self._type(head, scope)
         address = f"{head.owner}.(x, y)" if isinstance(declared.value, syntax.Coordinate) else name
         self.expressions.random_for, self.expressions.calls = address if declared.kind is Kind.PARAM else None, 0
+        self.expressions.value_of = self.names.member_info(head.member_of) if head.member_of else None
         with suppress(Unresolved):
             value = self._value(declared, scope)
-        self.expressions.random_for = None
+        self.expressions.random_for = self.expressions.value_of = None
         if value is not None and type_.unit is not None and takes_numbers(type_.unit):
             value = value if isinstance(value, sym.DataFile) else _in_level(value, type_.unit)
         self._require(declared, name, type_)

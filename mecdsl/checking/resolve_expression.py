@@ -61,6 +61,7 @@ class ExpressionResolver:
         self.topology = Topology(names, self._fail)
         self.said: set[tuple[str, str, str, int]] = set()
         self.members: dict[sym.Expression, str] = {}  # constants that are members of a family with names
+        self.value_of: IndexInfo | None = None  # what the values of the parameter that is resolved are members of
         self.random_for: str | None = None  # the parameter whose value may hold random draws
         self.calls = 0
 
@@ -394,6 +395,7 @@ class ExpressionResolver:
     def _member_named(self, name: str, span: Span, wanted: IndexInfo | None) -> Known:
         """The member of a name; in two families it is the one that the place is for."""
         found = self.names.labels[name_of(name)]
+        wanted = wanted or self.value_of
         if len(found) > 1 and wanted is not None:
             found = tuple(entry for entry in found if entry[0] == wanted.root) or found
         if len(found) > 1:

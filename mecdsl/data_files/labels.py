@@ -7,7 +7,7 @@ are compared in the normal form NFC, so that it does not matter how a keyboard c
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -37,11 +37,13 @@ def integer_of(cell: Any) -> int | None:
 
 def labels_of(cells: Iterable[Any], names: Sequence[str] | None) -> list[int]:
     """The labels that cells mean: integers, or places of `names` from 1; `NO_MEMBER` for anything else."""
-    if names is None:
-        numbers = (integer_of(cell) for cell in cells)
-        return [NO_MEMBER if number is None else number for number in numbers]
-    places = {name: place for place, name in enumerate(names, 1)}
-    return [places.get(name_of(text_of(cell)), NO_MEMBER) for cell in cells]
+    cells = list(cells)
+    meant: dict[tuple[type, Any], int] = {}  # a long table has few labels, each many times
+    places = None if names is None else {name: place for place, name in enumerate(names, 1)}
+    for key in {(type(cell), cell) for cell in cells if isinstance(cell, Hashable)}:
+        number = integer_of(key[1]) if places is None else places.get(name_of(text_of(key[1])))
+        meant[key] = NO_MEMBER if number is None else number
+    return [meant[type(cell), cell] if isinstance(cell, Hashable) else NO_MEMBER for cell in cells]
 
 
 def text_of(cell: Any) -> str:

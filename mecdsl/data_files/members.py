@@ -7,7 +7,7 @@ from typing import Any
 
 from mecdsl.data_files.labels import integer_of, name_of, text_of
 from mecdsl.data_files.read import is_records, read_data, read_document
-from mecdsl.data_files.table import Table, number_or_text, records_table
+from mecdsl.data_files.table import COLUMN_NAME, Table, number_or_text, records_table
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count
 
 Place = Callable[[Sequence[str | int]], Span | None]
@@ -191,11 +191,13 @@ def _label_column(table: Table, name: str, attributes: frozenset[str]) -> int:
     called = [column for column in free if titles[column] == name] or [
         column for column in free if titles[column] == "name"
     ]
-    if called or len(free) == 1:
+    if called or (len(free) == 1 and COLUMN_NAME.fullmatch(titles[free[0]])):
         return (called or free)[0]
     if free:
         shown = ", ".join(f"`{titles[column]}`" for column in free)
         message = f"any of the columns {shown} may name the members of `{name}`"
+        if len(free) == 1:
+            message = f"{shown} is no name for the column of the members of `{name}`"
     else:
         message = f"no column names the members of `{name}`"
     fix = f"call the column of the names `{name}`; the others are attributes declared in the block"

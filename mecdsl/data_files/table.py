@@ -14,8 +14,8 @@ from mecdsl.diagnostics import Diagnostic, Label, ModelError, Source, Span
 
 TITLE = re.compile(r"(.*?)\s*(?:\[([^\[\]]+)\])?", re.DOTALL)
 COLUMN_NAME = re.compile(r"[^\W\d][\w.]*")
-INTEGER = re.compile(r"[+-]?[0-9]+")
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+ENDS = frozenset("0123456789.")
+STARTS = ENDS | {"+", "-"}
 MARKS = {";": "`;`", "\t": "tabs"}
 DECIMAL = "commas separate the columns, and a decimal mark is a point: `1.5`"
 
@@ -60,11 +60,14 @@ class Table:
 
 def number_or_text(cell: Any) -> Any:
     """A text that is a number as that number; anything else as it is."""
-    if not isinstance(cell, str):
+    if not isinstance(cell, str) or cell[:1] not in STARTS or cell[-1:] not in ENDS or "_" in cell:
         return cell
-    if INTEGER.fullmatch(cell):
-        return int(cell) if len(cell) < 300 else float(cell)
-    return float(cell) if NUMBER.fullmatch(cell) else cell
+    for kind in (int, float) if len(cell) < 300 else (float,):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
 
 
 def no_column_name(title: str, span: Span | None) -> Diagnostic | None:
