@@ -1,7 +1,7 @@
 """Which families of an instance are proven convex, which part of the model is to blame where one is not.
 
-The box is that of the bounds and of what the linear rows imply (`mecdsl.analysis.implied_bounds`); it holds every
-feasible point, also of the problem without integrality. A proof on the box is therefore a proof for the problem.
+The box is that of the bounds and of what all rows imply (`mecdsl.analysis.propagation`); it holds every feasible
+point, also of the problem without integrality. A proof on the box is therefore a proof for the problem.
 Functions count on the inside of their domain: `1/x` with `x >= 0` is convex, with the value infinity at 0.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from mecdsl.analysis.curvature import Curvature, Curve
 from mecdsl.analysis.curvature_algebra import Cause, CurvatureEvaluator, Curvatures
-from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Classifier, Degree
-from mecdsl.diagnostics import ModelError, Span
+from mecdsl.diagnostics import Span
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
 
@@ -91,17 +91,10 @@ def _curvature(found: Curve) -> Curvature:
 def box(instance: Instance) -> tuple[FloatArray, FloatArray]:
     """Lower and upper end of every column over the feasible points.
 
-    Where linear rows have a coefficient that is not finite, or contradict each other, these are the bounds alone: the
-    faults are those of whoever solves the problem.
+    Where no point is feasible these are the bounds alone: the fault is that of whoever solves the problem.
     """
-    try:
-        lower, upper = implied_bounds(instance)
-    except ModelError:
-        lower = upper = np.full(instance.columns, np.nan)
-    if not (lower <= upper).all():
-        lower = np.where(instance.free, instance.lower, instance.fixed)
-        upper = np.where(instance.free, instance.upper, instance.fixed)
-    return lower, upper
+    found = implied_box(instance, whole=False)
+    return found.lower, found.upper
 
 
 def words(expression: sym.Expression, cause: Cause, shapes: Classifier) -> str:

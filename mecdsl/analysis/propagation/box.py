@@ -1,0 +1,144 @@
+"""The box of the feasible points of an instance: what its rows, all together, leave of every column.
+
+The ends hold at every point that keeps rows, bounds and integrality exactly. They are used wherever a range is needed:
+for the scale of a column, for poles, for curvature. A box without a point is a proof that there is no feasible one;
+whether also none that keeps the rows up to a tolerance is said beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from mecdsl.analysis.propagation.expressions import Place, TapeEvaluator
+from mecdsl.analysis.propagation.ranges import ALMOST_WHOLE, EXACT, Range, Rounding
+from mecdsl.analysis.propagation.sweep import Root, Sweep
+from mecdsl.analysis.propagation.tape import Node, Tape
+from mecdsl.diagnostics import ModelError
+from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.tables import FloatArray
+
+KEY: Final = "implied box"
+TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at most
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Why there is no feasible point.
+
+    `row`: a member of a constraint that takes part. `beyond_tolerance`: no point keeps the rows up to a millionth of
+    their terms either, and those over whole numbers exactly.
+    """
+
+    row: str
+    beyond_tolerance: bool
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        most = "" if self.beyond_tolerance else ", though by less than a millionth of its terms"
+        return f"bounds propagated through the rows leave no values that keep `{self.row}`{most}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Box:
+    """Lower and upper end of every column, in SI; those of a fixed column are its value.
+
+    With a `contradiction` the ends are the declared bounds. `parts`: ranges of parts of expressions, where the rows say
+    more of them than the columns do.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    contradiction: Contradiction | None = None
+    parts: Mapping[Place, Range] = field(default_factory=dict, repr=False)
+
+
+def implied_box(instance: Instance, whole: bool = True) -> Box:
+    """The box of an instance, found once; `whole`: integers are whole numbers, else any number counts.
+
+    Where a row cannot be evaluated it is that of the declared bounds: the fault is for whoever solves the problem.
+    """
+    whole = whole and bool((instance.integral & instance.free).any())
+    key = KEY if whole else f"{KEY} of the relaxation"
+    if key not in instance.cache:
+        instance.cache[key] = _found(instance, whole)
+    known: Box = instance.cache[key]
+    return known
+
+
+def declared(instance: Instance) -> tuple[FloatArray, FloatArray]:
+    """The declared bounds of every column, or its value."""
+    lower = np.where(instance.free, instance.lower, instance.fixed)
+    return lower, np.where(instance.free, instance.upper, instance.fixed)
+
+
+def _found(instance: Instance, whole: bool) -> Box:
+    lower, upper = declared(instance)
+    if not (lower <= upper).all():  # crossed bounds are told apart from what the rows say
+        return Box(lower, upper)
+    try:
+        written = _written(instance, whole)
+    except ModelError:
+        return Box(lower, upper)
+    ends = _inward(instance, lower, upper) if whole else (lower, upper)
+    sweep = written.sweep(ends, Rounding())
+    if sweep.dead is not None:
+        beyond = written.sweep(ends, Rounding(TOLERANCE)).dead
+        dead = beyond or sweep.dead
+        family = written.families[dead.root]
+        return Box(lower, upper, Contradiction(instance.row_name(family, dead.row), beyond is not None))
+    return Box(sweep.lower, sweep.upper, None, written.parts(sweep))
+
+
+def _inward(instance: Instance, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bounds of free integers rounded inwards; of one that leaves no integer the bounds are kept for the rows."""
+    whole = instance.integral & instance.free
+    low, high = np.ceil(lower - ALMOST_WHOLE) + 0.0, np.floor(upper + ALMOST_WHOLE) + 0.0
+    whole &= low <= high
+    return np.where(whole, low, lower), np.where(whole, high, upper)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Written:
+    """All constraint families of an instance on a tape."""
+
+    tape: Tape
+    families: tuple[ConstraintFamily, ...]
+    roots: tuple[Root, ...]
+    places: Mapping[Place, int]
+
+    def sweep(self, ends: tuple[FloatArray, FloatArray], rounding: Rounding) -> Sweep:
+        """A sweep that has run."""
+        sweep = Sweep.of(self.tape.steps, self.roots, ends, rounding)
+        sweep.run()
+        return sweep
+
+    def parts(self, sweep: Sweep) -> Mapping[Place, Range]:
+        """Ranges of parts that are narrower than what the columns alone say."""
+        fresh = Sweep.of(self.tape.steps, self.roots, (sweep.lower, sweep.upper), sweep.rounding)
+        with np.errstate(all="ignore"):
+            fresh.forward()
+        found = {}
+        for place, number in self.places.items():
+            known, plain = sweep.ranges[number], fresh.ranges[number]
+            if (known.low > plain.low).any() or (known.high < plain.high).any():
+                found[place] = known
+        return found
+
+
+def _written(instance: Instance, whole: bool) -> _Written:
+    fixed = ~instance.free
+    with np.errstate(all="ignore"):
+        whole_value = (np.round(instance.fixed) == instance.fixed) & (np.abs(instance.fixed) <= EXACT)
+    tape = Tape(np.where(fixed, whole_value, instance.integral & whole))
+    evaluator = TapeEvaluator(instance.world, tape)
+    families, roots = [], []
+    with np.errstate(all="ignore"):
+        for family in instance.constraints:
+            value = difference(evaluator, family) if family.size else None
+            if isinstance(value, Node):
+                families.append(family)
+                roots.append(Root(value.number, family.relation))
+    return _Written(tape, tuple(families), tuple(roots), evaluator.places)
