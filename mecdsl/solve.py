@@ -9,10 +9,10 @@ from mecdsl import backend as interface
 from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
-from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instances.instance import Instance
+from mecdsl.proofs.confirm import confirmed, contradiction
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
@@ -89,7 +89,7 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
         fix = f"backends that take one: {able}" if able else "leave out the warm start"
         raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
     started = time.perf_counter()
-    solution = _contradiction(chosen.name, instance) or _run(chosen, request)
+    solution = _contradiction(chosen.name, instance) or confirmed(request, _run(chosen, request))
     solved = time.perf_counter()
     result = verify(instance, solution, options.gap, problem, repair=not chosen.capabilities.models)
     seconds = {
@@ -200,6 +200,6 @@ def choose(request: Request) -> tuple[Backend, str]:
 
 
 def _contradiction(name: str, instance: Instance) -> Solution | None:
-    """Bounds that leave a variable no value make the model infeasible before any solver."""
-    message = crossed_bounds(instance)
+    """Bounds that, alone or through the rows, leave a variable no value: infeasible before any solver."""
+    message = contradiction(instance)
     return Solution(name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message) if message else None

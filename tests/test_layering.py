@@ -25,6 +25,7 @@ STAGES: list[list[str]] = [
     ["backend"],
     ["backends"],
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
+    ["proofs"],
     ["solve"],
     ["api"],
     ["studies"],

@@ -4,8 +4,10 @@
   `mecdsl.backends.shared.combinations`); derivatives are CasADi's, one row at a time. How Bonmin is run, and which of
   its algorithms can be believed: `mecdsl.backends.bonmin.core`.
 - The answer is a global optimum only if the relaxation is convex, which `mecdsl.analysis.problem.Problem.convex` proves
-  or does not. For a problem not proven convex the point is what a heuristic finds: no bound is passed on, and
-  "infeasible" means that a local solver found no feasible point.
+  or does not, and where its numbers are of like sizes (`mecdsl.backends.bonmin.sizes`). Elsewhere the point is what a
+  heuristic finds: no bound is passed on.
+- "Infeasible" means that a local solver found no feasible point: of `received >= 1 uW` beside a bound of 1 W it said so
+  although there is one. Whether it is true is for others to prove (`mecdsl.proofs`).
 - Bonmin starts at the start values, and between the bounds where there are none: at a bound `ln` or a quotient may have
   no value. It takes no other start, no seed and no number of threads.
 """
@@ -19,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mecdsl.analysis.poles import poles
-from mecdsl.analysis.scaling import NO_BOUND, Scaling, reference_point, scale, unscaled
+from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backends.bonmin.sizes import sizes_alike
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.checking.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 SHORTEST: Final = 1e-3  # s; Bonmin takes no limit of 0
 UNPROVEN: Final = "a heuristic unless the problem without integrality is convex, which is not proven"
 SINGULAR: Final = "a heuristic: within the bounds a function has no value but a limit, as 0^2/0"
+UNLIKE: Final = "a heuristic: the numbers are of such different sizes that a node may be cut off by a tolerance"
 NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 
@@ -147,18 +151,15 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off without a proof, and
     # near it the local solver's steps end early: it called 972 optimal where 0.0063 is
     singular = bool(poles(instance)) or (outcome.bound is not None and bool(np.isnan(outcome.bound)))
-    proves = convex and not singular
+    alike = sizes_alike(instance, scaling)
+    proves = convex and alike and not singular
     sign = -1.0 if instance.maximize else 1.0
     x: FloatArray | None = None
     if outcome.x is not None:
         x = unscaled(instance, scaling, program.columns, outcome.x)
     value = None if x is None else instance.objective(x)
     bound = None if outcome.bound is None or not proves else sign * outcome.bound / scaling.objective
-    # of an objective that falls without end the local solver says "infeasible", too
-    ends = np.abs(np.concatenate([instance.lower[instance.free], instance.upper[instance.free]]))
-    endless = nonlinear or bool((ends >= NO_BOUND).any())
-    sure = proves and not (endless and outcome.termination is Termination.INFEASIBLE)
-    termination, guarantee = _judged(outcome.termination, sure, x is not None)
+    termination, guarantee = _judged(outcome.termination, proves, x is not None)
     return Solution(
         "bonmin",
         termination,
@@ -167,17 +168,21 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
         value,
         bound,
         message=f"Bonmin: {outcome.message or outcome.status}",
-        label="" if proves else SINGULAR if convex else UNPROVEN if nonlinear else NONCONVEX,
+        label="" if proves else _why_heuristic(convex, alike, nonlinear),
     )
 
 
-def _judged(found: Termination, convex: bool, point: bool) -> tuple[Termination, Guarantee]:
+def _why_heuristic(convex: bool, alike: bool, nonlinear: bool) -> str:
+    if convex:
+        return SINGULAR if alike else UNLIKE
+    return UNPROVEN if nonlinear else NONCONVEX
+
+
+def _judged(found: Termination, proves: bool, point: bool) -> tuple[Termination, Guarantee]:
     """What Bonmin's claim is worth."""
     if found is Termination.OPTIMAL and point:
-        return (found, Guarantee.GLOBAL) if convex else (Termination.FINISHED, Guarantee.FEASIBLE)
+        return (found, Guarantee.GLOBAL) if proves else (Termination.FINISHED, Guarantee.FEASIBLE)
     if found is Termination.INFEASIBLE:
-        if convex:
-            return found, Guarantee.INFEASIBLE
         return Termination.LOCALLY_INFEASIBLE, Guarantee.LOCALLY_INFEASIBLE
     return found, Guarantee.FEASIBLE if point else Guarantee.NONE
 

@@ -6,6 +6,7 @@ its handler of Ctrl-C sets is static and nothing resets it (CasADi 3.8).
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,19 @@ def run_bonmin(
 
     found = run_guarded(work, should_stop, time_limit)
     if found.answer is not None:
-        return found.answer
+        return _ended_by(found.answer, should_stop, time_limit, time.perf_counter() - started)
     # what is left of a search that had to be killed: its incumbent is lost with its process
     termination, seconds = ENDS.get(found.reason, Termination.ERROR), time.perf_counter() - started
     return BonminOutcome(
         None, None, None, None, found.reason, termination, f"it {found.ending}", seconds, bonmin_version()
     )
+
+
+def _ended_by(
+    outcome: BonminOutcome, should_stop: Callable[[], bool], time_limit: float | None, seconds: float
+) -> BonminOutcome:
+    """The outcome with the limit as the reason where that, and not the user, told Bonmin to stop."""
+    late = time_limit is not None and seconds >= time_limit
+    if outcome.termination is Termination.INTERRUPTED and late and not should_stop():
+        return replace(outcome, termination=Termination.TIME_LIMIT, message="time limit")
+    return outcome

@@ -57,7 +57,7 @@ def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | 
     solver.resetGlobalScheduler(True)  # else another number of threads than in the first run is an error
     highs = solver()
     set_options(highs, options, own)
-    _pass(highs, program)
+    hand_over(highs, program)
     if options.start is not None and program.integral.any():
         known = np.flatnonzero(np.isfinite(options.start[program.columns]))
         values = program.scaled(options.start)[known]
@@ -73,11 +73,15 @@ def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | 
     return run
 
 
-def _pass(highs: Any, program: LinearProgram) -> None:
-    """Hand the arrays over; sparse matrix by rows, lower triangle of the Hessian by columns."""
+def hand_over(highs: Any, program: LinearProgram, relaxed: bool = False) -> None:
+    """Hand the arrays over; sparse matrix by rows, lower triangle of the Hessian by columns.
+
+    `relaxed`: integers as any number, and no objective.
+    """
     import highspy
 
     matrix, count = program.matrix, len(program.columns)
+    cost = np.zeros(count) if relaxed else program.cost
     status = highs.passModel(
         count,
         matrix.rows,
@@ -87,7 +91,7 @@ def _pass(highs: Any, program: LinearProgram) -> None:
         int(highspy.HessianFormat.kTriangular),
         int(highspy.ObjSense.kMinimize),
         program.offset,
-        program.cost,
+        cost,
         program.lower,
         program.upper,
         program.row_lower,
@@ -98,7 +102,7 @@ def _pass(highs: Any, program: LinearProgram) -> None:
         np.searchsorted(program.hessian_second, np.arange(count + 1)).astype(np.int32),
         program.hessian_first.astype(np.int32),
         program.hessian_value,
-        program.integral.astype(np.int32),
+        (program.integral & (not relaxed)).astype(np.int32),
     )
     if status == highspy.HighsStatus.kError:
         raise ArithmeticError("HiGHS refused the arrays of the model")
