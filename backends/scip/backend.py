@@ -259,12 +259,20 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     return replace(solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}")
 
 
+def _doubtful(request: Request) -> tuple[str, ...]:
+    """Parts with a pole that SCIP meets: that of `quad_over_lin` in a convex part goes in as a cone, which has none."""
+    reports = (request.problem.objective, *request.problem.families)
+    convex = {report.name for report in reports if report.convex is True}
+    bare = poles(request.instance, cones=False)
+    return tuple(name for name in poles(request.instance) if name in bare or name not in convex)
+
+
 def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solution:
     """A claim of infeasibility where the rows without a pole prove it alone, and of no end where there is no pole.
 
     A quotient `x^2/y` may be anything where both are 0: of integers it has a largest value all the same.
     """
-    names, model = poles(built.instance), built.model
+    names, model = _doubtful(request), built.model
     if solution.termination is Termination.UNBOUNDED and built.widened():
         return claim("unbounded but for bounds beyond SCIP's numbers", LIKELY_UNBOUNDED)
     if not names:

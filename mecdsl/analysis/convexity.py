@@ -46,7 +46,8 @@ class Convexity:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.evaluator = CurvatureEvaluator(instance.world, Curvatures(*box(instance)))
+        parts = implied_box(instance, whole=False).parts
+        self.evaluator = CurvatureEvaluator(instance.world, Curvatures(*box(instance)), parts)
 
     def objective(self) -> Finding:
         """Of the objective: convex is needed to minimise, concave to maximise."""

@@ -244,6 +244,7 @@ def multiplied(one: Curve, two: Curve) -> Curve:
         for ratio in right.ratios:
             same = ~np.isnan(proportion(ratio.probe, left.probe * sign[:, None]))
             bend = bend.either(ratio.bend.scaled(sign).where(same))
+        bend = bend.either(monomials.shifted(left.probe, as_monomial(right)))
     sure = one.ends.nonnegative & two.ends.nonnegative
     found = Curve(
         one.ends.times(two.ends),

@@ -4,7 +4,7 @@ One evaluation of an expression over its table gives a `Curve` for all rows at o
 are numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -14,6 +14,8 @@ import numpy as np
 from mecdsl.analysis import curvature_functions as functions
 from mecdsl.analysis.curvature import DOMAIN, Curve, multiplied, number, settled, unblamed
 from mecdsl.analysis.curvature_parts import PROBES, Bend, Ends, Flags, Ratio, proportion
+from mecdsl.analysis.propagation.expressions import Place, Places
+from mecdsl.analysis.propagation.ranges import Range
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
@@ -170,17 +172,26 @@ class Cause(Enum):
 
 
 class CurvatureEvaluator(Evaluator):
-    """Curves of expressions; `blamed[number]` is the part that `Curve.why` counts, and what is wrong with it."""
+    """Curves of expressions; `blamed[number]` is the part that `Curve.why` counts, and what is wrong with it.
 
-    def __init__(self, world: World, algebra: Curvatures) -> None:
+    `parts`: ranges that the rows leave to parts of expressions. They are used of affine parts alone: within them lies a
+    convex set that holds every feasible point, and a proof on a convex set is what convexity needs.
+    """
+
+    def __init__(self, world: World, algebra: Curvatures, parts: Mapping[Place, Range] | None = None) -> None:
         super().__init__(world, algebra)
+        self.parts: Mapping[Place, Range] = parts or {}
+        self.places = Places()
         self.blamed: list[tuple[sym.Expression, Cause]] = []
         self.numbers: dict[tuple[int, Cause], int] = {}
 
     def value(self, expression: sym.Expression, table: Table) -> Any:
         """The value of an expression, with this part blamed where it is the innermost that bends wrongly."""
         found = super().value(expression, table)
-        if not isinstance(found, Curve) or not isinstance(expression, EXPLAINED):
+        if not isinstance(found, Curve):
+            return found
+        found = self._within_rows(found, expression, table)
+        if not isinstance(expression, EXPLAINED):
             return found
 
         def blame(before: IntArray, other: Flags, column: int) -> IntArray:
@@ -189,6 +200,17 @@ class CurvatureEvaluator(Evaluator):
             return np.where(other, bent, np.where(before == DOMAIN, lost, self._number(expression, Cause.UNKNOWN)))
 
         return found.explained(blame)
+
+    def _within_rows(self, found: Curve, expression: sym.Expression, table: Table) -> Curve:
+        """With the range that the rows leave to this part, where it is affine."""
+        known = self.parts.get(self.places.of(expression, table)) if self.parts else None
+        if known is None or len(known.low) != found.size:
+            return found
+        affine = ~np.isnan(found.probe).any(axis=1)
+        inside = found.ends.inside(Ends(known.low, known.high))
+        low, high = (np.where(affine, one, two) for one, two in
+                     ((inside.low, found.ends.low), (inside.high, found.ends.high)))  # fmt: skip
+        return settled(replace(found, ends=Ends(low, high)))
 
     def _number(self, expression: sym.Expression, cause: Cause) -> int:
         key = (id(expression), cause)

@@ -26,6 +26,7 @@ from mecdsl.analysis.curvature_parts import (
     Flags,
     Monomial,
     Ratio,
+    multiple,
     proportion,
 )
 from mecdsl.instances.tables import FloatArray
@@ -128,6 +129,34 @@ def logarithm_ratios(monomial: Monomial) -> tuple[Ratio, ...]:
                 concave &= (other.exponent == 0.0) | (fine & (other.exponent > 0.0))
         found.append(Ratio(factor.probe, Bend(convex, concave)))
     return tuple(found)
+
+
+def shifted(line: FloatArray, monomial: Monomial) -> Bend:
+    """The bend of (a + b g) c g^p for an affine g >= 0; `line`: the probe of a + b g, where that is known.
+
+    Its second derivative along g is c g^(p-2) p (a (p-1) + b (p+1) g), so the last factor decides at both ends of the
+    range of g: f/(k - f), with g = k - f, is k/g - 1 and convex for k >= 0.
+    """
+    size = len(line)
+    result = Bend.everywhere(size, False)
+    for factor in monomial.factors:
+        others = [f for f in monomial.factors if f is not factor]
+        alone = factor.ends.nonnegative & (factor.exponent != 0.0)
+        for other in others:
+            alone &= other.exponent == 0.0
+        slope = multiple(factor.probe, line)
+        with np.errstate(all="ignore"):
+            own = slope * factor.probe[:, PROBES]
+            level = line[:, PROBES] - own
+            level = np.where(np.abs(level) <= SUM_ALLOWANCE * (np.abs(line[:, PROBES]) + np.abs(own)), 0.0, level)
+            p = factor.exponent
+            rise = slope * (p + 1.0)
+            ends = [p * (level * (p - 1.0) + np.where(rise == 0.0, 0.0, rise * end)) for end in
+                    (np.maximum(factor.ends.low, 0.0), factor.ends.high)]  # fmt: skip
+            convex = np.logical_and.reduce([end >= 0.0 for end in ends])
+            concave = np.logical_and.reduce([end <= 0.0 for end in ends])
+        result = result.either(Bend(convex, concave).where(alone).scaled(monomial.coefficient))
+    return result
 
 
 def _checked(monomial: Monomial) -> Monomial:

@@ -163,14 +163,22 @@ class Ratio:
         return Ratio(self.probe[rows], self.bend.take(rows))
 
 
-def proportion(one: FloatArray, two: FloatArray) -> FloatArray:
-    """k where two = k one as affine functions, with k > 0; nan elsewhere."""
+def multiple(one: FloatArray, two: FloatArray) -> FloatArray:
+    """k where the linear part of two is k times that of one, as affine functions; nan elsewhere."""
     with np.errstate(all="ignore"):
         place = np.argmax(np.abs(one[:, :PROBES]), axis=1)
         rows = np.arange(len(one))
         ratio = two[rows, place] / one[rows, place]
-        expected = one * ratio[:, None]
-        size = np.abs(expected[:, :PROBES]).max(axis=1, initial=0.0)
-        linear = (np.abs(two - expected)[:, :PROBES] <= SAME * size[:, None]).all(axis=1)
-        constant = np.abs(two - expected)[:, PROBES] <= SAME * np.abs(expected[:, PROBES])
-    return np.where(linear & constant & (ratio > 0.0), ratio, np.nan)
+        expected = one[:, :PROBES] * ratio[:, None]
+        size = np.abs(expected).max(axis=1, initial=0.0)
+        linear = (np.abs(two[:, :PROBES] - expected) <= SAME * size[:, None]).all(axis=1)
+    return np.where(linear & (ratio != 0.0), ratio, np.nan)
+
+
+def proportion(one: FloatArray, two: FloatArray) -> FloatArray:
+    """k where two = k one as affine functions, with k > 0; nan elsewhere."""
+    ratio = multiple(one, two)
+    with np.errstate(all="ignore"):
+        expected = one[:, PROBES] * ratio
+        constant = np.abs(two[:, PROBES] - expected) <= SAME * np.abs(expected)
+    return np.where(constant & (ratio > 0.0), ratio, np.nan)

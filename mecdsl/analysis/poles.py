@@ -3,30 +3,38 @@
 Branch and bound over interval arithmetic is at its weakest there: SCIP calls `maximize 1/y` over y from 0 to 4
 infeasible, and `4*z^2 - 3*x/y <= 8` over binary x and y, which y = 1 and x = z = 0 keep.
 
-Ranges are those of interval arithmetic over the bounds of the columns and those that linear rows imply, so a pole may
-be reported that no feasible point comes near.
+Ranges are those of interval arithmetic over what all rows leave to the columns and to parts of expressions
+(`mecdsl.analysis.propagation`): a row that keeps x away from 0 excludes the pole of `1/x`. One may still be reported
+that no feasible point comes near.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.convexity import box
+from mecdsl.analysis.propagation.box import implied_box
+from mecdsl.analysis.propagation.expressions import Place, Places
+from mecdsl.analysis.propagation.ranges import Range
+from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import PLAIN_FUNCTIONS, Algebra
+from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.instance import Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 
 DIVIDED_BY: Final = {"ln": 0, "log2": 0, "log10": 0, "perspective": 0, "quad_over_lin": 1}
 """Functions with a pole, and which of their arguments must stay above 0."""
 
 
-def poles(instance: Instance) -> tuple[str, ...]:
-    """The names of the objective and of constraint families that may come to a pole within the bounds."""
-    lower, upper = box(instance)
+def poles(instance: Instance, cones: bool = True) -> tuple[str, ...]:
+    """The names of the objective and of constraint families that may come to a pole within the bounds.
+
+    `cones`: also to that of `quad_over_lin`, whose epigraph is a cone without one.
+    """
+    found_box = implied_box(instance, whole=False)
     goal = instance.model.objective
-    evaluator = instance.evaluator(_Ranges(lower, upper))
+    evaluator = _RangeEvaluator(instance.world, _Ranges(found_box.lower, found_box.upper, cones), found_box.parts)
     with np.errstate(all="ignore"):
         found = [f.name for f in instance.constraints if f.size and _reached(difference(evaluator, f))]
         if _reached(evaluator.family(goal.value, SINGLE)):
@@ -128,8 +136,8 @@ def _range_of(value: Any, like: _Range) -> _Range:
 class _Ranges(Algebra):
     """Evaluate expressions as ranges over a box."""
 
-    def __init__(self, lower: FloatArray, upper: FloatArray) -> None:
-        self.lower, self.upper = lower, upper
+    def __init__(self, lower: FloatArray, upper: FloatArray, cones: bool = True) -> None:
+        self.lower, self.upper, self.cones = lower, upper, cones
 
     def variables(self, columns: IntArray) -> _Range:
         return _Range(self.lower[columns], self.upper[columns], np.zeros(len(columns), dtype=bool))
@@ -176,10 +184,12 @@ class _Ranges(Algebra):
         for argument in given:
             pole = pole | argument.pole
         if name in DIVIDED_BY:
-            pole = pole | (given[DIVIDED_BY[name]].low <= 0.0)
+            below = given[DIVIDED_BY[name]].low
+            pole = pole | ((below <= 0.0) if self.cones or name != "quad_over_lin" else (below < 0.0))
         if name == "quad_over_lin":
             squared = given[0] ** 2.0 / given[1]
-            return _settled(squared.low, squared.high, pole)
+            sure = given[1].low >= 0.0  # at 0 the limit counts, or there is no value
+            return _settled(np.where(sure, np.fmax(squared.low, 0.0), squared.low), squared.high, pole)
         if name == "perspective":
             zero = np.zeros(like.low.shape)
             sure = given[1].low >= 0.0
@@ -193,6 +203,21 @@ class _Ranges(Algebra):
         function = PLAIN_FUNCTIONS[name]  # rising in every argument
         low, high = (function(*(getattr(argument, end) for argument in given)) for end in ("low", "high"))
         return _settled(np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64), pole)
+
+
+class _RangeEvaluator(Evaluator):
+    """Ranges of expressions, each within what the rows leave to it."""
+
+    def __init__(self, world: World, algebra: _Ranges, parts: Mapping[Place, Range]) -> None:
+        super().__init__(world, algebra)
+        self.parts, self.keys = parts, Places()
+
+    def value(self, expression: sym.Expression, table: Table) -> Any:
+        found = super().value(expression, table)
+        known = self.parts.get(self.keys.of(expression, table)) if self.parts and isinstance(found, _Range) else None
+        if known is None or len(known.low) != len(found.low):
+            return found
+        return _Range(np.fmax(found.low, known.low), np.fmin(found.high, known.high), found.pole)
 
 
 def _family(value: Any, size: int) -> _Range:

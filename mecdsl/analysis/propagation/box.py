@@ -17,7 +17,7 @@ from mecdsl.analysis.propagation.sweep import Root, Sweep
 from mecdsl.analysis.propagation.tape import Node, Tape
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.tables import SINGLE, FloatArray
 
 KEY: Final = "implied box"
 TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at most
@@ -141,4 +141,6 @@ def _written(instance: Instance, whole: bool) -> _Written:
             if isinstance(value, Node):
                 families.append(family)
                 roots.append(Root(value.number, family.relation))
+        # not a row, but what it has in common with rows is bounded by them
+        evaluator.family(instance.model.objective.value, SINGLE)
     return _Written(tape, tuple(families), tuple(roots), evaluator.places)

@@ -81,12 +81,10 @@ def everything(size: int) -> Range:
 
 
 def numbers(values: Any, size: int) -> Range:
-    """Data as ranges; one that is not a number may be anything."""
+    """Data as ranges; one that is not finite, such as 1/0, may be anything: whoever solves the problem says so."""
     ends = np.broadcast_to(np.asarray(values, dtype=np.float64), (size,))
-    return Range(
-        np.where(np.isnan(ends), -np.inf, np.minimum(ends, LARGEST)),
-        np.where(np.isnan(ends), np.inf, np.maximum(ends, -LARGEST)),
-    )
+    known = np.isfinite(ends)
+    return Range(np.where(known, ends, -np.inf), np.where(known, ends, np.inf))
 
 
 def whole_inward(found: Range, whole: Any) -> Range:

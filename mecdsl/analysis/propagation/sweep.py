@@ -139,20 +139,23 @@ class Sweep:
             ]
             self.dead = self._first_root(marks)
 
-    def _dead(self, number: int, row: int) -> Dead:
+    def _dead(self, number: int, row: int) -> Dead | None:
         marks = [np.zeros(step.size, dtype=bool) for step in self.steps]
         marks[number][row] = True
         return self._first_root(marks)
 
-    def _first_root(self, marks: list[np.ndarray]) -> Dead:
-        """The first row of a family that depends on a marked row; each of them is part of the contradiction."""
+    def _first_root(self, marks: list[np.ndarray]) -> Dead | None:
+        """The first row of a family that depends on a marked row; each of them is part of the contradiction.
+
+        None where no row does: a part of the objective that has no value makes no point infeasible.
+        """
         for number, step in enumerate(self.steps):
             if step.operands:
                 marks[number] = marks[number] | step.marked([marks[operand] for operand in step.operands])
         for place, root in enumerate(self.roots):
             if marks[root.step].any():
                 return Dead(place, int(np.argmax(marks[root.step])))
-        raise AssertionError("a step that no row uses has a range of its own")
+        return None
 
 
 def _moved(low: FloatArray, high: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
