@@ -103,7 +103,7 @@ CASES: list[tuple[str, str, str]] = [
     ("sqrt(x)/y", POSITIVE, "unknown"),  # 0.5 - 1 < 1, one exponent positive
     ("1/sqrt(x)", POSITIVE, "convex"),
     ("1/(2 - x)", UNIT, "convex"),
-    ("x/(1 + x)", POSITIVE, "unseen"),  # -2/(1+x)^3 < 0
+    ("x/(1 + x)", POSITIVE, "concave"),  # -2/(1+x)^3 < 0
     ("1/ln(2 + x)", POSITIVE, "convex"),  # the inverse of a concave positive function
     # norms, absolute values, extremes
     ("sqrt(1 + x^2)", FREE, "convex"),

@@ -1,8 +1,9 @@
 """Counterexamples to convexity: two points between which a function lies above its chord.
 
-Segments are drawn in the box of the feasible points (`mecdsl.analysis.convexity.box`), the middle is compared with the
-mean of the ends, and a difference counts only if it is far above the rounding of the terms involved. What is not found
-proves nothing: this module never calls anything convex.
+Segments are drawn in the box of the feasible points (`mecdsl.analysis.convexity.box`) and count where both ends and the
+middle keep every row (`mecdsl.analysis.convexity_points`). The middle is compared with the mean of the ends, and a
+difference counts only if it is far above the rounding of the terms involved. What is not found proves nothing: this
+module never calls anything convex.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from mecdsl.analysis.convexity import WANTED, box
+from mecdsl.analysis.convexity_points import Feasible
 from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
 from mecdsl.analysis.sample_algebra import Sample, Samples
 from mecdsl.analysis.scaling import Slopes, reference_point
@@ -24,6 +26,7 @@ LARGEST: Final = 500_000  # rows and columns times segments; larger families get
 FEWEST: Final = 5
 AT_ONCE: Final = 50  # segments
 SIGNIFICANT: Final = 1e-9  # of the size of the terms; below it a difference may be rounding
+NEARER: Final = (1.0, 0.3, 0.1, 0.01, 0.001)  # shares of the way from the anchor to a drawn point
 CANDIDATES: Final = 20  # suspicious rows and segments that are looked at exactly
 
 
@@ -52,12 +55,19 @@ def refute(instance: Instance, family: ConstraintFamily | None, segments: int = 
     size = family.size if family is not None else 1
     if not size or not instance.free.any():
         return None
-    segments = max(FEWEST, min(segments, LARGEST // (size + instance.columns)))
+    segments = max(FEWEST, min(segments, LARGEST // (instance.rows + 1 + instance.columns)))
     generator = np.random.default_rng(seed)
     low, high = _finite_box(instance)
+    feasible = Feasible.of(instance, low, high, family)
+    anchor = feasible.anchor() if instance.rows else None
     for start in range(0, segments, AT_ONCE):
         one, two = _segments(generator, instance, low, high, min(AT_ONCE, segments - start))
-        found = _search(instance, family, one, two)
+        if anchor is not None:
+            near = generator.choice(NEARER, (len(one), 1))
+            one, two = anchor + near * (one - anchor), anchor + near * (two - anchor)
+        one, two = feasible.moved(one), feasible.moved(two)
+        counts = feasible.kept(one) & feasible.kept(two) & feasible.kept(0.5 * (one + two))
+        found = _search(instance, family, one[counts], two[counts]) if counts.any() else None
         if found is not None:
             return found
     return None
