@@ -12,7 +12,7 @@ from mecdsl.backends import table
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instances.instance import Instance
-from mecdsl.proofs.confirm import confirmed, contradiction
+from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
@@ -89,9 +89,11 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
         fix = f"backends that take one: {able}" if able else "leave out the warm start"
         raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
     started = time.perf_counter()
-    solution = _contradiction(chosen.name, instance) or confirmed(request, _run(chosen, request))
+    solution = _contradiction(chosen.name, instance) or _confirmed(request, _run(chosen, request))
     solved = time.perf_counter()
     result = verify(instance, solution, options.gap, problem, repair=not chosen.capabilities.models)
+    if solution.values is not None and not result.verified:
+        result = _refuted(solution, result)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),
@@ -109,6 +111,24 @@ def _run(chosen: Backend, request: Request) -> Solution:
             return Solution(chosen.name, Termination.INTERRUPTED, Guarantee.NONE, message=message)
     with interface.interruptible() as should_stop:
         return chosen.solve(replace(request, should_stop=should_stop))
+
+
+def _confirmed(request: Request, solution: Solution) -> Solution:
+    """`confirmed`, where Ctrl-C ends what other solvers are asked for."""
+    with interface.interruptible() as should_stop:
+        return confirmed(replace(request, should_stop=should_stop), solution)
+
+
+def _refuted(solution: Solution, result: Result) -> Result:
+    """Infeasible where no point keeps the model: rows may contradict each other by less than a solver sees."""
+    proof = own_proof(result.instance)
+    if not proof:
+        return result
+    words = f"{solution.message}; its point keeps the rows to its tolerances only".removeprefix("; ")
+    empty = Solution(
+        solution.backend, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=f"{words}, and there is none: {proof}"
+    )
+    return verify(result.instance, replace(empty, versions=solution.versions, seconds=solution.seconds))
 
 
 def check_options(options: SolveOptions) -> None:

@@ -95,7 +95,7 @@ class Sweep:
                 given = [self.ranges[operand] for operand in step.operands]
                 found = step.back(self.ranges[number], given, self.rounding)
                 for operand, left in zip(step.operands, found, strict=True):
-                    narrowed[operand] |= self._narrow(operand, left)
+                    narrowed[operand] |= self._narrow(operand, left, number)
         self._columns_left()
 
     def forward(self) -> list[bool]:
@@ -115,8 +115,8 @@ class Sweep:
             return Range(self.lower[step.columns], self.upper[step.columns])
         return step.forward([self.ranges[operand] for operand in step.operands], self.rounding)
 
-    def _narrow(self, number: int, left: Range) -> bool:
-        """Keep what is in both; whether that is less than before."""
+    def _narrow(self, number: int, left: Range, by: int | None = None) -> bool:
+        """Keep what is in both; whether that is less than before. `by`: the step that leaves so much of an operand."""
         step, before = self.steps[number], self.ranges[number]
         found = before.both(left)
         if not isinstance(step, Data):
@@ -124,7 +124,7 @@ class Sweep:
         less = bool((found.low > before.low).any() or (found.high < before.high).any())
         empty = found.empty
         if empty.any() and self.dead is None:
-            self.dead = self._dead(number, int(np.argmax(empty)))
+            self.dead = self._dead(number, int(np.argmax(empty)), by)
         if less:
             self.ranges[number] = found
         return less
@@ -139,9 +139,14 @@ class Sweep:
             ]
             self.dead = self._first_root(marks)
 
-    def _dead(self, number: int, row: int) -> Dead | None:
+    def _dead(self, number: int, row: int, by: int | None) -> Dead | None:
         marks = [np.zeros(step.size, dtype=bool) for step in self.steps]
         marks[number][row] = True
+        if by is not None:  # other rows that use the operand have no part in it
+            step = self.steps[by]
+            found = step.marked([marks[operand] for operand in step.operands])
+            marks[number][row] = False
+            marks[by] = found
         return self._first_root(marks)
 
     def _first_root(self, marks: list[np.ndarray]) -> Dead | None:
