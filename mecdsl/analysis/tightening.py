@@ -15,13 +15,13 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients
-from mecdsl.analysis.implied_bounds import implied_bounds
+from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.instances.instance import ConstraintFamily, Instance
 from mecdsl.instances.tables import FloatArray
 
 WORTH: Final = 0.9  # a limit that shrinks less than this is left as it is written
-OUTWARD: Final = 1e-9  # of the sizes added up; R may be larger than it is, never smaller
-LEAST: Final = 1e-9  # of its width: what is left between the two limits at least, so that the row keeps its binary
+OUTWARD: Final = 1e-6  # of the sizes added up; R may be larger than it is, never smaller
+LEAST: Final = 1e-3  # of the sizes added up: what is left between the two limits at least, else the row is no switch
 
 
 def solver_rows(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
@@ -52,9 +52,11 @@ def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: 
     value, constant = sign[found.row] * found.value, sign * found.constant
     limits = -constant[rows], -(constant[rows] + value[chosen])
     wider, narrower = np.maximum(*limits), np.minimum(*limits)
-    reach = _largest_rest(instance, found, value, chosen)[rows]
-    reach = np.maximum(reach, narrower + LEAST * (wider - narrower))
-    worth = np.flatnonzero(np.isfinite(reach) & (reach < WORTH * wider + (1.0 - WORTH) * narrower))
+    rest, size = _largest_rest(instance, found, value, chosen)
+    reach = (rest + OUTWARD * size)[rows]
+    switches = reach > narrower + LEAST * np.maximum(size[rows], np.abs(narrower))
+    smaller = reach < WORTH * wider + (1.0 - WORTH) * narrower
+    worth = np.flatnonzero(np.isfinite(reach) & switches & smaller)
     if not len(worth):
         return found
     at_zero, at_one = (np.where(limit == wider, reach, limit)[worth] for limit in limits)
@@ -64,13 +66,15 @@ def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: 
     return replace(found, value=new_value, constant=new_constant)
 
 
-def _largest_rest(instance: Instance, found: Quadratics, value: FloatArray, chosen: np.ndarray) -> FloatArray:
-    """For each row the largest value of its linear terms without the chosen entries, rounded outward."""
-    lower, upper = implied_bounds(instance)
+def _largest_rest(
+    instance: Instance, found: Quadratics, value: FloatArray, chosen: np.ndarray
+) -> tuple[FloatArray, FloatArray]:
+    """For each row the largest value of its linear terms without the chosen entries, and the sizes of these."""
+    box = implied_box(instance)
     others = np.ones(len(value), dtype=bool)
     others[chosen] = False
     row, column, factor = found.row[others], found.column[others], value[others]
     with np.errstate(invalid="ignore"):
-        terms = np.where(factor > 0.0, factor * upper[column], factor * lower[column])
-    total = np.bincount(row, terms, found.size)
-    return total + OUTWARD * np.bincount(row, np.abs(terms), found.size)
+        terms = np.where(factor > 0.0, factor * box.upper[column], factor * box.lower[column])
+    rest, size = (np.bincount(row, part, found.size) for part in (terms, np.abs(terms)))
+    return rest.astype(np.float64), size.astype(np.float64)

@@ -20,7 +20,8 @@ from mecdsl.backends import table
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
-from mecdsl.results.violations import find_violations, polish
+from mecdsl.results.verify import polish
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Solution
 
 SECONDS: Final = 5.0  # s for each of the two solves

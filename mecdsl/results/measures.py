@@ -28,9 +28,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.implied_bounds import implied_bounds
 from mecdsl.analysis.loose_terms import Looseness, loosely
 from mecdsl.analysis.magnitude import Magnitudes, size_of
+from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.scaling import Slopes, scale
 from mecdsl.instances.algebra import Value
 from mecdsl.instances.evaluate import Evaluator
@@ -80,7 +80,8 @@ def measures(instance: Instance, x: FloatArray) -> Measures:
     if not real.any():
         return Measures(np.zeros(instance.columns), np.zeros(instance.columns))
     with np.errstate(all="ignore"):
-        origin = np.where(real, _origin(*implied_bounds(instance)), 0.0)
+        box = implied_box(instance)
+        origin = np.where(real, _origin(box.lower, box.upper), 0.0)
         entries = _entries(instance, x, real, origin)
         away = np.abs(x - origin)
         scales = _scales(instance, x, entries, origin)
