@@ -1,0 +1,1 @@
+"""Random models with known answers, solved by every general backend: a search for labels that are wrong."""
