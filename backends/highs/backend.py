@@ -84,7 +84,7 @@ class Highs:
         used where there are integer variables.
         """
         started = time.perf_counter()
-        program = linear_program(request.instance)
+        program = linear_program(request.instance, moved=request.options.via == "arrays")
         lowered = time.perf_counter()
         solution = _shortcut(program) or _solve(program, request)
         seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered, **solution.seconds}

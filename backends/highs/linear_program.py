@@ -3,7 +3,8 @@
     minimise  offset + cost . x + x' Q x / 2   subject to  row_lower <= A x <= row_upper,  lower <= x <= upper
 
 Fixed columns and rows without free variables are gone; a maximised objective is negated; rows, columns and
-objective are multiplied by powers of two (`mecdsl.analysis.scaling`). `point`, `value` and `multipliers` lead back.
+objective are multiplied by powers of two (`mecdsl.analysis.scaling`), and clocks count from a bound
+(`mecdsl.analysis.origins`). `point`, `value` and `multipliers` lead back.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.origins import Apart, apart, constants_at, origins
 from mecdsl.analysis.scaling import scale
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
@@ -39,8 +41,9 @@ class LinearProgram:
 
     `columns`: instance column of each variable; `rows`: instance row of each row. Matrix entries are sorted by
     row, Hessian entries (`hessian_first >= hessian_second`, the matrix Q and not Q/2) by `hessian_second`.
-    `column_factor`, `row_factor`: x = factor * scaled x, scaled row = factor * row. `objective_factor`: what the
-    objective was multiplied by, negative where the model maximises. `conflict`: why no point is feasible, or
+    `column_factor`, `row_factor`, `origin`: x = origin + factor * scaled x, scaled row = factor * row.
+    `objective_factor`: what the objective was multiplied by, negative where the model maximises. `kept_out`: what of
+    its scaled constant is not in `offset`, so that no gap is relative to it. `conflict`: why no point is feasible, or
     empty.
     """
 
@@ -63,10 +66,12 @@ class LinearProgram:
     row_factor: FloatArray
     objective_factor: float
     conflict: str
+    origin: FloatArray
+    kept_out: float
 
     def point(self, scaled: FloatArray) -> FloatArray:
         """All columns of the instance, from scaled variables; integers rounded where they are within 1e-6 of one."""
-        values = self.column_factor * scaled
+        values = self.column_factor * scaled + self.origin
         rounded = np.round(values)
         near = self.integral & (np.abs(values - rounded) <= 1e-6 * np.maximum(1.0, np.abs(values)))
         x = self.instance.fixed.copy()
@@ -75,7 +80,7 @@ class LinearProgram:
 
     def scaled(self, x: FloatArray) -> FloatArray:
         """Scaled variables of a point of the instance."""
-        return x[self.columns] / self.column_factor
+        return (x[self.columns] - self.origin) / self.column_factor
 
     def value(self, x: FloatArray) -> float:
         """The objective of the model at a point of the instance."""
@@ -83,7 +88,7 @@ class LinearProgram:
 
     def original(self, scaled_objective: float) -> float:
         """A number in the scaled objective in the units and sense of the model."""
-        return scaled_objective / self.objective_factor
+        return (scaled_objective + self.kept_out) / self.objective_factor
 
     def multipliers(self, scaled: FloatArray) -> Mapping[str, FloatArray]:
         """Derivatives of the optimum with respect to the right-hand sides, from those of the scaled rows."""
@@ -119,10 +124,11 @@ class LinearProgram:
         return self.original(total)
 
 
-def linear_program(instance: Instance) -> LinearProgram:
+def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
     """The arrays of an instance whose constraints are linear and whose objective is of degree two or less.
 
-    Raises `ModelError` where a coefficient is not finite.
+    `moved`: columns may have an origin, and a large constant is left out of the objective. Raises `ModelError` where a
+    coefficient is not finite.
     """
     columns = np.flatnonzero(instance.free).astype(np.int64)
     position = np.full(instance.columns, -1, dtype=np.int64)
@@ -136,8 +142,9 @@ def linear_program(instance: Instance) -> LinearProgram:
     depends[found.row] = True
     rows = np.flatnonzero(depends).astype(np.int64)
     number = np.cumsum(depends) - 1
-    row_lower, row_upper = (limit[rows] for limit in _limits(instance, found.constant))
-    scaling = scale(instance)
+    start = origins(instance) if moved else np.zeros(instance.columns)
+    row_lower, row_upper = (limit[rows] for limit in _limits(instance, constants_at(found, start)))
+    scaling = scale(instance, start)
     column, row = scaling.column[columns], scaling.row[rows]
     values = found.value * scaling.row[found.row] * scaling.column[found.column]
     matrix = Entries(len(rows), number[found.row], position[found.column], values)
@@ -148,16 +155,18 @@ def linear_program(instance: Instance) -> LinearProgram:
     factor = scaling.objective * (-1.0 if instance.maximize else 1.0)
     cost = np.zeros(len(columns))
     cost[position[objective.column]] = objective.value
+    constant = factor * float(constants_at(objective, start)[0])
+    parts = apart(constant, len(objective.value)) if moved else Apart(constant, 0.0)
     return LinearProgram(
         instance,
         objective,
         columns,
         rows,
-        instance.lower[columns] / column,
-        instance.upper[columns] / column,
+        (instance.lower - start)[columns] / column,
+        (instance.upper - start)[columns] / column,
         instance.integral[columns],
         factor * cost * column,
-        factor * float(objective.constant[0]),
+        parts.handed,
         first[order],
         second[order],
         factor * curvature[order],
@@ -168,6 +177,8 @@ def linear_program(instance: Instance) -> LinearProgram:
         row,
         factor,
         conflict,
+        start[columns],
+        parts.kept_out,
     )
 
 

@@ -16,12 +16,13 @@ although the columns themselves must keep the factor 1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.origins import constants_at
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.checking.classify import Degree
@@ -43,12 +44,12 @@ LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far th
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Factors of an instance: `x = column * scaled x`, `scaled row = row * (left - right)`.
+    """Factors of an instance: `x = origin + column * scaled x`, `scaled row = row * (left - right)`.
 
     `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and fixed columns; `row`:
     float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and
     largest size of a nonzero coefficient (of the expansion at the reference point, for rows above degree two); (1, 1)
-    where there is none.
+    where there is none. `origin`: float64[columns] in SI, 0 unless the caller of `scale` gave others.
     """
 
     size: FloatArray
@@ -57,6 +58,7 @@ class Scaling:
     objective: float
     before: tuple[float, float]
     after: tuple[float, float]
+    origin: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +76,16 @@ class _Terms:
         return np.asarray(self.size + padded[self.first] + padded[self.second])
 
 
-def scale(instance: Instance) -> Scaling:
+def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
     """Factors of an instance; the objective counts as one more row.
 
-    Raises `ModelError` where a coefficient is not finite.
+    `origin`: where the columns count from (`mecdsl.analysis.origins`), by default 0. Raises `ModelError` where a
+    coefficient is not finite.
     """
     rows = instance.rows + 1
-    plain, curved = _plain_terms(instance), _degree(instance) > Degree.QUADRATIC
+    base = np.zeros(instance.columns) if origin is None else origin
+    instance = _from_origin(instance, base)
+    plain, curved = _plain_terms(instance, base), _degree(instance) > Degree.QUADRATIC
     first = np.exp2(_bounded(_column_sizes(instance, plain, rows))) if curved else None
     terms = _terms(instance, plain, first)
     sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
@@ -97,7 +102,16 @@ def scale(instance: Instance) -> Scaling:
         float(np.exp2(row[-1])),
         _range(terms.size[coefficients]),
         _range((scaled + row[terms.row])[coefficients]),
+        base,
     )
+
+
+def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
+    """The instance with its bounds and start values counted from an origin; only their sizes are looked at."""
+    if not origin.any():
+        return instance
+    lower, upper, start = (ends - origin for ends in (instance.lower, instance.upper, instance.start))
+    return replace(instance, lower=lower, upper=upper, start=start, cache={})
 
 
 def _bounded(sizes: FloatArray) -> FloatArray:
@@ -110,7 +124,8 @@ def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: Fl
     Integers are rounded and overshoot of a bound is cut off, since solvers have both to a tolerance.
     """
     x = instance.complete(np.zeros(instance.columns))
-    found = np.clip(values * scaling.column[columns], instance.lower[columns], instance.upper[columns])
+    found = values * scaling.column[columns] + scaling.origin[columns]
+    found = np.clip(found, instance.lower[columns], instance.upper[columns])
     x[columns] = np.where(instance.integral[columns], np.round(found), found)
     return x
 
@@ -234,10 +249,11 @@ def _absolute(value: Value) -> Value:
     return jets.call("abs", value) if isinstance(value, Jet) else np.abs(value)
 
 
-def _plain_terms(instance: Instance) -> _Terms:
-    """The terms of rows of degree two or less, and of such an objective."""
+def _plain_terms(instance: Instance, origin: FloatArray) -> _Terms:
+    """The terms of rows of degree two or less, and of such an objective, with columns that count from an origin."""
     plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-    found = [_of_quadratics(solver_rows(instance, plain), _rows(plain))]
+    rows = solver_rows(instance, plain)
+    found = [_of_quadratics(replace(rows, constant=constants_at(rows, origin)), _rows(plain))]
     if _objective_degree(instance) <= Degree.QUADRATIC:
         goal = _of_quadratics(objective_coefficients(instance), np.array([instance.rows], dtype=np.int64))
         found.append(_without_constants(goal))  # an offset of the objective says nothing about its slopes

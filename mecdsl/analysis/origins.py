@@ -1,0 +1,80 @@
+"""Where columns are counted from, so that a clock since 1970 does not set the tolerance of a job of 10 ms.
+
+Solvers keep rows to a share of their terms. In `start[2] - start[1] >= 20 ms` with starts of 1.7e9 s that share is seconds,
+and the row says nothing. Counted from the bound that lies next to them the starts are as small as their differences.
+
+A column gets an origin, its finite bound nearest to 0, where the column is linear throughout, the bound is no smaller than
+the range, and the origins of a row all but cancel there with its constant. Elsewhere an origin would change nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.checking.classify import Degree
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
+
+CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them together is less
+FAR: Final = 1e14  # SI; bounds from here on stand for none
+
+
+def origins(instance: Instance) -> FloatArray:
+    """Origins of all columns, float64[columns], in SI; 0 for most. Columns of nonlinear models have none."""
+    near = _near(instance)
+    objective = instance.checked.shapes.shape(instance.model.objective.value).degree
+    degrees = [family.shape.degree for family in instance.constraints if family.size]
+    if not near.any() or max([objective, *degrees]) > Degree.QUADRATIC:
+        return np.zeros(instance.columns)
+    rows, goal = constraint_coefficients(instance, instance.constraints), objective_coefficients(instance)
+    for part in (rows, goal):
+        near[part.first] = 0.0
+        near[part.second] = 0.0
+    terms = np.abs(rows.value * near[rows.column])
+    largest = np.zeros(rows.size)
+    np.maximum.at(largest, rows.row, terms)
+    cancels = (np.abs(constants_at(rows, near)) <= CANCELS * largest) & (largest > 0.0)
+    kept = np.zeros(instance.columns, dtype=bool)
+    kept[rows.column[cancels[rows.row]]] = True
+    return np.where(kept, near, 0.0)
+
+
+def _near(instance: Instance) -> FloatArray:
+    """The finite bound nearest to 0 of free continuous columns whose range is no larger than it; else 0."""
+    lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in (instance.lower, instance.upper))
+    with np.errstate(invalid="ignore"):
+        first = np.isnan(upper) | (np.abs(lower) <= np.abs(upper))
+        near = np.where(first, lower, upper)
+        wide = np.abs(upper - lower) > np.abs(near)  # false where one of them is missing
+    return np.where(np.isnan(near) | wide | ~instance.free | instance.integral, 0.0, near)
+
+
+def constants_at(found: Quadratics, origin: FloatArray) -> FloatArray:
+    """The constants of rows where columns count from their origins; the origins are no part of products.
+
+    The sums cancel, so they are added with the digits of a long double.
+    """
+    total = found.constant.astype(np.longdouble)
+    moved = np.flatnonzero(origin[found.column])
+    products = found.value[moved].astype(np.longdouble) * origin[found.column[moved]]
+    np.add.at(total, found.row[moved], products)
+    return np.asarray(total, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A constant of the objective, divided: what the solver is handed, and what is added to its answer."""
+
+    handed: float
+    kept_out: float
+
+
+def apart(constant: float, terms: int) -> Apart:
+    """The scaled constant of an objective with so many terms, each about 1: it stays only where they could cancel it.
+
+    Solvers end at a gap relative to the objective with its constant: beside 1e9 a gap of 1e-6 is 1000. A constant of the
+    size of the terms is another matter: `x^2 - 6 x + 9` is 0 at 3, and without the 9 the gap would be a share of that.
+    """
+    return Apart(constant, 0.0) if abs(constant) <= 2.0 * (terms + 1) else Apart(0.0, constant)
