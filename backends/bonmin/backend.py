@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mecdsl.analysis.origins import apart, origins
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
@@ -53,6 +54,7 @@ class _Program:
     columns: IntArray
     scaling: Scaling
     conflict: str
+    kept_out: float = 0.0  # of the scaled objective, in its sense: a constant that Bonmin is not told
 
 
 class Bonmin:
@@ -123,9 +125,10 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
         start = np.where(np.isfinite(options.start), options.start, start)
     start = np.clip(start, instance.lower, instance.upper)
     columns = program.columns
+    scaled = (start - program.scaling.origin) / program.scaling.column
     try:
         outcome = run_bonmin(
-            replace(program.problem, start=start[columns] / program.scaling.column[columns]),
+            replace(program.problem, start=scaled[columns]),
             program.symbolic,
             instance.integral[columns],
             time_limit=None if options.time_limit is None else max(SHORTEST, options.time_limit),
@@ -158,7 +161,9 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     if outcome.x is not None:
         x = unscaled(instance, scaling, program.columns, outcome.x)
     value = None if x is None else instance.objective(x)
-    bound = None if outcome.bound is None or not proves else sign * outcome.bound / scaling.objective
+    bound = None
+    if outcome.bound is not None and proves:
+        bound = (sign * outcome.bound + program.kept_out) / scaling.objective
     termination, guarantee = _judged(outcome.termination, proves, x is not None)
     return Solution(
         "bonmin",
@@ -197,14 +202,14 @@ def _from_arrays(instance: Instance) -> _Program:
     from mecdsl.backends.shared.combinations import Combinations, Tool, leaves
 
     tool = Tool({"ln": ca.log, "exp": ca.exp, "sqrt": ca.sqrt, "abs": ca.fabs}, _total)
-    scaling = scale(instance)
+    scaling = scale(instance, origins(instance))
     columns = np.flatnonzero(instance.free).astype(np.int64)
     unknowns = ca.SX.sym("x", len(columns))
     variables: list[Any] = [None] * instance.columns
     for column, symbol in zip(columns.tolist(), unknowns.elements(), strict=True):
         variables[column] = symbol
     evaluator = instance.evaluator(Combinations(leaves(instance, scaling, variables, tool), tool))
-    scaling, objective = _objective(instance, evaluator, scaling)
+    scaling, objective, kept_out = _objective(instance, evaluator, scaling)
     rows: list[Any] = []
     limits: list[tuple[float, float]] = []
     constant: list[int] = []
@@ -218,11 +223,12 @@ def _from_arrays(instance: Instance) -> _Program:
                     (-np.inf if family.relation == "<=" else found[1], np.inf if family.relation == ">=" else found[1])
                 )
     conflict = false_row(instance, np.array(constant, dtype=np.int64))
-    return _program(instance, scaling, columns, unknowns, objective, rows, limits, conflict)
+    program = _program(instance, scaling, columns, unknowns, objective, rows, limits, conflict)
+    return replace(program, kept_out=kept_out)
 
 
-def _objective(instance: Instance, evaluator: Evaluator, scaling: Scaling) -> tuple[Scaling, Any]:
-    """The scaled objective, to be minimised, and the scaling with the factor it has."""
+def _objective(instance: Instance, evaluator: Evaluator, scaling: Scaling) -> tuple[Scaling, Any, float]:
+    """The scaled objective, to be minimised, the scaling with the factor it has, and the constant that is kept out."""
     import casadi as ca
 
     from mecdsl.backends.shared.combinations import multiple, normalised, require_finite, varies
@@ -230,14 +236,13 @@ def _objective(instance: Instance, evaluator: Evaluator, scaling: Scaling) -> tu
     stated = instance.model.objective
     value = evaluator.family(stated.value, SINGLE)[0]
     if not varies(value):
-        return scaling, ca.SX(0.0)
+        return scaling, ca.SX(0.0), 0.0
     require_finite(value, stated.name, stated.span)
-    if instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
-        expression = multiple(value, scaling.objective)
-    else:
-        factor, expression = normalised(value)
-        scaling = replace(scaling, objective=factor)
-    return scaling, -expression if instance.maximize else expression
+    if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
+        scaling = replace(scaling, objective=normalised(value - value.constant)[0])
+    kept_out = apart(scaling.objective * value.constant, len(value.terms)).kept_out
+    expression = multiple(value - value.constant if kept_out else value, scaling.objective)
+    return scaling, -expression if instance.maximize else expression, kept_out
 
 
 def _rows(
@@ -277,8 +282,8 @@ def _program(
     symbolic = differentiate(unknowns, ca.SX(objective), ca.vertcat(*rows) if rows else ca.SX(0, 1))
     problem = nlp_problem(
         symbolic,
-        instance.lower[columns] / scaling.column[columns],
-        instance.upper[columns] / scaling.column[columns],
+        (instance.lower - scaling.origin)[columns] / scaling.column[columns],
+        (instance.upper - scaling.origin)[columns] / scaling.column[columns],
         np.array([low for low, _ in limits]),
         np.array([high for _, high in limits]),
         np.zeros(len(columns)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mecdsl.analysis.derivatives import SmoothProgram
+from mecdsl.analysis.origins import origins
 from mecdsl.analysis.scaling import NO_BOUND, scale
 from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import row_name
@@ -25,7 +26,7 @@ class LocalProgram:
     """The scaled problem and the way back.
 
     `columns`, `rows`: instance column of each variable, instance row of each constraint. `column`, `row`:
-    x = column * scaled x, scaled constraint = row * constraint. `objective_factor`: what the objective was
+    x = origin + column * scaled x, scaled constraint = row * constraint. `objective_factor`: what the objective was
     multiplied by, negative where the model maximises.
     """
 
@@ -36,15 +37,16 @@ class LocalProgram:
     column: FloatArray
     row: FloatArray
     objective_factor: float
+    origin: FloatArray
 
     def started_at(self, x: FloatArray) -> NlpProblem:
         """The scaled problem with its start at a point of the instance."""
-        return replace(self.problem, start=x[self.columns] / self.column)
+        return replace(self.problem, start=(x[self.columns] - self.origin) / self.column)
 
     def point(self, scaled: FloatArray) -> FloatArray:
         """All columns of the instance; those without a variable stay where they start."""
         x = self.instance.first_point()
-        x[self.columns] = self.column * scaled
+        x[self.columns] = self.origin + self.column * scaled
         return x
 
     def typical_point(self, seed: int) -> FloatArray:
@@ -118,7 +120,7 @@ def from_arrays(program: SmoothProgram) -> LocalProgram:
         variable_name=lambda column: instance.column_name(int(program.columns[column])),
         constraint_name=lambda row: row_name(instance, int(program.rows[row])),
     )
-    return _scaled(instance, problem, program.columns, program.rows)
+    return _scaled(instance, problem, program.columns, program.rows, origins(instance))
 
 
 def from_pyomo(instance: Instance) -> LocalProgram:
@@ -132,30 +134,36 @@ def from_pyomo(instance: Instance) -> LocalProgram:
     rows = [row for family in instance.constraints for row in lowered.constraints[family.name]]
     row_of = {id(row): number for number, row in enumerate(rows) if row is not None}
     columns = np.array([column_of[id(variable)] for variable in nlp.variables], dtype=np.int64)
-    return _scaled(
-        instance, nlp.problem, columns, np.array([row_of[id(row)] for row in nlp.constraints], dtype=np.int64)
-    )
+    found = np.array([row_of[id(row)] for row in nlp.constraints], dtype=np.int64)
+    return _scaled(instance, nlp.problem, columns, found, origins(instance))
 
 
-def _scaled(instance: Instance, problem: NlpProblem, columns: IntArray, rows: IntArray) -> LocalProgram:
-    scaling = scale(instance)
+def _scaled(
+    instance: Instance, problem: NlpProblem, columns: IntArray, rows: IntArray, starts: FloatArray
+) -> LocalProgram:
+    scaling = scale(instance, starts)
     column, row, size = scaling.column[columns], scaling.row[rows], scaling.objective
+    origin = starts[columns]
+
+    def unscaled(z: FloatArray) -> FloatArray:
+        return origin + column * z
+
     jacobian = row[problem.jacobian_rows] * column[problem.jacobian_columns]
     curvature = column[problem.hessian_rows] * column[problem.hessian_columns]
     scaled = replace(
         problem,
-        lower=problem.lower / column,
-        upper=problem.upper / column,
+        lower=(problem.lower - origin) / column,
+        upper=(problem.upper - origin) / column,
         constraint_lower=problem.constraint_lower * row,
         constraint_upper=problem.constraint_upper * row,
-        start=problem.start / column,
-        objective=lambda z: size * problem.objective(column * z),
-        gradient=lambda z: size * column * problem.gradient(column * z),
-        constraints=lambda z: row * problem.constraints(column * z),
-        jacobian_values=lambda z: jacobian * problem.jacobian_values(column * z),
+        start=(problem.start - origin) / column,
+        objective=lambda z: size * problem.objective(unscaled(z)),
+        gradient=lambda z: size * column * problem.gradient(unscaled(z)),
+        constraints=lambda z: row * problem.constraints(unscaled(z)),
+        jacobian_values=lambda z: jacobian * problem.jacobian_values(unscaled(z)),
         hessian_values=lambda z, multipliers, factor: (
-            curvature * problem.hessian_values(column * z, row * multipliers, size * factor)
+            curvature * problem.hessian_values(unscaled(z), row * multipliers, size * factor)
         ),
     )
     sign = -1.0 if instance.maximize else 1.0
-    return LocalProgram(instance, scaled, columns, rows, column, row, sign * size)
+    return LocalProgram(instance, scaled, columns, rows, column, row, sign * size, origin)

@@ -317,7 +317,7 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
     """Offer the start as a solution; a point of integers alone is offered beside it for SCIP to complete."""
     assert options.start is not None
     model, instance = built.model, built.instance
-    start = options.start / built.scaling.column
+    start = (options.start - built.scaling.origin) / built.scaling.column
     known = [bool(np.isfinite(start[column])) for column in built.columns]
     integral = instance.integral[built.columns].tolist()
     variables = list(zip(built.columns.tolist(), built.variables, known, integral, strict=True))
@@ -327,7 +327,7 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
             model.setSolVal(whole, variable, float(start[column]))
         if built.bounding is not None:
             objective = instance.objective(instance.complete(options.start)) * built.scaling.objective
-            model.setSolVal(whole, built.bounding, objective)
+            model.setSolVal(whole, built.bounding, objective - built.constant)
         for extra in built.auxiliary:
             model.setSolVal(whole, extra.variable, float(extra.weights @ start[extra.columns]))
         model.addSol(whole)

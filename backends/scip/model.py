@@ -19,6 +19,7 @@ from pyscipopt import Expr, Model
 from pyscipopt.scip import ExprCons, ProdExpr, SumExpr, Term, VarExpr
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.origins import Apart, apart, constants_at, origins
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, scale, unscaled
 from mecdsl.analysis.tightening import solver_rows
@@ -60,7 +61,8 @@ class ScipModel:
     `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective that is not linear,
     or None; `auxiliary`: variables that stand for sums. `conflict`: why no point is feasible, where that shows without
     solving; the problem is then incomplete. `with_poles`: SCIP's constraints of the parts that
-    `mecdsl.analysis.poles` names, None where they are not told apart.
+    `mecdsl.analysis.poles` names, None where they are not told apart. `constant`: of the scaled objective; `kept_out`:
+    the same where SCIP is not told it, so that its gap is not relative to it, else 0.
     """
 
     instance: Instance
@@ -72,6 +74,8 @@ class ScipModel:
     auxiliary: tuple["Auxiliary", ...]
     conflict: str
     with_poles: tuple[Any, ...] | None = None
+    constant: float = 0.0
+    kept_out: float = 0.0
 
     def point(self, solution: Any) -> FloatArray:
         """All columns of the instance in SI."""
@@ -80,7 +84,7 @@ class ScipModel:
 
     def value(self, scaled: float) -> float:
         """A value of SCIP's objective in SI."""
-        return scaled / self.scaling.objective
+        return (scaled + self.kept_out) / self.scaling.objective
 
     def objective(self, solution: Any) -> float:
         """The objective of a solution in SI: SCIP's number, freed from the tolerance of the row that bounds it."""
@@ -88,7 +92,8 @@ class ScipModel:
         if self.bounding is None:
             return self.value(scaled)
         exact = self.instance.objective(self.point(solution))
-        close = abs(exact * self.scaling.objective - scaled) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
+        apart = exact * self.scaling.objective - self.kept_out - scaled
+        close = abs(apart) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
         return exact if close else self.value(scaled)
 
     def widened(self) -> bool:
@@ -118,7 +123,9 @@ def scip_model(instance: Instance) -> ScipModel:
 class _Lowering:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.scaling = scale(instance)
+        self.origin = origins(instance)
+        self.scaling = scale(instance, self.origin)
+        self.objective = Apart(0.0, 0.0)
         self.model = Model(instance.model.name)
         self.columns: IntArray = np.flatnonzero(instance.free).astype(np.int64)
         self.constant: list[int] = []  # rows without a free variable
@@ -147,11 +154,13 @@ class _Lowering:
             tuple(self.auxiliary),
             conflict,
             tuple(self.with_poles),
+            self.objective.handed + self.objective.kept_out,
+            self.objective.kept_out,
         )
 
     def _add_variables(self) -> list[Any]:
-        lower = (self.instance.lower / self.scaling.column)[self.columns].tolist()
-        upper = (self.instance.upper / self.scaling.column)[self.columns].tolist()
+        lower = ((self.instance.lower - self.origin) / self.scaling.column)[self.columns].tolist()
+        upper = ((self.instance.upper - self.origin) / self.scaling.column)[self.columns].tolist()
         kinds = np.where(self.instance.integral[self.columns], "I", "C").tolist()
         return [
             self.model.addVar(
@@ -172,7 +181,9 @@ class _Lowering:
         sense: Literal["maximize", "minimize"] = "maximize" if self.instance.maximize else "minimize"
         if degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
-            constant = factor * float(found.constant[0])
+            constant = factor * float(constants_at(found, self.origin)[0])
+            self.objective = apart(constant, len(found.value) + len(found.quadratic_value))
+            constant = self.objective.handed
             if not len(found.quadratic_value):
                 self.model.setObjective(_polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense)
                 return
@@ -185,7 +196,8 @@ class _Lowering:
             require_finite(value, stated.name, stated.span)
             factor, expression = normalised(value - value.constant)
             self.scaling = replace(self.scaling, objective=factor)
-            constant = factor * value.constant
+            self.objective = apart(factor * value.constant, len(value.terms))
+            constant = self.objective.handed
         self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
         self.model.setObjective(self.bounding + constant, sense)
         gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
@@ -227,7 +239,7 @@ class _Lowering:
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
         factors = self.scaling.row[places]
         relations = [family.relation for family in plain for _ in range(family.size)]
-        bounds = (-found.constant * factors).tolist()
+        bounds = (-constants_at(found, self.origin) * factors).tolist()
         for place, terms, relation, bound in zip(
             places.tolist(), self._terms(found, factors), relations, bounds, strict=True
         ):

@@ -184,10 +184,11 @@ def leaves(instance: Instance, scaling: Scaling, variables: Sequence[Any], tool:
     fixed = np.flatnonzero(~instance.free)
     result[fixed] = list(instance.fixed[fixed])  # of numpy's floats, which divide by zero without raising
     shares = (scaling.column / scaling.size).tolist()
-    sizes = scaling.size.tolist()
+    sizes, origin = scaling.size.tolist(), scaling.origin.tolist()
     for column in np.flatnonzero(instance.free).tolist():
         variable, share = variables[column], shares[column]
-        result[column] = Combination(tool, [(sizes[column], variable if share == 1.0 else share * variable)])
+        atom = variable if share == 1.0 else share * variable
+        result[column] = Combination(tool, [(sizes[column], atom)], origin[column])
     return result
 
 

@@ -1,10 +1,12 @@
-"""Where columns are counted from, so that a clock since 1970 does not set the tolerance of a job of 10 ms.
+"""Where columns are counted from, so that a clock since 1970 sets no tolerance of a job of 10 ms.
 
-Solvers keep rows to a share of their terms. In `start[2] - start[1] >= 20 ms` with starts of 1.7e9 s that share is seconds,
-and the row says nothing. Counted from the bound that lies next to them the starts are as small as their differences.
+Solvers keep rows to a share of their terms. In `start[2] - start[1] >= 20 ms` with starts of 1.7e9 s
+that share is seconds, and the row says nothing. Counted from the bound that lies next to them the
+starts are as small as their differences.
 
-A column gets an origin, its finite bound nearest to 0, where the column is linear throughout, the bound is no smaller than
-the range, and the origins of a row all but cancel there with its constant. Elsewhere an origin would change nothing.
+A column gets an origin, its finite bound nearest to 0, where the column is linear throughout, the
+bound is no smaller than the range, and the origins of a row all but cancel there with its constant.
+Elsewhere an origin would change nothing.
 """
 
 from dataclasses import dataclass
@@ -72,9 +74,10 @@ class Apart:
 
 
 def apart(constant: float, terms: int) -> Apart:
-    """The scaled constant of an objective with so many terms, each about 1: it stays only where they could cancel it.
+    """The scaled constant of an objective with so many terms, each about 1, divided.
 
-    Solvers end at a gap relative to the objective with its constant: beside 1e9 a gap of 1e-6 is 1000. A constant of the
-    size of the terms is another matter: `x^2 - 6 x + 9` is 0 at 3, and without the 9 the gap would be a share of that.
+    It stays only where the terms could cancel it. Solvers end at a gap relative to the objective with
+    its constant: beside 1e9 a gap of 1e-6 is 1000. A constant of the size of the terms is another
+    matter: `x^2 - 6 x + 9` is 0 at 3, and without the 9 the gap would be a share of that.
     """
     return Apart(constant, 0.0) if abs(constant) <= 2.0 * (terms + 1) else Apart(0.0, constant)
