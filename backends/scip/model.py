@@ -41,6 +41,8 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
 BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
+DEAR: Final = 1e4  # between the largest and the least cost: a penalty
+DEAREST: Final = 1e6  # of scaled costs
 NO_BOUND: Final = 1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
 ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
 
@@ -181,6 +183,8 @@ class _Lowering:
         sense: Literal["maximize", "minimize"] = "maximize" if self.instance.maximize else "minimize"
         if degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
+            factor *= self._dearness(found, factor)
+            self.scaling = replace(self.scaling, objective=factor)
             constant = factor * float(constants_at(found, self.origin)[0])
             self.objective = apart(constant, len(found.value) + len(found.quadratic_value))
             constant = self.objective.handed
@@ -202,6 +206,27 @@ class _Lowering:
         self.model.setObjective(self.bounding + constant, sense)
         gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
+
+    def _dearness(self, found: Quadratics, factor: float) -> float:
+        """A power of two by which the objective grows where a penalty makes the other costs tiny.
+
+        Scaled to 1, a penalty of 1e8 leaves reduced costs of 1e-8 for the rest, near SCIP's 1e-9.
+        And where SCIP puts a sum in the place of the column with the penalty, all its costs become
+        differences of numbers as large as that: it ended at 3.4 where -6.4 is feasible, with a bound
+        of 3.4. So it is told not to.
+        """
+        size = self.scaling.column
+        linear = factor * found.value * size[found.column]
+        products = factor * found.quadratic_value * size[found.first] * size[found.second]
+        costs = np.abs(np.concatenate([linear, products]))
+        costs = costs[costs > 0.0]
+        if not len(costs):
+            return 1.0
+        least, most = float(costs.min()), float(costs.max())
+        if most >= DEAR * least:
+            self.model.setParam("presolving/donotmultaggr", True)
+        wanted = min(1.0 / least, DEAREST / most)
+        return float(np.exp2(np.floor(np.log2(max(1.0, wanted)))))
 
     def _quadratic_objective(self, found: Quadratics, factor: float) -> Any:
         """The scaled objective without its constant."""
