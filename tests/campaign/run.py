@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tests.campaign.trial import BACKENDS, Outcome, trial
 
-PATIENCE: Final = 60.0  # s for one model over all its backends; each solve has a limit of its own
+PATIENCE: Final = 120.0  # s for one model over all its backends; each solve has a limit of its own
 CHUNK: Final = 50  # models for one process, so that no process holds the solvers through thousands of solves
 
 Job = tuple[str, int]  # kind and number
