@@ -16,6 +16,7 @@ from tests.campaign.case import INFEASIBLE, UNBOUNDED, Case, Point
 GAP: Final = Fraction(1, 100_000)  # of the size: ten times what is asked of the solvers
 LOCAL_GAP: Final = Fraction(1, 1000)
 DIGITS: Final = Fraction(1, 2**50)  # four units in the last place, of numbers with their constant
+TO_GAP: Final = "TO_GAP"  # the guarantee that names its gap
 LIMITS: Final = (Termination.TIME_LIMIT, Termination.ITERATION_LIMIT, Termination.INTERRUPTED)
 
 
@@ -45,7 +46,9 @@ def false_claims(case: Case, result: Result) -> list[str]:
 
 def _objective(case: Case, result: Result) -> list[str]:
     """Whether a feasible point is as good as it is said to be."""
-    if result.guarantee not in (Guarantee.GLOBAL, Guarantee.LOCAL):
+    shares = {"GLOBAL": GAP, "LOCAL": LOCAL_GAP, TO_GAP: GAP + Fraction(result.gap or 0.0)}
+    share = shares.get(result.guarantee.name)
+    if share is None:
         return []
     if case.truth.status == UNBOUNDED:
         return ["globally optimal; it is unbounded"] if result.guarantee is Guarantee.GLOBAL else []
@@ -53,7 +56,6 @@ def _objective(case: Case, result: Result) -> list[str]:
         return []
     sign = -1 if case.maximize else 1
     worse = sign * (case.objective(point_of(case, result)) - case.truth.best)
-    share = GAP if result.guarantee is Guarantee.GLOBAL else LOCAL_GAP
     if worse <= share * case.truth.size + DIGITS * abs(case.truth.best):
         return []
     return [
@@ -92,4 +94,6 @@ def label(case: Case, result: Result) -> str:
         return by_guarantee[result.guarantee]
     if result.guarantee is Guarantee.LOCAL:
         return "local"
+    if result.guarantee.name == TO_GAP:
+        return "to gap"
     return "limit" if result.termination in LIMITS else "weak"

@@ -6,7 +6,17 @@ from typing import Final
 
 from tests.campaign.trial import Outcome
 
-LABELS: Final = ("global", "local", "infeasible", "unbounded", "weak", "limit", "NOT VERIFIED", "crash")
+LABELS: Final = (
+    "global",
+    "to gap",
+    "local",
+    "infeasible",
+    "unbounded",
+    "weak",
+    "limit",
+    "NOT VERIFIED",
+    "crash",
+)
 HEADINGS: Final = ("kind", "backend", "models", "verified", *LABELS, "false", "s/model")
 
 
@@ -23,7 +33,9 @@ def table(outcomes: Iterable[Outcome]) -> str:
         seconds = sum(outcome.seconds for outcome in found) / len(found)
         verified = sum(outcome.verified for outcome in found)
         counts = (len(found), verified, *(labels[name] for name in LABELS), false)
-        lines.append([kind.strip("~"), backend, *(str(n) if n else "." for n in counts), f"{seconds:.2f}"])
+        lines.append(
+            [kind.strip("~"), backend, *(str(n) if n else "." for n in counts), f"{seconds:.2f}"]
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(
