@@ -21,7 +21,7 @@ HEADINGS: Final = ("kind", "backend", "models", "verified", *LABELS, "false", "s
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """Rows of kind and backend with what was said how often; the last rows are the sums of the backends."""
+    """Rows of kind and backend with what was said how often; the last ones are the sums."""
     groups: defaultdict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         groups[outcome.kind, outcome.backend].append(outcome)
@@ -56,6 +56,7 @@ def rates(outcomes: Iterable[Outcome]) -> Mapping[str, float]:
 
 def finding(seed: int, outcome: Outcome, text: str) -> str:
     """What is false, the model, and the command that shows it again."""
-    command = f"uv run python -m tests.campaign --seed {seed} --kind {outcome.kind} --number {outcome.number}"
+    chosen = f"--seed {seed} --kind {outcome.kind} --number {outcome.number}"
+    command = f"uv run python -m tests.campaign {chosen}"
     told = "\n".join(f"  {claim}" for claim in outcome.false)
     return f"{outcome.kind} {outcome.number}, {outcome.backend}:\n{told}\n{text}\n  {command}"

@@ -28,7 +28,8 @@ def run(
 ) -> Iterator[list[Outcome]]:
     """The outcomes of each model, in the order in which they come.
 
-    A model that ends its process or outlasts `PATIENCE` is an outcome of its own, and the rest of its chunk goes on.
+    A model that ends its process or outlasts `PATIENCE` is an outcome of its own, and the rest of its
+    chunk goes on.
     """
     waiting = [list(todo[i : i + CHUNK]) for i in range(0, len(todo), CHUNK)]
     running: list[_Worker] = []
@@ -52,7 +53,7 @@ def run(
 
 @dataclass(slots=True)
 class _Worker:
-    """A process with models to do; `todo[0]` is the one it is at. `since`: when it began that one, in s."""
+    """A process with models to do; `todo[0]` is the one it is at, since `since` in s."""
 
     process: ForkProcess
     receiver: "Connection[Any, Any]"
