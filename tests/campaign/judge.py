@@ -1,7 +1,7 @@
 """Whether what a result says is false, by the truth of its case.
 
 False is: a proof of what is not so, an optimum that a feasible point beats by more than the gap of
-what is at stake, a bound that a feasible point beats, and a verified point that breaks a row by what
+what is at stake, a bound that a feasible point beats, a verified point that breaks a row by what
 matters. What is true but says little is weak: no proof, a limit, an answer that is not verified.
 """
 

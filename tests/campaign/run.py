@@ -28,8 +28,8 @@ def run(
 ) -> Iterator[list[Outcome]]:
     """The outcomes of each model, in the order in which they come.
 
-    A model that ends its process or outlasts `PATIENCE` is an outcome of its own, and the rest of its
-    chunk goes on.
+    A model that ends its process or outlasts `PATIENCE` is an outcome of its own, and the rest of
+    its chunk goes on.
     """
     waiting = [list(todo[i : i + CHUNK]) for i in range(0, len(todo), CHUNK)]
     running: list[_Worker] = []
