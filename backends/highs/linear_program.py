@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
-from mecdsl.analysis.origins import Apart, apart, constants_at, origins
+from mecdsl.analysis.origins import Apart, apart, constants_at, origins, rounding_at
 from mecdsl.analysis.scaling import scale
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
@@ -143,7 +143,9 @@ def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
     rows = np.flatnonzero(depends).astype(np.int64)
     number = np.cumsum(depends) - 1
     start = origins(instance) if moved else np.zeros(instance.columns)
-    row_lower, row_upper = (limit[rows] for limit in _limits(instance, constants_at(found, start)))
+    slack = rounding_at(found, start)
+    row_lower, row_upper = _limits(instance, constants_at(found, start))
+    row_lower, row_upper = (row_lower - slack)[rows], (row_upper + slack)[rows]
     scaling = scale(instance, start)
     column, row = scaling.column[columns], scaling.row[rows]
     values = found.value * scaling.row[found.row] * scaling.column[found.column]

@@ -19,7 +19,7 @@ from pyscipopt import Expr, Model
 from pyscipopt.scip import ExprCons, ProdExpr, SumExpr, Term, VarExpr
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
-from mecdsl.analysis.origins import Apart, apart, constants_at, origins
+from mecdsl.analysis.origins import Apart, apart, constants_at, origins, rounding_at
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, scale, unscaled
 from mecdsl.analysis.tightening import solver_rows
@@ -265,11 +265,12 @@ class _Lowering:
         factors = self.scaling.row[places]
         relations = [family.relation for family in plain for _ in range(family.size)]
         bounds = (-constants_at(found, self.origin) * factors).tolist()
-        for place, terms, relation, bound in zip(
-            places.tolist(), self._terms(found, factors), relations, bounds, strict=True
+        slacks = (rounding_at(found, self.origin) * factors).tolist()
+        for place, terms, relation, bound, slack in zip(
+            places.tolist(), self._terms(found, factors), relations, bounds, slacks, strict=True
         ):
             if terms:
-                self._add(_polynomial(terms), relation, bound)
+                self._add(_polynomial(terms), relation, bound, slack)
             else:
                 self.constant.append(place)
         curved = [family for family in self.instance.constraints if family.shape.degree > Degree.QUADRATIC]
@@ -291,9 +292,9 @@ class _Lowering:
                 self.constant.append(family.first + row)
         self.scaling = replace(self.scaling, row=factors)
 
-    def _add(self, expression: Any, relation: str, bound: float) -> None:
-        lower = None if relation == "<=" else bound
-        upper = None if relation == ">=" else bound
+    def _add(self, expression: Any, relation: str, bound: float, slack: float = 0.0) -> None:
+        lower = None if relation == "<=" else bound - slack
+        upper = None if relation == ">=" else bound + slack
         added = self.model.addCons(ExprCons(expression, lower, upper))
         if self.lowering in self.poles:
             self.with_poles.append(added)

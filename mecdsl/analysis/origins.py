@@ -20,6 +20,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 
 CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them together is less
+ROUNDING: Final = 2.0**-52
 FAR: Final = 1e14  # SI; bounds from here on stand for none
 
 
@@ -54,15 +55,36 @@ def _near(instance: Instance) -> FloatArray:
 
 
 def constants_at(found: Quadratics, origin: FloatArray) -> FloatArray:
-    """The constants of rows where columns count from their origins; the origins are no part of products.
+    """The constants of rows where columns count from their origins, which are no part of products.
 
-    The sums cancel, so they are added with the digits of a long double.
+    The sums cancel, so they are added with the digits of a long double; what is left of rounding
+    alone is 0, for a row that says `x == bound` must not say `x - bound == 1e-17`.
     """
     total = found.constant.astype(np.longdouble)
     moved = np.flatnonzero(origin[found.column])
     products = found.value[moved].astype(np.longdouble) * origin[found.column[moved]]
     np.add.at(total, found.row[moved], products)
-    return np.asarray(total, dtype=np.float64)
+    result = np.asarray(total, dtype=np.float64)
+    size = np.zeros(found.size)
+    np.add.at(size, found.row[moved], np.abs(np.asarray(products, dtype=np.float64)))
+    noise = np.where(size > 0.0, ROUNDING * (size + np.abs(found.constant)), 0.0)
+    return np.where(np.abs(result) <= noise, 0.0, result)
+
+
+def rounding_at(found: Quadratics, origin: FloatArray) -> FloatArray:
+    """By how much the doubles of a row may miss what its text says; 0 in rows without an origin.
+
+    `begin + limit` at 1.7e9 s is known to 2e-7 s. Where a limit is met exactly the jobs would be late
+    by that, and a proof of infeasibility would prove nothing but the rounding. Coefficients that are
+    whole, as those of `start[2] - start[1]`, carry none.
+    """
+    value = found.value
+    products = np.where(value == np.round(value), 0.0, np.abs(value * origin[found.column]))
+    moved = np.flatnonzero(origin[found.column])
+    known, clocks = np.zeros(found.size), np.zeros(found.size, dtype=bool)
+    np.add.at(known, found.row, products)
+    clocks[found.row[moved]] = True
+    return np.where(clocks, ROUNDING * (known + np.abs(found.constant)), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
