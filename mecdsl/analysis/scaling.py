@@ -107,11 +107,16 @@ def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
 
 
 def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
-    """The instance with its bounds and start values counted from an origin; only their sizes are looked at."""
+    """The instance with its bounds and start values counted from an origin; only their sizes are looked at.
+
+    The other bound of a column with an origin, a year hence, says nothing of jobs of 10 ms, and is left out.
+    """
     if not origin.any():
         return instance
-    lower, upper, start = (ends - origin for ends in (instance.lower, instance.upper, instance.start))
-    return replace(instance, lower=lower, upper=upper, start=start, cache={})
+    moved = origin != 0.0
+    lower = np.where(moved, -np.inf, instance.lower)
+    upper = np.where(moved, np.inf, instance.upper)
+    return replace(instance, lower=lower, upper=upper, start=instance.start - origin, cache={})
 
 
 def _bounded(sizes: FloatArray) -> FloatArray:
