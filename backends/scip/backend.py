@@ -327,7 +327,8 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
             model.setSolVal(whole, variable, float(start[column]))
         if built.bounding is not None:
             objective = instance.objective(instance.complete(options.start)) * built.scaling.objective
-            model.setSolVal(whole, built.bounding, objective - built.constant)
+            paid = sum(weight * model.getSolVal(whole, dear) for weight, dear in built.penalties)
+            model.setSolVal(whole, built.bounding, objective - built.constant - paid)
         for extra in built.auxiliary:
             model.setSolVal(whole, extra.variable, float(extra.weights @ start[extra.columns]))
         model.addSol(whole)
