@@ -18,6 +18,7 @@ from mecdsl.analysis.origins import Apart, apart, constants_at, origins, roundin
 from mecdsl.analysis.scaling import scale
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
+from mecdsl.backends.shared.dear_costs import growth
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
@@ -154,9 +155,11 @@ def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
     first, second = position[objective.first], position[objective.second]
     curvature = np.where(first == second, 2.0, 1.0) * objective.quadratic_value * column[first] * column[second]
     order = np.lexsort((first, second))
-    factor = scaling.objective * (-1.0 if instance.maximize else 1.0)
     cost = np.zeros(len(columns))
     cost[position[objective.column]] = objective.value
+    factor = scaling.objective * (-1.0 if instance.maximize else 1.0)
+    if not len(objective.quadratic_value):
+        factor *= growth(factor * cost * column)
     constant = factor * float(constants_at(objective, start)[0])
     parts = apart(constant, len(objective.value)) if moved else Apart(constant, 0.0)
     return LinearProgram(

@@ -64,6 +64,10 @@ class LocalProgram:
             inside = np.where(np.isinf(low), chance * size, low + chance * (high - low))
             inside = np.where(np.isinf(low) & ~np.isinf(high), high - chance * size, inside)
             inside = np.where(np.isinf(high) & ~np.isinf(low), low + chance * size, inside)
+        # a clock starts near its origin, not in the middle of the years that it may show
+        origin = np.zeros(instance.columns)
+        origin[self.columns] = self.origin
+        inside = np.where(origin != 0.0, np.clip(origin + np.sign(origin) * chance * size, low, high), inside)
         return np.where(np.isnan(instance.start) & instance.free, inside, instance.first_point())
 
     def with_objective_times(self, factor: float) -> "LocalProgram":

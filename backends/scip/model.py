@@ -35,13 +35,13 @@ from mecdsl.backends.shared.combinations import (
 )
 from mecdsl.backends.shared.cones import only_upward
 from mecdsl.backends.shared.constant_rows import false_row
+from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
 BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
-DEAR: Final = 1e4  # between the largest and the least cost: a penalty
 DEAREST: Final = 1e6  # of scaled costs
 NO_BOUND: Final = 1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
 ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
@@ -216,25 +216,18 @@ class _Lowering:
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
 
     def _dearness(self, found: Quadratics, factor: float) -> float:
-        """A power of two by which the objective grows where a penalty makes the other costs tiny.
+        """What the objective is multiplied by beside a penalty.
 
-        Scaled to 1, a penalty of 1e8 leaves reduced costs of 1e-8 for the rest, near SCIP's 1e-9.
-        And where SCIP puts a sum in the place of the column with the penalty, all its costs become
-        differences of numbers as large as that: it ended at 3.4 where -6.4 is feasible, with a bound
-        of 3.4. So it is told not to.
+        Where SCIP puts a sum in the place of the column with the penalty, all its costs become differences of numbers
+        as large as that: it ended at 3.4 where -6.4 is feasible, with a bound of 3.4. So it is told not to.
         """
         size = self.scaling.column
         linear = factor * found.value * size[found.column]
         products = factor * found.quadratic_value * size[found.first] * size[found.second]
-        costs = np.abs(np.concatenate([linear, products]))
-        costs = costs[costs > 0.0]
-        if not len(costs):
-            return 1.0
-        least, most = float(costs.min()), float(costs.max())
-        if most >= DEAR * least:
+        costs = np.concatenate([linear, products])
+        if spread(costs) >= DEAR:
             self.model.setParam("presolving/donotmultaggr", True)
-        wanted = min(1.0 / least, DEAREST / most)
-        return float(np.exp2(np.floor(np.log2(max(1.0, wanted)))))
+        return growth(costs, DEAREST)
 
     def _quadratic_objective(self, found: Quadratics, factor: float) -> Any:
         """The scaled objective without its constant."""

@@ -87,7 +87,7 @@ class Loose:
         return self * loosely(other).reciprocal()
 
     def __rtruediv__(self, other: Any) -> "Loose":
-        return loosely(other) * self.reciprocal()
+        return self.reciprocal().__mul__(other)
 
     def reciprocal(self) -> "Loose":
         """1/u; what is divided by is off by no more than its own terms, however large the measure of its variables."""

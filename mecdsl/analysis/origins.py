@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
@@ -45,8 +46,9 @@ def origins(instance: Instance) -> FloatArray:
 
 
 def _near(instance: Instance) -> FloatArray:
-    """The finite bound nearest to 0 of free continuous columns whose range is no larger than it; else 0."""
-    lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in (instance.lower, instance.upper))
+    """The finite end nearest to 0 of the range that rows imply; 0 if the range is larger, and for integers."""
+    box = implied_box(instance, whole=False)
+    lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in (box.lower, box.upper))
     with np.errstate(invalid="ignore"):
         first = np.isnan(upper) | (np.abs(lower) <= np.abs(upper))
         near = np.where(first, lower, upper)

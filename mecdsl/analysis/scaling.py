@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.origins import constants_at
-from mecdsl.analysis.propagation.box import implied_box
+from mecdsl.analysis.propagation.box import Box, implied_box
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.checking.classify import Degree
 from mecdsl.instances import jets
@@ -86,9 +86,10 @@ def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
     base = np.zeros(instance.columns) if origin is None else origin
     instance = _from_origin(instance, base)
     plain, curved = _plain_terms(instance, base), _degree(instance) > Degree.QUADRATIC
-    first = np.exp2(_bounded(_column_sizes(instance, plain, rows))) if curved else None
+    first = np.exp2(_bounded(_inside(instance, _column_sizes(instance, plain, rows)))) if curved else None
     terms = _terms(instance, plain, first)
     sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
+    sizes = np.where(base == 0.0, _inside(instance, sizes), sizes)
     moving = instance.free & ~instance.integral
     whole = _bounded(sizes)
     column = np.where(moving, whole, 0.0)
@@ -116,7 +117,9 @@ def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
     moved = origin != 0.0
     lower = np.where(moved, -np.inf, instance.lower)
     upper = np.where(moved, np.inf, instance.upper)
-    return replace(instance, lower=lower, upper=upper, start=instance.start - origin, cache={})
+    implied_box(instance, whole=False)
+    boxes = {key: known for key, known in instance.cache.items() if isinstance(known, Box)}  # of unmoved columns
+    return replace(instance, lower=lower, upper=upper, start=instance.start - origin, cache=boxes)
 
 
 def _bounded(sizes: FloatArray) -> FloatArray:
@@ -190,7 +193,7 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
         shape=(count, rows + columns),
     )
     found = lsqr(matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS)[0]
-    return _inside(instance, np.asarray(found[rows:], dtype=np.float64))
+    return np.asarray(found[rows:], dtype=np.float64)
 
 
 def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:

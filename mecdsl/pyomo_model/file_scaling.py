@@ -55,4 +55,4 @@ def _near_one(instance: Instance, found: Scaling) -> bool:
 
 def _nothing(instance: Instance) -> Scaling:
     columns, rows = np.ones(instance.columns), np.ones(instance.rows)
-    return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0))
+    return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0), np.zeros(instance.columns))

@@ -4,9 +4,9 @@ The relative gap is
 
     |objective - bound| / size,   size = max(|objective|, |bound|),
 
-both numbers with and without the offset of the objective (`mecdsl.analysis.objective_offset`), and the lesser size of
-the two counts: a fixed cost of 1e9 hides nothing, and neither does what a constant was subtracted from. Terms that
-cancel are no size, and a penalty that is not paid is none.
+both numbers with and without the offset of the objective (`mecdsl.analysis.objective_offset`, and the origins of
+clocks, `mecdsl.analysis.origins`), and the lesser size of the two counts: a fixed cost of 1e9 hides nothing, and
+neither does what a constant was subtracted from. Terms that cancel are no size, nor is a penalty that is not paid.
 
 An optimum of 0 has no size. Where both numbers are less than `ZERO` times what matters in the objective, the least of
 its terms with every variable at its scale (`mecdsl.results.measures`), they are 0 but for rounding, and that is their
@@ -22,6 +22,8 @@ import numpy as np
 
 from mecdsl.analysis.loose_terms import Least, Looseness
 from mecdsl.analysis.objective_offset import objective_offset
+from mecdsl.analysis.origins import origins
+from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.results.measures import ROUNDING_SAFETY, measures
@@ -72,10 +74,19 @@ def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
         value = instance.evaluator(Looseness(x, nothing)).family(instance.model.objective.value, SINGLE)
     error = float(np.ravel(getattr(value, "error", 0.0))[0])
     return ObjectiveSize(
-        offset=objective_offset(instance),
+        offset=_offset(instance),
         rounding=ROUNDING_SAFETY * error if np.isfinite(error) else 0.0,
         least=cache(lambda: _least(instance, x)),
     )
+
+
+def _offset(instance: Instance) -> float:
+    """The data added in the objective, and what clocks show at their origin where it is linear."""
+    start = origins(instance)
+    if not start.any() or instance.checked.shapes.shape(instance.model.objective.value).degree > Degree.LINEAR:
+        return objective_offset(instance)
+    at_origin = instance.objective(np.where(instance.free, start, instance.fixed))
+    return at_origin if np.isfinite(at_origin) else 0.0
 
 
 def _least(instance: Instance, x: FloatArray) -> float:

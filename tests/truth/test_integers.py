@@ -12,7 +12,7 @@ import pytest
 
 import mecdsl
 from mecdsl.results.result import Result
-from mecdsl.results.verify import find_violations
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee
 from mecdsl.solve import takes
 
