@@ -74,24 +74,30 @@ def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
 def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
 
-    Raises `ModelError` (E501, E502, E503, E505) before solving if the backend cannot do it.
+    Where the answer of the backend that "auto" chose is refuted, the next general one is asked; `Result.choice` says
+    so. Raises `ModelError` (E501, E502, E503, E505) before solving if the backend cannot do it.
     """
-    choice = ""
     check_options(options)
     request = Request(instance, problem, options)
-    if backend == "auto":
-        chosen, choice = choose(request)
-    else:
-        chosen = find(backend)
+    chosen, choice = choose(request) if backend == "auto" else (find(backend), "")
+    if not choice:
         require(chosen, request)
     if options.start is not None and not chosen.capabilities.warm_start:
         able = ", ".join(name for name, _ in _able(request) if table.load(name).capabilities.warm_start)
         fix = f"backends that take one: {able}" if able else "leave out the warm start"
         raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
     started = time.perf_counter()
-    solution = _contradiction(chosen.name, instance) or _confirmed(request, _run(chosen, request))
+    result = replace(_verified(chosen, request), choice=choice)
+    return _or_next(result, request, started) if choice and refuted(result) else result
+
+
+def _verified(chosen: Backend, request: Request) -> Result:
+    """The answer of a backend, judged."""
+    started = time.perf_counter()
+    solution = _contradiction(chosen.name, request.instance) or _confirmed(request, _run(chosen, request))
     solved = time.perf_counter()
-    result = verify(instance, solution, options.gap, problem, repair=not chosen.capabilities.models)
+    repair = not chosen.capabilities.models
+    result = verify(request.instance, solution, request.options.gap, request.problem, repair)
     if solution.values is not None and not result.verified:
         result = _refuted(solution, result)
     seconds = {
@@ -99,7 +105,36 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
-    return replace(result, choice=choice, seconds=seconds)
+    return replace(result, seconds=seconds)
+
+
+def refuted(result: Result) -> bool:
+    """Whether a backend came to an end of its own with an answer that is wrong, or with an error."""
+    if result.termination is Termination.INTERRUPTED:
+        return False
+    return bool(result.faults) or result.termination is Termination.ERROR
+
+
+def _or_next(first: Result, request: Request, started: float) -> Result:
+    """The first answer of the backends after a refuted one that is not refuted; the refuted one if there is none.
+
+    Options under a solver's own names are for the solver that was chosen, so with them nothing else is asked.
+    """
+    options, because = request.options, f"{first.choice}; `{first.backend}` was not verified"
+    if options.raw:
+        return first
+    for candidate, reason in _preferred(request):
+        left = None if options.time_limit is None else options.time_limit - (time.perf_counter() - started)
+        if left is not None and left <= 0.0:
+            break
+        if candidate.name == first.backend:
+            continue
+        remaining = replace(request, options=replace(options, time_limit=left))
+        result = _verified(candidate, remaining)
+        if result.verified and not refuted(result):
+            return replace(result, choice=f"{because}, so `{candidate.name}`: {reason}")
+        because += f", nor was `{candidate.name}`"
+    return replace(first, choice=because)
 
 
 def _run(chosen: Backend, request: Request) -> Solution:
@@ -204,19 +239,25 @@ def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
 
 def choose(request: Request) -> tuple[Backend, str]:
     """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by class."""
-    wanted = preference(request.problem)
     for name in table.names():
         candidate = table.load(name)
         if candidate.capabilities.exact and _heeds(candidate, request) and candidate.accepts(request).accepted:
             return candidate, f"{candidate.capabilities.title}: exact for this model"
-    for name, reason in wanted:
-        candidate = table.load(name)
-        accepted = candidate.accepts(request).accepted and _heeds(candidate, request)
-        if accepted and candidate.availability().available:
-            return candidate, f"{request.problem.phrase}: {reason}"
+    for candidate, reason in _preferred(request):
+        return candidate, f"{request.problem.phrase}: {reason}"
+    wanted = preference(request.problem)
     reasons = [table.load(name).accepts(request).reason for name, _ in wanted]
     message = f"no backend solves this {request.problem.class_name}"
     raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
+
+
+def _preferred(request: Request) -> Iterable[tuple[Backend, str]]:
+    """The general backends that are there and take the problem, in the order of preference, with the reason."""
+    for name, reason in preference(request.problem):
+        candidate = table.load(name)
+        accepted = candidate.accepts(request).accepted and _heeds(candidate, request)
+        if accepted and candidate.availability().available:
+            yield candidate, reason
 
 
 def _contradiction(name: str, instance: Instance) -> Solution | None:
