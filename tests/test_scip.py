@@ -492,7 +492,7 @@ def test_interrupt_signal_hands_over_the_incumbent(via: str) -> None:
     print("ready", flush=True)
     with interruptible() as should_stop:
         found = Scip().solve(replace(asked, should_stop=should_stop))
-    better = found.objective is not None and found.bound < found.objective
+    better = None not in (found.objective, found.bound) and found.bound < found.objective
     print(found.termination.value, better)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]

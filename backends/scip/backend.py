@@ -37,7 +37,7 @@ import numpy as np
 
 from mecdsl.analysis.poles import poles
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
-from mecdsl.backends.scip.options import RawValue, parameters
+from mecdsl.backends.scip.options import RawValue, parameters, searches
 from mecdsl.backends.scip.unknown import unknown_part
 from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.backends.shared.guarded import run_guarded
@@ -49,6 +49,7 @@ from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
 
+AGREEMENT: Final = 1e-4  # of two bounds, relative; what the wider tolerance is worth to an objective
 HUGE: Final = 1e15  # of the scaled objective; SCIP's `numerics/hugeval`
 POLL: Final = 0.02  # s between two looks at `should_stop`
 GRACE: Final = 30.0  # s that SCIP gets to stop, as it may sit in one LP; a second Ctrl-C ends it at once
@@ -149,7 +150,7 @@ def claim(status: str, termination: Termination | None = None) -> Solution:
 def _solve(request: Request) -> Solution:
     options = request.options
     with _output(options.log):  # SCIP prints a complaint of its own about a value it refuses
-        chosen = parameters(options)
+        chosen = parameters(options, searches(request.problem))
     started = time.perf_counter()
     conflict = crossed_bounds(request.instance)
     if conflict:
@@ -242,7 +243,50 @@ def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Sol
         return claim(f"{endless} grows beyond SCIP's numbers, so the model is likely unbounded", LIKELY_UNBOUNDED)
     guarantee = PROOFS.get(solution.termination, Guarantee.FEASIBLE)
     solution = replace(solution, guarantee=guarantee, values=built.point(best), objective=built.objective(best))
-    return _checked(built, request, solution)
+    return _checked(built, request, _sharpened(built, request, solution))
+
+
+def _sharpened(built: "ScipModel", request: Request, solution: Solution) -> Solution:
+    """The solution with its point to the tolerance of problems without integers, if sought with a wider one.
+
+    Where that leaves a gap, or its integers have no such point, all is solved once more to the tight tolerance; what
+    that proves is believed where it is `AGREEMENT` away from the first bound at most.
+    """
+    from mecdsl.backends.scip.settle import sharpened
+
+    model, options = built.model, request.options
+    if not searches(request.problem) or "numerics/feastol" in options.raw or request.should_stop():
+        return solution
+    total, limit = model.getTotalTime(), options.time_limit
+    left = None if limit is None else limit - total
+    found = sharpened(built, left, lambda: _optimize(model, request.should_stop))
+    if found is not None:
+        solution = replace(solution, values=found[0], objective=found[1])
+    proven = solution.termination is Termination.OPTIMAL
+    if not proven or (found is not None and _closed(solution, options.gap)):
+        return solution
+    left = None if limit is None else max(0.0, limit - total - model.getTotalTime())
+    return _once_more(built, request, solution, left)
+
+
+def _closed(solution: Solution, gap: float) -> bool:
+    if solution.bound is None or solution.objective is None:
+        return False
+    return abs(solution.objective - solution.bound) <= gap * max(abs(solution.objective), abs(solution.bound))
+
+
+def _once_more(built: "ScipModel", request: Request, solution: Solution, left: float | None) -> Solution:
+    """The solution with the point and the bound of a second solve, if they agree with those of the first."""
+    assert solution.bound is not None
+    model = built.model
+    if left is not None:
+        model.setParam("limits/time", left)
+    if _optimize(model, request.should_stop) or claim(model.getStatus()).termination is not Termination.OPTIMAL:
+        return solution
+    best, bound = model.getBestSol(), built.value(model.getDualbound())
+    if abs(bound - solution.bound) > AGREEMENT * max(abs(bound), abs(solution.bound)):
+        return solution
+    return replace(solution, values=built.point(best), objective=built.objective(best), bound=bound)
 
 
 def _checked(built: "ScipModel", request: Request, solution: Solution) -> Solution:
@@ -253,7 +297,8 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     assert solution.objective is not None
     if request.should_stop() or holds(built.instance, solution.values, solution.objective):
         return solution
-    found = settled(built, _time_left(built.model, request), lambda: _optimize(built.model, request.should_stop))
+    left = _time_left(built.model, request)
+    found = settled(built, solution.values, left, lambda: _optimize(built.model, request.should_stop))
     if found is None:
         return replace(solution, message=f"{solution.message}; {ONLY_TO_TOLERANCES}")
     return replace(solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mecdsl.backends.scip.options import FEASIBILITY
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.results.verify import polish
@@ -36,18 +37,50 @@ def holds(instance: Instance, values: FloatArray, objective: float) -> bool:
     return all(violation.accepted for violation in find_violations(instance, x))
 
 
-def settled(
+def sharpened(
     built: "ScipModel", time_left: float | None, optimize: Callable[[], str]
+) -> tuple[FloatArray, float] | None:
+    """Values and objective of the best point of the best integers, to `FEASIBILITY`; None if none is found.
+
+    The model has been solved with a wider tolerance and has a solution. Its integers are fixed for one solve, and have
+    their bounds again afterwards; the point is kept as a start of the next solve. `time_left` in s.
+    """
+    model = built.model
+    best = model.getBestSol()
+    whole = built.instance.integral[built.columns].tolist()
+    kept = [
+        (variable, round(float(best[variable])), variable.getLbOriginal(), variable.getUbOriginal())
+        for variable, integer in zip(built.variables, whole, strict=True)
+        if integer
+    ]
+    model.freeTransform()
+    for variable, value, _, _ in kept:
+        model.chgVarLb(variable, value)
+        model.chgVarUb(variable, value)
+    model.setParam("numerics/feastol", FEASIBILITY)
+    if time_left is not None:
+        model.setParam("limits/time", max(0.0, time_left))
+    failed = optimize() or not model.getNSols()
+    found = None if failed else model.getBestSol()
+    result = None if found is None else (built.point(found), built.objective(found))
+    model.freeTransform()
+    for variable, _, low, high in kept:
+        model.chgVarLb(variable, low)
+        model.chgVarUb(variable, high)
+    return result
+
+
+def settled(
+    built: "ScipModel", point: FloatArray, time_left: float | None, optimize: Callable[[], str]
 ) -> tuple[FloatArray, float] | None:
     """Values and objective of the best point whose columns near a bound are on it, or None if none is found.
 
-    The model has been solved and has a solution; its bounds change. `time_left` in s.
+    The model has been solved; its bounds change. `point`: where it ended, in SI. `time_left` in s.
     """
     started = time.perf_counter()
     model = built.model
+    places = (point / built.scaling.column)[built.columns].tolist()
     for _ in range(ROUNDS):
-        best = model.getBestSol()
-        places = [float(best[variable]) for variable in built.variables]
         model.freeTransform()
         for variable, place in zip(built.variables, places, strict=True):
             _fix_near_bound(model, variable, place)
@@ -59,6 +92,7 @@ def settled(
         values, objective = built.point(found), built.objective(found)
         if holds(built.instance, values, objective):
             return values, objective
+        places = [float(found[variable]) for variable in built.variables]
     return None
 
 
