@@ -7,8 +7,8 @@ Choices, found by trial:
   updates that is late by 1e-8 of the cycle is not accepted. SoPlex, which solves the LPs, stops at 1e-10.
 - Of nonlinear problems with integers `numerics/feastol` is SCIP's own 1e-6 during the search, and 1e-9 in a solve with
   the integers fixed that follows (`settle.sharpened`). It is also what SoPlex solves the LPs to and what a bound of an
-  integer column is rounded with: a cut that says `x >= 2e-9` by rounding alone makes a binary 1. Of 21 seeds 1e-9 and
-  1e-8 proved values 2 % above the optimum of MINLPLib's `ex1252` in more than half, 1e-7 in two, 1e-6 in none of 19.
+  integer column is rounded with; which of them is to blame was not found. Values 2 % above the optimum of MINLPLib's
+  `ex1252` were "proven" with 1e-9 by 4 of 5 seeds, with 1e-8 by 5 of 7, with 1e-7 by 2 of 21, with 1e-6 by none of 19.
 - `numerics/epsilon` is 1e-10 and `numerics/dualfeastol` 1e-9 to go with it. With SCIP's own 1e-9, which is no smaller
   than the tolerance, and 1e-7 the bounds of LPs were too good: fog with whole rows had "optima" 2 to 10 % above a
   better point, and twice the optimum with two nodes. With these none of 32 instances had.
