@@ -8,12 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from mecdsl.analysis.problem import Problem
+from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.instances.instance import Instance
+from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.solution import Guarantee, Solution, SolveOptions
 
 
@@ -23,7 +24,8 @@ class Capabilities:
 
     `classes`: the problem classes it solves. `guarantee`: what its answer is worth when it finishes.
     `models`: names of the models a hand-derived algorithm was derived for; empty for general solvers.
-    `options`: the names of its own options with their meaning.
+    `options`: the names of its own options with their meaning. `smooth`: it needs derivatives everywhere, so norms are
+    given to it as cones.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Capabilities:
     pyomo: bool = False
     exact: bool = False  # a hand-derived algorithm whose answer is the proven optimum
     options: tuple[tuple[str, str], ...] = ()
+    smooth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,32 @@ class Backend(Protocol):
 
     def solve(self, request: Request) -> Solution:
         """Solve; the answer is a claim, in SI and in the sense of the model."""
+
+
+def lowered_for(backend: Backend, instance: Instance) -> Lowered:
+    """What a backend is given of an instance: the twin without kinks, or, for one derived by hand, the instance."""
+    if backend.capabilities.models:
+        return Lowered(instance, instance, (), {}, None)
+    return lowered(instance, cones=backend.capabilities.smooth)
+
+
+def lowered_problem(found: Lowered) -> Problem:
+    """The class of a twin, found once."""
+    cache = found.instance.cache
+    if "problem" not in cache:
+        cache["problem"] = analyse(found.instance)
+    problem: Problem = cache["problem"]
+    return problem
+
+
+def request_for(backend: Backend, request: Request) -> Request:
+    """The request as a backend gets it: on the twin without kinks, with its class and the start for its columns."""
+    found = lowered_for(backend, request.instance)
+    if not found.changed:
+        return request
+    start = request.options.start
+    options = replace(request.options, start=None if start is None else found.extended(start))
+    return replace(request, instance=found.instance, problem=lowered_problem(found), options=options)
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:

@@ -2,16 +2,21 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from mecdsl import backend as interface
+from mecdsl.analysis.certificate import Certificate, certify
 from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
+from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
@@ -94,10 +99,19 @@ def solve(instance: Instance, problem: Problem, backend: str, options: SolveOpti
 def _verified(chosen: Backend, request: Request) -> Result:
     """The answer of a backend, judged."""
     started = time.perf_counter()
-    solution = _contradiction(chosen.name, request.instance) or _confirmed(request, _run(chosen, request))
+    instance, handed = request.instance, interface.request_for(chosen, request)
+    twin = interface.lowered_for(chosen, instance)
+    found = _contradiction(chosen.name, instance) or _confirmed(handed, _run(chosen, handed))
     solved = time.perf_counter()
-    repair = not chosen.capabilities.models
-    result = verify(request.instance, solution, request.options.gap, request.problem, repair)
+    solution = twin.solution(found)
+    result = verify(
+        instance,
+        solution,
+        request.options.gap,
+        request.problem,
+        repair=not chosen.capabilities.models,
+        certifier=_certifier(twin, found),
+    )
     if solution.values is not None and not result.verified:
         result = _refuted(solution, result)
     seconds = {
@@ -135,6 +149,19 @@ def _or_next(first: Result, request: Request, started: float) -> Result:
             return replace(result, choice=f"{because}, so `{candidate.name}`: {reason}")
         because += f", nor was `{candidate.name}`"
     return replace(first, choice=because)
+
+
+def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certificate] | None:
+    """Certifies on the twin, where the multipliers belong to; None where the solver was given the instance itself."""
+    if not twin.changed or found.values is None:
+        return None
+    extra = found.values[twin.original.columns :]
+    convex = interface.lowered_problem(twin).convex
+
+    def certifier(x: FloatArray) -> Certificate:
+        return certify(twin.instance, found, np.concatenate([x, extra]), convex)
+
+    return certifier
 
 
 def _run(chosen: Backend, request: Request) -> Solution:
@@ -198,6 +225,7 @@ def require(chosen: Backend, request: Request) -> None:
     there = chosen.availability()
     if not there.available:
         raise ModelError([Diagnostic("E503", f"`{chosen.name}` is not available: {there.reason}")])
+    request = interface.request_for(chosen, request)
     acceptance = chosen.accepts(request)
     if acceptance.accepted:
         if not _follows(chosen, request):
@@ -215,7 +243,12 @@ def require(chosen: Backend, request: Request) -> None:
 
 def takes(name: str, instance: Instance) -> bool:
     """Whether a backend by name takes an instance."""
-    return find(name).accepts(Request(instance, analyse(instance), SolveOptions())).accepted
+    return accepts(find(name), Request(instance, analyse(instance), SolveOptions())).accepted
+
+
+def accepts(candidate: Backend, request: Request) -> Acceptance:
+    """Whether a backend takes a problem in the statement it would get, and if not, why."""
+    return candidate.accepts(interface.request_for(candidate, request))
 
 
 def _follows(candidate: Backend, request: Request) -> bool:
@@ -232,32 +265,43 @@ def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
     """Available backends that take the problem, hand-derived ones first."""
     for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
         candidate = table.load(name)
-        acceptance = candidate.accepts(request)
+        acceptance = accepts(candidate, request)
         if acceptance.accepted and _follows(candidate, request) and candidate.availability().available:
             yield name, acceptance
 
 
 def choose(request: Request) -> tuple[Backend, str]:
     """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by class."""
+    problem = solved_problem(request)
     for name in table.names():
         candidate = table.load(name)
-        if candidate.capabilities.exact and _heeds(candidate, request) and candidate.accepts(request).accepted:
+        if candidate.capabilities.exact and _heeds(candidate, request) and accepts(candidate, request).accepted:
             return candidate, f"{candidate.capabilities.title}: exact for this model"
     for candidate, reason in _preferred(request):
-        return candidate, f"{request.problem.phrase}: {reason}"
-    wanted = preference(request.problem)
-    reasons = [table.load(name).accepts(request).reason for name, _ in wanted]
-    message = f"no backend solves this {request.problem.class_name}"
+        return candidate, f"{problem.phrase}{_said(lowered(request.instance))}: {reason}"
+    reasons = [accepts(table.load(name), request).reason for name, _ in preference(problem)]
+    message = f"no backend solves this {problem.class_name}"
     raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
+
+
+def solved_problem(request: Request) -> Problem:
+    """The class of what general solvers are handed: with max, min and abs as rows where that is exact."""
+    twin = lowered(request.instance)
+    return interface.lowered_problem(twin) if twin.changed else request.problem
 
 
 def _preferred(request: Request) -> Iterable[tuple[Backend, str]]:
     """The general backends that are there and take the problem, in the order of preference, with the reason."""
-    for name, reason in preference(request.problem):
+    for name, reason in preference(solved_problem(request)):
         candidate = table.load(name)
-        accepted = candidate.accepts(request).accepted and _heeds(candidate, request)
+        accepted = accepts(candidate, request).accepted and _heeds(candidate, request)
         if accepted and candidate.availability().available:
             yield candidate, reason
+
+
+def _said(twin: Lowered) -> str:
+    """` with max and abs as rows`, of what was lowered."""
+    return f" with {' and '.join(twin.words)}" if twin.changed else ""
 
 
 def _contradiction(name: str, instance: Instance) -> Solution | None:

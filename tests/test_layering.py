@@ -20,6 +20,7 @@ STAGES: list[list[str]] = [
     ["checking", "forms"],
     ["instances"],
     ["solution", "analysis"],
+    ["lowering"],
     ["pyomo_model"],
     ["results"],
     ["backend"],

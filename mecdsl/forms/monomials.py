@@ -72,7 +72,7 @@ class Expander:
             return
         match expression:
             case sym.Lookup() if not self.is_variable(expression):
-                yield from self.monomials(self._definition(expression), scope)
+                yield from self.monomials(self.definition(expression), scope)
             case sym.Operation(operator="+" | "-" | "neg", operands=operands):
                 *first, last = operands
                 for operand in first:
@@ -112,7 +112,7 @@ class Expander:
                     (*left.frames, *right.frames),
                 )
 
-    def _definition(self, lookup: sym.Lookup) -> sym.Expression:
+    def definition(self, lookup: sym.Lookup) -> sym.Expression:
         """The value of a definition at the indices of a lookup."""
         symbol = self.symbols[lookup.symbol]
         assert symbol.value is not None

@@ -9,7 +9,9 @@ right ones prove a bound where the problem is convex.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -46,12 +48,15 @@ def verify(
     gap: float = 1e-6,
     problem: Problem | None = None,
     repair: bool = False,
+    certifier: Callable[[FloatArray], Certificate] | None = None,
 ) -> Result:
     """Judge a solution on its instance.
 
     `gap`: the relative gap up to which optimality is granted. `problem`: the instance's class; with one that is
     proven convex the claimed multipliers give a bound on the optimum. `repair`: a point that misses rows by what a
-    solver takes for nothing is mended where that can be (`mecdsl.results.repair`), and a note says so.
+    solver takes for nothing is mended where that can be (`mecdsl.results.repair`), and a note says so. `certifier`:
+    certifies the point in place of `certify` on the instance, where the multipliers belong to another statement of the
+    problem.
     """
     if solution.values is None:
         return _without_point(instance, solution)
@@ -71,7 +76,9 @@ def verify(
         # the claim was about a point whose worth came from what it missed, and says nothing of this one
         solution = replace(solution, bound=None, guarantee=min(solution.guarantee, Guarantee.FEASIBLE, key=_strength))
     convex = problem is not None and problem.convex
-    certificate = Certificate() if faults else certify(instance, solution, x, convex)
+    if certifier is None:
+        certifier = partial(certify, instance, solution, convex=convex)
+    certificate = Certificate() if faults else certifier(x)
     # of an answer that is wrong in one thing nothing is believed
     claimed = None if faults else _bound(instance, solution.bound, objective, size)
     own = _bound(instance, certificate.bound, objective, size)

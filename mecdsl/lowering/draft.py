@@ -1,0 +1,201 @@
+"""The twin of an instance while it grows: new columns, rows, data and definitions, and the instance they make.
+
+The columns of the original come first and keep their numbers, so the way back from a point of the twin is to cut off
+the rest. Tables are given in numbers: a new column has exactly the rows where it is needed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.checking.check import CheckedModel
+from mecdsl.checking.classify import Classifier
+from mecdsl.checking.dimensions import find_dimension
+from mecdsl.diagnostics import Span
+from mecdsl.forms.rewrite import unused
+from mecdsl.instances.algebra import Floats
+from mecdsl.instances.evaluate import Evaluator
+from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
+from mecdsl.instances.tables import FamilyTable, FloatArray, IntArray, Table
+from mecdsl.lowering.place import Place
+from mecdsl.parsing.syntax import Kind
+from mecdsl.units import DIMENSIONLESS, Dimension, Unit
+
+Meaning = Callable[[Evaluator], FloatArray]
+"""The values of a new column at a point of the original, from an evaluator there."""
+
+Bounds = tuple[FloatArray | float, FloatArray | float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A new variable family; `meaning`: its values at a point of the original."""
+
+    symbol: sym.Symbol
+    table: FamilyTable
+    lower: FloatArray
+    upper: FloatArray
+    meaning: Meaning
+
+    @property
+    def binary(self) -> bool:
+        """Whether it takes 0 and 1 alone."""
+        return self.symbol.domain is sym.NumberDomain.BINARY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draft:
+    """What the twin has that the original has not, and what it says instead."""
+
+    instance: Instance
+    symbols: dict[str, sym.Symbol]
+    tables: dict[str, FamilyTable]
+    values: dict[str, FloatArray]
+    columns: list[Column]
+    rows: list[tuple[sym.Constraint, Table]]
+    dimensions: dict[str, Dimension | None]
+    shapes: Classifier
+
+    @staticmethod
+    def of(instance: Instance) -> "Draft":
+        """An empty one."""
+        symbols = dict(instance.model.symbols)
+        shapes = Classifier(replace(instance.model, symbols=symbols))
+        return Draft(instance, symbols, {}, {}, [], [], dict(instance.model.dimensions), shapes)
+
+    def name(self, wanted: str) -> str:
+        """The name, or one like it that nothing in the model has."""
+        model = self.instance.model
+        rows = (row.name for row, _ in self.rows)
+        taken = {*self.symbols, *model.families, *(c.name for c in model.constraints), *rows, model.objective.name}
+        return unused(wanted.replace(".", "_"), taken)
+
+    def column(
+        self, wanted: str, place: Place, like: sym.Expression | None, meaning: Meaning, bounds: Bounds = (-np.inf, np.inf)
+    ) -> sym.Lookup:
+        """A new variable over the rows of a place, used at its own indices.
+
+        `like`: what it stands for, whose dimension it takes; None for a binary, whose bounds are 0 and 1.
+        """
+        name, span = self.name(wanted), self._span(like)
+        domain = sym.NumberDomain.BINARY if like is None else sym.NumberDomain.REAL
+        doc = "" if like is None else f"stands for {span.text}"
+        self._symbol(name, Kind.VAR, place, self._dimension(like), domain, doc, span)
+        lower, upper = (np.broadcast_to(end, (place.table.size,)) for end in ((0.0, 1.0) if like is None else bounds))
+        self.columns.append(Column(self.symbols[name], self.tables[name], lower, upper, meaning))
+        return sym.Lookup(name, place.indices(span), span)
+
+    def data(self, wanted: str, place: Place, values: FloatArray, like: sym.Expression) -> sym.Lookup:
+        """Numbers over the rows of a place."""
+        name, span = self.name(wanted), self._span(like)
+        self._symbol(name, Kind.LET, place, self._dimension(like), sym.NumberDomain.REAL, "", span)
+        self.values[name] = values
+        return sym.Lookup(name, place.indices(span), span)
+
+    def definition(self, original: sym.Symbol, value: sym.Expression) -> str:
+        """A definition like another with a different value; its name."""
+        name = self.name(f"{original.name}_lowered")
+        self.symbols[name] = replace(original, name=name, value=value)
+        self.tables[name] = self.instance.world.symbols[original.name]
+        self.dimensions[name] = self.dimensions.get(original.name)
+        return name
+
+    def row(self, wanted: str, place: Place, left: sym.Expression, relation: str, right: sym.Expression) -> None:
+        """A new constraint over the rows of a place."""
+        doc = f"{left.span.text} {relation} {right.span.text}"
+        constraint = sym.Constraint(wanted, place.space(), left, relation, right, doc, left.span)
+        self.rows.append((constraint, place.table))
+
+    def _symbol(
+        self,
+        name: str,
+        kind: Kind,
+        place: Place,
+        dimension: Dimension | None,
+        domain: sym.NumberDomain,
+        doc: str,
+        span: Span,
+    ) -> None:
+        found = dimension or DIMENSIONLESS
+        unit = Unit("1" if found.is_dimensionless else str(found), found, 1.0)
+        space = place.space()
+        self.symbols[name] = sym.Symbol(
+            name=name,
+            kind=kind,
+            owner=None,
+            own_space=space,
+            space=space,
+            domain=domain,
+            unit=unit,
+            limits=(),
+            value=None,
+            member_of=None,
+            doc=doc,
+            span=span,
+        )
+        levels: tuple[IntArray, ...] = (np.array([place.table.size], dtype=np.int64),) if place.names else ()
+        self.tables[name] = FamilyTable.of(place.table, place.names, levels, False)
+        self.dimensions[name] = dimension
+
+    def _dimension(self, like: sym.Expression | None) -> Dimension | None:
+        if like is None:
+            return DIMENSIONLESS
+        model = replace(self.instance.model, symbols=self.symbols, dimensions=self.dimensions)
+        return find_dimension(model, like)
+
+    def _span(self, like: sym.Expression | None) -> Span:
+        return self.instance.model.span if like is None else like.span
+
+    def twin(self, objective: sym.Objective, constraints: tuple[sym.Constraint, ...]) -> Instance:
+        """The instance with another objective and other constraints, in the order of the original's, and the new."""
+        original = self.instance
+        rows = (*constraints, *(row for row, _ in self.rows))
+        model = replace(
+            original.model,
+            symbols=dict(self.symbols),
+            constraints=rows,
+            objective=objective,
+            dimensions=dict(self.dimensions),
+        )
+        shapes = Classifier(model)
+        order = (*original.checked.order, *(n for n in self.symbols if n not in original.model.symbols))
+        world = replace(
+            original.world,
+            model=model,
+            shapes=shapes,
+            symbols={**original.world.symbols, **self.tables},
+            values={**original.world.values, **self.values},
+            offsets=dict(original.world.offsets),
+        )
+        variables, first = list(original.variables), original.columns
+        for column in self.columns:
+            name, size = column.symbol.name, column.table.size
+            world.offsets[name] = first
+            variables.append(VariableFamily(name, first, size, column.symbol.domain))
+            first += size
+        tables = (*(family.table for family in original.constraints), *(table for _, table in self.rows))
+        families, row = [], 0
+        for constraint, table in zip(rows, tables, strict=True):
+            families.append(ConstraintFamily(constraint.name, row, constraint, table, shapes.constraint(constraint)))
+            row += table.size
+        twin = Instance(
+            checked=CheckedModel(model, order, shapes),
+            world=world,
+            variables=tuple(variables),
+            constraints=tuple(families),
+            lower=np.concatenate([original.lower, *(column.lower for column in self.columns)]),
+            upper=np.concatenate([original.upper, *(column.upper for column in self.columns)]),
+            fixed=np.concatenate([original.fixed, *(np.full(c.table.size, np.nan) for c in self.columns)]),
+            start=original.start,
+            integral=np.concatenate([original.integral, *(np.full(c.table.size, c.binary) for c in self.columns)]),
+            seed=original.seed,
+        )
+        return replace(twin, start=self.extended(original.start))
+
+    def extended(self, x: FloatArray) -> FloatArray:
+        """A point of the original with the new columns at what they stand for; nan where that is not known."""
+        evaluator = self.instance.evaluator(Floats(self.instance.complete(x)))
+        with np.errstate(all="ignore"):
+            return np.concatenate([x, *(column.meaning(evaluator) for column in self.columns)])

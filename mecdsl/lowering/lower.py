@@ -1,0 +1,166 @@
+"""An instance without its kinks, for solvers: `max`, `min`, `abs` and norms as rows, and the way back.
+
+Choices:
+
+- It is a pass over the instance and not over the text, since signs of data and finite bounds decide what is exact.
+- The original stays what is reported and judged: a solver's point loses the columns behind the original's, and
+  `verify` sees nothing but the rest. So a fault here can cost an answer, and cannot make a wrong one right.
+- Bounds and proofs of infeasibility carry over as they are, for both problems have the same feasible points in the
+  original's columns, and the same optimum.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mecdsl.checking import symbolic as sym
+from mecdsl.diagnostics import ModelError
+from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.lowering.draft import Draft
+from mecdsl.lowering.place import Place
+from mecdsl.lowering.roots import squared
+from mecdsl.lowering.walk import Step, Walk
+from mecdsl.solution import Solution
+
+SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """The twin of an instance: its columns and rows are those of `original`, followed by new ones.
+
+    `steps`: what became of every kink. `factors`: for rows that are stated squared, what their multipliers are
+    multiplied by to be those of the row as written. `draft`: None where nothing was lowered; then `instance` is
+    `original`.
+    """
+
+    original: Instance
+    instance: Instance
+    steps: tuple[Step, ...]
+    factors: Mapping[str, FloatArray]
+    draft: Draft | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the twin is another instance than the original."""
+        return self.draft is not None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was lowered and how, in words, each once: "`max` as rows"."""
+        return tuple(dict.fromkeys(step.words for step in self.steps if step.method))
+
+    def point(self, x: FloatArray) -> FloatArray:
+        """The point of the original in a point of the twin."""
+        return x[: self.original.columns]
+
+    def extended(self, x: FloatArray) -> FloatArray:
+        """The point of the twin for one of the original; nan where that is nan."""
+        return x if self.draft is None else self.draft.extended(x)
+
+    def solution(self, found: Solution) -> Solution:
+        """A solution of the twin as one of the original.
+
+        Without the new columns a point is at least as good; where it is better than was claimed, its own value counts.
+        """
+        if self.draft is None:
+            return found
+        values, objective = found.values, found.objective
+        if values is not None and len(values) == self.instance.columns:
+            values = self.point(values)
+            objective = self._better(values, objective)
+        at = found.multipliers_at
+        return replace(
+            found,
+            values=values,
+            objective=objective,
+            multipliers=self.multipliers(found.multipliers),
+            multipliers_at=None if at is None else self.point(at),
+        )
+
+    def multipliers(self, found: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        """Those of the original's rows; a row keeps its right-hand side, so its multiplier is the same number."""
+        names = [family.name for family in self.original.constraints]
+        return {name: found[name] * self.factors.get(name, 1.0) for name in names if name in found}
+
+    def _better(self, values: FloatArray, claimed: float | None) -> float | None:
+        if claimed is None or not np.isfinite(values).all():
+            return claimed
+        own = self.original.objective(values)
+        if not np.isfinite(own):
+            return claimed
+        return max(own, claimed) if self.original.maximize else min(own, claimed)
+
+
+def lowered(instance: Instance, cones: bool = False) -> Lowered:
+    """The twin of an instance, made once. `cones`: norms become cones too, for solvers that need derivatives."""
+    key = "lowered with cones" if cones else "lowered"
+    if key not in instance.cache:
+        instance.cache[key] = _lowered(instance, cones)
+    found: Lowered = instance.cache[key]
+    return found
+
+
+def _lowered(instance: Instance, cones: bool) -> Lowered:
+    walk, model = Walk.of(instance, cones), instance.model
+    nothing = Lowered(instance, instance, (), {}, None)
+    sides = [part for c in model.constraints for part in (c.left, c.right)]
+    if not any(walk.holds(part) for part in (model.objective.value, *sides)):
+        return nothing
+    try:
+        factors, constraints = _constraints(walk)
+        walk.where = model.objective.name
+        side = -1 if instance.maximize else 1
+        value = walk.lower(model.objective.value, side, Place((), SINGLE))
+    except ModelError:  # an index that leaves its family in a row that the original never looks at
+        return nothing
+    steps = tuple(walk.steps)
+    if not any(step.method for step in steps):
+        return replace(nothing, steps=steps)
+    twin = walk.draft.twin(replace(model.objective, value=value), constraints)
+    return Lowered(instance, twin, steps, factors, walk.draft)
+
+
+def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constraint, ...]]:
+    """The constraints in the twin, and the factors of multipliers of those that are squared."""
+    factors: dict[str, FloatArray] = {}
+    found: list[sym.Constraint] = []
+    for family in walk.instance.constraints:
+        constraint = family.constraint
+        walk.where = constraint.name
+        if not (walk.holds(constraint.left) or walk.holds(constraint.right)) or not family.size:
+            found.append(constraint)
+            continue
+        place = Place(constraint.space.generators, family.table)
+        ball = _squared(walk, family, place)
+        if ball is not None:
+            constraint, factors[constraint.name] = ball
+        side = SIDES[constraint.relation]
+        left = walk.lower(constraint.left, side, place)
+        right = walk.lower(constraint.right, -side, place)
+        found.append(replace(constraint, left=left, right=right))
+    return factors, tuple(found)
+
+
+def _squared(walk: Walk, family: ConstraintFamily, place: Place) -> tuple[sym.Constraint, FloatArray] | None:
+    """`norm <= r` as `norm^2 <= r^2`, for data r above 0 and any relation; None for another row.
+
+    The derivative of the optimum by r is that by r^2 times 2 r.
+    """
+    constraint = family.constraint
+    for norm, radius in ((constraint.left, constraint.right), (constraint.right, constraint.left)):
+        if not walk.roots.shapes.is_data(radius) or walk.roots.shapes.is_data(norm):
+            continue
+        low, high = walk.ranges.of(radius, place)
+        if not ((low > 0.0) & np.isfinite(high)).all() or walk.ranges.sign(norm, place) <= 0:
+            return None
+        square = walk.roots.square(norm, place, ("sqrt",))
+        if square is None:
+            return None
+        sides = {id(norm): square, id(radius): squared(radius)}
+        walk.note(norm, "square")
+        left, right = sides[id(constraint.left)], sides[id(constraint.right)]
+        return replace(constraint, left=left, right=right), 2.0 * low
+    return None

@@ -1,0 +1,39 @@
+"""Ranges and signs of expressions at a place, over every point that keeps the bounds and the linear rows."""
+
+import numpy as np
+
+from mecdsl.analysis.convexity import box
+from mecdsl.analysis.curvature import Curve
+from mecdsl.analysis.curvature_algebra import CurvatureEvaluator, Curvatures
+from mecdsl.checking import symbolic as sym
+from mecdsl.instances.algebra import Floats
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
+from mecdsl.lowering.place import Place
+
+
+class Ranges:
+    """Ranges of one instance; the box is found when it is first needed."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.plain = instance.evaluator(Floats(instance.first_point()))
+        self.alive: list[sym.Expression] = []  # evaluators know expressions by their id, which must not be used again
+        self.evaluator: CurvatureEvaluator | None = None
+
+    def of(self, expression: sym.Expression, place: Place) -> tuple[FloatArray, FloatArray]:
+        """The least and the largest value on every row of a place; infinite where nothing is known."""
+        if self.evaluator is None:
+            self.evaluator = CurvatureEvaluator(self.instance.world, Curvatures(*box(self.instance)))
+        self.alive.append(expression)
+        with np.errstate(all="ignore"):
+            found = self.evaluator.family(expression, place.table)
+            low, high = (found.ends.low, found.ends.high) if isinstance(found, Curve) else (found, found)
+        low = np.asarray(low, dtype=np.float64)
+        high = np.asarray(high, dtype=np.float64)
+        return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+
+    def sign(self, expression: sym.Expression, place: Place) -> int:
+        """1 where the value is nowhere negative, -1 where it is nowhere positive, else 0."""
+        low, high = self.of(expression, place)
+        return 1 if (low >= 0.0).all() else -1 if (high <= 0.0).all() else 0
