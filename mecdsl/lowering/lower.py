@@ -17,13 +17,14 @@ import numpy as np
 from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import ConstraintFamily, Instance
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
 from mecdsl.lowering.roots import squared
 from mecdsl.lowering.walk import Step, Walk
 from mecdsl.solution import Solution
 
+TIPS = "columns of norms"  # in the cache of a twin
 SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
 
 
@@ -103,6 +104,12 @@ def lowered(instance: Instance, cones: bool = False) -> Lowered:
     return found
 
 
+def norms_of(instance: Instance) -> IntArray:
+    """The columns of a twin that stand for norms in cones: all slopes are lost where one of them is 0."""
+    found: IntArray = instance.cache.get(TIPS, np.zeros(0, dtype=np.int64))
+    return found
+
+
 def _lowered(instance: Instance, cones: bool) -> Lowered:
     walk, model = Walk.of(instance, cones), instance.model
     nothing = Lowered(instance, instance, (), {}, None)
@@ -120,6 +127,8 @@ def _lowered(instance: Instance, cones: bool) -> Lowered:
     if not any(step.method for step in steps):
         return replace(nothing, steps=steps)
     twin = walk.draft.twin(replace(model.objective, value=value), constraints)
+    norms = [np.arange(*twin.variable(name).columns.indices(twin.columns)) for name in walk.norms]
+    twin.cache[TIPS] = np.concatenate([np.zeros(0, dtype=np.int64), *norms])
     return Lowered(instance, twin, steps, factors, walk.draft)
 
 

@@ -76,6 +76,7 @@ class Walk:
     holding: dict[int, bool] = field(default_factory=dict)
     copies: dict[tuple[str, int, bool], str] = field(default_factory=dict)
     alive: list[sym.Expression] = field(default_factory=list)
+    norms: list[str] = field(default_factory=list)
 
     @staticmethod
     def of(instance: Instance, cones: bool) -> "Walk":
@@ -280,6 +281,7 @@ class Walk:
             return np.where(value > 0.0, value, np.nan)  # at its tip the cone has no slope to start with
 
         norm = self.draft.column(f"{self.where}_norm", place, function, meaning, (0.0, np.inf))
+        self.norms.append(norm.symbol)
         quotients = self.roots.over(argument, norm, place)
         assert quotients is not None
         self.draft.row(f"{norm.symbol}.cone", place, quotients, "<=", norm)
