@@ -78,6 +78,11 @@ def size_of(operand: Any) -> Any:
 class Magnitudes(Algebra):
     """Evaluate expressions as magnitudes at a point; `x`: float64, one entry per column."""
 
+    numeric = True
+
+    def level(self, value: Any) -> FloatArray:
+        return np.asarray(value_of(value), dtype=np.float64)
+
     def __init__(self, x: FloatArray) -> None:
         self.x = x
         self.plain = Floats(x)

@@ -18,7 +18,16 @@ Value = Any  # float, float64[n], bool[n], Jet, Magnitude or object[n]
 
 
 class Algebra(ABC):
-    """The operations on families of values that are not Python operators."""
+    """The operations on families of values that are not Python operators.
+
+    `numeric`: values have numbers behind them, which `level` gives; so a logarithm of exponentials can be shifted.
+    """
+
+    numeric = False
+
+    def level(self, value: Value) -> FloatArray:
+        """The numbers of values."""
+        raise TypeError(f"no numbers in {type(self).__name__}")
 
     @abstractmethod
     def variables(self, columns: IntArray) -> Value:
@@ -73,6 +82,11 @@ def _fold(function: Callable[..., Any], values: Sequence[Any]) -> Any:
 class Floats(Algebra):
     """Plain numbers; `x` is float64[columns]."""
 
+    numeric = True
+
+    def level(self, value: Value) -> FloatArray:
+        return np.asarray(value, dtype=np.float64)
+
     def __init__(self, x: FloatArray | None = None) -> None:
         self.x = x
 
@@ -109,6 +123,11 @@ class Floats(Algebra):
 
 class Jets(Algebra):
     """Values with first (order 1) and second (order 2) derivatives by the free columns."""
+
+    numeric = True
+
+    def level(self, value: Value) -> FloatArray:
+        return np.asarray(value.value if isinstance(value, Jet) else value, dtype=np.float64)
 
     def __init__(self, x: FloatArray, order: int, free: NDArray[np.bool_]) -> None:
         self.x, self.order, self.free = x, order, free

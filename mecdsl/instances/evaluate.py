@@ -5,7 +5,7 @@ indices in scope is evaluated once per combination of those and spread over the 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +19,7 @@ from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
 from mecdsl.draws import REGIONS
 from mecdsl.instances.algebra import Algebra, Floats, Value
 from mecdsl.instances.evaluate_layers import LayerRows
+from mecdsl.instances.log_sums import BASES, NegativeTerm, is_exponential_sum, log_of
 from mecdsl.instances.joins import LinkEnds, neighbours
 from mecdsl.instances.narrow import Limit, limits
 from mecdsl.instances.random_streams import coordinate, draw, draw_level
@@ -131,6 +132,7 @@ class Evaluator:
         self.plain = Floats()
         self.definitions: dict[str, Value] = {}
         self.free: dict[int, frozenset[str]] = {}
+        self.log_sums: dict[int, bool] = {}
 
     # Entry points
 
@@ -183,9 +185,11 @@ class Evaluator:
                 return self._operation(expression, table)
             case sym.Choice():
                 return self._choice(expression, table)
+            case sym.Function(name=name, arguments=(argument,)) if self._takes_logarithms(name, argument):
+                return self._log_sum(expression, argument, table)
             case sym.Function(name=name, arguments=arguments):
                 values = [self.value(argument, table) for argument in arguments]
-                return self._algebra_of(*values).call(name, values)
+                return self.algebra_of(*values).call(name, values)
             case sym.Draw():
                 return self._draw(expression, table)
             case sym.Membership(value=inner, domain=domain):
@@ -227,11 +231,28 @@ class Evaluator:
             offset = self.world.offsets[name]
             columns = np.zeros(table.size, dtype=np.int64) if rows is None else rows
             return self.algebra.variables(columns + offset)
-        if name not in self.definitions:
-            assert symbol.value is not None
-            assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
-            self.definitions[name] = self.family(symbol.value, self.world.symbols[name].table)
-        value = self.definitions[name]
+        return self._defined(lookup, table, rows, name, self.family)
+
+    def definition_at(self, lookup: sym.Lookup, table: Table, how: Callable[..., Value]) -> Value:
+        """What a function of this evaluator, an expression and a table finds of a definition, at a lookup of it."""
+        key = f"{how.__name__} {lookup.symbol}"
+        return self._defined(lookup, table, self._rows(lookup, table), key, partial(how, self))
+
+    def _defined(
+        self,
+        lookup: sym.Lookup,
+        table: Table,
+        rows: IntArray | None,
+        key: str,
+        evaluate: Callable[[sym.Expression, Table], Value],
+    ) -> Value:
+        """Something of a definition, found once and kept under a key, on the rows of a table."""
+        name = lookup.symbol
+        if key not in self.definitions:
+            value = self.world.model.symbols[name].value
+            assert isinstance(value, sym.Expression)
+            self.definitions[key] = evaluate(value, self.world.symbols[name].table)
+        value = self.definitions[key]
         if rows is None:
             rows = np.zeros(table.size, dtype=np.int64)
         elif len(rows) == self.world.symbols[name].size and np.array_equal(rows, np.arange(len(rows))):
@@ -276,6 +297,22 @@ class Evaluator:
                 )
             ]
         )
+
+    def _takes_logarithms(self, name: str, argument: sym.Expression) -> bool:
+        """Whether a function is the logarithm of a sum of exponentials, and this algebra has numbers to shift it by."""
+        if name not in BASES or not self.algebra.numeric:
+            return False
+        if id(argument) not in self.log_sums:
+            self.log_sums[id(argument)] = is_exponential_sum(self, argument)
+        return self.log_sums[id(argument)]
+
+    def _log_sum(self, function: sym.Function, argument: sym.Expression, table: Table) -> Value:
+        with np.errstate(all="ignore"):
+            try:
+                return log_of(self, argument, table) * BASES[function.name]
+            except NegativeTerm:
+                self.log_sums[id(argument)] = False
+                return self.value(function, table)
 
     def _link_end(self, end: sym.LinkEnd, table: Table) -> FloatArray:
         family = self.world.families[end.family]
@@ -416,7 +453,7 @@ class Evaluator:
         parts = []
         for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
             parts.append((rows, self.family(branch, table.take(rows))))
-        return self._algebra_of(*(value for _, value in parts)).merge(table.size, parts)
+        return self.algebra_of(*(value for _, value in parts)).merge(table.size, parts)
 
     def _membership(self, inner: sym.Expression, domain: sym.Domain, table: Table) -> NDArray[np.bool_]:
         labels = self.labels(inner, table)
@@ -455,7 +492,7 @@ class Evaluator:
                 return self._aggregate_on(aggregate, small)[spread]
         return self._aggregate_on(aggregate, table)
 
-    def _algebra_of(self, *values: Value) -> Algebra:
+    def algebra_of(self, *values: Value) -> Algebra:
         """Plain numbers stay plain; anything else belongs to the algebra of this evaluator."""
         return self.plain if all(_is_plain(value) for value in values) else self.algebra
 
@@ -478,7 +515,7 @@ class Evaluator:
     def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
         child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`")
         body = self.family(aggregate.body, child)
-        algebra = self._algebra_of(body)
+        algebra = self.algebra_of(body)
         match aggregate.function:
             case "sum":
                 return algebra.segment_sum(body, parent, table.size)

@@ -73,7 +73,12 @@ class Draft:
         return unused(wanted.replace(".", "_"), taken)
 
     def column(
-        self, wanted: str, place: Place, like: sym.Expression | None, meaning: Meaning, bounds: Bounds = (-np.inf, np.inf)
+        self,
+        wanted: str,
+        place: Place,
+        like: sym.Expression | None,
+        meaning: Meaning,
+        bounds: Bounds = (-np.inf, np.inf),
     ) -> sym.Lookup:
         """A new variable over the rows of a place, used at its own indices.
 

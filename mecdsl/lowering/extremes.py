@@ -24,6 +24,8 @@ from mecdsl.lowering.place import Place
 
 ROOM = 1e-6  # relative; M beyond the range it is computed from, far above rounding and harmless
 
+SMALLEST_SHARE = 1e-3  # of the ends of the ranges; a smaller M may be rounding, and is a coefficient that solvers drop
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -112,7 +114,10 @@ def _big_m(extreme: Extreme, part: Part) -> FloatArray:
     for other in extreme.parts:
         np.maximum.at(best, other.parent, other.high if sign > 0 else -other.low)
     own = part.low if sign > 0 else -part.high
-    return np.maximum(best[part.parent] - own, 0.0) * (1.0 + ROOM)
+    ends = best[part.parent]
+    reach = ends - own
+    least = SMALLEST_SHARE * np.maximum(np.abs(ends), np.abs(own))
+    return np.where(reach > 0.0, np.maximum(reach, least) * (1.0 + ROOM), 0.0)
 
 
 def _picked(extreme: Extreme, part: Part, earlier: Sequence[Part]) -> Meaning:

@@ -35,6 +35,7 @@ RISING = ("exp", "ln", "log2", "log10", "sqrt", "db")
 NEED_POSITIVE = ("ln", "log2", "log10", "sqrt")  # of an argument that must not leave the domain
 
 
+ROUNDING = 1e-12  # of the wider end of a range
 WORDS = {
     "rows": "as rows",
     "binaries": "as rows with binaries",
@@ -58,7 +59,7 @@ class Step:
 
     @property
     def words(self) -> str:
-        """"`max` as rows"."""
+        """ "`max` as rows"."""
         return f"`{self.kind}` {WORDS[self.method]}"
 
 
@@ -179,9 +180,7 @@ class Walk:
         done = tuple(self.lower(one, to, place, True) for one, to in zip((left, right), sides, strict=True))
         return _with(operation, done)
 
-    def _scaled(
-        self, operation: sym.Operation, position: int, side: int, place: Place, domain: bool
-    ) -> sym.Expression:
+    def _scaled(self, operation: sym.Operation, position: int, side: int, place: Place, domain: bool) -> sym.Expression:
         """Data times or below what is at a position; where the data have both signs, each by itself."""
         inner, data = operation.operands[position], operation.operands[1 - position]
         sign = self.ranges.sign(data, place)
@@ -303,7 +302,7 @@ class Walk:
         if side == sign:
             return self._epigraph(extreme, domain)
         fault = self._why_not_linear(extreme)
-        return self._keep(node, fault) if fault else self._chosen(extreme, side)
+        return self._keep(node, fault) if fault else self._chosen(extreme, side, domain)
 
     def _part(self, expression: sym.Expression, space: sym.Space, place: Place) -> Part:
         if not space.generators:
@@ -329,7 +328,7 @@ class Walk:
         low, high = -np.inf, np.inf
         bounds: tuple[FloatArray | float, FloatArray | float] = (0.0 if word == "abs" else low, high)
         if domain:
-            bounds = self.ranges.of(whole, extreme.place)
+            bounds = _rounded(*self.ranges.of(whole, extreme.place))
         return self.draft.column(f"{self.where}_{word}", extreme.place, whole, extreme.meaning, bounds)
 
     def _epigraph(self, extreme: Extreme, domain: bool) -> sym.Expression:
@@ -346,8 +345,8 @@ class Walk:
             suffix = f"_{number}" if len(extreme.parts) > 1 else ""
             self.draft.row(f"{new.symbol}.row{suffix}", part.place, new, relation, inner)
 
-    def _chosen(self, extreme: Extreme, side: int) -> sym.Expression:
-        new = self._new(extreme, True)
+    def _chosen(self, extreme: Extreme, side: int, domain: bool) -> sym.Expression:
+        new = self._new(extreme, domain)
         if side == 0:
             self._cover(extreme, new)
         inner = [self.lower(part.expression, -extreme.sign, part.place) for part in extreme.parts]
@@ -396,6 +395,14 @@ def _kind(expression: sym.Expression) -> str:
             return name
         case _:
             return "sqrt"
+
+
+def _rounded(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ends with 0 for what is rounding beside the other: as a bound it would pass for the size of the variable."""
+    size = ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    ends = (np.where((np.abs(end) <= size) & np.isfinite(size), 0.0, end) for end in (low, high))
+    lower, upper = ends
+    return lower, upper
 
 
 def _finite(part: Part) -> bool:
