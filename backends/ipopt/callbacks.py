@@ -28,6 +28,9 @@ class Callbacks:
     numbers until then. Here an exception is stored, every later call returns nan, which Ipopt knows how to
     refuse, and it is raised at the end. (Reporting an evaluation error instead, cyipopt's own way, ends in a
     segmentation fault if the constraints do so at the first point.)
+
+    Values that are not finite make Ipopt take a shorter step; derivatives that are not, `sqrt(x)` at 0, end it. Where
+    that happened it runs again with `careful`, which costs a gradient for every value.
     """
 
     problem: NlpProblem
@@ -39,6 +42,7 @@ class Callbacks:
     evaluations: int = 0
     failure: BaseException | None = None
     handle: Any = None  # the cyipopt.Problem, for its current iterate
+    careful: bool = False  # a point without derivatives counts as one without values
 
     def _guarded(self, call: Callable[[], Vector], size: int) -> Vector:
         self.evaluations += 1
@@ -52,14 +56,27 @@ class Callbacks:
 
     def objective(self, x: Vector) -> float:
         self.last = x
-        return float(self._guarded(lambda: np.array([self.problem.objective(x)]), 1)[0])
+        return float(self._guarded(lambda: np.array([self._objective(x)]), 1)[0])
 
     def gradient(self, x: Vector) -> Vector:
         return self._guarded(lambda: self.problem.gradient(x), self.problem.variable_count)
 
     def constraints(self, x: Vector) -> Vector:
         self.last = x
-        return self._guarded(lambda: self.problem.constraints(x), self.problem.constraint_count)
+        return self._guarded(lambda: self._constraints(x), self.problem.constraint_count)
+
+    def _objective(self, x: Vector) -> float:
+        value = self.problem.objective(x)
+        return value if not self.careful or np.isfinite(self.problem.gradient(x)).all() else np.nan
+
+    def _constraints(self, x: Vector) -> Vector:
+        values = self.problem.constraints(x)
+        if not self.careful:
+            return values
+        wrong = self.problem.jacobian_rows[~np.isfinite(self.problem.jacobian_values(x))]
+        values = values.copy()
+        values[wrong] = np.nan
+        return values
 
     def jacobian(self, x: Vector) -> Vector:
         return self._guarded(lambda: self.problem.jacobian_values(x), len(self.problem.jacobian_rows))

@@ -92,11 +92,13 @@ def solve_ipopt(
     log: bool = False,
     raw: RawOptions | None = None,
     should_stop: Callable[[], bool] | None = None,
+    careful: bool = False,
 ) -> IpoptOutcome:
     """A local minimum of `problem`.
 
     `time_limit` in s; `log` prints Ipopt's log to standard error; `raw` holds Ipopt's own options and wins
-    over everything chosen here. Ctrl-C (in the main thread) or `should_stop` ends the solve with the best
+    over everything chosen here. `careful`: a point where a derivative is not finite is taken for one without values,
+    so that Ipopt turns back. Ctrl-C (in the main thread) or `should_stop` ends the solve with the best
     point so far; a second Ctrl-C raises KeyboardInterrupt. Raises ValueError for an option or limit that
     makes no sense, and whatever a callback of `problem` raised.
     """
@@ -120,7 +122,8 @@ def solve_ipopt(
     if time_limit is not None:
         options["max_wall_time"] = float(time_limit)
     with interruptible() as pressed:
-        callbacks = Callbacks(reduction.problem, lambda: pressed() or (should_stop or bool)(), began)
+        stop = should_stop or bool
+        callbacks = Callbacks(reduction.problem, lambda: pressed() or stop(), began, careful=careful)
         if log:
             with solver_output(echo=True):
                 point, status = _run(callbacks, options, raw or {})
@@ -280,18 +283,14 @@ def _first_bad_number(problem: NlpProblem, x: Vector) -> str:
     with np.errstate(all="ignore"):
         if not np.isfinite(value := problem.objective(x)):
             return f"the objective is {value:g} at a point that ipopt tried"
-        searches = (
-            ("constraint `{}`", problem.constraints(x), problem.constraint_name, None),
-            ("the derivative of the objective by `{}`", problem.gradient(x), problem.variable_name, None),
-            (
-                "a derivative of constraint `{}`",
-                problem.jacobian_values(x),
-                problem.constraint_name,
-                problem.jacobian_rows,
-            ),
+        searches: tuple[tuple[str, Vector, Index | None, Index | None], ...] = (
+            ("constraint", problem.constraints(x), np.arange(problem.constraint_count), None),
+            ("the derivative of the objective", problem.gradient(x), None, np.arange(problem.variable_count)),
+            ("a derivative of constraint", problem.jacobian_values(x), problem.jacobian_rows, problem.jacobian_columns),
         )
-    for text, values, name, position in searches:
-        for bad in np.flatnonzero(~np.isfinite(values)):
-            which = int(bad if position is None else position[bad])
-            return f"{text.format(name(which))} is {values[bad]:g} at a point that ipopt tried"
+    for text, values, rows, columns in searches:
+        for bad in np.flatnonzero(~np.isfinite(values))[:1].tolist():
+            row = "" if rows is None else f" `{problem.constraint_name(int(rows[bad]))}`"
+            by = "" if columns is None else f" by `{problem.variable_name(int(columns[bad]))}`"
+            return f"{text}{row}{by} is {values[bad]:g} at a point that ipopt tried; `scip` needs no derivatives"
     return ""

@@ -183,6 +183,7 @@ def check(
     from mecdsl.analysis.problem import analyse, sampled
     from mecdsl.instances.empty_families import empty_families
     from mecdsl.output.explain_text import explanation_text
+    from mecdsl.output.lowering_text import lowering_text, steps_text
     from mecdsl.output.text import problem_text
     from mecdsl.results.layout import headline, paragraph
 
@@ -207,8 +208,12 @@ def check(
         return
     say(headline(instance, relax))
     say(problem_text(sampled(instance, analyse(instance))))
+    if kinks := lowering_text(instance):
+        say(kinks)
     if explain:
         say(explanation_text(instance))
+        if steps := steps_text(instance):
+            say("\n" + steps)
     if loaded.forms:
         say(paragraph(f"forms  {', '.join(loaded.forms)}: no faults", further=7))
 
@@ -225,6 +230,7 @@ def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instan
 
 def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
     from mecdsl.instances.reformulations import big_ms, reformulations
+    from mecdsl.output.lowering_text import lowering_dict
     from mecdsl.output.text import convexity_dict
 
     return {
@@ -235,6 +241,7 @@ def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
         "integer_variables": problem.integer_columns,
         "fixed_variables": problem.fixed_columns,
         "rows": problem.rows,
+        "lowered": lowering_dict(instance),
         "linearized": [found.as_dict() for found in reformulations(instance)],
         "switched": [found.as_dict() for found in big_ms(instance)],
         "families": [
@@ -262,6 +269,7 @@ def show(
     from mecdsl.analysis.problem import analyse
     from mecdsl.analysis.scaling import scale
     from mecdsl.instances.instance import nested
+    from mecdsl.output.lowering_text import lowering_text
     from mecdsl.output.scaling_text import scaling_dict, scaling_text
     from mecdsl.output.text import show_text
     from mecdsl.results.result import plain
@@ -271,6 +279,8 @@ def show(
     factors = scale(instance) if scaling else None
     if not json_:
         say(show_text(instance, analyse(instance), relax))
+        if kinks := lowering_text(instance):
+            say(kinks)
         if factors is not None:
             say("\n" + scaling_text(instance, factors))
         return

@@ -14,6 +14,7 @@ from mecdsl.forms.rewrite import free_names
 from mecdsl.parsing.syntax import Kind
 
 SIDES = {"lower": ">=", "upper": "<="}
+OTHER = {"lower": "upper", "upper": "lower"}
 Interval = tuple[sym.Expression, sym.Expression]
 
 
@@ -38,7 +39,7 @@ class Limits:
 
         Raises `Unbounded`.
         """
-        return self._one(lookup, "lower"), self._one(lookup, "upper")
+        return self.end(lookup, "lower"), self.end(lookup, "upper")
 
     def is_zero_one(self, lookup: sym.Lookup) -> bool:
         """Whether a variable takes the values 0 and 1 alone, as declared."""
@@ -51,7 +52,8 @@ class Limits:
         return all(any(o == operator and is_number(v, value) for o, v in limits) for operator, value in
                    ((">=", 0.0), ("<=", 1.0)))  # fmt: skip
 
-    def _one(self, lookup: sym.Lookup, side: str) -> sym.Expression:
+    def end(self, lookup: sym.Lookup, side: str) -> sym.Expression:
+        """The `lower` or the `upper` limit alone. Raises `Unbounded`."""
         symbol = self.symbols[lookup.symbol]
         if symbol.domain is sym.NumberDomain.BINARY:
             return ZERO if side == "lower" else ONE
@@ -89,10 +91,12 @@ class NoInterval(Exception):
 
 
 class Intervals:
-    """Bounds of expressions over variables, made of the limits of the variables by interval arithmetic.
+    """Ends of the ranges of expressions over variables, made of the limits of the variables by interval arithmetic.
 
-    Sums, products, quotients by data, squares, `if` and definitions; each occurrence of a variable counts for itself,
-    so `x - x` has the range of a difference. `limits` holds the definitions it makes.
+    Sums, products, quotients by data, squares, `if`, `max`, `min`, `abs` and definitions; each occurrence of a variable
+    counts for itself, so `x - x` has the range of a difference. An end is made of the limits it needs and of no
+    others: the largest value of `x - y` of the upper limit of x and the lower one of y. `limits` holds the definitions
+    it makes.
     """
 
     def __init__(self, model: sym.Model, limits: Limits, is_data: Callable[[sym.Expression], bool]) -> None:
@@ -100,56 +104,83 @@ class Intervals:
         self.limits = limits
         self.is_data = is_data
 
-    def of(self, expression: sym.Expression) -> Interval:
-        """The smallest and the largest value as expressions over data. Raises `Unbounded` and `NoInterval`."""
+    def end(self, expression: sym.Expression, side: str) -> sym.Expression:
+        """The `lower` or the `upper` end as an expression over data. Raises `Unbounded` and `NoInterval`."""
         if self.is_data(expression):
-            return expression, expression
+            return expression
+        other = OTHER[side]
         match expression:
             case sym.Lookup(symbol=name):
                 is_variable = self.limits.symbols[name].kind is Kind.VAR
-                return self.limits.of(expression) if is_variable else self._definition(expression)
+                return self.limits.end(expression, side) if is_variable else self._definition(expression, side)
             case sym.Operation(operator="neg", operands=(operand,)):
-                low, high = self.of(operand)
-                return negate(high), negate(low)
-            case sym.Operation(operator="+" | "-", operands=(left, right)):
-                (low, high), (least, most) = self.of(left), self.of(right)
-                if expression.operator == "+":
-                    return add(low, least), add(high, most)
-                return subtract(low, most), subtract(high, least)
+                return negate(self.end(operand, other))
+            case sym.Operation(operator="+", operands=(left, right)):
+                return add(self.end(left, side), self.end(right, side))
+            case sym.Operation(operator="-", operands=(left, right)):
+                return subtract(self.end(left, side), self.end(right, other))
             case sym.Operation(operator="*", operands=(left, right)):
-                return _products(self.of(left), self.of(right))
+                return self._product(left, right, side)
             case sym.Operation(operator="/", operands=(left, right)) if self.is_data(right):
                 inverse = sym.Operation("/", (ONE, right), written(f"1/({right.span.text})"))
-                return _products(self.of(left), (inverse, inverse))
+                sign = sign_of(right)
+                return multiply(self.end(left, side if sign > 0 else other), inverse) if sign else self._corners(
+                    left, inverse, side
+                )  # fmt: skip
             case sym.Operation(operator="^", operands=(base, exponent)) if literal(exponent) == 2:
-                low, high = self.of(base)
-                return ZERO, largest((multiply(low, low), multiply(high, high)))
+                return ZERO if side == "lower" else self._largest_square(base)
             case sym.Choice(condition=condition, then=then, otherwise=otherwise):
-                sides = zip(self.of(then), self.of(otherwise), strict=True)
-                low, high = (sym.Choice(condition, one, two, expression.span) for one, two in sides)
-                return low, high
-            case sym.Aggregate(function="sum", body=body, space=space):
-                low, high = (sym.Aggregate("sum", end, space, expression.span) for end in self.of(body))
-                return low, high
+                return sym.Choice(condition, self.end(then, side), self.end(otherwise, side), expression.span)
+            case sym.Aggregate(function="sum" | "max" | "min" as name, body=body, space=space):
+                return sym.Aggregate(name, self.end(body, side), space, expression.span)
+            case sym.Function(name="max" | "min" as name, arguments=arguments):
+                ends = tuple(self.end(argument, side) for argument in arguments)
+                return largest(ends) if name == "max" else smallest(ends)
+            case sym.Function(name="abs", arguments=(argument,)):
+                if side == "lower":
+                    return ZERO
+                return largest((self.end(argument, "upper"), negate(self.end(argument, "lower"))))
             case _:
                 raise NoInterval(expression)
 
-    def _definition(self, lookup: sym.Lookup) -> Interval:
-        """Two definitions over data, with the index of the definition over variables."""
+    def _product(self, left: sym.Expression, right: sym.Expression, side: str) -> sym.Expression:
+        """A product; of data whose sign shows in the text one end of the other factor is enough."""
+        for data, inner in ((left, right), (right, left)):
+            sign = sign_of(data) if self.is_data(data) else 0
+            if sign:
+                return multiply(data, self.end(inner, side if sign > 0 else OTHER[side]))
+        return self._corners(left, right, side)
+
+    def _corners(self, left: sym.Expression, right: sym.Expression, side: str) -> sym.Expression:
+        firsts, seconds = ([self.end(one, end) for end in SIDES] for one in (left, right))
+        corners = tuple(multiply(first, second) for first in firsts for second in seconds)
+        return smallest(corners) if side == "lower" else largest(corners)
+
+    def _largest_square(self, base: sym.Expression) -> sym.Expression:
+        ends = [self.end(base, side) for side in SIDES]
+        return largest(tuple(multiply(end, end) for end in ends))
+
+    def _definition(self, lookup: sym.Lookup, side: str) -> sym.Expression:
+        """A definition over data, with the index of the definition over variables."""
         symbol = self.limits.symbols[lookup.symbol]
         assert isinstance(symbol.value, sym.Expression)
-        found: list[sym.Expression] = []
-        for side, value in zip(SIDES, self.of(symbol.value), strict=True):
-            name = f"{symbol.name}.{side}"
-            if name not in self.limits.made:
-                doc = f"{side} bound of {symbol.name}"
-                self.limits.made[name] = replace(
-                    symbol, name=name, kind=Kind.LET, value=value, doc=doc, domain=sym.NumberDomain.REAL, limits=()
-                )
-            found.append(sym.Lookup(name, lookup.indices, written(name), lookup.by_row))
-        return found[0], found[1]
+        name = f"{symbol.name}.{side}"
+        if name not in self.limits.made:
+            value, doc = self.end(symbol.value, side), f"{side} bound of {symbol.name}"
+            self.limits.made[name] = replace(
+                symbol, name=name, kind=Kind.LET, value=value, doc=doc, domain=sym.NumberDomain.REAL, limits=()
+            )
+        return sym.Lookup(name, lookup.indices, written(name), lookup.by_row)
 
 
-def _products(first: Interval, second: Interval) -> Interval:
-    corners = tuple(multiply(one, two) for one in first for two in second)
-    return smallest(corners), largest(corners)
+def sign_of(data: sym.Expression) -> int:
+    """1 or -1 for data whose sign shows in the text, a number or products of numbers; else 0."""
+    match data:
+        case sym.Constant(value=value):
+            return 1 if value > 0.0 else -1 if value < 0.0 else 0
+        case sym.Operation(operator="neg", operands=(operand,)):
+            return -sign_of(operand)
+        case sym.Operation(operator="*" | "/", operands=(left, right)):
+            return sign_of(left) * sign_of(right)
+        case _:
+            return 0

@@ -1,8 +1,8 @@
 """`constraint c when x: left <= right` becomes `left <= right + M*(1 - x)`, with M computed and shown.
 
 M is the largest value of `left - right` by interval arithmetic over the declared limits: large enough by proof, and
-never guessed. It is a definition of the model, `c.big_m`, one number for every row; `show` and `check --explain`
-print it.
+never guessed. A row of `<=` needs that end alone, and asks for no limit that does not enter it. M is a definition of
+the model, `c.big_m`, one number for every row; `show` and `check --explain` print it.
 The constraint itself is kept in `Model.switched`, and the verifier judges that one where the switch has its value:
 a row with a big M alone would forgive a violation of 1e-6 times M.
 """
@@ -61,17 +61,19 @@ def _rows(
     constraint: sym.Constraint, switch: sym.Switch, intervals: Intervals, model: sym.Model
 ) -> tuple[Sequence[sym.Constraint], Sequence[sym.Symbol]]:
     """One row family and its big-M for `<=` and `>=`, two for `==`."""
-    bounds = dict(zip((">=", "<="), intervals.of(subtract(constraint.left, constraint.right)), strict=True))
+    difference = subtract(constraint.left, constraint.right)
     off = subtract(ONE, switch.variable) if switch.value == 1 else switch.variable
     rows: list[sym.Constraint] = []
     values: list[sym.Symbol] = []
     for relation in ("<=", ">=") if constraint.relation == "==" else (constraint.relation,):
-        side = {"<=": "upper", ">=": "lower"}[relation] if constraint.relation == "==" else ""
+        end = {"<=": "upper", ">=": "lower"}[relation]
+        bound = intervals.end(difference, end)
+        side = end if constraint.relation == "==" else ""
         name = f"{constraint.name}.big_m" + (f"_{side}" if side else "")
-        value = _definition(name, constraint, bounds[relation], model)
+        value = _definition(name, constraint, bound, model)
         values.append(value)
         indices = tuple(sym.IndexValue(index, constraint.span) for index in constraint.space.names)
-        big_m = sym.Lookup(name, indices, bounds[relation].span)
+        big_m = sym.Lookup(name, indices, bound.span)
         right = add(constraint.right, multiply(big_m, off))
         row = f"{constraint.name}.switched" + (f"_{side}" if side else "")
         doc = f"{constraint.left.span.text} {relation} {right.span.text}"

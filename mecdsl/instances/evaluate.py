@@ -19,8 +19,8 @@ from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
 from mecdsl.draws import REGIONS
 from mecdsl.instances.algebra import Algebra, Floats, Value
 from mecdsl.instances.evaluate_layers import LayerRows
-from mecdsl.instances.log_sums import BASES, NegativeTerm, is_exponential_sum, log_of
 from mecdsl.instances.joins import LinkEnds, neighbours
+from mecdsl.instances.log_sums import BASES, NegativeTerm, is_exponential_sum, log_of
 from mecdsl.instances.narrow import Limit, limits
 from mecdsl.instances.random_streams import coordinate, draw, draw_level
 from mecdsl.instances.tables import (

@@ -1,27 +1,49 @@
 """`ln(exp(a) + exp(b) + ...)` without overflow: the logarithm is taken inside, and the largest term out.
 
 What counts as a sum of exponentials: `exp` of anything, data that are not negative, and sums, products, quotients,
-powers by data, `if` and definitions of these, such as `ln(1 + exp(x))`, `log2(sum(w[i]*exp(x[i]) for i in I))`. With m the
-largest logarithm of a term, `ln sum exp(u) = m + ln sum exp(u - m)`; m counts as a number, which changes neither the
-value nor any derivative. Algebras that have no numbers, those of modelling tools and of curvature, see what is written.
+powers by data, `if` and definitions of these: `ln(1 + exp(x))`, `log2(sum(w[i]*exp(x[i]) for i in I))`.
+
+With m the largest logarithm of a term, `ln sum exp(u) = m + ln sum exp(u - m)`; m counts as a number, which changes
+neither the value nor any derivative. Algebras that have no numbers, those of modelling tools and of curvature, see
+what is written.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
 from mecdsl.checking import symbolic as sym
+from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.tables import FloatArray, IntArray, Table
 from mecdsl.parsing.syntax import Kind
-
-if TYPE_CHECKING:
-    from mecdsl.instances.evaluate import Evaluator
 
 BASES = {"ln": 1.0, "log2": float(1.0 / np.log(2.0)), "log10": float(1.0 / np.log(10.0))}
 """Each logarithm as a multiple of `ln`."""
 
 
-def is_exponential_sum(evaluator: "Evaluator", expression: sym.Expression) -> bool:
+class Evaluates(Protocol):
+    """What is needed of an evaluator (`mecdsl.instances.evaluate.Evaluator`)."""
+
+    world: Any
+
+    def family(self, expression: sym.Expression, table: Table) -> Any:
+        """The value of an expression on every row of a table."""
+
+    def condition(self, expression: sym.Expression, table: Table) -> Any:
+        """The truth of a data condition on every row."""
+
+    def space(self, space: sym.Space, base: Table, what: str) -> tuple[Table, IntArray, list[IntArray]]:
+        """The rows of a space under every row of a table."""
+
+    def algebra_of(self, *values: Any) -> Algebra:
+        """What values belong to."""
+
+    def definition_at(self, lookup: sym.Lookup, table: Table, how: Callable[..., Any]) -> Any:
+        """What `how` finds of a definition."""
+
+
+def is_exponential_sum(evaluator: Evaluates, expression: sym.Expression) -> bool:
     """Whether an expression is a sum of exponentials with one over variables among them."""
     shapes = evaluator.world.shapes
     if shapes.is_data(expression):
@@ -51,7 +73,7 @@ class NegativeTerm(Exception):
     """Data below 0 in a sum of exponentials: it has a logarithm perhaps, and this term has none."""
 
 
-def log_of(evaluator: "Evaluator", expression: sym.Expression, table: Table) -> Any:
+def log_of(evaluator: Evaluates, expression: sym.Expression, table: Table) -> Any:
     """The natural logarithm of a sum of exponentials on every row of a table. Raises `NegativeTerm`."""
     if evaluator.world.shapes.is_data(expression):
         value = evaluator.family(expression, table)
@@ -80,7 +102,7 @@ def log_of(evaluator: "Evaluator", expression: sym.Expression, table: Table) -> 
             raise TypeError(f"no sum of exponentials: {type(expression).__name__}")
 
 
-def _chosen(evaluator: "Evaluator", choice: sym.Choice, table: Table) -> Any:
+def _chosen(evaluator: Evaluates, choice: sym.Choice, table: Table) -> Any:
     truth = evaluator.condition(choice.condition, table)
     parts = []
     for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
@@ -89,14 +111,14 @@ def _chosen(evaluator: "Evaluator", choice: sym.Choice, table: Table) -> Any:
     return evaluator.algebra_of(*(value for _, value in parts)).merge(table.size, parts)
 
 
-def _added(evaluator: "Evaluator", left: Any, right: Any) -> Any:
+def _added(evaluator: Evaluates, left: Any, right: Any) -> Any:
     """ln(exp(left) + exp(right))."""
     highest = _finite(np.maximum(_level(evaluator, left), _level(evaluator, right)))
     total = _exp(evaluator, left - highest) + _exp(evaluator, right - highest)
     return evaluator.algebra_of(total).call("ln", [total]) + highest
 
 
-def _summed(evaluator: "Evaluator", values: Any, parent: IntArray, size: int) -> Any:
+def _summed(evaluator: Evaluates, values: Any, parent: IntArray, size: int) -> Any:
     """ln of the sum of exp(values) over the rows with each parent."""
     highest = np.full(size, -np.inf)
     np.maximum.at(highest, parent, _level(evaluator, values))
@@ -106,11 +128,11 @@ def _summed(evaluator: "Evaluator", values: Any, parent: IntArray, size: int) ->
     return evaluator.algebra_of(total).call("ln", [total]) + highest
 
 
-def _exp(evaluator: "Evaluator", value: Any) -> Any:
+def _exp(evaluator: Evaluates, value: Any) -> Any:
     return evaluator.algebra_of(value).call("exp", [value])
 
 
-def _level(evaluator: "Evaluator", value: Any) -> FloatArray:
+def _level(evaluator: Evaluates, value: Any) -> FloatArray:
     level = evaluator.algebra_of(value).level(value)
     assert level is not None
     return level

@@ -1,0 +1,60 @@
+"""What `check` and `show` say of the statement that solvers get where it has no kinks any more."""
+
+from typing import Any
+
+from mecdsl.backend import lowered_problem
+from mecdsl.diagnostics import count
+from mecdsl.instances.instance import Instance
+from mecdsl.lowering.lower import Lowered, lowered
+from mecdsl.results.layout import paragraph, table
+
+
+def lowering_text(instance: Instance) -> str:
+    """The class after lowering and what was lowered; why a kink stays; empty for a model without kinks."""
+    found = lowered(instance)
+    lines = [_class_line(found)] if found.changed else []
+    for step in found.steps:
+        if not step.method:
+            text = f"`{' '.join(step.span.text.split())}` in `{step.where}` stays as it is: {step.reason}"
+            lines.append(paragraph(text))
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _class_line(found: Lowered) -> str:
+    problem, before = lowered_problem(found), found.original
+    columns, rows = found.instance.columns - before.columns, found.instance.rows - before.rows
+    sizes = f"{count(columns, 'variable')} and {count(rows, 'row')} more" if columns or rows else "no variable more"
+    return paragraph(f"solved as  {problem.class_name}: {', '.join(found.words)}; {sizes}", further=11)
+
+
+def steps_text(instance: Instance) -> str:
+    """Every kink and what became of it, as a table; empty if there is none."""
+    steps = lowered(instance).steps
+    if not steps:
+        return ""
+    rows = [[" ".join(s.span.text.split()), s.where, s.words if s.method else f"stays: {s.reason}"] for s in steps]
+    return "kinks\n" + table(rows, ("", "in", "became"))
+
+
+def lowering_dict(instance: Instance) -> dict[str, Any] | None:
+    """The same as plain data; None for a model that solvers get as it is."""
+    found = lowered(instance)
+    if not found.steps:
+        return None
+    problem = lowered_problem(found) if found.changed else None
+    return {
+        "class": None if problem is None else problem.problem_class.value,
+        "convex": None if problem is None else problem.convex,
+        "variables": found.instance.columns,
+        "rows": found.instance.rows,
+        "kinks": [
+            {
+                "text": step.span.text,
+                "in": step.where,
+                "became": step.words if step.method else None,
+                "reason": step.reason or None,
+                "line": step.span.line,
+            }
+            for step in found.steps
+        ],
+    }
