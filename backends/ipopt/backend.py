@@ -9,6 +9,8 @@ Choices:
   `x <= 9 y` with both at 0 that is all there is; so variables that all but reach a bound are put onto it.
 - Where neither the user nor the model gives every start value, the others are chosen
   (`LocalProgram.typical_point`); if that leads nowhere, the point of the bounds nearest to 0 is tried.
+- A start without derivatives is moved (`mecdsl.backends.ipopt.starts`), and a run that came to a point without them is
+  done again so that it turns back from such points.
 - A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at again
   (`_escaping`): the slope of `ln x` falls below every tolerance while the objective grows without end.
 """
@@ -23,6 +25,7 @@ import numpy as np
 from mecdsl.analysis.derivatives import smooth_program
 from mecdsl.analysis.problem import Problem
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backends.ipopt.starts import smooth_start
 from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_pyomo
 from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from mecdsl.backends.nlp.problem import NlpProblem
 
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
+NO_NUMBER: Final = -13  # Ipopt's `Invalid_Number_Detected`: a derivative was not finite
 SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
 WITHOUT_POINT: Final = (Termination.INFEASIBLE_OR_UNBOUNDED, Termination.LOCALLY_INFEASIBLE)
 SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
@@ -112,8 +116,11 @@ def _solve(request: Request) -> Solution:
         return _single_point(instance)
     local = from_pyomo(instance) if request.options.via == "pyomo" else from_arrays(program)
     lowered = time.perf_counter()
-    local, outcome = _refined(local, request, _run(local, request), lowered)
+    outcome, told = _run(local, request)
+    local, outcome = _refined(local, request, outcome, lowered)
     solution = _solution(local, outcome, request.problem)
+    if told:
+        solution = replace(solution, message=f"{solution.message}; {told}")
     seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered}
     return replace(solution, seconds=seconds)
 
@@ -126,28 +133,41 @@ def _single_point(instance: Instance) -> Solution:
     return Solution("ipopt", Termination.OPTIMAL, Guarantee.GLOBAL, x, value, value, none)
 
 
-def _run(local: LocalProgram, request: Request) -> "IpoptOutcome":
-    """Ipopt from the first start that leads somewhere."""
-    from mecdsl.backends.ipopt.core import solve_ipopt
-
+def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
+    """Ipopt from the first start that leads somewhere, and what was done to that start, in words."""
     options, began = request.options, time.perf_counter()
     outcome: IpoptOutcome | None = None
+    told = ""
     with solver_output(echo=options.log):
         for start in _starts(local, request):
             limit = _remaining(options.time_limit, began)
-            found = solve_ipopt(
-                local.started_at(start),
-                limit,
-                log=options.log,
-                raw=OWN | dict(options.raw),
-                should_stop=request.should_stop,
-            )
+            start, moved = smooth_start(local, start, options.seed)
+            found = _tried(local, start, request, limit)
             if outcome is None or found.termination is Termination.LOCALLY_OPTIMAL:
-                outcome = found
+                outcome, told = found, moved
             if found.termination not in WORTH_A_SECOND_START or limit == SHORTEST:
                 break
     assert outcome is not None
-    return outcome
+    return outcome, told
+
+
+def _tried(local: LocalProgram, start: FloatArray, request: Request, limit: float | None) -> "IpoptOutcome":
+    """Ipopt from one start; once more, turning back from points without derivatives, where it came to one."""
+    from mecdsl.backends.ipopt.core import solve_ipopt
+
+    options, began = request.options, time.perf_counter()
+    for careful in (False, True):
+        found = solve_ipopt(
+            local.started_at(start),
+            limit if not careful else _remaining(limit, began),
+            log=options.log,
+            raw=OWN | dict(options.raw),
+            should_stop=request.should_stop,
+            careful=careful,
+        )
+        if found.status != NO_NUMBER:
+            break
+    return found
 
 
 def _refined(

@@ -32,8 +32,8 @@ from mecdsl.backends.ipopt.callbacks import Callbacks, Point
 from mecdsl.backends.ipopt.first_order import first_order_holds
 from mecdsl.backends.ipopt.status import KEEPS_LAST_POINT, NO_FREE_VARIABLE, STALLED, STATUS
 from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE as FEASIBILITY_TOLERANCE
-from mecdsl.backends.nlp.problem import NlpProblem as NlpProblem
 from mecdsl.backends.nlp.problem import (
+    Index,
     Reduction,
     Vector,
     clip_to_bounds,
@@ -41,6 +41,7 @@ from mecdsl.backends.nlp.problem import (
     reduce_problem,
     violation,
 )
+from mecdsl.backends.nlp.problem import NlpProblem as NlpProblem
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.solution import Iteration, Termination
 
