@@ -225,7 +225,7 @@ def require(chosen: Backend, request: Request) -> None:
     there = chosen.availability()
     if not there.available:
         raise ModelError([Diagnostic("E503", f"`{chosen.name}` is not available: {there.reason}")])
-    request = interface.request_for(chosen, request)
+    original, request = request, interface.request_for(chosen, request)
     acceptance = chosen.accepts(request)
     if acceptance.accepted:
         if not _follows(chosen, request):
@@ -236,9 +236,17 @@ def require(chosen: Backend, request: Request) -> None:
     labels: tuple[Label, ...] = ()
     if culprit is not None and culprit.place is not None and not chosen.capabilities.models:
         labels = (Label(culprit.place, culprit.reason),)
-    able = [name for name, _ in _able(request)]
+    able = [name for name, _ in _able(original)]
     fix = f"backends that take it: {', '.join(able)}" if able else None
-    raise ModelError([Diagnostic("E502", acceptance.reason, None, labels, help=fix)])
+    stays = "" if chosen.capabilities.models else _kept(original)
+    raise ModelError([Diagnostic("E502", acceptance.reason, None, labels, note=stays or None, help=fix)])
+
+
+def _kept(request: Request) -> str:
+    """Why kinks are still there in what a solver would get, in words; empty if none is."""
+    steps = lowered(request.instance).steps
+    kept = [f"`{s.span.text}` in `{s.where}` has no rows that say the same: {s.reason}" for s in steps if not s.method]
+    return "; ".join(dict.fromkeys(kept))
 
 
 def takes(name: str, instance: Instance) -> bool:

@@ -11,6 +11,8 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.place import Place
 
+ROUNDING = 1e-12  # of the larger end of a range
+
 
 class Ranges:
     """Ranges of one instance; the box is found when it is first needed."""
@@ -24,7 +26,7 @@ class Ranges:
     def of(self, expression: sym.Expression, place: Place) -> tuple[FloatArray, FloatArray]:
         """The least and the largest value on every row of a place; infinite where nothing is known."""
         if self.evaluator is None:
-            self.evaluator = CurvatureEvaluator(self.instance.world, Curvatures(*box(self.instance)))
+            self.evaluator = CurvatureEvaluator(self.instance.world, Curvatures(*_box(self.instance)))
         self.alive.append(expression)
         with np.errstate(all="ignore"):
             found = self.evaluator.family(expression, place.table)
@@ -37,3 +39,16 @@ class Ranges:
         """1 where the value is nowhere negative, -1 where it is nowhere positive, else 0."""
         low, high = self.of(expression, place)
         return 1 if (low >= 0.0).all() else -1 if (high <= 0.0).all() else 0
+
+
+def _box(instance: Instance) -> tuple[FloatArray, FloatArray]:
+    """The box with 0 for ends that are rounding beside the declared bounds, such as 1e-74 after a row `x == 0`.
+
+    As a big M or a bound such an end would pass for the size of the variable.
+    """
+    declared = np.abs(np.stack([instance.lower, instance.upper]))
+    found = np.stack(box(instance))
+    sizes = np.concatenate([declared, np.abs(found)])
+    size = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
+    lower, upper = np.where(np.abs(found) <= ROUNDING * size, 0.0, found)
+    return lower, upper

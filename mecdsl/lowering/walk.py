@@ -41,6 +41,7 @@ WORDS = {
     "binaries": "as rows with binaries",
     "cone": "as a cone",
     "square": "squared",
+    "settled": "as the part that the ranges leave",
 }
 
 
@@ -296,6 +297,7 @@ class Walk:
         extreme = Extreme(node, sign, parts, place)
         extreme = replace(extreme, parts=undominated(extreme))
         if len(extreme.parts) == 1 and not extreme.parts[0].space.generators:
+            self.note(node, "settled")
             return self.lower(extreme.parts[0].expression, side, place, domain)
         if self._infinite(extreme):
             return self._keep(node, "a part of it is not finite")
