@@ -69,7 +69,6 @@ class Bonmin:
         "Discrete Optimization 5, 2008",
         bounds=True,
         warm_start=True,
-        smooth=True,
         time_limit=True,
         pyomo=True,
     )

@@ -17,14 +17,8 @@ from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import row_name
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.lowering.lower import norms_of
+from mecdsl.lowering.lower import TIP, norms_of
 
-TIP = 1e-8
-"""The least value of a norm that stands in a cone, in scaled variables.
-
-Rows are kept to 1e-9. Below that the quotients `u^2/t` of the cone say nothing, and Ipopt was seen to run for 600
-steps between t = 1e-11 and the tip. What it costs, less than 1e-8, is in the bound that the multipliers prove.
-"""
 NEAR_BOUND = 1e-7  # of the typical size of a variable; an interior point method never arrives at a bound
 
 
