@@ -21,7 +21,8 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
 from mecdsl.lowering.roots import squared
-from mecdsl.lowering.walk import Step, Walk
+from mecdsl.lowering.steps import Step
+from mecdsl.lowering.walk import Walk
 from mecdsl.solution import Solution
 
 TIP = 1e-8

@@ -17,7 +17,6 @@ import numpy as np
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Degree
 from mecdsl.checking.dimensions import literal
-from mecdsl.diagnostics import Span
 from mecdsl.forms.compose import ZERO
 from mecdsl.forms.rewrite import substitute, substitute_space
 from mecdsl.instances.evaluate import Evaluator
@@ -28,6 +27,7 @@ from mecdsl.lowering.extremes import Extreme, Part, choose_part, parts_of, undom
 from mecdsl.lowering.place import Place, of_symbol
 from mecdsl.lowering.ranges import Ranges
 from mecdsl.lowering.roots import Roots, power
+from mecdsl.lowering.steps import Step, kind_of, short
 from mecdsl.parsing.syntax import Kind
 
 EXTREMES = ("abs", "max", "min")
@@ -36,32 +36,6 @@ NEED_POSITIVE = ("ln", "log2", "log10", "sqrt")  # of an argument that must not 
 
 
 ROUNDING = 1e-12  # of the wider end of a range
-WORDS = {
-    "rows": "as rows",
-    "binaries": "as rows with binaries",
-    "cone": "as a cone",
-    "square": "squared",
-    "settled": "as the part that the ranges leave",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What became of one kink: `method` is a key of `WORDS`, or "" and `reason` says why it was kept.
-
-    `kind`: `max`, `min`, `abs`, or `sqrt` of a root. `where`: the constraint or objective it stands in.
-    """
-
-    kind: str
-    where: str
-    method: str
-    reason: str
-    span: Span
-
-    @property
-    def words(self) -> str:
-        """ "`max` as rows"."""
-        return f"`{self.kind}` {WORDS[self.method]}"
 
 
 @dataclass(slots=True, eq=False)
@@ -143,12 +117,12 @@ class Walk:
                 return self._keep(expression, "no rule takes it apart")
 
     def _keep(self, expression: sym.Expression, reason: str) -> sym.Expression:
-        self.steps.append(Step(_kind(expression), self.where, "", reason, expression.span))
+        self.steps.append(Step(kind_of(expression), self.where, "", reason, expression.span))
         return expression
 
     def note(self, expression: sym.Expression, method: str) -> None:
         """Remember what became of a kink."""
-        self.steps.append(Step(_kind(expression), self.where, method, "", expression.span))
+        self.steps.append(Step(kind_of(expression), self.where, method, "", expression.span))
 
     def _lookup(self, lookup: sym.Lookup, side: int, domain: bool) -> sym.Expression:
         key = (lookup.symbol, side, domain)
@@ -208,7 +182,7 @@ class Walk:
                 self.note(operation, "square")
                 return self.lower(power(square, number / 2.0, operation.span), side, place, domain)
         if not self._is_data(exponent):
-            return self._keep(operation, f"`{_short(exponent)}` is an exponent over variables")
+            return self._keep(operation, f"`{short(exponent)}` is an exponent over variables")
         low, high = self.ranges.of(exponent, place)
         up, down = bool((low >= 0.0).all()), bool((high <= 0.0).all())
         above = self.ranges.sign(base, place) > 0
@@ -360,12 +334,12 @@ class Walk:
         """Why binaries do not state an extreme value exactly; empty if they do."""
         for part in extreme.parts:
             if not self._piecewise_linear(part.expression):
-                return f"`{_short(part.expression)}` is not linear"
+                return f"`{short(part.expression)}` is not linear"
         if extreme.bounded:
             return ""
         free = next(part for part in extreme.parts if not _finite(part))
         low = bool(np.isfinite(free.low).all())
-        return f"`{_short(free.expression)}` has no finite {'upper' if low else 'lower'} bound"
+        return f"`{short(free.expression)}` has no finite {'upper' if low else 'lower'} bound"
 
     def _piecewise_linear(self, expression: sym.Expression) -> bool:
         if self.draft.shapes.shape(expression).degree <= Degree.LINEAR:
@@ -391,14 +365,6 @@ class Walk:
                 return False
 
 
-def _kind(expression: sym.Expression) -> str:
-    match expression:
-        case sym.Function(name=name) | sym.Aggregate(function=name):
-            return name
-        case _:
-            return "sqrt"
-
-
 def _rounded(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ends with 0 for what is rounding beside the other: as a bound it would pass for the size of the variable."""
     size = ROUNDING * np.maximum(np.abs(low), np.abs(high))
@@ -409,11 +375,6 @@ def _rounded(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]
 
 def _finite(part: Part) -> bool:
     return bool(np.isfinite(part.low).all() and np.isfinite(part.high).all())
-
-
-def _short(expression: sym.Expression) -> str:
-    text = " ".join(expression.span.text.split())
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _with(node: sym.Operation | sym.Function, parts: Sequence[sym.Expression]) -> sym.Expression:

@@ -21,8 +21,8 @@ CASES = Path(__file__).parent / "kinks"
 GLOBAL, INFEASIBLE = Guarantee.GLOBAL, Guarantee.INFEASIBLE
 
 
-def solved(text: str, backend: str = "auto", **options: object) -> Result:
-    return mecdsl.loads(text).solve(backend, **options)
+def solved(text: str, backend: str = "auto") -> Result:
+    return mecdsl.loads(text).solve(backend)
 
 
 def optimum(result: Result, value: float, backend: str = "", rel: float = 1e-6) -> None:
