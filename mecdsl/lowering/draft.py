@@ -195,6 +195,7 @@ class Draft:
             fixed=np.concatenate([original.fixed, *(np.full(c.table.size, np.nan) for c in self.columns)]),
             start=original.start,
             integral=np.concatenate([original.integral, *(np.full(c.table.size, c.binary) for c in self.columns)]),
+            tolerance=np.concatenate([original.tolerance, *(np.full(c.table.size, np.nan) for c in self.columns)]),
             seed=original.seed,
         )
         return replace(twin, start=self.extended(original.start))
