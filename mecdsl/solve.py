@@ -76,6 +76,7 @@ def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
     return CONVEX_PREFERENCE.get(kind, PREFERENCE[kind]) if problem.convex else PREFERENCE[kind]
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
 

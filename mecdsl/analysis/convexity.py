@@ -74,12 +74,17 @@ class Convexity:
         column = 0 if wanted[0] and not found.bend.convex[row] else 1
         member = self.instance.row_name(family, row) if family is not None and good.any() else ""
         number = int(found.why[row, column])
-        if number < 0:
-            raise AssertionError("a row that bends wrongly without a part to blame")
+        if number < 0:  # nothing inside bends wrongly, but an infinite constant is taken off it
+            return Finding(curvature, False, *self._whole(family), member)
         expression, cause = self.evaluator.blamed[number]
         return Finding(
             curvature, False, words(expression, cause, self.instance.checked.shapes), expression.span, member
         )
+
+    def _whole(self, family: ConstraintFamily | None) -> tuple[str, Span]:
+        """The row as a whole, or the objective, to blame."""
+        stated = family.constraint if family is not None else self.instance.model.objective
+        return f"`{stated.name}` bends in no way that is known", stated.span
 
 
 def _curvature(found: Curve) -> Curvature:

@@ -98,7 +98,7 @@ class Curvatures(Algebra):
         alone = np.bincount(parent, minlength=size) == 1
         found = Curve(
             Ends(low, high),
-            Bend(bend.convex & (greatest | alone), bend.concave & ((not greatest) | alone)),
+            Bend(bend.convex & (greatest | alone), bend.concave & (alone | (not greatest))),
             Bend(log.convex, nothing) if greatest else Bend(nothing, log.concave),
             _all(curve.root, parent, size) & greatest,
             np.full((size, PROBES + 1), np.nan),

@@ -89,6 +89,7 @@ class Problem:
         return max(reports, key=lambda r: (r.degree, r.convex is not True), default=None)
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def analyse(instance: Instance) -> Problem:
     """The class of an instance and what is proven of its curvature."""
     rules = _Rules(instance)
@@ -250,6 +251,7 @@ def _positive_semidefinite(first: np.ndarray, second: np.ndarray, value: np.ndar
     return bool(eigenvalues[0] >= -1e-10 * max(1e-300, np.abs(eigenvalues).max()))
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def sampled(instance: Instance, problem: Problem) -> Problem:
     """The problem with families that are not proven convex refuted by two points, where some are found."""
 

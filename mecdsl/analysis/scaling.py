@@ -76,6 +76,7 @@ class _Terms:
         return np.asarray(self.size + padded[self.first] + padded[self.second])
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
     """Factors of an instance; the objective counts as one more row.
 

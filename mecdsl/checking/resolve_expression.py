@@ -245,6 +245,8 @@ class ExpressionResolver:
             expected = FUNCTIONS.get(name or "")
             if expected is not None:
                 self._require_arguments(call, expected)
+            elif not call.arguments:
+                raise self._fail("E110", f"`{name}` takes at least 1 argument, found 0", call.span)
             arguments = self._all(call.arguments, scope)
             if name == "rate":
                 return _shannon_rate(arguments, call.span)

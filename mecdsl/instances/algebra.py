@@ -151,7 +151,13 @@ class Jets(Algebra):
             return jets.quad_over_lin(*arguments)
         if name == "db":
             return jets.call("exp", arguments[0] * (np.log(10.0) / 10.0))
+        if name in ("min", "max"):
+            size = next(argument.size for argument in arguments if isinstance(argument, Jet))
+            return jets.extreme(name, arguments, size, self.order)
         return jets.call(name, arguments[0])
+
+    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Jet:
+        return jets.segment_extreme(name, value, parent, size)
 
 
 class Objects(Algebra):
@@ -168,8 +174,9 @@ class Objects(Algebra):
     ) -> None:
         self.columns, self.functions, self.total = columns, functions, total
 
-    def variables(self, columns: IntArray) -> NDArray[np.object_]:
-        return self.columns[columns]
+    def variables(self, columns: IntArray) -> Value:
+        found = self.columns[columns]
+        return found.astype(np.float64) if all(map(_is_number, found)) else found
 
     def segment_sum(self, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
         order = np.argsort(parent, kind="stable")
@@ -194,21 +201,40 @@ class Objects(Algebra):
 
     def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
         if name == "perspective":
-            t, e = arguments
-            result: NDArray[np.object_] = t * self.call("ln", [1.0 + e / t])
-            return result
+            return _by_rows(self._perspective, arguments)
         if name == "quad_over_lin":
-            return self._quad_over_lin(*arguments)
+            return _by_rows(self._quad_over_lin, arguments)
         if name == "db":
             return self.call("exp", [arguments[0] * (np.log(10.0) / 10.0)])
         if name in ("log2", "log10"):
             base = np.log(2.0) if name == "log2" else np.log(10.0)
             return np.asarray(self.call("ln", arguments) * (1.0 / base), dtype=object)
-        function = np.frompyfunc(self.functions[name], 1, 1)
-        return np.asarray(function(np.asarray(arguments[0], dtype=object)), dtype=object)
+        return _by_rows(lambda *values: self._one(name, *values), arguments)
 
-    def _quad_over_lin(self, above: Value, below: Value) -> NDArray[np.object_]:
+    def _one(self, name: str, *values: Any) -> Any:
+        """A function of one row; where it holds no object it is that of numbers, which knows no exceptions."""
+        if all(map(_is_number, values)):
+            return float(PLAIN_FUNCTIONS[name](*values))
+        return self.functions[name](*values)
+
+    def _perspective(self, t: Any, e: Any) -> Any:
+        """t ln(1 + e/t); at a time of 0 that is a number it is 0, as far as it is defined."""
+        if _is_number(t) and (_is_number(e) or t == 0.0):
+            return float(jets.log_perspective(t, e if _is_number(e) else 0.0))
+        return t * self._one("ln", 1.0 + e / t)
+
+    def _quad_over_lin(self, above: Any, below: Any) -> Any:
         """x^2/y; a tool that knows better gets it as its own function of two objects."""
-        function = self.functions.get("quad_over_lin", lambda x, y: x * x / y)
-        paired = np.frompyfunc(function, 2, 1)
-        return np.asarray(paired(np.asarray(above, dtype=object), np.asarray(below, dtype=object)), dtype=object)
+        if _is_number(above) and _is_number(below):
+            return float(jets.quad_over_lin(above, below))
+        return self.functions.get("quad_over_lin", lambda x, y: x * x / y)(above, below)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int | np.floating | np.integer)
+
+
+def _by_rows(function: Callable[..., Any], arguments: Sequence[Value]) -> NDArray[np.object_]:
+    """A function of objects, row by row."""
+    operands = [np.asarray(argument, dtype=object) for argument in arguments]
+    return np.asarray(np.frompyfunc(function, len(operands), 1)(*operands), dtype=object)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Classifier
+from mecdsl.checking.dimensions import literal
 from mecdsl.checking.levels import Levels
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
 from mecdsl.draws import REGIONS
@@ -363,6 +364,8 @@ class Evaluator:
     def _operation(self, operation: sym.Operation, table: Table) -> Value:
         if operation.operator in ("and", "or"):
             return self._both_or_either(operation, table)
+        if operation.operator == "^" and literal(operation.operands[1]) == 0:
+            return 1.0  # the class of `x^0` is that of a number, so no variable may be asked for
         operands = [self.value(operand, table) for operand in operation.operands]
         with np.errstate(all="ignore"):
             match operation.operator:

@@ -24,6 +24,7 @@ from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
 from mecdsl.units import coherent_unit
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def instantiate(checked: CheckedModel, given: Mapping[str, Given], seed: int = 0) -> Instance:
     """Build the instance of a checked model from given data by qualified name.
 

@@ -304,6 +304,24 @@ def merge(size: int, parts: Sequence[tuple[IntArray, Operand]], order: int) -> J
     return Jet.concatenate(jets).take(source)
 
 
+def extreme(name: str, operands: Sequence[Operand], size: int, order: int) -> Jet:
+    """`min` or `max` of several, row by row; where some are equal the derivatives are those of the first."""
+    every = [Jet.constant(_filled(o, size), order) if not isinstance(o, Jet) else o for o in operands]
+    parent = np.tile(np.arange(size, dtype=np.int64), len(every))
+    return segment_extreme(name, Jet.concatenate(every), parent, size)
+
+
+def segment_extreme(name: str, operand: Jet, parent: IntArray, size: int) -> Jet:
+    """Row r is the smallest or largest row with parent r, the first of equal ones; no segment is empty.
+
+    A row that is no number wins, as it does in NumPy.
+    """
+    key = operand.value if name == "min" else -operand.value
+    key = np.where(np.isnan(key), -np.inf, key)
+    order = np.lexsort((key, parent))
+    return operand.take(order[np.searchsorted(parent[order], np.arange(size))])
+
+
 def call(name: str, operand: Operand) -> Jet | FloatArray:
     """The function of that name in `FUNCTIONS` of a jet or of plain values; KeyError for another name."""
     if isinstance(operand, Jet):
@@ -395,6 +413,15 @@ def _absolute(x: FloatArray) -> Derivatives:
     return np.abs(x), np.sign(x), np.zeros_like(x)
 
 
+def _steps(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], Derivatives]:
+    """A function of steps: flat wherever it has a derivative."""
+
+    def derivatives(x: FloatArray) -> Derivatives:
+        return function(x), np.zeros_like(x), np.zeros_like(x)
+
+    return derivatives
+
+
 FUNCTIONS: Mapping[str, Callable[[FloatArray], Derivatives]] = MappingProxyType(
     {
         "ln": _logarithm(1.0, np.log),
@@ -403,6 +430,9 @@ FUNCTIONS: Mapping[str, Callable[[FloatArray], Derivatives]] = MappingProxyType(
         "exp": _exponential,
         "sqrt": _square_root,
         "abs": _absolute,
+        "floor": _steps(np.floor),
+        "ceil": _steps(np.ceil),
+        "round": _steps(np.round),
     }
 )
 """Name of a function to (f, f', f'') of a float array; infinite or nan off the domain, without warnings."""

@@ -58,6 +58,7 @@ class PyomoModel:
     objective: Any
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def to_pyomo(instance: Instance, definitions: bool = False) -> PyomoModel:
     """The Pyomo model of an instance; with `definitions` also its definitions over variables and its reports.
 

@@ -42,6 +42,7 @@ PROVEN = {
 }
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def verify(
     instance: Instance,
     solution: Solution,
@@ -280,6 +281,7 @@ def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:
     return Termination.FINISHED
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def on_original(original: Instance, result: Result) -> Original | None:
     """The point of a form judged on the base model; None if the base model has variables the form lacks."""
     if result.objective is None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.fuzz.tokens import statements, tokens
 
-MOST_SECONDS: Final = 30.0
+MOST_SECONDS: Final = 8.0
 
 
 def shrunk(text: str, fails: Callable[[str], bool], seconds: float = MOST_SECONDS) -> str:
