@@ -12,7 +12,7 @@ from tests.fuzz.tokens import mutated
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FOLDERS: Final = ("models", "tests/conformance", "tests/diagnostics", "tests/truth")
-LARGE: Final = 2500  # characters; a larger model is taken less often, for it takes longer
+LARGE: Final = 1000  # characters; a larger model is taken less often, for it takes longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def draw(seed: int, number: int, solve_share: float = 0.03) -> Input:
             text = mutated(text, texts, generator)
     else:
         text, folder = generator.choice(corpus())
-        if len(text) > LARGE and generator.random() < 0.8:
+        if len(text) > LARGE and generator.random() < 0.9:
             text, folder = generator.choice([pair for pair in corpus() if len(pair[0]) <= LARGE])
         text = mutated(text, texts, generator)
     return Input(number, text, folder, generator.random() < solve_share, generator.random() < 0.03)

@@ -14,7 +14,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from mecdsl.analysis.problem import analyse, sampled
 from mecdsl.analysis.scaling import scale
 from mecdsl.api import LoadedModel, loads
 from mecdsl.command_line import main as command_line
+from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError, render
 from mecdsl.instances.data_out import data_of
 from mecdsl.instances.instance import Instance
@@ -161,13 +162,18 @@ def _run_form(done: Run, loaded: LoadedModel, form: str, relax: bool) -> None:
     if done.stage("class", lambda: _class(instance)) is not None:
         done.stage("show", lambda: show_text(instance, analyse(instance), relax))
     done.stage("scaling", lambda: _scaling(instance))
-    done.stage("data", lambda: _data(done, instance, form, relax))
+    done.stage("data", lambda: _data(loaded, instance, form, relax))
     with tempfile.TemporaryDirectory() as folder:
-        for kind, suffix in KINDS.items():
-            path = Path(folder) / f"model{suffix}"
+        for kind in _kinds(done.given.number):
+            path = Path(folder) / f"model{KINDS[kind]}"
             done.stage(kind, lambda kind=kind, path=path: export(instance, kind, path))  # type: ignore[misc]
     for backend in SOLVERS if done.given.solved else ():
         done.stage(backend, lambda name=backend: _solve(loaded, instance, name, form, relax))  # type: ignore[misc]
+
+
+def _kinds(number: int) -> tuple[str, str]:
+    """Two of the four kinds of files, one of which holds any degree, for writing takes time."""
+    return ("lp", "mps")[number // 2 % 2], ("nl", "pyomo")[number // 4 % 2]
 
 
 def _class(instance: Instance) -> str:
@@ -186,10 +192,11 @@ def _strict(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _data(done: Run, instance: Instance, form: str, relax: bool) -> None:
+def _data(loaded: LoadedModel, instance: Instance, form: str, relax: bool) -> None:
     """The data, read again, are the same to the last bit."""
     data = json.loads(_strict(data_of(instance)))
-    again = loads(done.given.text, data=data, folder=str(done.given.folder)).instance(form, relax)
+    families = tuple(instance.model.families)
+    again = replace(loaded, given=given_in_memory(data, families)).instance(form, relax)
     for symbol in instance.model.of_kind(Kind.PARAM):
         before, after = instance.world.values[symbol.name], again.world.values[symbol.name]
         if not np.array_equal(before, after):

@@ -3,6 +3,8 @@
 A worker tells after each input how it ended; so nothing is lost with it but the input it was at.
 """
 
+import gc
+import importlib
 import multiprocessing
 import os
 import resource
@@ -20,6 +22,10 @@ from tests.fuzz.stages import STAGES, Finding, run
 PATIENCE: Final = 60.0  # s without a sign of life beyond the clock, on a busy machine
 MEMORY: Final = 4 * 2**30  # bytes
 CHUNK: Final = 50
+SLOW_TO_IMPORT: Final = (
+    "mecdsl.pyomo_model.lower", "mecdsl.backends.highs.run", "mecdsl.backends.ipopt.core",
+    "mecdsl.backends.scip.model", "mecdsl.backends.bonmin.core", "scipy.sparse.linalg",
+)  # fmt: skip
 FORK: Final = multiprocessing.get_context("fork")
 
 
@@ -54,6 +60,9 @@ class _Worker:
 
 def run_all(settings: Settings, numbers: Sequence[int], processes: int) -> Iterator[Done]:
     """Run inputs in some processes; what comes back is in no order."""
+    for module in SLOW_TO_IMPORT:  # once, and not in each process
+        importlib.import_module(module)
+    gc.freeze()
     todo = [list(numbers[at : at + CHUNK]) for at in range(0, len(numbers), CHUNK)][::-1]
     workers: list[_Worker] = []
     try:
