@@ -82,6 +82,7 @@ class Classifier:
         self.symbols: dict[str, Shape] = {}
         self.known: dict[int, Shape] = {}
         self.open: set[str] = set()
+        self.behind: dict[str, frozenset[str]] = {}  # the variables that definitions depend on
         self.fixed = fully_fixed(model)
 
     def shape(self, expression: sym.Expression) -> Shape:
@@ -200,8 +201,13 @@ class Classifier:
                 if symbol.kind is Kind.VAR:
                     found.add(symbol.name)
                 elif symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray):
-                    found |= self.variables(symbol.value)
+                    found |= self._behind(symbol.name, symbol.value)
         return frozenset(found)
+
+    def _behind(self, name: str, value: sym.Expression) -> frozenset[str]:
+        if name not in self.behind:
+            self.behind[name] = self.variables(value)
+        return self.behind[name]
 
     def _nonlinear(self, inner: Shape, expression: sym.Expression, reason: str) -> Shape:
         if inner.degree >= Degree.NONLINEAR:

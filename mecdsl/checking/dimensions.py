@@ -53,6 +53,7 @@ class _Checker:
         self.levels = Levels(model) if own_text else None
         self.known: dict[str, Dimension | None] = {}
         self.open: list[str] = []
+        self.parts: dict[sym.Expression, Found] = {}
 
     def run(self) -> dict[str, Dimension | None]:
         for name in self.model.symbols:
@@ -193,7 +194,12 @@ class _Checker:
         self._condition(space.condition)
 
     def find(self, expression: sym.Expression) -> Found:
-        """The dimension of an expression; faults are reported on the way."""
+        """The dimension of an expression; faults are reported on the way, those of one part once."""
+        if expression not in self.parts:
+            self.parts[expression] = self._find(expression)
+        return self.parts[expression]
+
+    def _find(self, expression: sym.Expression) -> Found:
         match expression:
             case sym.Constant(dimension=dimension):
                 return dimension

@@ -6,6 +6,7 @@ variable; so it can be looked up wherever the variable can.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.dimensions import literal
@@ -13,6 +14,8 @@ from mecdsl.forms.compose import ONE, ZERO, add, is_number, largest, multiply, n
 from mecdsl.forms.rewrite import free_names
 from mecdsl.parsing.syntax import Kind
 
+LONGEST_LIMIT = 12  # parts; a longer one becomes a definition, or limits of products of products would grow without end
+LARGEST_RANGE = 20_000  # parts; each factor of a product of ranges takes eight times as many
 SIDES = {"lower": ">=", "upper": "<="}
 OTHER = {"lower": "upper", "upper": "lower"}
 Interval = tuple[sym.Expression, sym.Expression]
@@ -61,7 +64,7 @@ class Limits:
         if not values or any(isinstance(v, sym.Constant) and abs(v.value) == float("inf") for v in values):
             raise Unbounded(symbol.name, side)
         value = largest(values) if side == "lower" else smallest(values)
-        if not free_names(value):
+        if not free_names(value) and not is_large(value, LONGEST_LIMIT):
             return value
         name = f"{symbol.name}.{side}"
         if name not in self.made:
@@ -80,6 +83,11 @@ class Limits:
                 symbol.span,
             )
         return sym.Lookup(name, lookup.indices, written(name), lookup.by_row)
+
+
+def is_large(expression: sym.Expression, most: int) -> bool:
+    """Whether an expression has more parts than that."""
+    return sum(1 for _ in islice(sym.walk(expression), most + 1)) > most
 
 
 class NoInterval(Exception):
@@ -106,6 +114,12 @@ class Intervals:
 
     def end(self, expression: sym.Expression, side: str) -> sym.Expression:
         """The `lower` or the `upper` end as an expression over data. Raises `Unbounded` and `NoInterval`."""
+        found = self._end(expression, side)
+        if is_large(found, LARGEST_RANGE):
+            raise NoInterval(expression)
+        return found
+
+    def _end(self, expression: sym.Expression, side: str) -> sym.Expression:
         if self.is_data(expression):
             return expression
         other = OTHER[side]

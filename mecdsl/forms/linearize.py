@@ -11,7 +11,7 @@ Equal products under equal indices share one variable. Reports keep the true pro
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Final
 
 from mecdsl.checking import symbolic as sym
@@ -27,6 +27,8 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import Kind
 
 EVERY: Final = "all"
+MOST_PRODUCTS: Final = 1000  # that one expression may become; each takes variables and rows of its own
+HIGHEST_DEGREE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,14 @@ class _Pass:
             return None
         scope = frozenset(name for frame in frames for name in frame.names)
         try:
-            monomials = list(self.expander.monomials(operation, scope))
+            monomials = list(islice(self.expander.monomials(operation, scope), MOST_PRODUCTS + 1))
         except NotExpanded as error:
             self._cannot_expand(error.lookup, operation)
             return None
         if not any(self._pair(monomial.factors) for monomial in monomials):
+            return None
+        if len(monomials) > MOST_PRODUCTS or any(len(m.factors) > HIGHEST_DEGREE for m in monomials):
+            self._too_large(operation)
             return None
         self.span = operation.span
         done = [self._paired(monomial, frames) for monomial in monomials]
@@ -283,6 +288,16 @@ class _Pass:
             labels=(Label(symbol.span, f"no `{operator}` here"),),
             help=f"declare a finite bound, `{_local(error.symbol)} : ... {operator} ...`, here or in the form with "
             "`replace var`",
+        )
+
+    def _too_large(self, operation: sym.Operation) -> None:
+        request = self.requests[0]
+        self.collector.error(
+            "E116",
+            f"`{operation.span.text}` cannot be linearised: multiplied out it has more than "
+            f"{MOST_PRODUCTS} products, or products of more than {HIGHEST_DEGREE} factors",
+            request.span,
+            help="give its parts variables of their own, each with an equation",
         )
 
     def _cannot_expand(self, lookup: sym.Lookup, operation: sym.Operation) -> None:
