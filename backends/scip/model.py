@@ -38,6 +38,7 @@ from mecdsl.backends.shared.constant_rows import false_row
 from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.evaluate import Evaluator
+from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
@@ -274,7 +275,8 @@ class _Lowering:
                 self._add(_polynomial(terms), relation, bound, slack)
             else:
                 self.constant.append(place)
-        curved = [family for family in self.instance.constraints if family.shape.degree > Degree.QUADRATIC]
+        used = [family for family in self.instance.constraints if family.size]
+        curved = [family for family in used if family.shape.degree > Degree.QUADRATIC]
         if curved:
             evaluator = self._evaluator()
             for family in curved:
@@ -296,7 +298,12 @@ class _Lowering:
     def _add(self, expression: Any, relation: str, bound: float, slack: float = 0.0) -> None:
         lower = None if relation == "<=" else bound - slack
         upper = None if relation == ">=" else bound + slack
-        added = self.model.addCons(ExprCons(expression, lower, upper))
+        try:
+            added = self.model.addCons(ExprCons(expression, lower, upper))
+        except Exception as error:  # PySCIPOpt has no kind of its own
+            message = f"`scip` does not take a row of `{self.instance.model.name}`: {error}"
+            fix = "its numbers end at 1e20; write the row in other units, or solve with another backend"
+            raise ModelError([Diagnostic("E502", message, help=fix)]) from None
         if self.lowering in self.poles:
             self.with_poles.append(added)
 

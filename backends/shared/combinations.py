@@ -67,10 +67,10 @@ class Combination:
             return Combination(self.tool, [(math.exp(shift), function(self._part(size, atom)))])
         size, atom = self.normal()
         if name == "ln":
-            return Combination(self.tool, [(1.0, function(atom))], math.log(size))
+            return Combination(self.tool, [(1.0, function(atom))], float(np.log(size)))
         if name not in ("sqrt", "abs"):
             raise KeyError(name)
-        return Combination(self.tool, [(math.sqrt(size) if name == "sqrt" else size, function(atom))])
+        return Combination(self.tool, [(float(np.sqrt(size)) if name == "sqrt" else size, function(atom))])
 
     # Operators
 
@@ -122,10 +122,10 @@ class Combination:
         if power == 0.0:
             return Combination(self.tool, [], 1.0)
         size, atom = self.normal()
-        return Combination(self.tool, [(size**power, atom**power)])
+        return Combination(self.tool, [(float(np.power(size, power)), atom**power)])
 
     def __rpow__(self, other: Any) -> "Combination":
-        return (self * math.log(float(other))).apply("exp")
+        return (self * float(np.log(float(other)))).apply("exp")
 
     def __abs__(self) -> "Combination":
         return self.apply("abs")

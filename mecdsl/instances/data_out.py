@@ -8,13 +8,17 @@ theirs, changes nothing.
 
 from typing import Any
 
+import numpy as np
+
 from mecdsl.checking import symbolic as sym
+from mecdsl.diagnostics import Collector
 from mecdsl.instances.instance import Instance, nested
 from mecdsl.parsing.syntax import Kind
 
 
 def data_of(instance: Instance) -> dict[str, Any]:
-    """Every parameter by qualified name, in the shape `--data` reads."""
+    """Every parameter by qualified name, in the shape `--data` reads. Raises `ModelError` E304 for infinite ones."""
+    _require_finite(instance)
     return {symbol.name: _values(instance, symbol) for symbol in instance.model.of_kind(Kind.PARAM)}
 
 
@@ -41,6 +45,18 @@ def _values(instance: Instance, symbol: sym.Symbol) -> Any:
             inner = inner.setdefault(key, {})
         inner[last] = written(value)
     return found
+
+
+def _require_finite(instance: Instance) -> None:
+    """Data are finite numbers, also those that a model computes by default."""
+    collector = Collector()
+    for symbol in instance.model.of_kind(Kind.PARAM):
+        values = instance.world.values[symbol.name]
+        for row in np.flatnonzero(~np.isfinite(values))[:1].tolist():
+            message = f"`{instance.world.row_text(symbol.name, row)}` is {values[row]}, which no data file may hold"
+            fix = f"give it a finite value, or make it a definition: `let {symbol.name} = ...`"
+            collector.error("E304", message, symbol.span, help=fix)
+    collector.raise_errors()
 
 
 def _value(symbol: sym.Symbol, value: float) -> Any:

@@ -22,6 +22,7 @@ from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
+from mecdsl.pyomo_model.numbers import writing
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _write_nl(instance: Instance, lowered: "PyomoModel", scaling: Scaling, path:
     if not any(True for e in expressions for _ in identify_variables(e, include_fixed=False)):
         message = "no variable is left in objective and constraints, and an NL file needs one"
         raise ModelError([Diagnostic("E502", message, help="export to `lp`, `mps` or `pyomo`")])
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with path.open("w", encoding="utf-8", newline="\n") as file, writing("nl"):
         written = NLWriter().write(lowered.model, file, linear_presolve=False)
     names = _scale_map(instance, scaling, lowered, written.variables, written.constraints)
     texts = {

@@ -33,6 +33,7 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.constant_rows import false_rows
+from mecdsl.pyomo_model.numbers import finite_arithmetic, require_finite
 from mecdsl.pyomo_model.rows import bodies, relations
 from mecdsl.pyomo_model.sets import Index, IndexSets, free_name
 
@@ -127,7 +128,9 @@ class _Lowering:
             body, constant = bodies(found, self.operands)[0], float(found.constant[0])
             expression = constant if body is None else body if constant == 0.0 else body + constant
         else:
-            expression = self._evaluator().family(stated.value, SINGLE)[0]
+            with finite_arithmetic(stated.name, stated.span):
+                expression = self._evaluator().family(stated.value, SINGLE)[0]
+            require_finite([expression], stated.name, stated.span)
         sense = pyo.maximize if self.instance.maximize else pyo.minimize
         objective = pyo.Objective(expr=expression, sense=sense, doc=stated.doc or None)
         self.model.add_component(free_name(self.model, stated.name), objective)
@@ -150,11 +153,16 @@ class _Lowering:
                 place = places[family.name]
                 rows[family.name] = self._constraint(family, row_bodies[place], bounds[place])
             else:
-                rows[family.name] = self._constraint(family, *self._nonlinear(family, evaluator))
+                with finite_arithmetic(family.name, family.constraint.span):
+                    nonlinear, limits = self._nonlinear(family, evaluator)
+                require_finite(nonlinear, family.name, family.constraint.span)
+                rows[family.name] = self._constraint(family, nonlinear, limits)
         return rows
 
     def _nonlinear(self, family: ConstraintFamily, evaluator: Evaluator) -> tuple[list[Any], FloatArray]:
         """Bodies and bounds; a right side of data alone stays the bound."""
+        if not family.size:  # a definition in it may well be one that Pyomo has no words for
+            return [], np.zeros(0)
         stated = family.constraint
         left = evaluator.family(stated.left, family.table)
         right = evaluator.family(stated.right, family.table)

@@ -26,7 +26,10 @@ class Tally:
         self.valid += ("instantiate", "fine") in done.outcomes
         self.outcomes.update(done.outcomes)
         for finding in done.findings:
-            self.kinds.setdefault((finding.stage, finding.signature), []).append(finding)
+            key = finding.stage, finding.signature
+            if key not in self.kinds:
+                print(f"input {done.number}: {': '.join(key)}", file=sys.stderr, flush=True)
+            self.kinds.setdefault(key, []).append(finding)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tally, started = Tally(), time.monotonic()
     for done in run_all(settings, numbers, wanted.processes):
         tally.add(done)
+        if time.monotonic() - started > wanted.seconds:
+            break
         if tally.inputs % 1000 == 0:
             seconds = time.monotonic() - started
             print(f"{tally.inputs} inputs, {seconds:.0f} s, {len(tally.kinds)} kinds", file=sys.stderr)
@@ -61,6 +66,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--processes", type=int, default=2)
     add("--clock", type=float, default=10.0, help="seconds of processor time for a stage")
     add("--solve-share", type=float, default=0.03, help="share of the inputs that solvers see")
+    add("--seconds", type=float, default=float("inf"), help="draw no more after that time")
     add("--whole", action="store_true", help="print failing inputs as they are, not shrunk")
     return parser.parse_args(arguments)
 
