@@ -42,6 +42,12 @@ class Capabilities:
     options: tuple[tuple[str, str], ...] = ()
     smooth: bool = False
 
+    @property
+    def proves(self) -> tuple[str, ...]:
+        """What its answers may prove, of "optimum" and "bound"; a single answer may prove less."""
+        proven = {"optimum": self.guarantee is Guarantee.GLOBAL, "bound": self.bounds}
+        return tuple(what for what, can in proven.items() if can)
+
 
 @dataclass(frozen=True, slots=True)
 class Availability:

@@ -20,6 +20,7 @@ from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
+from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 MOST_THREADS = 256  # a solver told to start a million ends the process
@@ -120,7 +121,8 @@ def _verified(chosen: Backend, request: Request) -> Result:
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
-    return replace(result, seconds=seconds)
+    notes = (*result.notes, *_start_notes(instance, request.options))
+    return replace(result, seconds=seconds, notes=notes)
 
 
 def refuted(result: Result) -> bool:
@@ -163,6 +165,18 @@ def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certifi
         return certify(twin.instance, found, np.concatenate([x, extra]), convex)
 
     return certifier
+
+
+def _start_notes(instance: Instance, options: SolveOptions) -> tuple[str, ...]:
+    """What a warm start breaks, in words: solvers drop such a start without saying so, or begin by mending it."""
+    if options.start is None:
+        return ()
+    start = np.where(np.isnan(options.start), instance.first_point(), options.start)
+    broken = [v for v in find_violations(instance, instance.complete(start)) if not v.accepted]
+    return tuple(
+        f"the warm start breaks `{v.member or v.family}` by {v.amount:.6g}{'' if v.unit == '1' else ' ' + v.unit}"
+        for v in broken
+    )
 
 
 def _run(chosen: Backend, request: Request) -> Solution:

@@ -457,6 +457,7 @@ def backends(json_: Json = False) -> None:
                 "versions": there.versions,
                 "classes": sorted(kind.value for kind in can.classes),
                 "guarantee": can.guarantee.value,
+                "proves": list(can.proves),
                 "models": list(can.models),
                 "reference": can.reference,
                 "options": dict(can.options),

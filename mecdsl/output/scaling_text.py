@@ -42,7 +42,7 @@ def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
     """The same in SI: smallest and largest size of each family with its unit."""
     dimensions = instance.model.dimensions
     return {
-        "objective": {"size": 1.0 / scaling.objective, "unit": objective_unit(instance)},
+        "objective": {"size": plain(1.0 / scaling.objective), "unit": objective_unit(instance)},
         "variables": {
             family.name: _range(scaling.column[family.columns]) | {"unit": unit_text(dimensions.get(family.name))}
             for family in instance.variables
@@ -51,8 +51,12 @@ def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
             family.name: _range(1.0 / scaling.row[family.rows]) | {"unit": row_unit(instance, family.constraint)}
             for family in instance.constraints
         },
-        "coefficients": {"before": list(scaling.before), "after": list(scaling.after)},
+        "coefficients": {"before": _pair(scaling.before), "after": _pair(scaling.after)},
     }
+
+
+def _pair(extent: tuple[float, float]) -> list[float | None]:
+    return [plain(end) for end in extent]
 
 
 def _extent(sizes: FloatArray, unit: Unit | None) -> str:

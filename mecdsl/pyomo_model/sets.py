@@ -45,9 +45,9 @@ class IndexSets:
     def of_symbol(self, symbol: sym.Symbol) -> Index:
         """The index set of a variable, definition or report."""
         table = self.instance.world.symbols[symbol.name]
-        if not table.names:
-            return ()
         block, local = self.block(symbol.owner), symbol.name.rpartition(".")[2]
+        if not table.names:
+            return () if table.size else self._empty(block, local)
         factors = self._factors(symbol.own_space)
         if factors is not None and symbol.owner is not None and self.instance.world.families[symbol.owner].names:
             factors = [self._family(symbol.owner), *factors]
@@ -57,8 +57,14 @@ class IndexSets:
         """The index set of a constraint that goes by `name`."""
         space = family.constraint.space
         if not space.names:
-            return ()
+            return () if family.size else self._empty(self.model, name)
         return (self._index(self.model, name, self._factors(space), space, space.names, family.table),)
+
+    def _empty(self, block: Any, name: str) -> Index:
+        """The index set of what has no index and, under a condition that does not hold, no member."""
+        found = pyo.Set(initialize=[], dimen=1)
+        block.add_component(free_name(block, f"{name}_index", self._names(block)), found)
+        return (found,)
 
     def _index(
         self,

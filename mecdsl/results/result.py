@@ -229,6 +229,7 @@ class Result:
                 "sense": model.objective.sense,
                 "claimed": plain(self.solution.objective),
             },
+            "proven": self._proven(),
             "bound": plain(self.bound),
             "bound_by": self.bound_by,
             "gap": plain(self.gap),
@@ -263,6 +264,16 @@ class Result:
             "seed": self.instance.seed,
             "versions": dict(self.solution.versions),
         }  # fmt: skip
+
+    def _proven(self) -> dict[str, Any]:
+        """What is proven, and by whom: None where nothing is."""
+        known = {
+            "optimum": self.guarantee is Guarantee.GLOBAL,
+            "bound": self.bound is not None,
+            "infeasible": self.guarantee is Guarantee.INFEASIBLE,
+            "unbounded": self.guarantee is Guarantee.UNBOUNDED,
+        }
+        return {**known, "by": (self.bound_by or self.backend) if any(known.values()) else None}
 
     def to_json(self, indent: int | None = 2) -> str:
         """One JSON object; numbers that are not finite become null."""

@@ -1,0 +1,175 @@
+"""Small texts that once ended in an exception of Python or did not end: each must end in a diagnostic or an answer.
+
+What is right is the absence of a finding of `tests.fuzz.stages`: no other exception than `ModelError`, no warning, JSON
+without NaN and Infinity, data that read back, no stage of more than ten seconds of processor time.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mecdsl.api import loads
+from mecdsl.command_line.main import main
+from mecdsl.diagnostics import ModelError
+from mecdsl.instances.instance import Instance
+from tests.fuzz.draw import ROOT, Input
+from tests.fuzz.stages import run
+
+CASES = sorted((Path(__file__).parent / "crashes").glob("*.mec"))
+SECONDS = 10.0
+
+KINDS = {
+    "a power of zero holds no variable": """
+        var x : integer in 1..3
+        minimize goal = exp(x)
+        constraint c: x + exp(x) >= max(x, 2)^0""",
+    "a definition of steps under an empty family": """
+        nodes N[k in 1..0]
+        var x : in 0..2
+        let steps = min(round(x), 1) + ceil(x)
+        minimize goal = exp(x)
+        constraint c[k in N]: exp(x) >= 1/max(steps, 1)""",
+    "the least of one, row by row": """
+        nodes N[k in 1..3] { var load : in 1..2 }
+        var x : in 0..5
+        minimize goal = x
+        constraint c[k in N]: x >= 1/min(N.load[k] for z in 1..1)""",
+    "the greatest of a fixed variable": """
+        var x[i in 1..2] : binary
+        var y : >= 1
+        minimize goal = y
+        constraint c: max(2, x[1], x[2]) <= y^2
+        form all_fixed: fix x[q] = 1""",
+    "an infinite right side of a nonlinear row": """
+        var x : in 1..3
+        minimize goal = x
+        constraint c: x/(x + 1) <= inf
+        constraint d: x/x == -inf""",
+    "division by a number that is zero, inside exp": """
+        param none : 1 = 0
+        var x : in 1..3
+        minimize goal = exp(x/none)""",
+    "quad_over_lin over an empty sum": """
+        var x : in 1..3
+        minimize goal = exp(x)
+        constraint c: quad_over_lin(x, sum(2 for z in {})) / x <= 1""",
+    "zero to a power of a variable": """
+        var x : binary
+        minimize goal = 0^(x/4)""",
+    "a power too large for a double": """
+        var x : in -1..2
+        minimize goal = x
+        constraint c: 2 <= 3 - max(x^1e3, x) <= 4""",
+    "no argument at all": "param p : 1 = max()\nminimize goal = min() + p",
+    "a constant objective that is no number": "param p : 1 = -1\nvar x : 1\nmaximize goal = (p)^0.5",
+    "a quotient of a zero and a variable": """
+        var x : >= 0
+        minimize goal = x - 1/((-0.0)/x * 2)""",
+    "a power of a power of a power, linearised": """
+        var x : integer in 0.5..2.5
+        param top : 1 = 2
+        var y : in 0..top + 1
+        minimize goal = ((x^4)^2)^2 + (y^4)^4
+        form linear: linearize all""",
+    "a power of a long sum, linearised": """
+        var x : in 0..1
+        var y : in 0..1
+        minimize goal = ((x + y + x*y + 1)^4)^4
+        form linear: linearize all""",
+    "definitions that double": "var x : in 0..1\nvar b : binary\nlet d0 = x\n"
+    + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
+    + "minimize goal = d39\nconstraint c when b: d39 >= 1\nconstraint e: d39*d39 <= x",
+    "products of ranges with data": "param p : 1 = 2\nvar b : binary\n"
+    + "".join(f"var x{i} : in -p..p + 1\n" for i in range(12))
+    + "minimize goal = x1\nconstraint c when b: " + "*".join(f"x{i}" for i in range(12)) + " >= 1",
+    "nested choices": "param p : 1 = 1\nvar x : in 0..1\nminimize goal = "
+    + "(if p > 0 then x + " * 25 + "x" + " else x)" * 25,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_known_crashes_end_in_an_answer(path: Path) -> None:
+    _none_found(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_kinds_end_in_an_answer(kind: str) -> None:
+    lines = [line.strip() for line in KINDS[kind].strip().split("\n")]
+    _none_found("\n".join(lines))
+
+
+def _none_found(text: str) -> None:
+    for number in (0, 6):  # which decides about the kinds of files
+        done = run(Input(number, text, ROOT / "models", number == 0, False), SECONDS)
+        assert not done.findings, done.findings[0].detail
+
+
+def _instance(text: str) -> Instance:
+    return loads(text).instance()
+
+
+def test_what_is_said_of_an_empty_list_of_arguments() -> None:
+    with pytest.raises(ModelError, match="`min` takes at least 1 argument, found 0"):
+        loads("var x : in min()..3\nminimize goal = x").checked()
+
+
+def test_infinite_data_are_refused_by_the_data_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.mec"
+    path.write_text("param p : 1 = inf\nvar x : 1 >= 0\nminimize goal = x", encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        main(["data", str(path)])
+    assert end.value.code == 1
+    assert "`p` is inf, which no data file may hold" in capsys.readouterr().err
+
+
+def test_a_power_of_zero_is_one_everywhere() -> None:
+    # x^0 = 1, so the least value of x + x^0 over 2..3 is 3
+    assert loads("var x : in 2..3\nminimize goal = x + max(x, 1)^0").solve().objective == pytest.approx(3)
+
+
+def test_the_least_of_one_bends_as_it_does() -> None:
+    # each row says x >= 1/load with load in 1..2: convex, as 1/load is
+    model = loads(
+        "nodes N[k in 1..3] { var load : in 1..2 }\nvar x : in 0..5\nminimize goal = x\n"
+        "constraint c[k in N]: x >= min(1/N.load[k] for z in 1..1)"
+    )
+    assert model.problem().families[0].convex is True
+
+
+def test_linear_relaxation_of_a_high_power_is_a_bound() -> None:
+    # McCormick's rows of x^4 over 1..2 leave no value below 1 = 1^4, which x = 1 has
+    result = loads("var x : in 1..2\nminimize goal = (x^2)^2\nform f: linearize all").solve(form="f")
+    assert result.objective == pytest.approx(1)
+
+
+def test_a_row_of_steps_is_refused_with_the_reason() -> None:
+    # no backend has floor; each says so, and none ends in a KeyError
+    with pytest.raises(ModelError, match="floor"):
+        loads("var n : integer in 0..9\nmaximize goal = floor(n/2)\nconstraint c: n <= 7").solve()
+
+
+def test_a_warm_start_that_breaks_a_row_says_so() -> None:
+    model = loads("var x : s in 0 s..9 s\nminimize goal = x\nconstraint least: x >= 4 s")
+    broken = model.solve(start=np.array([1.0]), backend="highs")
+    assert broken.objective == pytest.approx(4)
+    assert any("the warm start breaks `least` by 3 s" in note for note in broken.notes)
+    assert not model.solve(start=np.array([5.0]), backend="highs").notes
+
+
+def test_json_says_what_is_proven_and_by_whom() -> None:
+    found = loads("var x : >= 2\nminimize goal = 3*x").solve("highs").as_dict()["proven"]
+    assert found == {
+        "optimum": True, "bound": True, "infeasible": False, "unbounded": False, "by": "highs",
+    }  # fmt: skip
+    nothing = loads("var x : in 0..3\nvar y : in 0..3\nminimize goal = x*y - y*y*x").solve("ipopt")
+    assert nothing.as_dict()["proven"]["by"] is None
+
+
+def test_backends_say_what_they_may_prove(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["backends", "--json"])
+    proves = {b["name"]: b["proves"] for b in json.loads(capsys.readouterr().out)["backends"]}
+    assert proves["scip"] == ["optimum", "bound"]
+    assert proves["ipopt"] == []
