@@ -37,8 +37,8 @@ from mecdsl.backends.shared.cones import only_upward
 from mecdsl.backends.shared.constant_rows import false_row
 from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
 from mecdsl.checking.classify import Degree
-from mecdsl.instances.evaluate import Evaluator
 from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 

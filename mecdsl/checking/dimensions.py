@@ -4,6 +4,7 @@ Every fault is reported, with both sides. A dimension None fits everything (a ba
 dimension `TRUTH`, which is nothing a number can have.
 """
 
+import math
 import re
 from fractions import Fraction
 from typing import Final
@@ -392,7 +393,7 @@ def literal(expression: sym.Expression) -> Fraction | None:
     """The exact value of a literal number such as `2`, `-1`, `(1/3)`, or None."""
     match expression:
         case sym.Constant(value=value):
-            return Fraction(str(value))
+            return Fraction(str(value)) if math.isfinite(value) else None
         case sym.Operation(operator="neg", operands=(operand,)):
             value_ = literal(operand)
             return None if value_ is None else -value_

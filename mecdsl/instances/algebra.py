@@ -220,14 +220,15 @@ class Objects(Algebra):
     def _perspective(self, t: Any, e: Any) -> Any:
         """t ln(1 + e/t); at a time of 0 that is a number it is 0, as far as it is defined."""
         if _is_number(t) and (_is_number(e) or t == 0.0):
-            return float(jets.log_perspective(t, e if _is_number(e) else 0.0))
+            return self._one("perspective", t, e if _is_number(e) else 0.0)
         return t * self._one("ln", 1.0 + e / t)
 
     def _quad_over_lin(self, above: Any, below: Any) -> Any:
         """x^2/y; a tool that knows better gets it as its own function of two objects."""
         if _is_number(above) and _is_number(below):
-            return float(jets.quad_over_lin(above, below))
-        return self.functions.get("quad_over_lin", lambda x, y: x * x / y)(above, below)
+            return self._one("quad_over_lin", above, below)
+        known = self.functions.get("quad_over_lin")
+        return above * above / below if known is None else known(above, below)
 
 
 def _is_number(value: Any) -> bool:

@@ -71,7 +71,9 @@ def big_ms(instance: Instance) -> tuple[BigM, ...]:
     """The switched constraints of an instance and the size of what switches them off."""
     found: list[BigM] = []
     for fact in instance.model.switched:
-        sizes = np.concatenate([np.abs(instance.world.values[name]) for name in fact.big_m])
+        known = instance.world.values
+        parts = [np.abs(known[name]) for name in fact.big_m if name in known]
+        sizes = np.concatenate([np.zeros(0), *parts])
         rows = sum(family.size for family in instance.constraints if family.name in fact.rows)
         found.append(BigM(fact, rows, *(_extent(sizes) if len(sizes) else (0.0, 0.0))))
     return tuple(found)
@@ -167,7 +169,9 @@ def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
                 fix = "give data that make the bound finite; its value becomes a coefficient"
                 found.append(Diagnostic("E116", message + where, fact.span, labels, help=fix))
     for switched in world.model.switched:
-        wrong_names = (name for name in switched.big_m if not np.isfinite(world.values[name]).all())
+        # of variables that are all fixed it is known only at the point
+        known = (name for name in switched.big_m if name in world.values)
+        wrong_names = (name for name in known if not np.isfinite(world.values[name]).all())
         found += [_infinite(world, switched, name) for name in wrong_names]
     return found
 

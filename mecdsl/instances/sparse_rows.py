@@ -13,7 +13,7 @@ of that kind. Both ways give the same entries in the same order.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 # A derivative may be infinite on the edge of a domain (`sqrt` at 0): a result, not an accident to warn of.
 quiet = partial(np.errstate, divide="ignore", invalid="ignore", over="ignore", under="ignore")
+
+
+LONG: Final = 64  # entries of a row from which on it is worth looking for equal places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,9 +144,23 @@ def add_rows(parts: Sequence[SparseRows]) -> SparseRows:
     if len(filled) < 2:
         return filled[0] if filled else parts[0]
     widths = [part.width for part in filled if part.width is not None]
-    if len(widths) == len(filled):
-        return _add_uniform(filled, widths)
-    return _add_ragged(filled)
+    added = _add_uniform(filled, widths) if len(widths) == len(filled) else _add_ragged(filled)
+    return added if added.values.size <= LONG * added.size else _merged(added)
+
+
+def _merged(rows: SparseRows) -> SparseRows:
+    """The same with one entry for each place, if that halves them: definitions that add up double in each step."""
+    keys = (rows.rows, *rows.columns)
+    order = np.lexsort(keys[::-1])
+    sorted_keys = [key[order] for key in keys]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in sorted_keys], axis=0)
+    starts = np.flatnonzero(new)
+    if 2 * len(starts) > len(order):
+        return rows
+    counts = np.bincount(sorted_keys[0][starts], minlength=rows.size)
+    columns = tuple(key[starts] for key in sorted_keys[1:])
+    return SparseRows.ragged(pointer_of(counts), columns, np.add.reduceat(rows.values[order], starts))
 
 
 def _add_uniform(parts: Sequence[SparseRows], widths: Sequence[int]) -> SparseRows:

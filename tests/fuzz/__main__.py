@@ -82,9 +82,7 @@ def _table(tally: Tally, settings: Settings, seconds: float) -> str:
     return "\n".join([*lines, f"{len(tally.kinds)} kinds of findings"])
 
 
-def _finding_text(
-    key: tuple[str, str], findings: Sequence[Finding], settings: Settings, least: bool
-) -> str:
+def _finding_text(key: tuple[str, str], findings: Sequence[Finding], settings: Settings, least: bool) -> str:
     """One kind: where, how often, the shortest input shrunk, and how to see it again."""
     shortest = min(findings, key=lambda finding: len(finding.text))
     given = draw(settings.seed, shortest.number, settings.solve_share)

@@ -112,10 +112,8 @@ class Scope:
             if self.chance(0.35):
                 return self.constant()
             return self.reference(indices, data)
-        make = self.generator.choice(
-            (self._binary, self._binary, self._binary, self._binary, self._power, self._call)
-            + (self._several, self._aggregate, self._aggregate, self._special, self._choice)
-        )
+        usual = [*(self._binary,) * 4, *(self._aggregate,) * 2, self._power, self._call]
+        make = self.generator.choice([*usual, self._several, self._special, self._choice])
         return make(indices, depth - 1, data)
 
     def _binary(self, indices: dict[str, str], depth: int, data: bool) -> str:

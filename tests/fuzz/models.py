@@ -5,10 +5,10 @@ from typing import Final
 
 from tests.fuzz.expressions import MEMBERS, Name, Scope
 
-VARIABLE_TYPES: Final = (
-    ("1", "real in 0..3", "binary", "integer", ">= 0", "in 2..2", "integer in 0.5..2.5", "in 0..inf", ">= 2")
-    + ("integer in 0..4", "in -1..2", "<= 3", "in 0..1e308", "binary", "in 0..5", "in 1..4", "real")
-    + ("in -inf..inf", "in 3..2", "integer >= 1e9", "in 1e-12..1", "in 0..1e-308")
+VARIABLE_TYPES: Final = tuple(
+    "1|real in 0..3|binary|integer|>= 0|in 2..2|integer in 0.5..2.5|in 0..inf|>= 2|integer in 0..4|"
+    "in -1..2|<= 3|in 0..1e308|binary|in 0..5|in 1..4|real|in -inf..inf|in 3..2|integer >= 1e9|"
+    "in 1e-12..1|in 0..1e-308".split("|")
 )
 RANDOM: Final = ("uniform(0, 1)", "normal(1, 2)", "exponential(2)", "rayleigh(1)", "choice(1, 2, 3)")
 UNITS: Final = ("1", "1", "1", "1", "s", "ms", "GHz", "Mbit")

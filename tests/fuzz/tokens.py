@@ -18,7 +18,7 @@ WORDS: Final = (
     "fix drop add replace linearize all from for in where if then else and or not sum prod min max count any ln exp "
     "sqrt abs floor ceil round db perspective quad_over_lin rate distance first last prev next cuts crossing before "
     "after uniform normal choice integer binary real position disc inf s bit W dBm + - * / ^ <= >= == != < > = : , ( ) "
-    "[ ] { } .. . -> \" ≤ é ∞ \u00a0 \u2028 \x00 🙂 µ %"
+    '[ ] { } .. . -> " ≤ é ∞ \u00a0 \u2028 \x00 🙂 µ %'
 ).split(" ")
 MOST: Final = 4  # changes of one text
 

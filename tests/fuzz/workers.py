@@ -76,7 +76,7 @@ def run_all(settings: Settings, numbers: Sequence[int], processes: int) -> Itera
                 elif time.monotonic() - worker.heard > PATIENCE + settings.clock:
                     worker.process.kill()
                     yield _lost(settings, worker, "does not end")
-                if not worker.numbers or not worker.process.is_alive() and not worker.pipe.poll():
+                if not worker.numbers or (not worker.process.is_alive() and not worker.pipe.poll()):
                     if worker.numbers and worker.process.exitcode not in (0, None, -9):
                         yield _lost(settings, worker, f"process ends with {worker.process.exitcode}")
                     if worker.numbers:
