@@ -97,12 +97,13 @@ def test_known_crashes_end_in_an_answer(path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_their_kinds_end_in_an_answer(kind: str) -> None:
     lines = [line.strip() for line in KINDS[kind].strip().split("\n")]
-    _none_found("\n".join(lines))
+    _none_found("\n".join(lines), solved=kind != "definitions that double")
 
 
-def _none_found(text: str) -> None:
+def _none_found(text: str, solved: bool = True) -> None:
     for number in (0, 6):  # which decides about the kinds of files
-        done = run(Input(number, text, ROOT / "models", number == 0, False), SECONDS)
+        given = Input(number, text, ROOT / "models", solved and number == 0, False)
+        done = run(given, SECONDS)
         assert not done.findings, done.findings[0].detail
 
 
