@@ -42,7 +42,7 @@ def smooth_start(local: LocalProgram, start: FloatArray, seed: int) -> tuple[Flo
 def _told(local: LocalProgram, start: FloatArray, moved: Vector, columns: Index, place: str) -> tuple[FloatArray, str]:
     result = start.copy()
     here = local.columns[columns]
-    result[here] = local.column[columns] * moved[columns]
+    result[here] = local.origin[columns] + local.column[columns] * moved[columns]
     name = local.problem.variable_name(int(columns[0]))
     more = f" and of {len(columns) - 1} more" if len(columns) > 1 else ""
     first = int(here[0])

@@ -44,6 +44,7 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
 BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
 DEAREST: Final = 1e6  # of scaled costs
+LARGEST_PENALTY: Final = 1e15  # of scaled costs; SCIP takes 1e20 for infinite
 NO_BOUND: Final = 1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
 ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
 
@@ -206,6 +207,8 @@ class _Lowering:
             require_finite(value, stated.name, stated.span)
             rest, beside = _beside_penalties(value)
             factor, expression = normalised(rest)
+            if any(abs(factor * weight) > LARGEST_PENALTY for weight, _ in beside):
+                beside, (factor, expression) = (), normalised(value - value.constant)
             self.scaling = replace(self.scaling, objective=factor)
             self.objective = apart(factor * value.constant, len(value.terms))
             constant = self.objective.handed

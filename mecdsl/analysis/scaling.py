@@ -38,6 +38,7 @@ NO_BOUND = 1e14  # SI; a bound from here on says "none" and little of the size o
 FAR_WEIGHT = 0.05  # of such a bound
 DAMPING = 1e-2  # a size that nothing determines is 1
 ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
+LEAST_RANGE = 1e-30  # SI; rows that leave a column less than this leave it 0, or contradict each other
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
 LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
 
@@ -205,7 +206,7 @@ def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:
     """
     box = implied_box(instance, whole=False)
     most = np.maximum(np.abs(box.lower), np.abs(box.upper))
-    known = np.isfinite(most) & (most > 0.0) & instance.free
+    known = np.isfinite(most) & (most > LEAST_RANGE) & instance.free
     return np.where(known, np.minimum(sizes, np.log2(np.where(known, most, 1.0))), sizes)
 
 
@@ -218,8 +219,9 @@ def reference_point(instance: Instance, size: FloatArray | None = None) -> Float
     """
     step = np.ones(instance.columns) if size is None else size
     box = implied_box(instance, whole=False)
-    low = np.where(instance.lower <= -NO_BOUND, box.lower, instance.lower)
-    high = np.where(instance.upper >= NO_BOUND, box.upper, instance.upper)
+    left = np.maximum(np.abs(box.lower), np.abs(box.upper)) > LEAST_RANGE
+    low = np.where(left & (instance.lower <= -NO_BOUND), box.lower, instance.lower)
+    high = np.where(left & (instance.upper >= NO_BOUND), box.upper, instance.upper)
     low, high = np.where(low <= -NO_BOUND, -np.inf, low), np.where(high >= NO_BOUND, np.inf, high)
     with np.errstate(invalid="ignore", over="ignore"):
         inside = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), 0.5 * low + 0.5 * high)

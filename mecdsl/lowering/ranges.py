@@ -1,10 +1,14 @@
-"""Ranges and signs of expressions at a place, over every point that keeps the bounds and the linear rows."""
+"""Ranges and signs of expressions at a place, over every point that keeps the bounds and the linear rows.
+
+Not over the box that all rows imply: a row that is lowered must not take for known what it says itself. `sqrt(x) <=
+1.5` leaves x no negative value, and `x <= 2.25`, which would stand in its place, does.
+"""
 
 import numpy as np
 
-from mecdsl.analysis.convexity import box
 from mecdsl.analysis.curvature import Curve
 from mecdsl.analysis.curvature_algebra import CurvatureEvaluator, Curvatures
+from mecdsl.analysis.implied_bounds import implied_bounds
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance
@@ -46,9 +50,10 @@ def _box(instance: Instance) -> tuple[FloatArray, FloatArray]:
 
     As a big M or a bound such an end would pass for the size of the variable.
     """
-    declared = np.abs(np.stack([instance.lower, instance.upper]))
-    found = np.stack(box(instance))
-    sizes = np.concatenate([declared, np.abs(found)])
+    bounds = np.where(instance.free, (instance.lower, instance.upper), instance.fixed)
+    found = np.stack(implied_bounds(instance))
+    found = found if (found[0] <= found[1]).all() else bounds  # without a point the fault is that of whoever solves it
+    sizes = np.abs(np.concatenate([bounds, found]))
     size = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
     lower, upper = np.where(np.abs(found) <= ROUNDING * size, 0.0, found)
     return lower, upper
