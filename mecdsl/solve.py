@@ -12,6 +12,7 @@ from mecdsl.analysis.certificate import Certificate, certify
 from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
+from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instances.instance import Instance
@@ -103,7 +104,7 @@ def _verified(chosen: Backend, request: Request) -> Result:
     started = time.perf_counter()
     instance, handed = request.instance, interface.request_for(chosen, request)
     twin = interface.lowered_for(chosen, instance)
-    found = _contradiction(chosen.name, instance) or _confirmed(handed, _run(chosen, handed))
+    found = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed))
     solved = time.perf_counter()
     solution = twin.solution(found)
     result = verify(
@@ -327,7 +328,12 @@ def _said(twin: Lowered) -> str:
     return f" with {' and '.join(twin.words)}" if twin.changed else ""
 
 
-def _contradiction(name: str, instance: Instance) -> Solution | None:
-    """Bounds that, alone or through the rows, leave a variable no value: infeasible before any solver."""
-    message = contradiction(instance)
-    return Solution(name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message) if message else None
+def _contradiction(chosen: Backend, instance: Instance) -> Solution | None:
+    """Bounds that, alone or through the rows, leave a variable no value: infeasible before any solver.
+
+    An algorithm derived by hand says more of rows that contradict each other, such as the least deadline that would do.
+    """
+    message = crossed_bounds(instance) if chosen.capabilities.models else contradiction(instance)
+    if not message:
+        return None
+    return Solution(chosen.name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)

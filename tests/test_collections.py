@@ -19,8 +19,8 @@ LIMIT = 60.0  # s; each takes less than one on an idle machine
 QUICK_FOR_SCIP = ("hs014", "hs020", "hs033", "hs055", "hs063", "hs071", "hs106", "hs116")
 STARTS_LEAD_ELSEWHERE = {  # from the listed start, to a local optimum
     "hs002": 4.941229318,  # the other root of the derivative of the quartic in x1 at x2 = 1.5
+    "hs016": 23.1446609,  # at (-1/2, sqrt(1/2)): 100*(sqrt(1/2) - 1/4)^2 + 9/4
     "hs020": 40.198729811,  # at (-0.5, sqrt(3)/2): 100*(sqrt(3)/2 - 1/4)^2 + 9/4
-    "hs025": 32.835,  # the start itself, where all 99 slopes are 0 to 1e-20: sum of (0.01 i)^2, i = 1..99
     "hs047": 0.0,  # at (1, 1, 1, 1, 1)
     "hs108": -0.6749814429,  # a hexagon that Ipopt and SLSQP find from (1, ..., 1)
     "hs055": 20 / 3,  # at (1, 2, 0, 0, 0, 2) and others of that value

@@ -36,7 +36,8 @@ class Curvatures(Algebra):
         self.width = np.where(np.isfinite(width), width, np.maximum(1.0, known))
         shape = (len(lower), PROBES)
         signs = np.where(generator.random(shape) < 0.5, -1.0, 1.0)
-        self.directions = signs * generator.uniform(0.5, 2.0, shape) * self.width[:, None]
+        with np.errstate(over="ignore"):  # a step that leaves the range of doubles probes nothing
+            self.directions = signs * generator.uniform(0.5, 2.0, shape) * self.width[:, None]
 
     def variables(self, columns: IntArray) -> Curve:
         size = len(columns)

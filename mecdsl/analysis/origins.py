@@ -5,7 +5,8 @@ that share is seconds, and the row says nothing. Counted from the bound that lie
 starts are as small as their differences.
 
 A column gets an origin, its finite bound nearest to 0, where the column is linear throughout, the
-bound is no smaller than the range, and the origins of a row all but cancel there with its constant.
+bound is no smaller than the range, and the origins of a row all but cancel there with its constant,
+though not quite: what is left are the differences that it is about.
 Elsewhere an origin would change nothing.
 """
 
@@ -22,6 +23,7 @@ from mecdsl.instances.tables import FloatArray
 
 CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them together is less
 ROUNDING: Final = 2.0**-52
+NOTHING: Final = 1e-15  # of the largest term; a row where less is left, such as a bound written as a row, is no clock's
 FAR: Final = 1e14  # SI; bounds from here on stand for none
 
 
@@ -39,7 +41,8 @@ def origins(instance: Instance) -> FloatArray:
     terms = np.abs(rows.value * near[rows.column])
     largest = np.zeros(rows.size)
     np.maximum.at(largest, rows.row, terms)
-    cancels = (np.abs(constants_at(rows, near)) <= CANCELS * largest) & (largest > 0.0)
+    left = np.abs(constants_at(rows, near))
+    cancels = (left <= CANCELS * largest) & (left > NOTHING * largest)
     kept = np.zeros(instance.columns, dtype=bool)
     kept[rows.column[cancels[rows.row]]] = True
     return np.where(kept, near, 0.0)

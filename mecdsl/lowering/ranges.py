@@ -15,7 +15,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.place import Place
 
-ROUNDING = 1e-12  # of the larger end of a range
+TINY = 1e-30  # SI
 
 
 class Ranges:
@@ -46,14 +46,13 @@ class Ranges:
 
 
 def _box(instance: Instance) -> tuple[FloatArray, FloatArray]:
-    """The box with 0 for ends that are rounding beside the declared bounds, such as 1e-74 after a row `x == 0`.
+    """The box with the declared ends for those that are all but 0, such as 1e-74 after a row `x == 0`.
 
-    As a big M or a bound such an end would pass for the size of the variable.
+    As a big M or a bound such an end would pass for the size of the variable. Ends only ever move outward.
     """
     bounds = np.where(instance.free, (instance.lower, instance.upper), instance.fixed)
     found = np.stack(implied_bounds(instance))
-    found = found if (found[0] <= found[1]).all() else bounds  # without a point the fault is that of whoever solves it
-    sizes = np.abs(np.concatenate([bounds, found]))
-    size = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
-    lower, upper = np.where(np.abs(found) <= ROUNDING * size, 0.0, found)
+    if not (found[0] <= found[1]).all():  # without a point the fault is that of whoever solves it
+        found = bounds
+    lower, upper = np.where((np.abs(found) < TINY) & (found != 0.0), bounds, found)
     return lower, upper

@@ -199,11 +199,7 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
                 lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
     lines += [paragraph(f"CONTRADICTION: {found}") for found in comparison.contradictions]
     if any(result.objective is not None for result in results):
-        lines.append(
-            paragraph(
-                "distance: of the objective to the best proven bound; violation: relative to the sizes of a row's terms"
-            )
-        )
+        lines.append(paragraph("distance: of the objective to the best proven bound; violation: relative to the terms"))
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.loose_terms import Looseness, loosely
+from mecdsl.analysis.loose_terms import UNIT_ROUNDOFF, Looseness, loosely
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.scaling import Slopes, scale
@@ -46,6 +46,9 @@ SHARE: Final = 0.5
 
 ROUNDING_SAFETY: Final = 4.0
 """How many times its bound a rounding error counts: less than that is left of a row by rounding alone."""
+
+ORIGIN_ROUNDING: Final = 1e3
+"""The same for a row at the ends of the box, which many roundings lead to."""
 
 DIFFERENCE: Final = 1e-9
 """Coefficients whose sum is less than this share of their sizes add up to 0."""
@@ -144,7 +147,9 @@ def _entries_of(
     shifted = np.unique(row[origin[column] != 0.0])
     if at_origin is not None and len(shifted):
         left = loosely(difference(at_origin, family))
-        rest = np.where(np.abs(left.value) > ROUNDING_SAFETY * left.error, np.abs(left.value), np.inf)
+        # ends of the box are rounded outward, so rows that are met there are missed by a little
+        blur = ORIGIN_ROUNDING * (left.error + UNIT_ROUNDOFF * left.total)
+        rest = np.where(np.abs(left.value) > blur, np.abs(left.value), np.inf)
         smaller = np.fmin(sizes, rest)
         sizes = sizes.copy()
         sizes[shifted] = smaller[shifted]
