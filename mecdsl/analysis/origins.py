@@ -42,7 +42,9 @@ def origins(instance: Instance) -> FloatArray:
     largest = np.zeros(rows.size)
     np.maximum.at(largest, rows.row, terms)
     left = np.abs(constants_at(rows, near))
-    cancels = (left <= CANCELS * largest) & (left > NOTHING * largest)
+    data = np.abs(rows.constant)
+    differs = (left > NOTHING * largest) | ((data > NOTHING * largest) & (data <= CANCELS * largest))
+    cancels = (left <= CANCELS * largest) & differs
     kept = np.zeros(instance.columns, dtype=bool)
     kept[rows.column[cancels[rows.row]]] = True
     return np.where(kept, near, 0.0)

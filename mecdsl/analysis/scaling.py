@@ -39,6 +39,7 @@ FAR_WEIGHT = 0.05  # of such a bound
 DAMPING = 1e-2  # a size that nothing determines is 1
 ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
 LEAST_RANGE = 1e-30  # SI; rows that leave a column less than this leave it 0, or contradict each other
+LEAST_SHARE = 1e-9  # of the declared bounds; less than that is 0 but for rounding, and no size
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
 LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
 
@@ -98,6 +99,7 @@ def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
     coefficients = terms.first >= 0
     scaled = terms.at(column)
     row = _row_powers(terms.row, terms.at(sizes), np.where(coefficients, scaled, -np.inf), rows)
+    row = np.maximum(row, _least_whole(instance, terms, scaled, rows))
     return Scaling(
         np.exp2(whole),
         np.exp2(column),
@@ -148,6 +150,22 @@ def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows
     power = np.maximum(-largest_term, np.log2(LEAST_COEFFICIENT) - largest_coefficient)
     power = np.where(np.isfinite(largest_coefficient), power, 0.0)
     return np.asarray(np.clip(np.round(power), -2.0 * LARGEST_POWER, 2.0 * LARGEST_POWER))
+
+
+def _least_whole(instance: Instance, terms: _Terms, scaled: FloatArray, rows: int) -> FloatArray:
+    """For rows over whole columns alone the power that keeps their least coefficient in sight; -inf for others.
+
+    Beside 857100593 the one of `x + 857100593*y >= 2571301781` was a zero for SCIP, whose row is short of it.
+    """
+    whole = np.append(instance.integral | ~instance.free, True)[terms.first] & (terms.second < 0)
+    mixed = np.zeros(rows, dtype=bool)
+    mixed[terms.row[~whole]] = True
+    least = np.full(rows, np.inf)
+    entries = np.flatnonzero(terms.first >= 0)
+    np.minimum.at(least, terms.row[entries], scaled[entries])
+    power = np.where(mixed | ~np.isfinite(least), -np.inf, np.log2(LEAST_COEFFICIENT) - least)
+    power[-1] = -np.inf  # the objective
+    return np.asarray(np.ceil(power))
 
 
 def _range(sizes: FloatArray) -> tuple[float, float]:
@@ -206,7 +224,8 @@ def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:
     """
     box = implied_box(instance, whole=False)
     most = np.maximum(np.abs(box.lower), np.abs(box.upper))
-    known = np.isfinite(most) & (most > LEAST_RANGE) & instance.free
+    stated = np.abs(np.where(np.isfinite((instance.lower, instance.upper)), (instance.lower, instance.upper), 0.0))
+    known = np.isfinite(most) & (most > np.maximum(LEAST_RANGE, LEAST_SHARE * stated.max(axis=0))) & instance.free
     return np.where(known, np.minimum(sizes, np.log2(np.where(known, most, 1.0))), sizes)
 
 
