@@ -140,7 +140,7 @@ def _entries_of(
     value: Value = difference(slopes, family)
     if not isinstance(value, Jet):
         return None
-    sizes = np.broadcast_to(np.asarray(size_of(difference(data, family)), dtype=np.float64), (family.size,))
+    sizes = _data_sizes(data, family)
     gradient = value.gradient
     kept = np.isfinite(gradient.values) & (gradient.values != 0.0)
     row, column = gradient.rows[kept], gradient.columns[0][kept]
@@ -154,6 +154,15 @@ def _entries_of(
         sizes = sizes.copy()
         sizes[shifted] = smaller[shifted]
     return _Entries(family, row, column, gradient.values[kept], sizes)
+
+
+def _data_sizes(data: Evaluator, family: ConstraintFamily) -> FloatArray:
+    """The size of the data in each row; a side without a number where its variables are 0, such as 1/x, has none."""
+    total = np.zeros(family.size)
+    for side in (family.constraint.left, family.constraint.right):
+        size = np.asarray(size_of(data.family(side, family.table)), dtype=np.float64)
+        total = total + np.where(np.isfinite(size), size, 0.0)
+    return total
 
 
 def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: FloatArray) -> FloatArray:

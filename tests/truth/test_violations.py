@@ -156,6 +156,14 @@ def test_units_do_not_matter() -> None:
         assert not judged(text, {"p": 1.9e-12}).verified
 
 
+def test_a_pole_beside_a_number_does_not_hide_it() -> None:
+    # 3.4/x - late <= 1.4 at x = 2: 0.3 late is needed, and 0.2999 is not enough
+    text = "var x : 1 in 0.01..100\nvar late : 1 in 0..1000\nminimize c = x + 1e12*late\n"
+    text += "constraint in_time: 3.4/x - late <= 1.4\n"
+    assert judged(text, {"x": 2.0, "late": 0.3}).verified
+    assert not judged(text, {"x": 2.0, "late": 0.2999}).verified
+
+
 # What the author says
 
 STATED = "var p : W in 0 W..1 W tolerance {}\nvar q : W in 0 W..1 W\nminimize s = p + q\nconstraint c: p - q >= 0\n"
