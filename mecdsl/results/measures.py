@@ -10,7 +10,9 @@ measure of a real column is the larger of
 - what matters in it, its *scale*: what the author says (`var x : W tolerance 1 nW` is a scale of a
   million times that); else half of the least number that the model holds against it: its bounds, and
   in every row the size of the data (and integers) divided by the coefficient, or what is left of the
-  row with all columns at their origins where that is less. Only data that are there count, so a
+  row with all columns at their origins where that is less. Where a row bends, the coefficient is its
+  slope that far away, so that `x^2 + y <= 4` at x = 1e-9, where its slope by x is nothing, lets x
+  count for 1 and not for 1e9. Only data that are there count, so a
   coefficient on a binary that is 0, a big M, is none. Where the model says nothing at all it is the
   typical size of `mecdsl.analysis.scaling`, and beside binaries no more than the largest number of
   the column's family at the point: what flows.
@@ -32,6 +34,7 @@ from mecdsl.analysis.loose_terms import UNIT_ROUNDOFF, Looseness, loosely
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.scaling import Slopes, scale
+from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Value
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
@@ -52,6 +55,12 @@ ORIGIN_ROUNDING: Final = 1e3
 
 DIFFERENCE: Final = 1e-9
 """Coefficients whose sum is less than this share of their sizes add up to 0."""
+
+BISECTIONS: Final = 12
+"""Of a distance from a point, in logarithms: from 1e30 times too far to within a tenth of a per cent."""
+
+CLOSE: Final = 0.5
+"""Distances whose ratio is no less than this are the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +84,14 @@ class _Entries:
     column: IntArray
     slope: FloatArray
     data: FloatArray
+
+    def held(self, columns: int) -> FloatArray:
+        """float64[columns]: the least size of the data in a row divided by the slope; infinite where there is none."""
+        size = self.data[self.row] / np.abs(self.slope)
+        told = np.isfinite(size) & (size > 0.0)
+        least = np.full(columns, np.inf)
+        np.minimum.at(least, self.column[told], size[told])
+        return least
 
 
 def measures(instance: Instance, x: FloatArray) -> Measures:
@@ -137,13 +154,11 @@ def _entries_of(
 ) -> _Entries | None:
     """`evaluators`: of slopes, of data, and of the rows at the origins where one is not 0."""
     slopes, data, at_origin = evaluators
-    value: Value = difference(slopes, family)
-    if not isinstance(value, Jet):
+    gradient = _gradient(slopes, family)
+    if gradient is None:
         return None
+    row, column, slope = gradient
     sizes = _data_sizes(data, family)
-    gradient = value.gradient
-    kept = np.isfinite(gradient.values) & (gradient.values != 0.0)
-    row, column = gradient.rows[kept], gradient.columns[0][kept]
     shifted = np.unique(row[origin[column] != 0.0])
     if at_origin is not None and len(shifted):
         left = loosely(difference(at_origin, family))
@@ -153,7 +168,17 @@ def _entries_of(
         smaller = np.fmin(sizes, rest)
         sizes = sizes.copy()
         sizes[shifted] = smaller[shifted]
-    return _Entries(family, row, column, gradient.values[kept], sizes)
+    return _Entries(family, row, column, slope, sizes)
+
+
+def _gradient(slopes: Evaluator, family: ConstraintFamily) -> tuple[IntArray, IntArray, FloatArray] | None:
+    """Rows, columns and values of the slopes of a family that are there; None where no column is in it."""
+    value: Value = difference(slopes, family)
+    if not isinstance(value, Jet):
+        return None
+    gradient = value.gradient
+    kept = np.isfinite(gradient.values) & (gradient.values != 0.0)
+    return gradient.rows[kept], gradient.columns[0][kept], gradient.values[kept]
 
 
 def _data_sizes(data: Evaluator, family: ConstraintFamily) -> FloatArray:
@@ -167,11 +192,10 @@ def _data_sizes(data: Evaluator, family: ConstraintFamily) -> FloatArray:
 
 def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: FloatArray) -> FloatArray:
     """What matters in each column, in SI."""
-    least = np.full(instance.columns, np.inf)
-    for found in entries:
-        size = found.data[found.row] / np.abs(found.slope)
-        told = np.isfinite(size) & (size > 0.0)
-        np.minimum.at(least, found.column[told], size[told])
+    least = _least(entries, instance.columns)
+    bent = [found for found in entries if found.family.shape.degree > Degree.LINEAR]
+    if bent:
+        least = np.fmin(least, _bent(instance, x, least, bent))
     lower, upper = instance.lower, instance.upper
     for bound in (lower, upper):
         told = np.isfinite(bound) & (bound != 0.0)
@@ -182,6 +206,41 @@ def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: 
         least = np.where(silent, _typical(instance, x), least)
     stated = instance.tolerance / TOLERANCE
     return np.where(np.isnan(stated), SHARE * least, stated)
+
+
+def _least(entries: list[_Entries], columns: int) -> FloatArray:
+    return np.min([np.full(columns, np.inf), *(found.held(columns) for found in entries)], axis=0)
+
+
+def _bent(instance: Instance, x: FloatArray, least: FloatArray, entries: list[_Entries]) -> FloatArray:
+    """How far columns may go until rows that bend, with the slope they have there, hold less against them.
+
+    `least`: what the slopes at the point say. All columns go at once, up and down; found by bisection.
+    """
+    real = instance.free & ~instance.integral
+
+    def held(distance: FloatArray) -> FloatArray:
+        found = np.full(len(x), np.inf)
+        for point in (x + distance, x - distance):
+            slopes = instance.evaluator(Slopes(point, real))
+            for known in entries:
+                gradient = _gradient(slopes, known.family)
+                if gradient is not None:
+                    found = np.fmin(found, _Entries(known.family, *gradient, known.data).held(len(x)))
+        return found
+
+    high = np.where(real, np.where(np.isfinite(least), least, scale(instance).size), 0.0)
+    low = held(high)
+    unheard = ~np.isfinite(low)
+    low = np.fmin(low, high)
+    for _ in range(BISECTIONS):
+        apart = low < CLOSE * high
+        if not apart.any():
+            break
+        middle = np.where(apart, np.sqrt(low) * np.sqrt(high), high)
+        near = held(middle) >= middle
+        low, high = np.where(apart & near, middle, low), np.where(apart & ~near, middle, high)
+    return np.where(unheard, np.inf, low)
 
 
 def _typical(instance: Instance, x: FloatArray) -> FloatArray:

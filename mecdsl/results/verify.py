@@ -28,11 +28,13 @@ from mecdsl.results.measures import TOLERANCE
 from mecdsl.results.repair import mended
 from mecdsl.results.result import Original, Result
 from mecdsl.results.violations import Violation, find_violations
+from mecdsl.results.worth import worth_of_misses
 from mecdsl.solution import Guarantee, Solution, Termination
 
 INTEGRALITY_TOLERANCE: Final = 1e-5
 OBJECTIVE_TOLERANCE: Final = 1e-6
 EXACT_GAP: Final = 1e-6  # up to here an optimum is called that, beyond it is optimal to so many per cent
+MOST_WORTH: Final = 1e-5  # of the objective: what rows that are kept to a tolerance may be worth beside a proof
 WIDEST_GAP: Final = 0.1  # of a proven bound beside first-order conditions that hold to their tolerance
 
 PROVEN = {
@@ -88,6 +90,9 @@ def verify(
     guarantee = _guarantee(solution, not faults, claimed_gap, gap)
     guarantee, notes = _certified(guarantee, certificate, (own_gap, found_gap), gap)
     guarantee = _to_gap(guarantee, found_gap)
+    if guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) and not convex:
+        guarantee, doubts = _worth_it(instance, x, objective, size, guarantee)
+        notes += doubts
     termination = _termination(solution.termination, guarantee)
     decided = instance.symbol_values(x, (Kind.VAR, Kind.LET))
     computed = {n: v for n, v in decided.items() if n not in instance.world.values}
@@ -262,6 +267,18 @@ def _to_gap(granted: Guarantee, gap: float | None) -> Guarantee:
     """What is optimal only to a gap that a reader would want to know is called that."""
     wide = gap is not None and not _closed(gap, EXACT_GAP)
     return Guarantee.TO_GAP if granted is Guarantee.GLOBAL and wide else granted
+
+
+def _worth_it(
+    instance: Instance, x: FloatArray, objective: float, size: ObjectiveSize, granted: Guarantee
+) -> tuple[Guarantee, tuple[str, ...]]:
+    """The guarantee where the rows that are kept to a tolerance only may be worth more than a gap."""
+    worth, member = worth_of_misses(instance, x)
+    share = size.relative(objective, objective + worth) or 0.0
+    if share <= MOST_WORTH:
+        return granted, ()
+    doubt = f"`{member}` is kept to its tolerance only, and what it is missed by is worth {share:.1e} of the objective"
+    return Guarantee.FEASIBLE, (f"{doubt}: the proof is one of the rows with their tolerances",)
 
 
 def _closed(gap: float, wanted: float) -> bool:

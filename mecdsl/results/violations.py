@@ -23,6 +23,7 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mecdsl.analysis.data_rows import data_rows
 from mecdsl.analysis.loose_terms import Loose, Looseness, loosely
@@ -116,6 +117,18 @@ class Judge:
             return np.zeros(0)
         amount, allowed, _ = self._rows(family)
         return np.where(amount > allowed, amount, 0.0)
+
+    def missed(self, family: ConstraintFamily) -> FloatArray:
+        """By how much each row of a family is missed beyond rounding, allowed or not; else 0."""
+        residual, rounding = self.residuals(family)
+        amount = _amount(family, residual)
+        return np.where(amount > rounding, amount, 0.0)
+
+    def active(self, family: ConstraintFamily) -> NDArray[np.bool_]:
+        """Which rows of a family would be missed if the point moved by what is allowed."""
+        found = _spread(difference(self.loose(), family), family.size)
+        slack = -found.value if family.relation == "<=" else found.value
+        return np.asarray((slack <= TOLERANCE * found.loose) | (family.relation == "=="))
 
     def residuals(self, family: ConstraintFamily) -> tuple[FloatArray, FloatArray]:
         """`left - right` of each row of a family, and how much of it may be rounding."""

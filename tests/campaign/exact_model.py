@@ -17,6 +17,7 @@ from tests.campaign.exact_lp import ZERO, Program, solve
 
 Polynomial = Mapping[tuple[int, ...], Fraction]
 MATTERS: Final = Fraction(1, 10_000)  # share of the stake by which a breach is one
+RELATIVE: Final = Fraction(1, 1_000_000)  # of the real terms at the point: the documented rule
 ROUNDING: Final = Fraction(1, 2**50)  # four units in the last place of a double
 
 
@@ -184,7 +185,7 @@ def _direct_factor(model: ExactModel) -> Fraction:
 
 
 def breaches(model: ExactModel, point: Point) -> list[str]:
-    """What a point breaks by more than `MATTERS` of the stake and more than doubles tell."""
+    """What a point breaks by more than `MATTERS` of the stake, `RELATIVE` of the real terms and what doubles tell."""
     u = inside(model, point)
     found = []
     for j, (value, column) in enumerate(zip(u, model.columns, strict=True)):
@@ -201,9 +202,15 @@ def breaches(model: ExactModel, point: Point) -> list[str]:
         value = value_at(row.value, u)
         amount = {"<=": value, ">=": -value, "==": abs(value)}[row.relation]
         clock = sum((abs(a * model.columns[m[0]].origin) for m, a in row.value.items() if m), ZERO)
-        if amount > MATTERS * row.stake + ROUNDING * clock:
+        real = sum((abs(value_at({m: a}, u)) for m, a in row.value.items() if _is_real(model, m)), ZERO)
+        allowed = MATTERS * row.stake + RELATIVE * real if row.stake else ZERO
+        if amount > allowed + ROUNDING * clock:
             found.append(f"c{number} is broken by {float(amount):.3g}, {float(row.stake):.3g} matters")
     return found
+
+
+def _is_real(model: ExactModel, monomial: tuple[int, ...]) -> bool:
+    return any(not model.columns[j].integral for j in monomial)
 
 
 # The truth

@@ -49,12 +49,13 @@ def run(seed: int, todo: Sequence[Job], processes: int, backends: Sequence[str] 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process with models to do; `todo[0]` is the one it is at, since `since` in s."""
+    """A process with models to do; `todo[0]` is the one it is at, since `since` in s. `over`: it sends no more."""
 
     process: ForkProcess
     receiver: "Connection[Any, Any]"
     todo: list[Job]
     since: float
+    over: bool = False
 
     @classmethod
     def start(cls, seed: int, todo: list[Job], backends: Sequence[str]) -> "_Worker":
@@ -73,7 +74,7 @@ class _Worker:
                 self.since = time.monotonic()
                 yield outcomes
         except EOFError:
-            return
+            self.over = True
 
     def ended(self) -> bool:
         """Whether nothing more will come; a process that is stuck is killed."""
@@ -83,7 +84,9 @@ class _Worker:
         if time.monotonic() - self.since > PATIENCE:
             self.kill()
             return True
-        return not self.process.is_alive() and not self.receiver.poll(0)
+        if self.over:
+            self.process.join()
+        return self.over
 
     def lost(self) -> Outcome:
         kind, number = self.todo[0]

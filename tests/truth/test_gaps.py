@@ -81,3 +81,25 @@ def test_as_many_digits_are_printed_as_tell_objective_and_bound_apart() -> None:
     shown = str(claimed(text, [222.0], 1e9 + 2))
     assert "cost = 1.0000002e9 " in shown
     assert "1e9, gap" in shown
+
+
+CUSP = """
+var x : real in 0..9
+var y : real in 0..9
+minimize value = (x - 2)^2 + y^2
+constraint cusp: (1 - x)^3 >= y
+"""
+
+
+def test_a_proof_of_rows_with_their_tolerances_is_none_where_these_are_worth_much() -> None:
+    # (1 - x)^3 >= y >= 0 gives x <= 1: the optimum is 1. x = 1.001 misses the row by 1e-9, and is worth 0.998001
+    past = claimed(CUSP, [1.001, 0.0], 0.998001)
+    assert (past.verified, past.guarantee) == (True, Guarantee.FEASIBLE)
+    assert "worth" in str(past)
+    assert claimed(CUSP, [1.0, 0.0], 1.0).guarantee is Guarantee.GLOBAL
+
+
+def test_a_row_that_is_missed_where_it_is_worth_nothing_takes_no_proof_away() -> None:
+    # the same row and miss, and an objective that has its optimum where it is: 0 at y = 0 for x >= 1
+    text = CUSP.replace("(x - 2)^2 + y^2", "1 + y")
+    assert claimed(text, [1.001, 0.0], 1.0).guarantee is Guarantee.GLOBAL

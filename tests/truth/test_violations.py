@@ -190,3 +190,23 @@ def test_a_tolerance_that_cannot_be_is_refused(text: str, words: str) -> None:
     with pytest.raises(ModelError) as caught:
         mecdsl.loads(text).instance()
     assert words in "\n".join(diagnostic.message for diagnostic in caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("row", "point", "fine"),
+    [
+        # next to the point where its slope vanishes a variable has no more room than elsewhere
+        ("x^2 + y <= 4", (1e-9, 1000.0), False),
+        ("x^2 + y <= 4", (1e-9, 4.0), True),
+        ("x*z + y <= 4", (1e-9, 1000.0), False),
+        ("(x - 1)^4 + y <= 3", (1.0001, 1000.0), False),
+        ("exp(-x) + y <= 4", (40.0, 1000.0), False),
+        ("y + 1/(1 + x) <= 4", (1e9, 4.1), False),
+        ("(1 - x)^3 >= y", (1.0, 0.1), False),
+        ("(1 - x)^3 >= y", (1.001, 0.0), True),  # missed by 1e-9
+    ],
+)
+def test_a_slope_that_vanishes_gives_no_room(row: str, point: tuple[float, float], fine: bool) -> None:
+    bound = "real >= 0" if "1 + x" in row else "real"
+    text = f"var x : {bound}\nvar y : real\nvar z : real\nminimize g = z\nconstraint c: {row}\n"
+    assert judged(text, {"x": point[0], "y": point[1], "z": 1e-9}).verified is fine
