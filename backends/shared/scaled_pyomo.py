@@ -16,7 +16,7 @@ import pyomo.environ as pyo
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.analysis.scaling import Scaling, scale
-from mecdsl.backends.shared.combinations import Combinations, Tool, leaves, normalised, varies
+from mecdsl.backends.shared.combinations import Combinations, Tool, leaves, normalised, require_finite, varies
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, IntArray
@@ -35,6 +35,7 @@ class ScaledPyomo:
     columns: IntArray
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def scaled_pyomo(instance: Instance, scaling: Scaling | None = None) -> ScaledPyomo:
     """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as
     `to_pyomo` does.
@@ -95,6 +96,7 @@ def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Sca
     if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
         value = evaluator.family(stated.value, SINGLE)[0]
         if varies(value):
+            require_finite(value, stated.name, stated.span)
             objective, expression = normalised(value)
             lowered.objective.set_value(expression)
     for family in instance.constraints:
@@ -102,6 +104,7 @@ def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Sca
             for row, value in enumerate(difference(evaluator, family)):
                 component = lowered.constraints[family.name][row]
                 if component is not None and varies(value):
+                    require_finite(value, instance.row_name(family, row), family.constraint.span)
                     rows[family.first + row], expression = normalised(value)
                     component.set_value(_related(expression, family.relation))
     return replace(scaling, row=rows, objective=objective)

@@ -261,9 +261,9 @@ class Evaluator:
         return value[rows]
 
     def _rows(self, lookup: sym.Lookup, table: Table) -> IntArray | None:
-        """The rows a lookup means; None for a symbol without an index."""
+        """The rows a lookup means; None for a symbol without an index that is there."""
         family = self.world.symbols[lookup.symbol]
-        if not family.names:
+        if not family.names and family.size:
             return None
         labels = [self.labels(index, table) for index in lookup.indices]
         if lookup.by_row:

@@ -24,6 +24,8 @@ from mecdsl.lowering.place import Place
 
 ROOM = 1e-6  # relative; M beyond the range it is computed from, far above rounding and harmless
 
+LARGEST_END = 1e300  # SI; differences of larger ends, such as M, would leave the range of a double
+
 SMALLEST_SHARE = 1e-3  # of the ends of the ranges; a smaller M may be rounding, and is a coefficient that solvers drop
 
 
@@ -42,6 +44,11 @@ class Part:
     low: FloatArray
     high: FloatArray
 
+    @property
+    def bounded(self) -> bool:
+        """Whether its ends are finite on every row, and stay so when two of them are subtracted."""
+        return bool((np.abs(self.low) <= LARGEST_END).all() and (np.abs(self.high) <= LARGEST_END).all())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extreme:
@@ -54,8 +61,8 @@ class Extreme:
 
     @property
     def bounded(self) -> bool:
-        """Whether every part has finite ends, on every row."""
-        return all(bool(np.isfinite(part.low).all() and np.isfinite(part.high).all()) for part in self.parts)
+        """Whether every part is bounded."""
+        return all(part.bounded for part in self.parts)
 
     def meaning(self, evaluator: Evaluator) -> FloatArray:
         """The value itself at a point."""

@@ -102,6 +102,7 @@ class Lowered:
         return max(own, claimed) if self.original.maximize else min(own, claimed)
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def lowered(instance: Instance, cones: bool = False) -> Lowered:
     """The twin of an instance, made once. `cones`: norms become cones too, for solvers that need derivatives."""
     key = "lowered with cones" if cones else "lowered"

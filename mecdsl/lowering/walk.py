@@ -23,7 +23,7 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.draft import Draft
-from mecdsl.lowering.extremes import Extreme, Part, choose_part, parts_of, undominated
+from mecdsl.lowering.extremes import LARGEST_END, Extreme, Part, choose_part, parts_of, undominated
 from mecdsl.lowering.place import Place, of_symbol
 from mecdsl.lowering.ranges import Ranges
 from mecdsl.lowering.roots import Roots, power
@@ -337,8 +337,8 @@ class Walk:
                 return f"`{short(part.expression)}` is not linear"
         if extreme.bounded:
             return ""
-        free = next(part for part in extreme.parts if not _finite(part))
-        low = bool(np.isfinite(free.low).all())
+        free = next(part for part in extreme.parts if not part.bounded)
+        low = bool((np.abs(free.low) <= LARGEST_END).all())
         return f"`{short(free.expression)}` has no finite {'upper' if low else 'lower'} bound"
 
     def _piecewise_linear(self, expression: sym.Expression) -> bool:
@@ -371,10 +371,6 @@ def _rounded(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]
     ends = (np.where((np.abs(end) <= size) & np.isfinite(size), 0.0, end) for end in (low, high))
     lower, upper = ends
     return lower, upper
-
-
-def _finite(part: Part) -> bool:
-    return bool(np.isfinite(part.low).all() and np.isfinite(part.high).all())
 
 
 def _with(node: sym.Operation | sym.Function, parts: Sequence[sym.Expression]) -> sym.Expression:

@@ -78,6 +78,28 @@ KINDS = {
         var y : in 0..1
         minimize goal = ((x + y + x*y + 1)^4)^4
         form linear: linearize all""",
+    "products under a condition that never holds": """
+        var x : in -1..2
+        var y : in 0..4
+        let high = (if 1 != 3 then y else (2*x + 10)^4)
+        minimize goal = high
+        form linear: linearize all""",
+    "an endless right side, scaled": """
+        var x : in 0..3
+        var y : in 4294967296..4294967298
+        minimize goal = y
+        constraint c: x/x == inf""",
+    "a choice between parts too far apart for a double": """
+        var x : in 0..1e308
+        maximize goal = x
+        var y : in 0..1
+        constraint c: abs(y - x) == 1""",
+    "a root of a negative number, scaled": """
+        var x : in 1e-12..1
+        var y : in 2..2
+        minimize goal = 1/x
+        constraint c: sqrt(perspective(0, x) - 1) >= y
+        form fixed: fix y = 2""",
     "definitions that double": "var x : in 0..1\nvar b : binary\nlet d0 = x\n"
     + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
     + "minimize goal = d39\nconstraint c when b: d39 >= 1\nconstraint e: d39*d39 <= x",
