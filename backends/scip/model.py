@@ -304,7 +304,8 @@ class _Lowering:
         try:
             added = self.model.addCons(ExprCons(expression, lower, upper))
         except Exception as error:  # PySCIPOpt has no kind of its own
-            message = f"`scip` does not take a row of `{self.instance.model.name}`: {error}"
+            where = f"`{self.lowering}`" if self.lowering else "degree two or less"
+            message = f"`scip` does not take a row of {where}: {error}"
             fix = "its numbers end at 1e20; write the row in other units, or solve with another backend"
             raise ModelError([Diagnostic("E502", message, help=fix)]) from None
         if self.lowering in self.poles:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mecdsl.analysis.written_out import LONGEST, too_long
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Classifier, Degree
 from mecdsl.instances.instance import Instance
@@ -13,22 +14,31 @@ UNKNOWN_FUNCTIONS: Final = ("floor", "ceil", "round")
 
 def unknown_part(instance: Instance, smooth_only: bool) -> str:
     """The first part of the model that SCIP has no expression for, in words; empty if there is none."""
+    long = too_long(instance)
+    if long:
+        return f"`{long}`: more than {LONGEST} parts with its definitions written out"
     shapes = instance.checked.shapes
     stated = [(instance.model.objective.name, instance.model.objective.value)]
     for family in instance.constraints:
         if family.size:
             stated += [(family.name, family.constraint.left), (family.name, family.constraint.right)]
+    seen: set[str] = set()
     for name, expression in stated:
         if shapes.shape(expression).degree <= Degree.QUADRATIC:
             continue
-        reason = _unknown(expression, instance, shapes, smooth_only)
+        reason = _unknown(expression, instance, shapes, smooth_only, seen)
         if reason:
             return f"`{name}`: {reason}"
     return ""
 
 
-def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool) -> str:
-    """As `unknown_part`, of one expression; conditions over variables have been refused by `check`."""
+def _unknown(
+    expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool, seen: set[str]
+) -> str:
+    """As `unknown_part`, of one expression; conditions over variables have been refused by `check`.
+
+    `seen`: the definitions that were looked into and hold nothing unknown.
+    """
     for node in sym.walk(expression):
         if shapes.is_data(node):
             continue
@@ -39,9 +49,11 @@ def _unknown(expression: sym.Expression, instance: Instance, shapes: Classifier,
                 return f"`{name}` of variables through Pyomo"
             case sym.Lookup(symbol=name):
                 symbol = instance.model.symbols[name]
-                if symbol.kind is Kind.VAR or isinstance(symbol.value, sym.DataFile | sym.DataArray | None):
+                known = name in seen or symbol.kind is Kind.VAR
+                seen.add(name)
+                if known or isinstance(symbol.value, sym.DataFile | sym.DataArray | None):
                     continue
-                reason = _unknown(symbol.value, instance, shapes, smooth_only)
+                reason = _unknown(symbol.value, instance, shapes, smooth_only, seen)
                 if reason:
                     return reason
             case _:

@@ -76,7 +76,7 @@ class Combination:
 
     def __add__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
-            return Combination(self.tool, self.terms + other.terms, self.constant + other.constant)
+            return Combination(self.tool, merged(self.terms + other.terms), self.constant + other.constant)
         return Combination(self.tool, self.terms, self.constant + float(other))
 
     __radd__ = __add__
@@ -129,6 +129,20 @@ class Combination:
 
     def __abs__(self) -> "Combination":
         return self.apply("abs")
+
+
+def merged(terms: Sequence[tuple[float, Any]]) -> list[tuple[float, Any]]:
+    """Terms with each atom once; else definitions made of sums of each other would double their terms at each step.
+
+    >>> x, y = "x", "y"
+    >>> merged([(1.0, x), (3.0, y), (0.5, x)])
+    [(1.5, 'x'), (3.0, 'y')]
+    """
+    found: dict[int, tuple[float, Any]] = {}
+    for coefficient, atom in terms:
+        before = found.get(id(atom))
+        found[id(atom)] = (coefficient if before is None else before[0] + coefficient, atom)
+    return list(found.values())
 
 
 def _inverse(value: float) -> float:
@@ -230,7 +244,7 @@ def total(tool: Tool, terms: Iterable[Any]) -> Any:
             constant += term.constant
         else:
             constant += float(term)
-    return Combination(tool, parts, constant) if parts else constant
+    return Combination(tool, merged(parts), constant) if parts else constant
 
 
 def _function(name: str) -> Callable[[Any], Any]:

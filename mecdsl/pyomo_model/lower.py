@@ -24,9 +24,10 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
+from mecdsl.analysis.written_out import LONGEST, definition_sizes, too_long
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Degree, Shape
-from mecdsl.diagnostics import Collector, Span
+from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span
 from mecdsl.instances.algebra import Objects
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
@@ -63,10 +64,11 @@ class PyomoModel:
 def to_pyomo(instance: Instance, definitions: bool = False) -> PyomoModel:
     """The Pyomo model of an instance; with `definitions` also its definitions over variables and its reports.
 
-    Raises `ModelError` (E504) where an objective or constraint is not smooth, and E311 for a coefficient that is
-    not finite.
+    Raises `ModelError` (E504) where an objective or constraint is not smooth, E502 where one is too long, and E311 for
+    a coefficient that is not finite.
     """
     _refuse_nonsmooth(instance)
+    _refuse_long(instance)
     with PauseGC():  # millions of new objects, none of them garbage
         return _Lowering(instance).run(definitions)
 
@@ -205,12 +207,12 @@ class _Lowering:
         return self.instance.evaluator(Objects(self.operands, FUNCTIONS, pyo.quicksum))
 
     def _definitions(self) -> None:
-        """Definitions over variables and reports as named expressions; what is not smooth is left out."""
-        evaluator = self._evaluator()
+        """Definitions over variables and reports as named expressions; what is not smooth or too long is left out."""
+        evaluator, sizes = self._evaluator(), definition_sizes(self.instance)
         for symbol in self.instance.model.symbols.values():
             shape = self.instance.checked.shapes.symbol(symbol.name)
             known = symbol.kind not in (Kind.LET, Kind.REPORT) or symbol.name in self.instance.world.values
-            if known or shape.degree is Degree.NONSMOOTH:
+            if known or shape.degree is Degree.NONSMOOTH or sizes.get(symbol.name, 0) > LONGEST:
                 continue
             assert symbol.value is not None
             assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
@@ -269,3 +271,12 @@ def _refuse_nonsmooth(instance: Instance) -> None:
         if family.size:
             refuse(family.name, family.shape, family.constraint.span)
     collector.raise_errors()
+
+
+def _refuse_long(instance: Instance) -> None:
+    """Pyomo's expressions are trees."""
+    name = too_long(instance)
+    if name:
+        message = f"`{name}` is too long for Pyomo: more than {LONGEST} parts with its definitions written out"
+        fix = "make a definition that is used twice a variable with an equation"
+        raise ModelError([Diagnostic("E502", message, instance.model.span, help=fix)])
