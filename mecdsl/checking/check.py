@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier
+from mecdsl.checking.classify import Classifier, fully_fixed
 from mecdsl.checking.dimensions import check_dimensions
 from mecdsl.checking.layer_families import read_layer_files
 from mecdsl.checking.member_files import read_member_files
@@ -54,7 +54,7 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
         collector.raise_errors()
     dimensions = check_dimensions(model, collector)
     shapes = Classifier(model)
-    _check_data_places(model, shapes, collector)
+    _check_data_places(model, Classifier(replace(model, fixes=())) if model.fixes else shapes, collector)
     collector.raise_errors()
     if not form:  # a form may well leave a parameter or a definition unused
         forms = (s.span.text for s in document.statements if isinstance(s, syntax.Form))
@@ -91,7 +91,11 @@ def check_all_forms(document: syntax.Document) -> tuple[Diagnostic, ...]:
 
 
 def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:
-    """Variables may stand only in constraints, objective, definitions and reports."""
+    """Variables may stand only in constraints, objective, definitions and reports.
+
+    `shapes`: with fixed variables as variables, for their values come after sets, parameters and bounds.
+    """
+    fixed = fully_fixed(model)
 
     def data_only(expression: sym.Expression | None, what: str, fix: str = SELECT) -> None:
         if expression is None or shapes.is_data(expression):
@@ -102,6 +106,9 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
                     "E108",
                     f"`{node.symbol}` depends on variables and cannot stand in {what}",
                     node.span,
+                    note=f"`{node.symbol}` is fixed, which makes it a number in rows alone"
+                    if node.symbol in fixed
+                    else None,
                     help=fix,
                 )
                 return
