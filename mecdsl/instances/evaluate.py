@@ -525,7 +525,8 @@ class Evaluator:
             case "prod":
                 return algebra.segment_prod(body, parent, table.size)
             case "count":
-                return np.bincount(parent, weights=body, minlength=table.size)
+                # a weighted count of an empty list is one of integers in NumPy
+                return np.bincount(parent, weights=body, minlength=table.size).astype(np.float64)
             case "all":
                 return np.bincount(parent, weights=~body, minlength=table.size) == 0
             case "any":

@@ -103,6 +103,11 @@ KINDS = {
         minimize goal = 1/x
         constraint c: sqrt(perspective(0, x) - 1) >= y
         form fixed: fix y = 2""",
+    "a count of nothing beside a variable": """
+        nodes N[k in 1..0]
+        var x : >= 2
+        let zero = 1e15^(1/x)*0
+        minimize goal = if 1 != 2 then count(k < 2 for k in N) else 2*zero""",
     "definitions that double": "var x : in 0..1\nvar b : binary\nlet d0 = x\n"
     + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
     + "minimize goal = d39\nconstraint c when b: d39 >= 1\nconstraint e: d39*d39 <= x",
