@@ -108,6 +108,20 @@ KINDS = {
         var x : >= 2
         let zero = 1e15^(1/x)*0
         minimize goal = if 1 != 2 then count(k < 2 for k in N) else 2*zero""",
+    "an infinite exponent": """
+        var x : in 1..2
+        minimize goal = x^inf + 2
+        constraint c: x <= 2""",
+    "a switched row of variables that a form fixes": """
+        var x : in 0..2
+        var on : binary
+        let load = 2*x
+        minimize goal = x - on
+        constraint c when on: load >= 3
+        form fixed: fix x = 1""",
+    "curved definitions that add themselves up": "var x : in 0..1\nlet d0 = exp(x)\n"
+    + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
+    + "minimize goal = d39\nconstraint c: d39 >= 1",
     "definitions that double": "var x : in 0..1\nvar b : binary\nlet d0 = x\n"
     + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
     + "minimize goal = d39\nconstraint c when b: d39 >= 1\nconstraint e: d39*d39 <= x",
