@@ -244,8 +244,22 @@ def _member(world: World, symbol: sym.Symbol, item: Any, name: str, place: Span 
     raise _fail("E306", f"{name} is `{item}`, no member of `{family}`", place, symbol, fix)
 
 
+def _require_levels(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:
+    """What is declared in dB or dBm is a factor or a power, which is not negative."""
+    if symbol.unit is None or not symbol.unit.logarithmic:
+        return
+    wrong = np.flatnonzero(values < 0.0)
+    if len(wrong):
+        row, unit = int(wrong[0]), symbol.unit
+        found = f"{values[row]:.10g}" + ("" if unit.dimension.is_dimensionless else f" {unit.dimension}")
+        message = f"`{world.row_text(symbol.name, row)}` is {found}, which no level in {unit.text} stands for"
+        fix = f"write the level with its unit, as in `-3 {unit.text}`, or a factor or power that is not negative"
+        raise _fail("E306", message, place(row), symbol, fix)
+
+
 def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:
-    """Integrality, membership and bounds of the values of a parameter. Raises `ModelError`."""
+    """Integrality, membership and bounds of the values of a parameter, and that levels exist. Raises `ModelError`."""
+    _require_levels(world, symbol, values, place)
     if symbol.domain is not sym.NumberDomain.REAL:
         wrong = np.flatnonzero(np.abs(values - np.round(values)) > 1e-9 * np.maximum(1.0, np.abs(values)))
         if len(wrong):
