@@ -41,10 +41,16 @@ class Capabilities:
     exact: bool = False  # a hand-derived algorithm whose answer is the proven optimum
     options: tuple[tuple[str, str], ...] = ()
     smooth: bool = False
+    local_nodes: bool = False  # its bounds are local optima of relaxations, which prove something only of convex ones
 
     @property
     def proves(self) -> tuple[str, ...]:
-        """What its answers may prove, of "optimum" and "bound"; a single answer may prove less."""
+        """What its answers may prove of any problem of its classes, of "optimum" and "bound"; one may prove less."""
+        return () if self.local_nodes else self.proves_where_convex
+
+    @property
+    def proves_where_convex(self) -> tuple[str, ...]:
+        """As `proves`, of problems that are proven to be convex without their integrality."""
         proven = {"optimum": self.guarantee is Guarantee.GLOBAL, "bound": self.bounds}
         return tuple(what for what, can in proven.items() if can)
 

@@ -71,6 +71,7 @@ class Bonmin:
         warm_start=True,
         time_limit=True,
         pyomo=True,
+        local_nodes=True,
     )
 
     def availability(self) -> Availability:

@@ -458,6 +458,7 @@ def backends(json_: Json = False) -> None:
                 "classes": sorted(kind.value for kind in can.classes),
                 "guarantee": can.guarantee.value,
                 "proves": list(can.proves),
+                "proves_where_convex": list(can.proves_where_convex),
                 "models": list(can.models),
                 "reference": can.reference,
                 "options": dict(can.options),

@@ -286,6 +286,17 @@ def test_json_says_what_is_proven_and_by_whom() -> None:
 def test_backends_say_what_they_may_prove(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["backends", "--json"])
-    proves = {b["name"]: b["proves"] for b in json.loads(capsys.readouterr().out)["backends"]}
-    assert proves["scip"] == ["optimum", "bound"]
-    assert proves["ipopt"] == []
+    listed = {b["name"]: b for b in json.loads(capsys.readouterr().out)["backends"]}
+    assert listed["scip"]["proves"] == ["optimum", "bound"]
+    assert listed["ipopt"]["proves"] == listed["ipopt"]["proves_where_convex"] == []
+    assert listed["bonmin"]["proves"] == []  # its nodes are local optima, which bound nothing of a nonconvex problem
+    assert listed["bonmin"]["proves_where_convex"] == ["optimum", "bound"]
+
+
+def test_bonmin_proves_what_it_is_said_to_prove() -> None:
+    # (n - 1.3)^2 is least at n = 1; n^4 - 9n^2 over -3..3 at n = 2, 16 - 36 = -20, which no local solver proves
+    convex = loads("var n : integer in 0..3\nminimize goal = (n - 1.3)^2").solve("bonmin")
+    assert convex.as_dict()["proven"]["bound"]
+    bent = loads("var n : integer in -3..3\nminimize goal = n^4 - 9*n^2").solve("bonmin")
+    assert not bent.as_dict()["proven"]["optimum"]
+    assert not bent.as_dict()["proven"]["bound"]
