@@ -19,6 +19,7 @@ from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
 from mecdsl.checking.classify import ProblemClass
 from mecdsl.command_line import main as cli
+from mecdsl.command_line.output import Stop
 from mecdsl.solution import Guarantee, Solution, Termination
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -794,3 +795,21 @@ def test_long_names_stay_within_80_columns(run: Run, tmp_path: Path) -> None:
         assert code == 0
         assert name in out
         assert [line for line in out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("command", ["check", "solve"])
+def test_an_error_comes_before_the_warnings(
+    command: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "idle.mec"
+    path.write_text("param idle : s = 1 s\nvar x : in 1..3\nminimize goal = x", encoding="utf-8")
+    _, _, said = run(command, str(path))
+    assert "`idle` is never used" in said
+
+    def full(text: str) -> None:
+        raise Stop(4, "the output cannot be written: no space left on device")
+
+    monkeypatch.setattr(cli, "say", full)
+    code, _, said = run(command, str(path))
+    assert code == 4
+    assert said == "error: the output cannot be written: no space left on device\n"

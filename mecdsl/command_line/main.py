@@ -182,30 +182,35 @@ def check(
     """Check a model and all its forms; print its class with reasons."""
     from mecdsl.analysis.problem import analyse, sampled
     from mecdsl.instances.empty_families import empty_families
-    from mecdsl.output.explain_text import explanation_text
-    from mecdsl.output.lowering_text import lowering_text, steps_text
-    from mecdsl.output.text import problem_text
-    from mecdsl.results.layout import headline, paragraph
 
     loaded = _load(model, data, set_, seed)
     found = loaded.check()
     errors = [d for d in found if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
-    instance = _complete_instance(loaded, one_form(form, loaded), relax)  # an error goes before warnings
+    instance = _complete_instance(loaded, one_form(form, loaded), relax)
     found += () if instance is None else empty_families(instance)
-    complain_warnings(found)
     if json_:
         report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
         report["diagnostics"] = [diagnostic_dict(d) for d in found]
         known = None if instance is None else _problem_dict(instance, sampled(instance, analyse(instance)))
         say_json(report | (known or {"class": None}))
-        return
-    if instance is None:
+    elif instance is None:
         forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
         say(f"{model}: no faults in the model{forms}")
         say("class  not known without data: give the parameters that have no value with --data")
-        return
+    else:
+        _say_class(instance, relax, explain, loaded.forms)
+    complain_warnings(found)  # last, for what may still be an error goes before
+
+
+def _say_class(instance: "Instance", relax: bool, explain: bool, forms: Sequence[str]) -> None:
+    from mecdsl.analysis.problem import analyse, sampled
+    from mecdsl.output.explain_text import explanation_text
+    from mecdsl.output.lowering_text import lowering_text, steps_text
+    from mecdsl.output.text import problem_text
+    from mecdsl.results.layout import headline, paragraph
+
     say(headline(instance, relax))
     say(problem_text(sampled(instance, analyse(instance))))
     if kinks := lowering_text(instance):
@@ -214,8 +219,8 @@ def check(
         say(explanation_text(instance))
         if steps := steps_text(instance):
             say("\n" + steps)
-    if loaded.forms:
-        say(paragraph(f"forms  {', '.join(loaded.forms)}: no faults", further=7))
+    if forms:
+        say(paragraph(f"forms  {', '.join(forms)}: no faults", further=7))
 
 
 def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
@@ -314,14 +319,13 @@ def solve(
         options["start"] = start_values(loaded, warm_start, form, relax)
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
-    complain_warnings(  # after what may be an error
-        (*loaded.checked().model.warnings, *empty_families(result.instance))
-    )
     if json_:
         say_json(result.as_dict() | ({"trace": result.trace()} if trace or plot_trace else {}))
     else:
         say(result_text(result, values))
     written = write_trace([result], trace, plot_trace, json_)
+    # last, for what may still be an error goes before
+    complain_warnings((*loaded.checked().model.warnings, *empty_families(result.instance)))
     raise Stop(result.exit_code or written)
 
 
