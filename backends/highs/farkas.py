@@ -121,7 +121,10 @@ def _dual_ray(program: LinearProgram) -> FloatArray | None:
         highs.setOptionValue("presolve", "off")
         highs.setOptionValue("solver", "simplex")
         highs.setOptionValue("time_limit", SECONDS)
-        hand_over(highs, program, relaxed=True)
+        try:
+            hand_over(highs, program, relaxed=True)
+        except ArithmeticError:  # numbers that HiGHS does not take prove nothing
+            return None
         highs.run()
         if highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
             return None

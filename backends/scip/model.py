@@ -9,6 +9,8 @@
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import methodcaller
 from typing import Any, Final, Literal
@@ -196,13 +198,13 @@ class _Lowering:
             self.objective = apart(constant, len(found.value) + len(found.quadratic_value))
             constant = self.objective.handed
             if not len(found.quadratic_value):
-                self.model.setObjective(_polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense)
+                self._set_objective(_polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense)
                 return
             expression = self._quadratic_objective(found, factor)
         else:
             value = self._evaluator().family(stated.value, SINGLE)[0]
             if not varies(value):
-                self.model.setObjective(Expr() + factor * _number(value), sense)
+                self._set_objective(Expr() + factor * _number(value), sense)
                 return
             require_finite(value, stated.name, stated.span)
             rest, beside = _beside_penalties(value)
@@ -215,9 +217,13 @@ class _Lowering:
             self.penalties = tuple((factor * weight, variable) for weight, variable in beside)
         self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
         penalties = sum((weight * variable for weight, variable in self.penalties), Expr())
-        self.model.setObjective(self.bounding + penalties + constant, sense)
+        self._set_objective(self.bounding + penalties + constant, sense)
         gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
+
+    def _set_objective(self, expression: Any, sense: Literal["maximize", "minimize"]) -> None:
+        with _taken(f"the objective `{self.instance.model.objective.name}`"):
+            self.model.setObjective(expression, sense)
 
     def _dearness(self, found: Quadratics, factor: float) -> float:
         """What the objective is multiplied by beside a penalty.
@@ -301,13 +307,9 @@ class _Lowering:
     def _add(self, expression: Any, relation: str, bound: float, slack: float = 0.0) -> None:
         lower = None if relation == "<=" else bound - slack
         upper = None if relation == ">=" else bound + slack
-        try:
+        where = f"`{self.lowering}`" if self.lowering else "degree two or less"
+        with _taken(f"a row of {where}"):
             added = self.model.addCons(ExprCons(expression, lower, upper))
-        except Exception as error:  # PySCIPOpt has no kind of its own
-            where = f"`{self.lowering}`" if self.lowering else "degree two or less"
-            message = f"`scip` does not take a row of {where}: {error}"
-            fix = "its numbers end at 1e20; write the row in other units, or solve with another backend"
-            raise ModelError([Diagnostic("E502", message, help=fix)]) from None
         if self.lowering in self.poles:
             self.with_poles.append(added)
 
@@ -430,3 +432,14 @@ def _number(value: Any) -> float:
 
 def _polynomial(terms: dict[Any, float]) -> Any:
     return Expr(terms) if terms else Expr()
+
+
+@contextmanager
+def _taken(what: str) -> Iterator[None]:
+    """What PySCIPOpt raises for numbers that SCIP does not take, as E502."""
+    try:
+        yield
+    except Exception as error:  # PySCIPOpt has no kind of its own
+        message = f"`scip` does not take {what}: {error}"
+        fix = "its numbers end at 1e20; write it in other units, or solve with another backend"
+        raise ModelError([Diagnostic("E502", message, help=fix)]) from None

@@ -45,7 +45,8 @@ class Combination:
         """A size m > 0 (the largest coefficient) and an expression u of the tool with `self = m*u`."""
         if len(self.terms) == 1 and self.constant == 0.0 and self.terms[0][0] > 0.0:
             return self.terms[0]
-        size = max(abs(self.constant), *(abs(coefficient) for coefficient, _ in self.terms))
+        size = max((abs(coefficient) for coefficient, _ in self.terms), default=0.0)
+        size = max(abs(self.constant), size)
         if not size > 0.0:
             return 1.0, self.tool.total([0.0 * atom for _, atom in self.terms])
         parts = [self._part(coefficient / size, atom) for coefficient, atom in self.terms if coefficient != 0.0]

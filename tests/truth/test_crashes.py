@@ -122,6 +122,18 @@ KINDS = {
     "curved definitions that add themselves up": "var x : in 0..1\nlet d0 = exp(x)\n"
     + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
     + "minimize goal = d39\nconstraint c: d39 >= 1",
+    "a row of the least doubles": """
+        param least : 1 = 5e-324
+        var x : binary
+        var y : integer in 0..4
+        maximize goal = y
+        constraint c: 2*least*x == y""",
+    "an objective beyond the numbers of SCIP": """
+        var x[i in 1..3] : in 0..1e-308
+        minimize goal = max(1 + x[1], x[3]*0.5*x[1])""",
+    "a power that is a number": """
+        var x : in 1..3
+        maximize goal = -(x^perspective(0, 1)*perspective(x^perspective(0, 1), 2))^3 - x^3""",
     "definitions that double": "var x : in 0..1\nvar b : binary\nlet d0 = x\n"
     + "".join(f"let d{i} = d{i - 1} + d{i - 1}\n" for i in range(1, 40))
     + "minimize goal = d39\nconstraint c when b: d39 >= 1\nconstraint e: d39*d39 <= x",
