@@ -15,8 +15,11 @@ from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import ModelError
 from mecdsl.output.text import comparison_text
 from mecdsl.results.layout import headline
+from mecdsl.results.result import result_text
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.studies.compare import compare, relaxations
+from mecdsl.studies.study import study
+from mecdsl.studies.study_text import study_text
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
@@ -265,11 +268,34 @@ def test_the_objective_is_named_with_unit_and_sense() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_objectives_and_prices_are_shown_in_the_units_of_the_model() -> None:
+    # 3 kW for at least 2 min: 360 kJ, and each minute more costs 180 kJ
+    text = "var x : min >= 0\nminimize energy : kJ = 3 kW * x\nconstraint least: x >= 2 min"
+    model = mecdsl.loads(text)
+    lines = text_of(model, ["highs"]).splitlines()
+    assert "objective energy in kJ, minimized" in lines
+    assert any(line.split()[:3] == ["highs", "360", "360"] for line in lines)
+    assert "best proven bound: 360" in lines
+    result = model.solve("highs")
+    assert re.search(r"least  180 kJ/min$", result_text(result), re.MULTILINE)
+    assert result.as_dict()["objective"]["value"] == pytest.approx(360e3)  # SI
+    assert result.multiplier("least") == pytest.approx(3e3)
+
+
+def test_studies_show_objectives_in_the_units_of_the_model() -> None:
+    model = mecdsl.loads("var x : min >= 0\nminimize energy : kJ = 3 kW * x\nconstraint least: x >= 2 min")
+    found = study(model, [1, 2], ["highs"])
+    assert "objective energy in kJ, minimized" in study_text(found, "").splitlines()
+    assert re.search(r"^highs +2/2  360 \(360\.\.360\) ", study_text(found, ""), re.MULTILINE)
+    assert next(iter(found.as_dict()["objectives"].values()))["unit"] == "J"
+    assert found.summaries[0].as_dict()["objective"]["median"] == pytest.approx(360e3)
+
+
 def test_long_numbers_and_names_stay_within_80_columns_with_fewer_digits() -> None:
     model = mecdsl.load(ROOT / "models" / "cooperative.mec", seed=1, device_count=6)
     lines = text_of(model, ["cooperative-exact", "cooperative-nearest"]).splitlines()
     exact = next(line for line in lines if line.startswith("cooperative-exact "))
-    assert re.search(r" 0\.\d{5}  ", exact)  # five digits
+    assert re.search(r" \d{3}\.\d{3}  ", exact)  # six digits, in ms
     assert max(map(len, lines)) <= 80
     short = text_of(mecdsl.load(ROOT / "models" / "mel.mec"), ["mel-root"])
     assert "6.8191776" in short

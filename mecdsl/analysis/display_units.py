@@ -3,7 +3,7 @@
 A difference of levels is no level, so what is declared in `dBm` is shown in the linear SI unit here.
 """
 
-from mecdsl.analysis.member_units import row_dimension, with_unit
+from mecdsl.analysis.member_units import multiplier_dimension, row_dimension, with_unit
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance
 from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
@@ -34,6 +34,17 @@ def objective_display(instance: Instance) -> Unit:
     objective = instance.model.objective
     dimension = instance.model.dimensions.get(objective.name)
     return objective.unit if objective.unit is not None else coherent_unit(dimension or DIMENSIONLESS)
+
+
+def multiplier_display(instance: Instance, constraint: sym.Constraint) -> Unit:
+    """The unit of the objective over that of the row, both as they are shown: `kJ/min`; the SI unit where both are."""
+    dimension = multiplier_dimension(instance, constraint)
+    above, below = _linear(objective_display(instance)), row_display(instance, constraint)
+    if above.factor == below.factor == 1.0:
+        return Unit("1" if dimension.is_dimensionless else str(dimension), dimension, 1.0)
+    under = f"({below.text})" if set("/*") & set(below.text) else below.text
+    text = above.text if below.text == "1" else f"{above.text}/{under}"
+    return Unit(text, dimension, above.factor / below.factor)
 
 
 def residual_text(instance: Instance, family: str, member: str, amount: float) -> str:

@@ -3,17 +3,33 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mecdsl.analysis.convexity_sampling import Counterexample
 from mecdsl.analysis.curvature import Curvature
+from mecdsl.analysis.display_units import objective_display
 from mecdsl.analysis.problem import FamilyReport, Problem
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.classify import Degree, ProblemClass
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.parsing.syntax import FamilyKind, Kind
-from mecdsl.results.layout import WIDTH, headline, index_text, members, named_values, number, paragraph, table, unit_of
+from mecdsl.results.layout import (
+    WIDTH,
+    common_unit,
+    headline,
+    index_text,
+    members,
+    named_values,
+    number,
+    paragraph,
+    table,
+    unit_of,
+)
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee
 from mecdsl.studies.compare import Comparison, Entry
+from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 SHOWN = 4  # variables of a counterexample
 
@@ -166,18 +182,18 @@ def _is_written(limit: sym.Limit) -> bool:
 def comparison_text(comparison: Comparison, headline_text: str) -> str:
     """One row per backend and form, best proven bound below, reasons of refusals last."""
     results = [entry.result for entry in comparison.entries if entry.result is not None]
-    lines = [headline_text]
+    lines, unit = [headline_text], _shown(results)
     if results:
         goal = results[0].instance.model.objective
-        unit = results[0].unit(goal.name)
-        lines.append(paragraph(f"objective {goal.name}{'' if unit == '1' else ' in ' + unit}, {goal.sense}d"))
+        named = "" if unit.text == "1" else f" in {unit.text}"
+        lines.append(paragraph(f"objective {goal.name}{named}, {goal.sense}d"))
     forms = list(dict.fromkeys(entry.asked_form for entry in comparison.entries))
     for form in forms:
         entries = [entry for entry in comparison.entries if entry.asked_form == form]
         title = [f"form {form or 'base'}"] if len(forms) > 1 else []
-        lines += ["", *title, _comparison_table(entries)]
+        lines += ["", *title, _comparison_table(entries, unit)]
         if form in comparison.best_bounds:
-            lines.append(f"best proven bound: {comparison.best_bounds[form]:.10g}")
+            lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
     lines.append("")
     for entry in comparison.entries:
         if entry.bounds_only:
@@ -203,12 +219,21 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
     return "\n".join(lines)
 
 
-def _comparison_table(entries: Sequence[Entry]) -> str:
+def _shown(results: Sequence[Result]) -> Unit:
+    """The unit of all objectives and bounds: as `solve` shows them, or SI where forms have different objectives."""
+    units = [objective_display(result.instance) for result in results]
+    if not units or any(unit.dimension != units[0].dimension for unit in units):
+        return coherent_unit(units[0].dimension if units else DIMENSIONLESS)
+    values = [value for result in results for value in (result.objective, result.bound) if value is not None]
+    return common_unit(np.array(values, dtype=np.float64), units[0])
+
+
+def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
     """One row per entry, with fewer digits where the table would be too wide for a terminal."""
     header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
     text = ""
     for digits in (8, 6, 5):
-        text = table([_entry_row(entry, digits) for entry in entries], header, indent=0, right=" rrrrr")
+        text = table([_entry_row(entry, unit, digits) for entry in entries], header, indent=0, right=" rrrrr")
         if max(map(len, text.splitlines())) <= WIDTH:
             break
     return text
@@ -225,7 +250,10 @@ SHORT = {
 }
 
 
-def _entry_row(entry: Entry, digits: int) -> list[str]:
+def _entry_row(entry: Entry, unit: Unit, digits: int) -> list[str]:
+    def shown(value: float | None) -> str:
+        return number(None if value is None else unit.from_si(value), digits)
+
     result = entry.result
     if result is None:
         return [entry.backend, "-", "-", "-", "-", "-", "did not run"]
@@ -236,8 +264,8 @@ def _entry_row(entry: Entry, digits: int) -> list[str]:
     seconds = f"{result.seconds.get('solve', 0.0):.3f}"
     return [
         entry.backend + ("*" if entry.bounds_only else ""),
-        number(result.objective, digits),
-        number(result.bound, digits),
+        shown(result.objective),
+        shown(result.bound),
         distance,
         "0" if result.max_violation == 0 else violation,
         seconds,

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mecdsl.analysis.member_units import multiplier_dimension, with_unit
+from mecdsl.analysis.display_units import multiplier_display
+from mecdsl.analysis.member_units import with_unit
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.results.layout import index_text, members, named_values, number
-from mecdsl.units import Unit
 
 if TYPE_CHECKING:
     from mecdsl.analysis.kkt import Condition, Kkt
@@ -27,8 +27,7 @@ def multipliers_text(instance: Instance, multipliers: Mapping[str, FloatArray], 
     for family in instance.constraints:
         values = np.asarray(multipliers.get(family.name, ()), dtype=np.float64)
         if len(values) and values.any() and (kkt is None or kkt.matters(family.name)):
-            dimension = multiplier_dimension(instance, family.constraint)
-            unit = None if dimension.is_dimensionless else Unit(str(dimension), dimension, 1.0)
+            unit = multiplier_display(instance, family.constraint)
             rows.append([f"{family.name}{index_text(family.constraint.space)}", members(values + 0.0, unit), ""])
     return named_values(rows) if rows else ""
 

@@ -103,18 +103,23 @@ def _listed(values: str | list[Any]) -> str:
     return values if isinstance(values, str) else f"[{', '.join(map(_listed, values))}]"
 
 
-def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArray]:
-    """Values in one unit, with the prefix that suits the largest: its text after a blank, and the numbers."""
-    if unit is None or unit.text == "1":
-        return "", array
+def common_unit(array: FloatArray, unit: Unit) -> Unit:
+    """The unit in which SI values are shown together: the given one, with the prefix that suits the largest."""
     if unit.logarithmic and (array >= 0).all():
-        return f" {unit.text}", np.array([unit.from_si(value) for value in array.tolist()])
+        return unit
     if unit.logarithmic:  # no level stands for a negative number
         unit = coherent_unit(unit.dimension)
-        if unit.text == "1":
-            return "", array
     finite = np.abs(array[np.isfinite(array)])
-    shown = shown_unit(float(finite.max(initial=0.0)), unit)
+    return shown_unit(float(finite.max(initial=0.0)), unit)
+
+
+def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArray]:
+    """Values in one unit, with the prefix that suits the largest: its text after a blank, and the numbers."""
+    shown = None if unit is None else common_unit(array, unit)
+    if shown is None or shown.text == "1":
+        return "", array
+    if shown.logarithmic:
+        return f" {shown.text}", np.array([shown.from_si(value) for value in array.tolist()])
     return f" {shown.text}", array / shown.factor
 
 

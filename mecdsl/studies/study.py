@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mecdsl.analysis.display_units import objective_display
 from mecdsl.analysis.member_units import unit_text
 from mecdsl.api import LoadedModel
 from mecdsl.diagnostics import ModelError
@@ -39,7 +40,8 @@ def study(
     for backend in (*backends, *(own or {})):
         find(backend)
     options = {**options, "own": own}
-    goals = {form: _goal(first_instance(model, seeds, form, relax)) for form in forms}
+    firsts = {form: first_instance(model, seeds, form, relax) for form in forms}
+    goals = {form: _goal(instance) for form, instance in firsts.items()}
     runs: list[Run] = []
     done: list[int] = []
     contradictions: list[str] = []
@@ -65,6 +67,7 @@ def study(
         tuple(contradictions),
         len(done) > 1 and len(data) == len(done) and all(_same(data[0], other) for other in data[1:]),
         interrupted,
+        {form: objective_display(instance) for form, instance in firsts.items()},
     )
 
 

@@ -8,12 +8,13 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Final
 
 from mecdsl.results.result import plain
 from mecdsl.solution import Guarantee, Termination
+from mecdsl.units import Unit
 
 LOW, HIGH = 0.1, 0.9  # the interval that goes with every median
 
@@ -146,7 +147,8 @@ class Study:
     """All runs in the order they were made, and their summaries: for each form the most reliable backend first.
 
     `seeds`: those that were run to their end. `same_data`: the seeds change nothing in the data.
-    `contradictions`: proofs that a verified point refutes.
+    `contradictions`: proofs that a verified point refutes. `displays`: the unit in which the text shows the objective
+    of a form; everything here is SI.
     """
 
     model: str
@@ -157,6 +159,7 @@ class Study:
     contradictions: tuple[str, ...]
     same_data: bool
     interrupted: bool
+    displays: Mapping[str, Unit] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from mecdsl.diagnostics import count
-from mecdsl.results.layout import number, paragraph, table
+from mecdsl.results.layout import common_unit, number, paragraph, table
 from mecdsl.solution import Guarantee
 from mecdsl.studies.study_result import Outcome, Run, Spread, Study, Summary
+from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 ANSWERS = ("backend", "verified", "objective", "distance")
 COST = ("backend", "proven", "broken", "violation", "seconds")
@@ -17,12 +20,13 @@ def study_text(study: Study, headline_text: str) -> str:
     lines = [headline_text, _seeds_line(study)]
     for form, goal in study.goals.items():
         found = [summary for summary in study.summaries if summary.form == form]
-        unit = "" if goal.unit == "1" else f" in {goal.unit}"
+        shown = _shown(study.displays.get(form), found)
+        unit = "" if shown.text == "1" else f" in {shown.text}"
         at = f"form {form or 'base'}: " if len(study.goals) > 1 else ""
         lines += ["", f"{at}objective {goal.name}{unit}, {goal.sense}d"]
-        lines.append(table([_answers(summary) for summary in found], ANSWERS, indent=0, right=" r"))
+        lines.append(table([_answers(summary, shown) for summary in found], ANSWERS, indent=0, right=" r"))
         lines += ["", table([_cost(summary) for summary in found], COST, indent=0, right=" rr")]
-        notes = [*_summary_notes(found), *_run_notes([run for run in study.runs if run.form == form])]
+        notes = [*_summary_notes(found, shown), *_run_notes([run for run in study.runs if run.form == form])]
         lines += ["", *(paragraph(note) for note in notes)] if notes else []
     lines.append("")
     lines += [paragraph(f"CONTRADICTION: {found}") for found in study.contradictions]
@@ -36,6 +40,13 @@ LEGEND = (
     "medians (and intervals from 10 % to 90 % of the seeds); objective and distance (to the best proven bound of "
     "the same seed) of verified answers only; violation: of the broken ones, relative to the terms"
 )
+
+
+def _shown(unit: Unit | None, summaries: Sequence[Summary]) -> Unit:
+    """One unit for all objectives of a form, as `solve` shows them."""
+    spreads = [summary.objective for summary in summaries if summary.objective is not None]
+    values = [value for found in spreads for value in (found.low, found.median, found.high)]
+    return common_unit(np.array(values, dtype=np.float64), unit or coherent_unit(DIMENSIONLESS))
 
 
 def _seeds_line(study: Study) -> str:
@@ -63,12 +74,12 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {seeds_text(seeds)}"
 
 
-def _answers(summary: Summary) -> list[str]:
+def _answers(summary: Summary, unit: Unit) -> list[str]:
     if summary.bounds_only:
         verified, distance = "relaxed", "relaxed"
     else:
         verified, distance = f"{summary.verified}/{summary.seeds}", _spread(summary.distance, _relative)
-    return [_name(summary), verified, _spread(summary.objective, lambda value: number(value, 4)), distance]
+    return [_name(summary), verified, _spread(summary.objective, lambda value: _in(value, unit)), distance]
 
 
 def _cost(summary: Summary) -> list[str]:
@@ -103,17 +114,21 @@ def _seconds(value: float) -> str:
 # Notes -------------------------------------------------------------------------------------------------------
 
 
-def _summary_notes(summaries: Sequence[Summary]) -> list[str]:
+def _summary_notes(summaries: Sequence[Summary], unit: Unit) -> list[str]:
     """Whose objectives are over other seeds than the rest's, and what the best answers are there."""
     most = max((summary.verified for summary in summaries), default=0)
     notes = [
         f"{s.backend} answers {s.verified} of {s.seeds} seeds: on those the best verified answers have median "
-        f"{number(s.best_on_same_seeds, 4)}, its own {number(s.objective.median, 4)}"
+        f"{_in(s.best_on_same_seeds, unit)}, its own {_in(s.objective.median, unit)}"
         for s in summaries
         if 0 < s.verified < most and s.objective is not None
     ]
     relaxed = [summary.backend for summary in summaries if summary.bounds_only]
     return notes + [f"* {backend} solves a relaxation: its optimum is a bound, not a plan" for backend in relaxed]
+
+
+def _in(value: float | None, unit: Unit) -> str:
+    return number(None if value is None else unit.from_si(value), 4)
 
 
 def _run_notes(runs: Sequence[Run]) -> list[str]:
