@@ -42,7 +42,6 @@ LEAST_RANGE = 1e-30  # SI; rows that leave a column less than this leave it 0, o
 LEAST_SHARE = 1e-9  # of the declared bounds; less than that is 0 but for rounding, and no size
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
 LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
-LARGEST_COEFFICIENT = 2.0**40  # that keeping the least one in sight may lead to; HiGHS refuses 1e15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,14 +160,12 @@ def _least_whole(instance: Instance, terms: _Terms, scaled: FloatArray, rows: in
     whole = np.append(instance.integral | ~instance.free, True)[terms.first] & (terms.second < 0)
     mixed = np.zeros(rows, dtype=bool)
     mixed[terms.row[~whole]] = True
-    least, largest = np.full(rows, np.inf), np.full(rows, -np.inf)
+    least = np.full(rows, np.inf)
     entries = np.flatnonzero(terms.first >= 0)
     np.minimum.at(least, terms.row[entries], scaled[entries])
-    np.maximum.at(largest, terms.row[entries], scaled[entries])
-    power = np.minimum(np.log2(LEAST_COEFFICIENT) - least, np.log2(LARGEST_COEFFICIENT) - largest)
-    power = np.where(mixed | ~np.isfinite(least), -np.inf, np.ceil(power))
+    power = np.where(mixed | ~np.isfinite(least), -np.inf, np.log2(LEAST_COEFFICIENT) - least)
     power[-1] = -np.inf  # the objective
-    return np.asarray(np.minimum(power, 2.0 * LARGEST_POWER))
+    return np.asarray(np.minimum(np.ceil(power), 2.0 * LARGEST_POWER))
 
 
 def _range(sizes: FloatArray) -> tuple[float, float]:
