@@ -19,6 +19,10 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
+from mecdsl.proofs.leak_search import SECONDS as SEARCHED
+from mecdsl.proofs.leak_search import SOLVES as UNSETTLED
+from mecdsl.proofs.leak_search import LeakSearch, missed_alone, searched
+from mecdsl.results.leaks import obstacle
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import find_violations
@@ -116,7 +120,7 @@ def _verified(chosen: Backend, request: Request) -> Result:
         certifier=_certifier(twin, found),
     )
     if solution.values is not None and not result.verified:
-        result = _refuted(solution, result)
+        result = _without_leaks(chosen, handed, twin, _refuted(solution, result), started)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),
@@ -126,10 +130,47 @@ def _verified(chosen: Backend, request: Request) -> Result:
     return replace(result, seconds=seconds, notes=notes)
 
 
+def _without_leaks(chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float) -> Result:
+    """The answer of a search that sets leaking switches to their values; else the refuted one, and what is in its way.
+
+    `handed`: what the backend was asked, whose instance is that of `twin`.
+    """
+    if not missed_alone(result) or chosen.capabilities.models:
+        return result
+    found = _searched(chosen, handed, twin, result, started) if _searchable(chosen, handed) else None
+    if found is None:
+        words = obstacle(result.instance, result.point())
+        return replace(result, notes=(*result.notes, words)) if words else result
+    return verify(twin.original, found, handed.options.gap)
+
+
+def _searchable(chosen: Backend, handed: Request) -> bool:
+    """Whether other solves may help: a local solver would take the same way once more."""
+    return handed.problem.integer_columns > 0 or chosen.capabilities.guarantee is Guarantee.GLOBAL
+
+
+def _searched(chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float) -> Solution | None:
+    limit, gap = handed.options.time_limit, handed.options.gap
+    seconds = SEARCHED if limit is None else min(SEARCHED, limit - (time.perf_counter() - started))
+    if seconds <= 0.0:
+        return None
+
+    def ask(part: Instance, left: float) -> Result:
+        options = replace(handed.options, time_limit=left, start=None, log=False)
+        request = Request(part, analyse(part), options)
+        found = twin.solution(_confirmed(request, _run(chosen, request)))
+        return verify(twin.original, replace(found, multipliers={}, multipliers_at=None), gap, repair=True)
+
+    linear = handed.problem.problem_class in (ProblemClass.LP, ProblemClass.MILP)
+    return searched(LeakSearch(twin.instance, result, ask, gap, linear, seconds))
+
+
 def refuted(result: Result) -> bool:
     """Whether a backend came to an end of its own with an answer that is wrong, or with an error."""
     if result.termination is Termination.INTERRUPTED:
         return False
+    if result.termination is Termination.FINISHED and UNSETTLED in result.solution.certificate:
+        return True  # its own answer was wrong, and what it was mended to is not proven
     return bool(result.faults) or result.termination is Termination.ERROR
 
 

@@ -110,6 +110,16 @@ class Result:
         """The steps an iterative method recorded."""
         return self.solution.iterations
 
+    def point(self) -> FloatArray:
+        """float64[columns], SI: the point that was judged. Raises ValueError where there is none."""
+        if self.objective is None:
+            raise ValueError("there is no point")
+        x = self.instance.fixed.copy()
+        for family in self.instance.variables:
+            if family.name in self.values:
+                x[family.columns] = self.values[family.name]
+        return x
+
     def trace(self) -> list[dict[str, Any]]:
         """A row for each step: backend, form, iteration, objective, bound, unit, residual, seconds, note; SI.
 

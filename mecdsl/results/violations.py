@@ -31,7 +31,7 @@ from mecdsl.analysis.member_units import column_unit, row_unit
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.results.measures import ROUNDING_SAFETY, TOLERANCE, Measures, measures, switched_families
 
 SWITCHED_BY: Final = 1e-9  # a switch of an integer column is its value; of a relaxed one, all but its value
@@ -75,12 +75,17 @@ def excesses(instance: Instance, x: FloatArray) -> dict[str, FloatArray]:
 
 def switched_on(instance: Instance, x: FloatArray) -> list[ConstraintFamily]:
     """The constraints with a switch, on the rows where it has its value; the size of M plays no part."""
+    return [family for family, _ in switches_on(instance, x)]
+
+
+def switches_on(instance: Instance, x: FloatArray) -> list[tuple[ConstraintFamily, IntArray]]:
+    """The same, each with the numbers of its rows among those of the whole family."""
     plain = instance.evaluator(Floats(x))
     found = []
     for family, fact in zip(switched_families(instance), instance.model.switched, strict=True):
         switch = np.asarray(plain.family(fact.switch.variable, family.table), dtype=np.float64)
         holds = np.flatnonzero(np.abs(switch - fact.switch.value) <= SWITCHED_BY)
-        found.append(replace(family, table=family.table.take(holds)))
+        found.append((replace(family, table=family.table.take(holds)), holds))
     return found
 
 
