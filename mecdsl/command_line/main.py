@@ -422,7 +422,8 @@ def export(
     path = out or Path(f"{model.stem}{'-' + form.replace('+', '-') if form else ''}{KINDS[to]}")
     names = write_export(instance, to, path, raw, map_, (model, data))
     size = f"{count(instance.columns, 'variable')}, {count(instance.rows, 'constraint row')}"
-    say(f"wrote {path}: {size}")
+    more = f"; {count(names.extra, 'variable')} more in place of kinks" if names.extra else ""
+    say(f"wrote {path}: {size}{more}")
     if note := names.note():
         place = map_ or (path.with_suffix(".scale") if to == "nl" else path)
         complain(f"note: {note}; the way back to SI is in {place} (--raw writes SI)")

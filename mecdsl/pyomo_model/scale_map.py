@@ -10,18 +10,21 @@ import numpy as np
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """`value in SI = factor * value in the file` of one objective, column or row, with its two
-    names and SI unit.
+    names and SI unit. `note`: what it is where the model has none of that name, or states it in
+    another way.
     """
 
     label: str
     factor: float
     name: str
     unit: str
+    note: str = ""
 
     @property
     def text(self) -> str:
         """`grid(3) 256.0 grid[3] [W]`."""
-        return f"{self.label} {self.factor!r} {self.name}" + (f" [{self.unit}]" if self.unit != "1" else "")
+        unit = f" [{self.unit}]" if self.unit != "1" else ""
+        return f"{self.label} {self.factor!r} {self.name}{unit}" + (f", {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class ScaleMap:
             "rows": {row.label: _entry(row) for row in self.rows},
         }
 
+    @property
+    def extra(self) -> int:
+        """How many columns stand in place of kinks and are not in the model."""
+        return sum(bool(column.note) for column in self.columns)
+
     def note(self) -> str:
         """One sentence about what was scaled; empty if nothing was."""
         if not self.scaled:
@@ -78,7 +86,8 @@ class ScaleMap:
 
 
 def _entry(mapped: Mapped) -> dict[str, Any]:
-    return {"name": mapped.name, "factor": mapped.factor, "unit": mapped.unit}
+    entry = {"name": mapped.name, "factor": mapped.factor, "unit": mapped.unit}
+    return entry | ({"note": mapped.note} if mapped.note else {})
 
 
 def _factors(found: Sequence[Mapped]) -> Any:
