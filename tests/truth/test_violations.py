@@ -210,3 +210,27 @@ def test_a_slope_that_vanishes_gives_no_room(row: str, point: tuple[float, float
     bound = "real >= 0" if "1 + x" in row else "real"
     text = f"var x : {bound}\nvar y : real\nvar z : real\nminimize g = z\nconstraint c: {row}\n"
     assert judged(text, {"x": point[0], "y": point[1], "z": 1e-9}).verified is fine
+
+
+CHAIN = """
+param begin : s = 1700000000 s
+param limit : s = 1 s
+set job = 1..3
+param takes[j in job] : s = [10 ms, 20 ms, 30 ms]
+var start[j in job] : s in 1700000000 s..1800000000 s
+minimize end = start[3] + takes[3]
+constraint order[j in job where j > 1]: start[j] >= start[j-1] + takes[j-1]
+constraint first: start[1] >= begin
+constraint soon: start[3] + takes[3] <= begin + limit
+report length : s = start[3] + takes[3] - begin
+"""
+
+
+@pytest.mark.parametrize("limit", [1.0, 0.07, 0.06])
+@pytest.mark.parametrize("backend", ["ipopt", "highs", "scip"])
+def test_jobs_on_a_clock_end_after_their_sum(limit: float, backend: str) -> None:
+    # 10 + 20 + 30 ms; with a limit of 60 ms there is one point; a double at 1.7e9 s is known to 2.4e-7 s
+    result = mecdsl.loads(CHAIN, data={"limit": limit}).solve(backend)
+    assert result.verified
+    assert result.guarantee in (Guarantee.GLOBAL, Guarantee.LOCAL)
+    assert float(np.ravel(result["length"])[0]) == pytest.approx(0.06, abs=1e-6)
