@@ -439,7 +439,9 @@ def _taken(what: str) -> Iterator[None]:
     """What PySCIPOpt raises for numbers that SCIP does not take, as E502."""
     try:
         yield
-    except Exception as error:  # PySCIPOpt has no kind of its own
+    except Exception as error:
+        if type(error) is not Exception:  # PySCIPOpt has no kind of its own for what SCIP refuses
+            raise
         message = f"`scip` does not take {what}: {error}"
         fix = "its numbers end at 1e20; write it in other units, or solve with another backend"
         raise ModelError([Diagnostic("E502", message, help=fix)]) from None

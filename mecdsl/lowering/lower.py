@@ -9,7 +9,7 @@ Choices:
   original's columns, and the same optimum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
 from mecdsl.lowering.roots import squared
-from mecdsl.lowering.steps import Step
+from mecdsl.lowering.steps import Step, kind_of
 from mecdsl.lowering.walk import Walk
 from mecdsl.solution import Solution
 
@@ -121,16 +121,17 @@ def norms_of(instance: Instance) -> IntArray:
 def _lowered(instance: Instance, cones: bool) -> Lowered:
     walk, model = Walk.of(instance, cones), instance.model
     nothing = Lowered(instance, instance, (), {}, None)
-    sides = [part for c in model.constraints for part in (c.left, c.right)]
-    if not any(walk.holds(part) for part in (model.objective.value, *sides)):
+    parts = [(c.name, part) for c in model.constraints for part in (c.left, c.right)]
+    parts.append((model.objective.name, model.objective.value))
+    if not any(walk.holds(part) for _, part in parts):
         return nothing
     try:
         factors, constraints = _constraints(walk)
         walk.where = model.objective.name
         side = -1 if instance.maximize else 1
         value = walk.lower(model.objective.value, side, Place((), SINGLE))
-    except ModelError:  # an index that leaves its family in a row that the original never looks at
-        return nothing
+    except ModelError as error:  # a number that is not finite, so that ranges are not known
+        return replace(nothing, steps=_all_kept(walk, parts, error.diagnostics[0].message))
     steps = tuple(walk.steps)
     if not any(step.method for step in steps):
         return replace(nothing, steps=steps)
@@ -138,6 +139,12 @@ def _lowered(instance: Instance, cones: bool) -> Lowered:
     norms = [np.arange(*twin.variable(name).columns.indices(twin.columns)) for name in walk.norms]
     twin.cache[TIPS] = np.concatenate([np.zeros(0, dtype=np.int64), *norms])
     return Lowered(instance, twin, steps, factors, walk.draft)
+
+
+def _all_kept(walk: Walk, parts: Sequence[tuple[str, sym.Expression]], reason: str) -> tuple[Step, ...]:
+    """A step for each kink of named parts, none of which became anything."""
+    kinks = [(where, node) for where, part in parts for node in sym.walk(part) if walk.is_kink(node)]
+    return tuple(Step(kind_of(node), where, "", reason, node.span) for where, node in kinks)
 
 
 def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constraint, ...]]:

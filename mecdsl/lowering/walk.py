@@ -67,11 +67,12 @@ class Walk:
         """Whether a kink over variables is in an expression, definitions followed."""
         key = id(expression)
         if key not in self.holding:
-            self.holding[key] = any(self._is_kink(node) for node in sym.walk(expression))
+            self.holding[key] = any(self.is_kink(node) for node in sym.walk(expression))
             self.alive.append(expression)  # its id must not become that of another
         return self.holding[key]
 
-    def _is_kink(self, node: sym.Expression) -> bool:
+    def is_kink(self, node: sym.Expression) -> bool:
+        """Whether a part is a kink over variables itself, or a definition that holds one."""
         match node:
             case sym.Function(name=name) if name in EXTREMES or name == "sqrt":
                 return not self._is_data(node)

@@ -395,3 +395,15 @@ def test_a_negative_term_keeps_its_plain_logarithm() -> None:
     text = "param c : 1 = -0.5\nvar x : real in 0..5\nminimize f = ln(exp(x) + c)\n"
     result = solved(text, "ipopt")
     assert result.objective == pytest.approx(math.log(0.5), rel=1e-6)
+
+
+def test_a_kink_that_is_kept_for_a_number_that_is_not_finite_says_so() -> None:
+    # 1/0 in a row leaves nothing known of the ranges
+    text = (
+        "param none : real = 0\nvar x : real in 0..9\nvar y : real in 0..9\nminimize t = max(x, 3 - x)\n"
+        "constraint odd: y <= 1/none\nconstraint least: x + y*(1/none) >= 1\n"
+    )
+    found = lowered(mecdsl.loads(text).instance())
+    assert not found.changed
+    assert [(step.where, step.method) for step in found.steps] == [("t", "")]
+    assert "not finite" in found.steps[0].reason
