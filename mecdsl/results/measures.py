@@ -209,7 +209,7 @@ def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: 
 
 
 def _least(entries: list[_Entries], columns: int) -> FloatArray:
-    return np.min([np.full(columns, np.inf), *(found.held(columns) for found in entries)], axis=0)
+    return np.asarray(np.min([np.full(columns, np.inf), *(found.held(columns) for found in entries)], axis=0))
 
 
 def _bent(instance: Instance, x: FloatArray, least: FloatArray, entries: list[_Entries]) -> FloatArray:

@@ -7,8 +7,6 @@ multipliers are those that come nearest to the first-order conditions with integ
 over the rows that are active at the point and the real columns that are between their bounds.
 """
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
