@@ -166,12 +166,16 @@ def _searched(chosen: Backend, handed: Request, twin: Lowered, result: Result, s
 
 
 def refuted(result: Result) -> bool:
-    """Whether a backend came to an end of its own with an answer that is wrong, or with an error."""
+    """Whether a backend came to an end of its own with an answer that is wrong, or with an error.
+
+    A point that keeps the first-order conditions is fine, though its solver did not say so.
+    """
     if result.termination is Termination.INTERRUPTED:
         return False
     if result.termination is Termination.FINISHED and UNSETTLED in result.solution.certificate:
         return True  # its own answer was wrong, and what it was mended to is not proven
-    return bool(result.faults) or result.termination is Termination.ERROR
+    certified = result.verified and result.kkt is not None and result.kkt.accepted
+    return bool(result.faults) or (result.termination is Termination.ERROR and not certified)
 
 
 def _or_next(first: Result, request: Request, started: float) -> Result:
