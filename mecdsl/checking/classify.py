@@ -99,7 +99,9 @@ class Classifier:
     def symbol(self, name: str) -> Shape:
         """The shape of a symbol's values."""
         if name not in self.symbols:
-            symbol = self.model.symbols[name]
+            symbol = self.model.symbols.get(name)
+            if symbol is None:  # a variable that a pass puts in the place of a product
+                return LINEAR
             if symbol.kind is Kind.VAR:
                 self.symbols[name] = CONSTANT if name in self.fixed else LINEAR
             elif symbol.kind is Kind.PARAM or name in self.open:
@@ -197,9 +199,9 @@ class Classifier:
         found: set[str] = set()
         for node in sym.walk(expression):
             if isinstance(node, sym.Lookup) and self.symbol(node.symbol).degree is not Degree.CONSTANT:
-                symbol = self.model.symbols[node.symbol]
-                if symbol.kind is Kind.VAR:
-                    found.add(symbol.name)
+                symbol = self.model.symbols.get(node.symbol)
+                if symbol is None or symbol.kind is Kind.VAR:
+                    found.add(node.symbol)
                 elif symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray):
                     found |= self._behind(symbol.name, symbol.value)
         return frozenset(found)

@@ -81,6 +81,13 @@ KINDS = {
         var y : in 0..1
         minimize goal = ((x + y + x*y + 1)^4)^4
         form linear: linearize all""",
+    "a product with a definition that was linearised": """
+        var x : integer in 1..4
+        param p : 1 = 2
+        let d = 1/(x^3 - 0.5)
+        minimize goal = x
+        constraint c: (x + d)*(if p == 2 then x else x) <= 9
+        form linear: linearize x*x""",
     "products under a condition that never holds": """
         var x : in -1..2
         var y : in 0..4
