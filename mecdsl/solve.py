@@ -22,7 +22,7 @@ from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.proofs.leak_search import SECONDS as SEARCHED
 from mecdsl.proofs.leak_search import SOLVES as UNSETTLED
 from mecdsl.proofs.leak_search import LeakSearch, missed_alone, searched
-from mecdsl.results.leaks import obstacle
+from mecdsl.results.leaks import obstacle, unresolved
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import find_violations
@@ -121,6 +121,8 @@ def _verified(chosen: Backend, request: Request) -> Result:
     )
     if solution.values is not None and not result.verified:
         result = _without_leaks(chosen, handed, twin, _refuted(solution, result), started)
+    elif result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) and not chosen.capabilities.models:
+        result = _believed(result)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
         "solve": solution.seconds.get("solve", solved - started),
@@ -142,6 +144,21 @@ def _without_leaks(chosen: Backend, handed: Request, twin: Lowered, result: Resu
         words = obstacle(result.instance, result.point())
         return replace(result, notes=(*result.notes, words)) if words else result
     return verify(twin.original, found, handed.options.gap)
+
+
+def _believed(result: Result) -> Result:
+    """The answer without its proof where a switch cannot be told from none."""
+    words = unresolved(result.instance, result.point())
+    if not words:
+        return result
+    return replace(
+        result,
+        guarantee=Guarantee.FEASIBLE,
+        termination=Termination.FINISHED,
+        bound=None,
+        gap=None,
+        notes=(*result.notes, words),
+    )
 
 
 def _searchable(chosen: Backend, handed: Request) -> bool:

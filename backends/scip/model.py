@@ -440,7 +440,7 @@ def _taken(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error) is not Exception:  # PySCIPOpt has no kind of its own for what SCIP refuses
+        if type(error) not in (Exception, Warning):  # PySCIPOpt has no kind of its own for what SCIP refuses
             raise
         message = f"`scip` does not take {what}: {error}"
         fix = "its numbers end at 1e20; write it in other units, or solve with another backend"

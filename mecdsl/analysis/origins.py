@@ -24,6 +24,7 @@ from mecdsl.instances.tables import FloatArray
 CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them together is less
 ROUNDING: Final = 2.0**-52
 NOTHING: Final = 1e-15  # of the largest term; a row where less is left, such as a bound written as a row, is no clock's
+SAME: Final = 2.0**-49  # of a bound
 FAR: Final = 1e14  # SI; bounds from here on stand for none
 
 
@@ -53,12 +54,18 @@ def origins(instance: Instance) -> FloatArray:
 def _near(instance: Instance) -> FloatArray:
     """The finite end nearest to 0 of the range that rows imply; 0 if the range is larger, and for integers."""
     box = implied_box(instance, whole=False)
-    lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in (box.lower, box.upper))
+    ends = _unrounded(box.lower, instance.lower), _unrounded(box.upper, instance.upper)
+    lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in ends)
     with np.errstate(invalid="ignore"):
         first = np.isnan(upper) | (np.abs(lower) <= np.abs(upper))
         near = np.where(first, lower, upper)
         wide = np.abs(upper - lower) > np.abs(near)  # false where one of them is missing
     return np.where(np.isnan(near) | wide | ~instance.free | instance.integral, 0.0, near)
+
+
+def _unrounded(end: FloatArray, stated: FloatArray) -> FloatArray:
+    """The ends of a range, which are rounded outward; the stated bounds where they are the same but for that."""
+    return np.where(np.abs(end - stated) <= SAME * np.abs(stated), stated, end)
 
 
 def constants_at(found: Quadratics, origin: FloatArray) -> FloatArray:

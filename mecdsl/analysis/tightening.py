@@ -21,6 +21,7 @@ from mecdsl.instances.tables import FloatArray
 
 WORTH: Final = 0.9  # a limit that shrinks less than this is left as it is written
 OUTWARD: Final = 1e-6  # of the sizes added up; R may be larger than it is, never smaller
+NOISE: Final = 1e-9  # of the numbers a limit is the difference of: what is less may be rounding, a million times over
 LEAST: Final = 1e-3  # of the sizes added up: what is left between the two limits at least, else the row is no switch
 
 
@@ -54,7 +55,10 @@ def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: 
     wider, narrower = np.maximum(*limits), np.minimum(*limits)
     rest, size = _largest_rest(instance, found, value, chosen)
     reach = (rest + OUTWARD * size)[rows]
-    switches = reach > narrower + LEAST * np.maximum(size[rows], np.abs(narrower))
+    # what is left of `1e-9*5.9*z <= 5.9e-9` at z = 1 is rounding, and no limit
+    apart = np.abs(constant[rows]) + np.abs(value[chosen])
+    noise = NOISE * np.where((narrower == limits[1]) & (limits[1] != 0.0), apart, 0.0)
+    switches = reach > narrower + np.maximum(LEAST * np.maximum(size[rows], np.abs(narrower)), noise)
     smaller = reach < WORTH * wider + (1.0 - WORTH) * narrower
     worth = np.flatnonzero(np.isfinite(reach) & switches & smaller)
     if not len(worth):

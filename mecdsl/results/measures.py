@@ -44,6 +44,9 @@ from mecdsl.instances.tables import FloatArray, IntArray
 TOLERANCE: Final = 1e-6
 """How far a real variable may be off, as a share of its measure."""
 
+ASIDE: Final = 1e-6
+"""Of an end of the range that the rows imply: a point that far outside of it still counts from there."""
+
 SHARE: Final = 0.5
 """Of the least number held against a column: rows that bend, such as `t*s >= z^2` at 0, have the square of it."""
 
@@ -101,7 +104,10 @@ def measures(instance: Instance, x: FloatArray) -> Measures:
         return Measures(np.zeros(instance.columns), np.zeros(instance.columns))
     with np.errstate(all="ignore"):
         box = implied_box(instance)
-        origin = np.where(real, _origin(box.lower, box.upper), 0.0)
+        # a column outside of what the rows imply counts from what is declared: the rows are broken there
+        inside = (x >= box.lower - ASIDE * np.abs(box.lower)) & (x <= box.upper + ASIDE * np.abs(box.upper))
+        lower, upper = np.where(inside, box.lower, instance.lower), np.where(inside, box.upper, instance.upper)
+        origin = np.where(real, _origin(lower, upper), 0.0)
         entries = _entries(instance, x, real, origin)
         away = np.abs(x - origin)
         scales = _scales(instance, x, entries, origin)

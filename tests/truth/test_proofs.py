@@ -304,3 +304,69 @@ def test_a_limit_that_ends_bonmin_is_a_limit() -> None:
     found = solve(text, "bonmin", time_limit=1.0)
     assert found.termination in (Termination.TIME_LIMIT, Termination.ITERATION_LIMIT)
     assert "user" not in found.solution.message
+
+
+# Data that are the same number but for their last digit: 1e-9*5.9 is 5.900000000000001e-09
+
+ROUNDED = {
+    "rows over one binary": (
+        "maximize goal = x\n",
+        1.0,
+        """
+        var x : binary
+        constraint a: 1 nJ*(5.9*x) <= 5.9 nJ
+        constraint b: 1 nJ*(3.7*x) <= 3.7 nJ
+        constraint c: 1 GW*(5.3*x) <= 5.3 GW
+        constraint d: 1 nJ*(-4.1*x) >= -4.1 nJ
+    """,
+    ),
+    "a point that rows and a bound give": (
+        "minimize goal = x/(1 nJ)\n",
+        -2.83,
+        """
+        var x : nJ in -2.83 nJ..5.9 nJ
+        constraint a: 1 GW*(4.3*x/(1 nJ)) == -12.169 GW
+        constraint b: 1 nJ*(5.9*x/(1 nJ)) >= -20.497 nJ
+    """,
+    ),
+    "a binary beside a column that is 0": (
+        "minimize goal = 2.8*y/(1 Tbit) + 9*x\n",
+        9.0,
+        """
+        var y : Tbit >= 0 Tbit
+        var x : binary
+        constraint a: 1 nJ*(5.9*x) <= 5.9 nJ
+        constraint b: -2.3*y/(1 Tbit) - 4.3*x <= -4.3
+        constraint c: 1 GW*(-1.6*y/(1 Tbit)) == 0 GW
+    """,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ROUNDED)
+@pytest.mark.parametrize("backend", ["highs", "scip", "auto"])
+def test_the_last_digit_of_data_proves_nothing(kind: str, backend: str) -> None:
+    goal, best, text = ROUNDED[kind]
+    result = mecdsl.loads(text + goal).solve(backend)
+    assert (result.verified, result.guarantee) == (True, Guarantee.GLOBAL)
+    assert result.objective == pytest.approx(best)
+
+
+def test_a_point_outside_of_what_rows_leave_is_not_judged_from_there() -> None:
+    # a and b give 6.8 z + 4.6 x - 2.6 y <= 32.132, c and d give more than that: no point
+    text = """
+        var z : s >= 2.14 s
+        var x : uW >= 0 uW
+        var y : ms >= 0 ms
+        let u0 : 1 = z/(1 s)
+        let u1 : 1 = x/(1 uW)
+        let u2 : 1 = y/(1 ms)
+        constraint a: -0.8*u1 + 1.7*u2 == 3.34
+        constraint b: 6.8*u0 + 4.6*u1 - 2.6*u2 <= 32.132
+        constraint c: 1 nJ*(0.1*u0) == 0.354 nJ
+        constraint d: 1 nJ*(5.51*u0 + 3.68*u1 - 2.08*u2) >= 26.0085 nJ
+        maximize goal = 6*u1 + 3.7*u2
+    """
+    # 0.8*b: 5.44 u0 + 3.68 u1 - 2.08 u2 <= 25.7056; with u0 = 3.54, d asks for 26.0085 - 0.07*3.54 = 25.7607
+    result = mecdsl.loads(text).solve("ipopt")
+    assert not result.verified
