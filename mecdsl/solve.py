@@ -9,6 +9,7 @@ import numpy as np
 
 from mecdsl import backend as interface
 from mecdsl.analysis.certificate import Certificate, certify
+from mecdsl.analysis.coefficients import require_finite_objective
 from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
@@ -249,6 +250,7 @@ def _run(chosen: Backend, request: Request) -> Solution:
         except KeyboardInterrupt:
             message = "stopped by the user; its best point so far is lost"
             return Solution(chosen.name, Termination.INTERRUPTED, Guarantee.NONE, message=message)
+    require_finite_objective(request.instance)
     with interface.interruptible() as should_stop:
         return chosen.solve(replace(request, should_stop=should_stop))
 

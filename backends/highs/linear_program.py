@@ -13,13 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.coefficients import Quadratics, objective_coefficients, require_finite_objective
 from mecdsl.analysis.origins import Apart, apart, constants_at, origins, rounding_at
 from mecdsl.analysis.scaling import scale
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.backends.shared.dear_costs import growth
-from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
 
@@ -135,7 +134,7 @@ def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
     position = np.full(instance.columns, -1, dtype=np.int64)
     position[columns] = np.arange(len(columns))
     objective = objective_coefficients(instance)
-    _require_finite(instance, objective)
+    require_finite_objective(instance)
     found = solver_rows(instance, instance.constraints)
     if len(found.quadratic_value):
         raise ValueError("a constraint is quadratic")
@@ -196,18 +195,3 @@ def _limits(instance: Instance, constant: FloatArray) -> tuple[FloatArray, Float
         if family.relation in ("<=", "=="):
             upper[family.rows] = -constant[family.rows]
     return lower, upper
-
-
-def _require_finite(instance: Instance, objective: Quadratics) -> None:
-    if np.isfinite(np.concatenate([objective.constant, objective.value, objective.quadratic_value])).all():
-        return
-    stated = instance.model.objective
-    columns = objective.column[~np.isfinite(objective.value)]
-    if len(columns):
-        what = f"coefficient of `{instance.column_name(int(columns[0]))}`"
-    else:
-        what = "constant part" if np.isfinite(objective.quadratic_value).all() else "coefficient"
-    message = f"objective `{stated.name}` has a {what} that is not finite with these data"
-    fix = "`mecdsl show` prints the values of the definitions"
-    note = "a division by zero, or the logarithm of 0"
-    raise ModelError([Diagnostic("E311", message, stated.span, note=note, help=fix)])

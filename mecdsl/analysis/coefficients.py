@@ -79,6 +79,27 @@ def constraint_coefficients(instance: Instance, families: Sequence[ConstraintFam
     return result
 
 
+def require_finite_objective(instance: Instance) -> None:
+    """Raises `ModelError` E311, which names a variable, where an objective of degree two or less is not finite."""
+    stated = instance.model.objective
+    if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
+        return
+    found = objective_coefficients(instance)
+    columns = np.concatenate(
+        [found.column[~np.isfinite(found.value)], found.first[~np.isfinite(found.quadratic_value)]]
+    )
+    if len(columns):
+        what = f"coefficient of `{instance.column_name(int(columns.min()))}`"
+    elif not np.isfinite(found.constant).all():
+        what = "constant part"
+    else:
+        return
+    message = f"objective `{stated.name}` has a {what} that is not finite with these data"
+    fix = "`mecdsl show` prints the values of the definitions"
+    note = "a division by zero, or the logarithm of 0"
+    raise ModelError([Diagnostic("E311", message, stated.span, note=note, help=fix)])
+
+
 def _evaluator(instance: Instance) -> Evaluator:
     zero = np.where(instance.free, 0.0, instance.fixed)
     degrees = [family.shape.degree for family in instance.constraints]

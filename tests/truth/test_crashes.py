@@ -319,3 +319,11 @@ def test_bonmin_proves_what_it_is_said_to_prove() -> None:
     bent = loads("var n : integer in -3..3\nminimize goal = n^4 - 9*n^2").solve("bonmin")
     assert not bent.as_dict()["proven"]["optimum"]
     assert not bent.as_dict()["proven"]["bound"]
+
+
+@pytest.mark.parametrize(("backend", "power"), [("highs", ""), ("ipopt", ""), ("ipopt", "^2"), ("scip", "^2")])
+def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_variable(backend: str, power: str) -> None:
+    data = "param p[i in 1..3] : 1 = [1, 0, 2]\nvar x[i in 1..3] : in 0..4\n"
+    text = f"{data}minimize g = sum(x[i]{power}/p[i] for i in 1..3)"
+    with pytest.raises(ModelError, match=r"coefficient of `x\[2\]`"):
+        loads(text).solve(backend)
