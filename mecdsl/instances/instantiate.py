@@ -30,7 +30,15 @@ def instantiate(checked: CheckedModel, given: Mapping[str, Given], seed: int = 0
 
     Raises `ModelError` for missing, misnamed or misshaped data and for values that cannot be computed.
     """
-    return _Builder(checked, given, seed).run()
+    return _read_only(_Builder(checked, given, seed).run())
+
+
+def _read_only(instance: Instance) -> Instance:
+    """The instance, whose arrays nobody can write to any more: many share it."""
+    columns = (instance.lower, instance.upper, instance.fixed, instance.start, instance.integral, instance.tolerance)
+    for array in (*columns, *instance.world.values.values()):
+        array.flags.writeable = False
+    return instance
 
 
 class _Builder:
