@@ -577,11 +577,12 @@ def test_the_commands_of_the_page_give_what_stands_there() -> None:
     assert len(commands) == 2
     compared, refused = commands
     table = {words[0]: (float(words[1]), words[-1]) for words in map(str.split, compared[2].splitlines()[5:10])}
+    assert "objective energy in mJ" in compared[2]  # JSON is in J
     found = json.loads(run([*shlex.split(compared[1]), "--json"]).stdout)["entries"]
     assert [entry["backend"] for entry in found] == list(table)
     for entry in found:
         stated, guarantee = table[entry["backend"]]
-        assert entry["result"]["objective"]["value"] == pytest.approx(stated, rel=1e-6)
+        assert 1e3 * entry["result"]["objective"]["value"] == pytest.approx(stated, rel=1e-6)
         assert entry["result"]["guarantee"].startswith(guarantee)
     message = json.loads(run([*shlex.split(refused[1]), "--json"]).stdout)["message"]
     assert " ".join(message.split()) in " ".join(refused[2].split())

@@ -65,7 +65,8 @@ def _near(instance: Instance) -> FloatArray:
 
 def _unrounded(end: FloatArray, stated: FloatArray) -> FloatArray:
     """The ends of a range, which are rounded outward; the stated bounds where they are the same but for that."""
-    return np.where(np.abs(end - stated) <= SAME * np.abs(stated), stated, end)
+    with np.errstate(invalid="ignore"):  # of two infinite ones
+        return np.where(np.abs(end - stated) <= SAME * np.abs(stated), stated, end)
 
 
 def constants_at(found: Quadratics, origin: FloatArray) -> FloatArray:
