@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecdsl.analysis.problem import Problem, analyse
-from mecdsl.checking.check import CheckedModel, check, check_all_forms
+from mecdsl.checking.check import CheckedModel
+from mecdsl.compilation import Compilation
 from mecdsl.data_files.read import Given, given_in_memory, read_data
-from mecdsl.diagnostics import Diagnostic, ModelError, count
+from mecdsl.diagnostics import Diagnostic, ModelError, Severity, count
 from mecdsl.forms.apply import form_names
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing import syntax
 from mecdsl.parsing.parse import parse, parse_file
 
@@ -26,7 +26,8 @@ class LoadedModel:
     """A parsed model with the data that override its own; stages run when they are asked for.
 
     `parse_seconds`: for reading the model and the data. `elsewhere`: parameters that some form declares and that are
-    given for it; where the model has none of that name, they are left out (see `across`).
+    given for it; where the model has none of that name, they are left out (see `across`). `compilation`: what the
+    stages made of the document, which copies of this model share.
     """
 
     document: syntax.Document
@@ -34,6 +35,11 @@ class LoadedModel:
     seed: int = 0
     parse_seconds: float = 0.0
     elsewhere: frozenset[str] = frozenset()
+    compilation: Compilation = field(default=None)  # type: ignore[assignment]  # made below
+
+    def __post_init__(self) -> None:
+        if self.compilation is None or self.compilation.document is not self.document:
+            object.__setattr__(self, "compilation", Compilation(self.document))
 
     def __repr__(self) -> str:
         header = next((s for s in self.document.statements if isinstance(s, syntax.Header)), None)
@@ -48,29 +54,35 @@ class LoadedModel:
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault and warning of the model and all its forms; empty if there is none."""
-        return check_all_forms(self.document)
+        found: list[Diagnostic] = []
+        for form in ("", *self.forms):
+            try:
+                diagnostics = self.checked(form).model.warnings
+            except ModelError as error:
+                diagnostics = error.diagnostics
+            found += [diagnostic for diagnostic in diagnostics if diagnostic not in found]
+        return tuple(sorted(found, key=lambda diagnostic: diagnostic.severity is Severity.WARNING))
 
     def checked(self, form: str = "", relax: bool = False) -> CheckedModel:
         """The checked model in a form. Raises `ModelError`."""
-        return check(self.document, form, relax)
+        return self.compilation.checked(form, relax)
 
     def instance(self, form: str = "", relax: bool = False) -> Instance:
-        """The model with its data, as arrays. Raises `ModelError`."""
-        return self._instantiated(self.checked(form, relax))
+        """The model with the data that concern it, as arrays. Raises `ModelError`.
+
+        A parameter that is given for nothing is an error that names its form.
+        """
+        symbols = self.checked(form, relax).model.symbols
+        given = {name: value for name, value in self.given.items() if name in symbols or name not in self.elsewhere}
+        try:
+            return self.compilation.instance(given, form, relax, self.seed)
+        except ModelError as error:
+            raise ModelError([self._with_form_of_name(diagnostic) for diagnostic in error.diagnostics]) from None
 
     def across(self, forms: Iterable[str]) -> "LoadedModel":
         """The same model, which takes data for parameters of any of the forms and uses them where they belong."""
         added = frozenset(name for form in forms for name in _parameters_of(self.document, form))
         return replace(self, elsewhere=self.elsewhere | added)
-
-    def _instantiated(self, checked: CheckedModel) -> Instance:
-        """The instance with the data that concern it; a parameter given for nothing is an error that names its form."""
-        symbols = checked.model.symbols
-        given = {name: value for name, value in self.given.items() if name in symbols or name not in self.elsewhere}
-        try:
-            return instantiate(checked, given, self.seed)
-        except ModelError as error:
-            raise ModelError([self._with_form_of_name(diagnostic) for diagnostic in error.diagnostics]) from None
 
     def _with_form_of_name(self, diagnostic: Diagnostic) -> Diagnostic:
         """An unknown name (E303) with the form that declares it."""
@@ -101,15 +113,15 @@ class LoadedModel:
 
         seconds = {"parse": self.parse_seconds}
         started = time.perf_counter()
-        checked = self.checked(form, relax)
+        self.checked(form, relax)
         seconds["check"] = time.perf_counter() - started
         started = time.perf_counter()
-        instance = self._instantiated(checked)
-        problem = analyse(instance)
+        instance = self.instance(form, relax)
+        analyse(instance)
         seconds["instantiate"] = time.perf_counter() - started
         request = SolveOptions(**{"seed": self.seed, **options})
         try:
-            result = solve(instance, problem, backend, request)
+            result = solve(instance, backend, request)
         except ModelError as error:
             raise self._with_forms(error, backend) from None
         original = None

@@ -77,9 +77,13 @@ class Request:
     """What a backend is asked to solve. `should_stop` becomes true when the user interrupts."""
 
     instance: Instance
-    problem: Problem
     options: SolveOptions
     should_stop: Callable[[], bool] = lambda: False
+
+    @property
+    def problem(self) -> Problem:
+        """The class of the instance and why."""
+        return analyse(self.instance)
 
 
 @runtime_checkable
@@ -106,23 +110,14 @@ def lowered_for(backend: Backend, instance: Instance) -> Lowered:
     return lowered(instance, cones=backend.capabilities.smooth)
 
 
-def lowered_problem(found: Lowered) -> Problem:
-    """The class of a twin, found once."""
-    cache = found.instance.cache
-    if "problem" not in cache:
-        cache["problem"] = analyse(found.instance)
-    problem: Problem = cache["problem"]
-    return problem
-
-
 def request_for(backend: Backend, request: Request) -> Request:
-    """The request as a backend gets it: on the twin without kinks, with its class and the start for its columns."""
+    """The request as a backend gets it: on the twin without kinks, with the start for its columns."""
     found = lowered_for(backend, request.instance)
     if not found.changed:
         return request
     start = request.options.start
     options = replace(request.options, start=None if start is None else found.extended(start))
-    return replace(request, instance=found.instance, problem=lowered_problem(found), options=options)
+    return replace(request, instance=found.instance, options=options)
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:

@@ -84,14 +84,14 @@ def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
 
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
-def solve(instance: Instance, problem: Problem, backend: str, options: SolveOptions) -> Result:
+def solve(instance: Instance, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
 
     Where the answer of the backend that "auto" chose is refuted, the next general one is asked; `Result.choice` says
     so. Raises `ModelError` (E501, E502, E503, E505) before solving if the backend cannot do it.
     """
     check_options(options)
-    request = Request(instance, problem, options)
+    request = Request(instance, options)
     chosen, choice = choose(request) if backend == "auto" else (find(backend), "")
     if not choice:
         require(chosen, request)
@@ -175,7 +175,7 @@ def _searched(chosen: Backend, handed: Request, twin: Lowered, result: Result, s
 
     def ask(part: Instance, left: float) -> Result:
         options = replace(handed.options, time_limit=left, start=None, log=False)
-        request = Request(part, analyse(part), options)
+        request = Request(part, options)
         found = twin.solution(_confirmed(request, _run(chosen, request)))
         return verify(twin.original, replace(found, multipliers={}, multipliers_at=None), gap, repair=True)
 
@@ -223,7 +223,7 @@ def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certifi
     if not twin.changed or found.values is None:
         return None
     extra = found.values[twin.original.columns :]
-    convex = interface.lowered_problem(twin).convex
+    convex = analyse(twin.instance).convex
 
     def certifier(x: FloatArray) -> Certificate:
         return certify(twin.instance, found, np.concatenate([x, extra]), convex)
@@ -331,7 +331,7 @@ def _kept(request: Request) -> str:
 
 def takes(name: str, instance: Instance) -> bool:
     """Whether a backend by name takes an instance."""
-    return accepts(find(name), Request(instance, analyse(instance), SolveOptions())).accepted
+    return accepts(find(name), Request(instance, SolveOptions())).accepted
 
 
 def accepts(candidate: Backend, request: Request) -> Acceptance:
@@ -375,7 +375,7 @@ def choose(request: Request) -> tuple[Backend, str]:
 def solved_problem(request: Request) -> Problem:
     """The class of what general solvers are handed: with max, min and abs as rows where that is exact."""
     twin = lowered(request.instance)
-    return interface.lowered_problem(twin) if twin.changed else request.problem
+    return analyse(twin.instance)
 
 
 def _preferred(request: Request) -> Iterable[tuple[Backend, str]]:

@@ -61,7 +61,7 @@ def instance_of(text: str, form: str = "") -> Instance:
 
 
 def request_of(instance: Instance, **options: Any) -> Request:
-    return Request(instance, analyse(instance), SolveOptions(**options))
+    return Request(instance, SolveOptions(**options))
 
 
 def solve(text: str, form: str = "", **options: Any) -> Solution:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
 from mecdsl.backends.cooperative.backends import Recognised, recognise
@@ -343,7 +342,7 @@ REFUSALS: dict[str, dict[str, str]] = {
 def refusal(model: LoadedModel, backend: str, form: str = "") -> str:
     """Why a backend does not take a form; empty if it does."""
     instance = model.instance(form)
-    accepted = find(backend).accepts(Request(instance, analyse(instance), SolveOptions()))
+    accepted = find(backend).accepts(Request(instance, SolveOptions()))
     assert accepted.accepted != bool(accepted.reason)
     return accepted.reason
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
 from mecdsl.backends.fog.cases import draw, from_case
@@ -154,7 +153,7 @@ def test_an_edited_model_is_refused_with_the_reason(reason: str, tmp_path: Path)
     found = recognise(instance)
     assert isinstance(found, str)
     assert reason in found
-    request = Request(instance, analyse(instance), SolveOptions())
+    request = Request(instance, SolveOptions())
     for name in ("fog-newton", "fog-dual", "fog-algorithm1", "fog-equal", "fog-rule", "fog-latency"):
         answer = find(name).accepts(request)
         assert not answer.accepted

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from mecdsl.analysis.problem import analyse
 from mecdsl.backends import table
 from mecdsl.backends.shared.guarded import Stop, run_guarded
 from mecdsl.checking.check import check
@@ -202,7 +201,7 @@ def in_turn() -> list[float | None]:
     found: list[float | None] = []
     for name, text, _ in (*SOLVES, SOLVES[0]) * 2:
         instance = instantiate(check(parse(text)), {})
-        found.append(solve(instance, analyse(instance), name, SolveOptions(time_limit=60.0, threads=2)).objective)
+        found.append(solve(instance, name, SolveOptions(time_limit=60.0, threads=2)).objective)
     return found
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Acceptance, Request
 from mecdsl.backends.highs.backend import Highs
 from mecdsl.checking.check import check
@@ -58,7 +57,7 @@ constraint room[r in R]: sum(a[r,k]*take[k] for k in S) <= 0.5*sum(a[r,k] for k 
 
 def request(text: str, form: str = "", **options: object) -> Request:
     instance = instantiate(check(parse(text), form=form), {})
-    return Request(instance, analyse(instance), SolveOptions(**options))  # type: ignore[arg-type]
+    return Request(instance, SolveOptions(**options))  # type: ignore[arg-type]
 
 
 def solved(text: str, form: str = "", **options: object) -> Solution:
@@ -285,7 +284,7 @@ def test_gap_ends_the_search_early() -> None:
 def test_a_flag_stops_a_search(via: str) -> None:
     instance = request(HARD).instance
     began = time.perf_counter()
-    asked = Request(instance, analyse(instance), SolveOptions(via=via), lambda: time.perf_counter() - began > 1.5)
+    asked = Request(instance, SolveOptions(via=via), lambda: time.perf_counter() - began > 1.5)
     found = Highs().solve(asked)
     assert found.termination is Termination.INTERRUPTED
     assert found.values is not None
@@ -327,7 +326,7 @@ def test_an_exception_in_the_flag_comes_out() -> None:
 
     instance = request(HARD).instance
     with pytest.raises(RuntimeError, match="from the flag"):
-        Highs().solve(Request(instance, analyse(instance), SolveOptions(), broken))
+        Highs().solve(Request(instance, SolveOptions(), broken))
 
 
 def test_warm_start_is_the_first_incumbent() -> None:

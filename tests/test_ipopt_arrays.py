@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Request
 from mecdsl.backends.ipopt.backend import Ipopt
 from mecdsl.backends.mel.system import Learners, root
@@ -39,7 +38,7 @@ constraint budget: x + y <= 3
 
 def request(text: str, form: str = "", **options: object) -> Request:
     instance = instantiate(check(parse(text), form=form), {})
-    return Request(instance, analyse(instance), SolveOptions(**options))  # type: ignore[arg-type]
+    return Request(instance, SolveOptions(**options))  # type: ignore[arg-type]
 
 
 def solved(text: str, form: str = "", **options: object) -> Solution:
@@ -125,7 +124,7 @@ def test_multipliers_are_derivatives_by_the_right_hand_side(via: str) -> None:
 def test_mobile_edge_learning_meets_the_closed_root(settings: list[str]) -> None:
     instance, learners = learning(settings)
     exact = root(learners)
-    found = Ipopt().solve(Request(instance, analyse(instance), SolveOptions()))
+    found = Ipopt().solve(Request(instance, SolveOptions()))
     assert found.termination is Termination.LOCALLY_OPTIMAL
     assert found.objective == pytest.approx(exact.updates, rel=1e-6)
     assert found.multipliers["cycle"] == pytest.approx(exact.multipliers["cycle"], rel=1e-6)
@@ -136,7 +135,7 @@ def test_mobile_edge_learning_meets_the_closed_root(settings: list[str]) -> None
 
 def test_mobile_edge_learning_of_ten_thousand_learners() -> None:
     instance, learners = learning(["learner_count=10000"])
-    found = Ipopt().solve(Request(instance, analyse(instance), SolveOptions()))
+    found = Ipopt().solve(Request(instance, SolveOptions()))
     assert found.objective == pytest.approx(root(learners).updates, rel=1e-6)
     # linear growth: the number of iterations does not follow the size
     assert len(found.iterations) < 60
@@ -144,7 +143,7 @@ def test_mobile_edge_learning_of_ten_thousand_learners() -> None:
 
 def test_mobile_edge_learning_through_pyomo() -> None:
     instance, learners = learning(["learner_count=10"])
-    found = Ipopt().solve(Request(instance, analyse(instance), SolveOptions(via="pyomo")))
+    found = Ipopt().solve(Request(instance, SolveOptions(via="pyomo")))
     assert found.objective == pytest.approx(root(learners).updates, rel=1e-6)
 
 
@@ -286,7 +285,7 @@ def test_iteration_limit_returns_a_feasible_point_or_none(via: str) -> None:
 
 def test_time_limit() -> None:
     instance, _ = learning(["learner_count=20000"])
-    found = Ipopt().solve(Request(instance, analyse(instance), SolveOptions(time_limit=0.3)))
+    found = Ipopt().solve(Request(instance, SolveOptions(time_limit=0.3)))
     assert found.termination is Termination.TIME_LIMIT
     assert found.guarantee in (Guarantee.FEASIBLE, Guarantee.NONE)
 
@@ -300,7 +299,7 @@ def test_a_flag_stops_the_search() -> None:
         asked += 1
         return asked > 4
 
-    found = Ipopt().solve(replace(Request(instance, analyse(instance), SolveOptions()), should_stop=later))
+    found = Ipopt().solve(replace(Request(instance, SolveOptions()), should_stop=later))
     assert found.termination is Termination.INTERRUPTED
     assert len(found.iterations) == 5
 
@@ -314,7 +313,7 @@ def test_interrupt_signal_ends_the_search() -> None:
     from mecdsl.solution import SolveOptions
     from tests.test_ipopt_arrays import learning
     instance, _ = learning(["learner_count=50000"])
-    asked = Request(instance, analyse(instance), SolveOptions())
+    asked = Request(instance, SolveOptions())
     Ipopt().availability()
     print("ready", flush=True)
     with interruptible():

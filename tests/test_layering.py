@@ -19,6 +19,7 @@ STAGES: list[list[str]] = [
     ["parsing"],
     ["checking", "forms"],
     ["instances"],
+    ["compilation"],
     ["solution", "analysis"],
     ["lowering"],
     ["pyomo_model"],

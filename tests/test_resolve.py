@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mecdsl.checking.check import check, check_all_forms
+from mecdsl.api import LoadedModel
+from mecdsl.checking.check import check
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
@@ -248,4 +249,4 @@ def test_an_index_outside_of_its_family_shows_before_solving(statement: str) -> 
 def test_every_form_is_checked() -> None:
     text = "var x : s >= 0\nminimize cost = x\nform a: fix x = 3\nform b: fix y = 3 s\n"
     assert check(parse(text)).model.name == ""
-    assert [d.code for d in check_all_forms(parse(text))] == ["E201", "E102"]
+    assert [d.code for d in LoadedModel(parse(text), {}).check()] == ["E201", "E102"]

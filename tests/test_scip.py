@@ -16,7 +16,6 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from mecdsl.analysis.coefficients import objective_coefficients
-from mecdsl.analysis.problem import analyse
 from mecdsl.api import load
 from mecdsl.backend import Request
 from mecdsl.backends.ipopt.backend import Ipopt
@@ -51,7 +50,7 @@ minimize value = sum(weight[i, j]*x[i]*x[j] for i in item, j in item where j < i
 
 
 def request_of(instance: Instance, **options: Any) -> Request:
-    return Request(instance, analyse(instance), SolveOptions(**options))
+    return Request(instance, SolveOptions(**options))
 
 
 def instance_of(text: str, form: str = "") -> Instance:

@@ -15,6 +15,7 @@ from mecdsl.backends.fog.rows import ENERGIES, POWERS, TIMES, Layout, objective,
 from mecdsl.backends.fog.system import Reals, System
 from mecdsl.diagnostics import count
 from mecdsl.instances.algebra import Floats
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 
 EQUATIONS: Mapping[str, tuple[str, str]] = {
@@ -58,15 +59,9 @@ class Recognised:
         return self.rows is not None and bool(np.allclose(self.rows, share, rtol=TOLERANCE, atol=0.0))
 
 
+@fact
 def recognise(instance: Instance) -> Recognised | str:
     """The problem an instance is, or the reason why it is none of them; looked for once per instance."""
-    if "fog" not in instance.cache:
-        instance.cache["fog"] = _recognise(instance)
-    found: Recognised | str = instance.cache["fog"]
-    return found
-
-
-def _recognise(instance: Instance) -> Recognised | str:
     variables = {family.name for family in instance.variables}
     powers = bool(variables & set(POWERS))
     for found, wanted in (

@@ -18,7 +18,7 @@ from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import row_name
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.lowering.lower import TIP, norms_of
+from mecdsl.lowering.lower import TIP
 
 NEAR_BOUND = 1e-7  # of the typical size of a variable; an interior point method never arrives at a bound
 
@@ -184,7 +184,7 @@ def _scaled(
     column, row, size = scaling.column[columns], scaling.row[rows], scaling.objective
     origin = starts[columns]
     lower = (problem.lower - origin) / column
-    tips = np.isin(columns, norms_of(instance))
+    tips = np.isin(columns, instance.norms)
     lower[tips] = np.maximum(lower[tips], TIP)
 
     def unscaled(z: FloatArray) -> FloatArray:

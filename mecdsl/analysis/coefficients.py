@@ -13,6 +13,7 @@ from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.algebra import Jets
 from mecdsl.instances.evaluate import Evaluator
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
@@ -61,8 +62,9 @@ class Quadratics:
         )
 
 
+@fact
 def objective_coefficients(instance: Instance) -> Quadratics:
-    """Coefficients of an objective of degree two or less, as one row."""
+    """Coefficients of an objective of degree two or less, as one row; found once."""
     jet = _evaluator(instance).family(instance.model.objective.value, SINGLE)
     return _collect([jet], [1])
 
@@ -70,8 +72,22 @@ def objective_coefficients(instance: Instance) -> Quadratics:
 def constraint_coefficients(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
     """Coefficients of `left - right` of constraint families of degree two or less, their rows one after another.
 
-    Raises `ModelError` where a coefficient is not finite.
+    Those of families of the instance are found once. Raises `ModelError` where a coefficient is not finite.
     """
+    chosen = frozenset(map(id, families))
+    places = tuple(place for place, family in enumerate(instance.constraints) if id(family) in chosen)
+    if [id(instance.constraints[place]) for place in places] == [id(family) for family in families]:
+        return _coefficients_at(instance, places)
+    return _coefficients(instance, families)
+
+
+@fact
+def _coefficients_at(instance: Instance, places: tuple[int, ...]) -> Quadratics:
+    """Those of the families at some places."""
+    return _coefficients(instance, [instance.constraints[place] for place in places])
+
+
+def _coefficients(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
     evaluator = _evaluator(instance)
     values = [difference(evaluator, family) for family in families]
     result = _collect(values, [family.size for family in families])

@@ -18,6 +18,7 @@ import numpy as np
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.checking.classify import Degree
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 
@@ -28,6 +29,7 @@ SAME: Final = 2.0**-49  # of a bound
 FAR: Final = 1e14  # SI; bounds from here on stand for none
 
 
+@fact
 def origins(instance: Instance) -> FloatArray:
     """Origins of all columns, float64[columns], in SI; 0 for most. Columns of nonlinear models have none."""
     near = _near(instance)

@@ -20,6 +20,7 @@ from mecdsl.analysis.propagation.ranges import Range
 from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import PLAIN_FUNCTIONS, Algebra
 from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 
@@ -27,6 +28,7 @@ DIVIDED_BY: Final = {"ln": 0, "log2": 0, "log10": 0, "perspective": 0, "quad_ove
 """Functions with a pole, and which of their arguments must stay above 0."""
 
 
+@fact
 def poles(instance: Instance, cones: bool = True) -> tuple[str, ...]:
     """The names of the objective and of constraint families that may come to a pole within the bounds.
 

@@ -15,6 +15,7 @@ from mecdsl.analysis.convexity_sampling import Counterexample, refute
 from mecdsl.analysis.curvature import Curvature
 from mecdsl.checking.classify import Degree, ProblemClass, Shape, problem_class
 from mecdsl.diagnostics import Span
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
 
 LARGEST_EIGENPROBLEM: Final = 500  # columns in one quadratic row; above it the eigenvalues are not computed
@@ -89,9 +90,10 @@ class Problem:
         return max(reports, key=lambda r: (r.degree, r.convex is not True), default=None)
 
 
+@fact
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def analyse(instance: Instance) -> Problem:
-    """The class of an instance and what is proven of its curvature."""
+    """The class of an instance and what is proven of its curvature, found once."""
     rules = _Rules(instance)
     objective = _objective_report(instance, rules)
     families = tuple(_constraint_report(instance, family, rules) for family in instance.constraints)
@@ -111,7 +113,7 @@ def analyse(instance: Instance) -> Problem:
 
 
 class _Rules:
-    """`Convexity` of an instance, made when a family first needs it; findings are kept with the instance."""
+    """`Convexity` of an instance, made when a family first needs it."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -119,13 +121,8 @@ class _Rules:
 
     def finding(self, family: ConstraintFamily | None) -> Finding:
         """Of a family, or of the objective."""
-        key = f"curvature of {family.name}" if family else "curvature"
-        if key not in self.instance.cache:
-            self.found = self.found or Convexity(self.instance)
-            found = self.found.constraint(family) if family else self.found.objective()
-            self.instance.cache[key] = found
-        known: Finding = self.instance.cache[key]
-        return known
+        self.found = self.found or Convexity(self.instance)
+        return self.found.constraint(family) if family else self.found.objective()
 
 
 def _objective_report(instance: Instance, rules: _Rules) -> FamilyReport:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.origins import constants_at
-from mecdsl.analysis.propagation.box import Box, implied_box
+from mecdsl.analysis.propagation.box import box_of, implied_box
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.checking.classify import Degree
 from mecdsl.instances import jets
@@ -79,15 +79,19 @@ class _Terms:
         return np.asarray(self.size + padded[self.first] + padded[self.second])
 
 
-@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
-    """Factors of an instance; the objective counts as one more row.
+    """Factors of an instance, found once; the objective counts as one more row.
 
     `origin`: where the columns count from (`mecdsl.analysis.origins`), by default 0. Raises `ModelError` where a
     coefficient is not finite.
     """
-    rows = instance.rows + 1
     base = np.zeros(instance.columns) if origin is None else origin
+    return instance.facts.get(scale, base.tobytes(), lambda: _scaled(instance, base))
+
+
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
+def _scaled(instance: Instance, base: FloatArray) -> Scaling:
+    rows = instance.rows + 1
     instance = _from_origin(instance, base)
     plain, curved = _plain_terms(instance, base), _degree(instance) > Degree.QUADRATIC
     first = np.exp2(_bounded(_inside(instance, _column_sizes(instance, plain, rows)))) if curved else None
@@ -124,9 +128,10 @@ def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
     moved = origin != 0.0
     lower = np.where(moved, -np.inf, instance.lower)
     upper = np.where(moved, np.inf, instance.upper)
+    found = replace(instance, lower=lower, upper=upper, start=instance.start - origin)
     implied_box(instance, whole=False)
-    boxes = {key: known for key, known in instance.cache.items() if isinstance(known, Box)}  # of unmoved columns
-    return replace(instance, lower=lower, upper=upper, start=instance.start - origin, cache=boxes)
+    found.facts.share(instance.facts, box_of)  # of unmoved columns
+    return found
 
 
 def _bounded(sizes: FloatArray) -> FloatArray:

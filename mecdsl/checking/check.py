@@ -11,8 +11,8 @@ from mecdsl.checking.member_files import read_member_files
 from mecdsl.checking.order import definition_order, warn_unused
 from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
-from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Severity
-from mecdsl.forms.apply import apply_form, form_names
+from mecdsl.diagnostics import Collector, Diagnostic, ModelError
+from mecdsl.forms.apply import apply_form
 from mecdsl.forms.linearize import linearize
 from mecdsl.forms.switch_rows import switch_rows
 from mecdsl.parsing import syntax
@@ -76,18 +76,6 @@ def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | Non
     if collector.errors:
         raise RuntimeError(f"the reformulated model is wrong: {collector.errors[0].message}")
     return order, dimensions, Classifier(model)
-
-
-def check_all_forms(document: syntax.Document) -> tuple[Diagnostic, ...]:
-    """Every diagnostic of the base model and of each of its forms, each said once."""
-    found: list[Diagnostic] = []
-    for form in ("", *form_names(document)):
-        try:
-            diagnostics = check(document, form).model.warnings
-        except ModelError as error:
-            diagnostics = error.diagnostics
-        found += [d for d in diagnostics if d not in found]
-    return tuple(sorted(found, key=lambda d: d.severity is Severity.WARNING))
 
 
 def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:

@@ -393,13 +393,12 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _fitting(instances: Sequence["Instance"]) -> list[str]:
     """Every available backend that takes one of the instances."""
-    from mecdsl.analysis.problem import analyse
     from mecdsl.backend import Request
     from mecdsl.backends import table
     from mecdsl.solution import SolveOptions
     from mecdsl.solve import accepts
 
-    requests = [Request(instance, analyse(instance), SolveOptions()) for instance in instances]
+    requests = [Request(instance, SolveOptions()) for instance in instances]
     candidates = [table.load(name) for name in table.names()]
     fitting = [c for c in candidates if any(accepts(c, request).accepted for request in requests)]
     return [c.name for c in fitting if c.availability().available]

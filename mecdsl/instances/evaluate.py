@@ -46,6 +46,7 @@ class World:
 
     `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each variable family.
     `domains`: what each index ran over last, for messages only. `ends`: both ends of the links families asked for.
+    `drawn`: symbols with values that were drawn at random.
     """
 
     model: sym.Model
@@ -57,6 +58,7 @@ class World:
     domains: dict[str, sym.Domain] = field(default_factory=dict)
     seed: int = 0
     ends: dict[tuple[str, int], LinkEnds] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
 
     def labels_text(self, space: sym.Space, labels: Sequence[int]) -> str:
         """`[3, gateway]`: labels as the user knows them."""
@@ -420,6 +422,7 @@ class Evaluator:
 
     def _draw(self, random: sym.Draw, table: Table) -> FloatArray:
         """Random data: one number for every row, found from the seed, the address and the indices in scope."""
+        self.world.drawn.add(random.symbol)
         arguments = [np.asarray(self.family(argument, table), dtype=np.float64) for argument in random.arguments]
         labels = list(table.columns.values())
         if random.axis is None:

@@ -1,7 +1,7 @@
 """A model with its data: variables as columns, constraints as families of rows, all in arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mecdsl.checking.check import CheckedModel
 from mecdsl.checking.classify import Shape
 from mecdsl.instances.algebra import Algebra, Floats
 from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.facts import Facts
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 from mecdsl.parsing.syntax import Kind
 
@@ -63,7 +64,9 @@ class Instance:
 
     Arrays have one entry per column: `lower`, `upper` (inf for none), `fixed` (nan where free), `start` (nan
     where not given), `integral`, `tolerance` (how far the author lets it be off, nan where nothing is said). All
-    numbers in SI.
+    numbers in SI. `norms`: columns that stand for norms in cones, of an instance without kinks.
+
+    `facts`: what `mecdsl.instances.facts` keeps of it; a changed copy has none.
     """
 
     checked: CheckedModel
@@ -77,7 +80,8 @@ class Instance:
     integral: NDArray[np.bool_]
     tolerance: FloatArray
     seed: int = 0
-    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    norms: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
+    facts: Facts = field(default_factory=Facts, init=False, repr=False)
 
     @property
     def model(self) -> sym.Model:
@@ -107,6 +111,14 @@ class Instance:
     def evaluator(self, algebra: Algebra) -> Evaluator:
         """An evaluator of this instance's expressions."""
         return Evaluator(self.world, algebra)
+
+    def with_seed(self, seed: int) -> "Instance":
+        """The same instance for another seed, where no data are random: with the same arrays and facts."""
+        if seed == self.seed:
+            return self
+        other = replace(self, seed=seed)
+        other.facts.join(self.facts)
+        return other
 
     def complete(self, x: FloatArray) -> FloatArray:
         """The point with fixed columns at their values."""

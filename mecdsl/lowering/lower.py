@@ -16,8 +16,9 @@ import numpy as np
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import ModelError
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
 from mecdsl.lowering.roots import squared
@@ -31,7 +32,6 @@ TIP = 1e-8
 Local solvers keep rows to 1e-9. Below that the quotients `u^2/t` of the cone say nothing, and Ipopt was seen to run for
 600 steps between t = 1e-11 and the tip. What it costs, less than 1e-8, is in the bound that the multipliers prove.
 """
-TIPS = "columns of norms"  # in the cache of a twin
 SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
 
 
@@ -105,19 +105,10 @@ class Lowered:
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def lowered(instance: Instance, cones: bool = False) -> Lowered:
     """The twin of an instance, made once. `cones`: norms become cones too, for solvers that need derivatives."""
-    key = "lowered with cones" if cones else "lowered"
-    if key not in instance.cache:
-        instance.cache[key] = _lowered(instance, cones)
-    found: Lowered = instance.cache[key]
-    return found
+    return _lowered(instance, cones)
 
 
-def norms_of(instance: Instance) -> IntArray:
-    """The columns of a twin that stand for norms in cones: all slopes are lost where one of them is 0."""
-    found: IntArray = instance.cache.get(TIPS, np.zeros(0, dtype=np.int64))
-    return found
-
-
+@fact
 def _lowered(instance: Instance, cones: bool) -> Lowered:
     walk, model = Walk.of(instance, cones), instance.model
     nothing = Lowered(instance, instance, (), {}, None)
@@ -137,7 +128,7 @@ def _lowered(instance: Instance, cones: bool) -> Lowered:
         return replace(nothing, steps=steps)
     twin = walk.draft.twin(replace(model.objective, value=value), constraints)
     norms = [np.arange(*twin.variable(name).columns.indices(twin.columns)) for name in walk.norms]
-    twin.cache[TIPS] = np.concatenate([np.zeros(0, dtype=np.int64), *norms])
+    twin = replace(twin, norms=np.concatenate([np.zeros(0, dtype=np.int64), *norms]))
     return Lowered(instance, twin, steps, factors, walk.draft)
 
 

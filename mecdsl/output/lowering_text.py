@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mecdsl.backend import lowered_problem
+from mecdsl.analysis.problem import analyse
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import Lowered, lowered
@@ -21,7 +21,7 @@ def lowering_text(instance: Instance) -> str:
 
 
 def _class_line(found: Lowered) -> str:
-    problem, before = lowered_problem(found), found.original
+    problem, before = analyse(found.instance), found.original
     columns, rows = found.instance.columns - before.columns, found.instance.rows - before.rows
     sizes = f"{count(columns, 'variable')} and {count(rows, 'row')} more" if columns or rows else "no variable more"
     return paragraph(f"solved as  {problem.class_name}: {', '.join(found.words)}; {sizes}", further=11)
@@ -41,7 +41,7 @@ def lowering_dict(instance: Instance) -> dict[str, Any] | None:
     found = lowered(instance)
     if not found.steps:
         return None
-    problem = lowered_problem(found) if found.changed else None
+    problem = analyse(found.instance) if found.changed else None
     return {
         "class": None if problem is None else problem.problem_class.value,
         "convex": None if problem is None else problem.convex,

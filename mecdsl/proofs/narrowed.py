@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.lowering.lower import TIPS
 from mecdsl.results.measures import measures
 
 
@@ -45,8 +44,7 @@ def narrowed(instance: Instance, ranges: Ranges, near: FloatArray | None = None)
     `near`: a point; columns are then scaled by what matters at it, and not by how far away their bounds are. The
     columns and rows are those of the instance, so that a point of the one is a point of the other.
     """
-    kept = {TIPS: instance.cache[TIPS]} if TIPS in instance.cache else {}
-    within = replace(instance, lower=ranges.lower, upper=ranges.upper, cache=dict(kept))
+    within = replace(instance, lower=ranges.lower, upper=ranges.upper)
     box = implied_box(within)
     if box.contradiction is not None and box.contradiction.beyond_tolerance:
         return None
@@ -60,4 +58,4 @@ def narrowed(instance: Instance, ranges: Ranges, near: FloatArray | None = None)
     if near is not None:
         matters = measures(within, near).scale
         start = np.where(matters > 0.0, np.clip(matters, lower, upper), start)
-    return replace(instance, lower=lower, upper=upper, fixed=fixed, start=start, cache=dict(kept))
+    return replace(instance, lower=lower, upper=upper, fixed=fixed, start=start)

@@ -97,7 +97,7 @@ def _closed(instance: Instance, reach: float) -> Instance:
     far = np.where(instance.integral, far, reach * size)
     lower = np.where(np.isneginf(instance.lower), np.minimum(low, 0.0) - far, instance.lower)
     upper = np.where(np.isposinf(instance.upper), np.maximum(high, 0.0) + far, instance.upper)
-    return replace(instance, lower=lower, upper=upper, cache={})
+    return replace(instance, lower=lower, upper=upper)
 
 
 def _point(request: Request, closed: Instance) -> FloatArray | None:

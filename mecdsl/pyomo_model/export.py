@@ -25,7 +25,7 @@ from mecdsl.analysis.scaling import Scaling, scale
 from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
-from mecdsl.lowering.lower import TIP, Lowered, lowered, norms_of
+from mecdsl.lowering.lower import TIP, Lowered, lowered
 from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
 from mecdsl.pyomo_model.numbers import writing
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
@@ -64,7 +64,7 @@ def export(instance: Instance, kind: str, path: str | Path, raw: bool = False) -
 
 def _away_from_tips(instance: Instance) -> Instance:
     """The instance with norms of cones at least `TIP` of their scale, as local solvers need it."""
-    norms = norms_of(instance)
+    norms = instance.norms
     if not len(norms):
         return instance
     lower = instance.lower.copy()

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import mecdsl
 import mecdsl.models
-from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Request
 from mecdsl.backends.fog.latency import fastest
@@ -73,7 +72,7 @@ def run(loaded: LoadedModel, backend: str, repetitions: int) -> Timing:
     best: Timing | None = None
     for _ in range(repetitions):
         instance = loaded.instance()
-        request = Request(instance, analyse(instance), SolveOptions())
+        request = Request(instance, SolveOptions())
         started = time.perf_counter()
         solution = find(backend).solve(request)
         found = _timing(solution, time.perf_counter() - started)

@@ -16,10 +16,10 @@ from mecdsl.analysis.propagation.ranges import ALMOST_WHOLE, EXACT, Range, Round
 from mecdsl.analysis.propagation.sweep import Root, Sweep
 from mecdsl.analysis.propagation.tape import Node, Tape
 from mecdsl.diagnostics import ModelError
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
 
-KEY: Final = "implied box"
 TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at most
 
 
@@ -60,12 +60,7 @@ def implied_box(instance: Instance, whole: bool = True) -> Box:
 
     Where a row cannot be evaluated it is that of the declared bounds: the fault is for whoever solves the problem.
     """
-    whole = whole and bool((instance.integral & instance.free).any())
-    key = KEY if whole else f"{KEY} of the relaxation"
-    if key not in instance.cache:
-        instance.cache[key] = _found(instance, whole)
-    known: Box = instance.cache[key]
-    return known
+    return box_of(instance, whole and bool((instance.integral & instance.free).any()))
 
 
 def declared(instance: Instance) -> tuple[FloatArray, FloatArray]:
@@ -74,7 +69,9 @@ def declared(instance: Instance) -> tuple[FloatArray, FloatArray]:
     return lower, np.where(instance.free, instance.upper, instance.fixed)
 
 
-def _found(instance: Instance, whole: bool) -> Box:
+@fact
+def box_of(instance: Instance, whole: bool) -> Box:
+    """The fact behind `implied_box`."""
     lower, upper = declared(instance)
     if not (lower <= upper).all():  # crossed bounds are told apart from what the rows say
         return Box(lower, upper)
