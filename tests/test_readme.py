@@ -186,3 +186,12 @@ def test_there_are_five_claims() -> None:
     _, command = claims()["no rounding step is ever needed"]
     found = results(command)
     assert objective(found["mel-round"]) <= objective(found["mel-integer"])
+
+
+def test_what_contributing_names_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = [name for name in re.findall(r"`([\w./]+)`", page) if "/" in name]
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    for page_name, title in re.findall(r"`([\w./]+README\.md)`, \"([^\"]+)\"", page):
+        assert title in (ROOT / page_name).read_text(encoding="utf-8")
