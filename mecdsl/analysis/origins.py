@@ -26,6 +26,7 @@ CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them toge
 ROUNDING: Final = 2.0**-52
 NOTHING: Final = 1e-15  # of the largest term; a row where less is left, such as a bound written as a row, is no clock's
 SAME: Final = 2.0**-49  # of a bound
+ROUNDED: Final = 2.0**-44  # of an end: what rounding leaves between two ends that rows give
 FAR: Final = 1e14  # SI; bounds from here on stand for none
 
 
@@ -60,6 +61,9 @@ def _near(instance: Instance) -> FloatArray:
     lower, upper = (np.where(np.abs(bound) < FAR, bound, np.nan) for bound in ends)
     with np.errstate(invalid="ignore"):
         first = np.isnan(upper) | (np.abs(lower) <= np.abs(upper))
+        # of two ends that rounding alone tells apart the one that is stated
+        same = np.abs(upper - lower) <= ROUNDED * np.abs(lower)
+        first = np.where(same, lower == instance.lower, first)
         near = np.where(first, lower, upper)
         wide = np.abs(upper - lower) > np.abs(near)  # false where one of them is missing
     return np.where(np.isnan(near) | wide | ~instance.free | instance.integral, 0.0, near)

@@ -40,7 +40,7 @@ DAMPING = 1e-2  # a size that nothing determines is 1
 ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
 LEAST_RANGE = 1e-30  # SI; rows that leave a column less than this leave it 0, or contradict each other
 LEAST_SHARE = 1e-9  # of the declared bounds; less than that is 0 but for rounding, and no size
-LEAST_OF_ORIGIN = 2.0**-23  # of an origin: 1e9 times its last digit
+LEAST_OF_ORIGIN = 2.0**-36  # of an origin: in a clock since 1970 that is 25 ms
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
 LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
 
@@ -98,7 +98,7 @@ def _scaled(instance: Instance, base: FloatArray) -> Scaling:
     terms = _terms(instance, plain, first)
     sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
     sizes = np.where(base == 0.0, _inside(instance, sizes), sizes)
-    # a solver's tolerance is no less than the rounding of the data that are as large as the origin
+    # less than that is rounding of data that are as large as the origin
     sizes = np.maximum(sizes, np.where(base == 0.0, -np.inf, np.log2(LEAST_OF_ORIGIN * np.abs(base))))
     moving = instance.free & ~instance.integral
     whole = _bounded(sizes)
