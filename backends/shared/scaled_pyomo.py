@@ -105,8 +105,10 @@ def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Sca
                 component = lowered.constraints[family.name][row]
                 if component is not None and varies(value):
                     require_finite(value, instance.row_name(family, row), family.constraint.span)
-                    rows[family.first + row], expression = normalised(value)
-                    component.set_value(_related(expression, family.relation))
+                    factor, expression = normalised(value)
+                    if pyo.is_potentially_variable(expression):  # Pyomo takes `(5 + 0*x)/(10 + 0*x)` for a number
+                        rows[family.first + row] = factor
+                        component.set_value(_related(expression, family.relation))
     return replace(scaling, row=rows, objective=objective)
 
 

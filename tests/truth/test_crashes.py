@@ -14,6 +14,7 @@ import pyscipopt
 import pytest
 
 from mecdsl.api import loads
+from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 from mecdsl.command_line.main import main
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
@@ -327,3 +328,11 @@ def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_variable(ba
     text = f"{data}minimize g = sum(x[i]{power}/p[i] for i in 1..3)"
     with pytest.raises(ModelError, match=r"coefficient of `x\[2\]`"):
         loads(text).solve(backend)
+
+
+@pytest.mark.parametrize("relation", ["==", "<=", ">="])
+def test_a_row_that_pyomo_takes_for_a_number_stays_as_it_is_written(relation: str) -> None:
+    text = "var x : in 0..1\nvar y : in 2..3\nminimize goal = x\nconstraint c: (5 + 0*y)/(10 + 0*y) "
+    found = scaled_pyomo(loads(f"{text}{relation} 0").instance())
+    assert found.scaling.row.shape == (1,)
+    assert str(found.lowered.constraints["c"][0].body) == "(5.0 + 0.0*y)/(10.0 + 0.0*y)"
