@@ -1,5 +1,6 @@
 """Who may prove: no false "infeasible" or "unbounded", and proofs where there is one; answers derived by hand."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -370,3 +371,12 @@ def test_a_point_outside_of_what_rows_leave_is_not_judged_from_there() -> None:
     # 0.8*b: 5.44 u0 + 3.68 u1 - 2.08 u2 <= 25.7056; with u0 = 3.54, d asks for 26.0085 - 0.07*3.54 = 25.7607
     result = mecdsl.loads(text).solve("ipopt")
     assert not result.verified
+
+
+def test_a_point_whose_slope_is_not_0_is_not_called_optimal() -> None:
+    # the least of 3.4 e^u - u is 1 + ln 3.4, at u = -ln 3.4; Ipopt stops at u = -1.20923 where u is in microwatts
+    result = mecdsl.loads("var x : uW\nlet u : 1 = x/(1 uW)\nminimize goal = 3.4*exp(u) - u\n").solve("ipopt")
+    assert result.objective is not None
+    off = result.objective - (1 + math.log(3.4))
+    assert off >= -1e-9
+    assert result.guarantee is not Guarantee.GLOBAL or off <= 1e-5
