@@ -6,6 +6,7 @@ changed. A fault is a result too, and is raised again.
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from mecdsl.checking.check import CheckedModel, check
@@ -24,12 +25,14 @@ class Compilation:
     def __init__(self, document: syntax.Document) -> None:
         self.document = document
         self._checked: dict[Hashable, CheckedModel | ModelError] = {}
-        self._instances: dict[Hashable, Instance | ModelError] = {}
-        self._given: list[Given] = []  # keeps the data alive that the keys of instances tell apart by identity
+        self._instances: dict[Hashable, _Kept] = {}
 
     def checked(self, form: str = "", relax: bool = False) -> CheckedModel:
         """The checked model in a form. Raises `ModelError`."""
-        return _once(self._checked, (form, relax), lambda: check(self.document, form, relax))
+        key = form, relax
+        if key not in self._checked:
+            self._checked[key] = _made(lambda: check(self.document, form, relax))
+        return _raised(self._checked[key])
 
     def instance(
         self,
@@ -40,33 +43,42 @@ class Compilation:
     ) -> Instance:
         """The model with data by qualified name, as arrays. Raises `ModelError`.
 
-        Without random data the seed changes nothing, and instances of two seeds share their arrays and facts.
+        Without random data the seed changes nothing, and instances of two seeds share their arrays and facts. With them
+        the instance of the last seed is kept, so that a study of a thousand seeds does not hold a thousand.
         """
         checked = self.checked(form, relax)
         data = frozenset((name, id(value)) for name, value in given.items())
         place = (form, relax, data)
-        fixed = self._instances.get(place)
-        if isinstance(fixed, Instance):
-            return fixed.with_seed(seed)
-
-        def instantiated() -> Instance:
-            self._given += given.values()
-            return instantiate(checked, given, seed)
-
-        found = _once(self._instances, (*place, seed), instantiated)
-        if not found.world.drawn:
-            self._instances[place] = found
-        return found
+        kept = self._instances.get(place)
+        if kept is None or not kept.holds(seed):
+            kept = _Kept(tuple(given.values()), seed, _made(lambda: instantiate(checked, given, seed)))
+            self._instances[place] = kept
+        return _raised(kept.found).with_seed(seed)
 
 
-def _once(known: dict[Hashable, T | ModelError], key: Hashable, make: Callable[[], T]) -> T:
-    """What is known under a key, made if it is not; a fault is raised each time."""
-    if key not in known:
-        try:
-            known[key] = make()
-        except ModelError as error:
-            known[key] = error
-    found = known[key]
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An instance or its fault, with its seed, and the data that its key tells apart by identity."""
+
+    given: tuple[Given, ...]
+    seed: int
+    found: Instance | ModelError
+
+    def holds(self, seed: int) -> bool:
+        """Whether it is what another seed gives too."""
+        return seed == self.seed or (isinstance(self.found, Instance) and not self.found.world.drawn)
+
+
+def _made(make: Callable[[], T]) -> T | ModelError:
+    """What a stage gives, its fault as a result too."""
+    try:
+        return make()
+    except ModelError as error:
+        return error
+
+
+def _raised(found: T | ModelError) -> T:
+    """A result; a fault is raised each time."""
     if isinstance(found, ModelError):
         raise ModelError(found.diagnostics)
     return found

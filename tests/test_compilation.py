@@ -1,5 +1,7 @@
 """Every stage runs once for what it depends on, and what it found is shared."""
 
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,6 +66,14 @@ def test_seeds_instantiate_once_where_nothing_is_random(
     assert len({run.objective for run in found.runs}) == instances
     assert instantiations(ran) == instances
     assert [count for (name, _), count in ran.items() if name == "check"] == [1]
+
+
+def test_instances_of_earlier_seeds_are_let_go() -> None:
+    model = mecdsl.loads(RANDOM)
+    gone = weakref.ref(replace(model, seed=1).instance().lower)
+    replace(model, seed=2).instance()
+    gc.collect()
+    assert gone() is None
 
 
 def test_data_that_are_given_over_random_ones_leave_nothing_random(ran: Counter[tuple[Any, ...]]) -> None:

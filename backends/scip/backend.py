@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
 
 AGREEMENT: Final = 1e-4  # of two bounds, relative; what the wider tolerance is worth to an objective
-ENDLESS_OBJECTIVE: Final = 1e15  # scaled, so that terms are about 1
-HUGE: Final = 1e15  # of the scaled objective; SCIP's `numerics/hugeval`
+HUGE: Final = 1e15  # of the scaled objective, whose terms are about 1; SCIP's `numerics/hugeval`
 POLL: Final = 0.02  # s between two looks at `should_stop`
 GRACE: Final = 30.0  # s that SCIP gets to stop, as it may sit in one LP; a second Ctrl-C ends it at once
 MOST_THREADS: Final = 32  # solves at once in one process; see above
@@ -231,7 +230,7 @@ def _doubted(request: Request, solution: Solution) -> Solution:
 
 def _endless_objective(built: "ScipModel", scaled: float) -> str:
     """The objective, by name, where it is as large as SCIP's numbers go: `x - x^2` ends at -5e19."""
-    return f"`{built.instance.model.objective.name}`" if abs(scaled) >= ENDLESS_OBJECTIVE else ""
+    return f"`{built.instance.model.objective.name}`" if abs(scaled) >= HUGE else ""
 
 
 def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Solution:

@@ -13,6 +13,7 @@ from mecdsl import solve as solving
 from mecdsl.proofs import leak_search
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
+from tests.truth.test_violations import ANCHORS
 
 # The tags that each anchor reaches, and its price.
 REACHED = {1: (1, 2), 2: (2, 3), 3: (1, 3), 4: (1, 2, 3)}
@@ -102,20 +103,6 @@ def test_no_proof_beside_a_switch_that_cannot_be_resolved(backend: str) -> None:
     assert result.objective >= 5.5 - 1e-9
     assert result.guarantee is not Guarantee.GLOBAL or result.objective == pytest.approx(5.5)
     assert result.bound is None or result.bound <= 5.5 + 1e-6
-
-
-ANCHORS = """
-model highs_when "Which anchor wakes a tag"
-param needed : W = 100 pW
-nodes anchor[k in 1..2] {
-    price : money = [5 money, 8 money]
-    var on : binary
-    var received : W in 0 W..1 W
-}
-minimize cost = sum(k.price * k.on for k in anchor)
-constraint wakes: sum(k.received for k in anchor) >= needed
-constraint off[k in anchor] when not k.on: k.received <= 0
-"""
 
 
 def test_the_first_anchor_wakes_the_tag_with_highs_alone() -> None:
