@@ -29,6 +29,7 @@ from mecdsl.results.verify import verify
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
+NOT_BELIEVED = "proof_not_believed"  # in the certificate, where a switch is too large to be resolved
 MOST_THREADS = 256  # a solver told to start a million ends the process
 
 # For each class the general backends in the order `auto` tries them, with the reason.
@@ -159,6 +160,7 @@ def _believed(result: Result) -> Result:
         bound=None,
         gap=None,
         notes=(*result.notes, words),
+        solution=replace(result.solution, certificate={**result.solution.certificate, NOT_BELIEVED: 1.0}),
     )
 
 
@@ -190,6 +192,8 @@ def refuted(result: Result) -> bool:
     """
     if result.termination is Termination.INTERRUPTED:
         return False
+    if NOT_BELIEVED in result.solution.certificate:
+        return True
     if result.termination is Termination.FINISHED and UNSETTLED in result.solution.certificate:
         return True  # its own answer was wrong, and what it was mended to is not proven
     certified = result.verified and result.kkt is not None and result.kkt.accepted
@@ -201,7 +205,8 @@ def _or_next(first: Result, request: Request, started: float) -> Result:
 
     Options under a solver's own names are for the solver that was chosen, so with them nothing else is asked.
     """
-    options, because = request.options, f"{first.choice}; `{first.backend}` was not verified"
+    wrong = "proved nothing that is believed" if first.verified else "was not verified"
+    options, because = request.options, f"{first.choice}; `{first.backend}` {wrong}"
     if options.raw:
         return first
     for candidate, reason in _preferred(request):

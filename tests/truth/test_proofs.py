@@ -322,12 +322,14 @@ ROUNDED = {
     """,
     ),
     "a point that rows and a bound give": (
-        "minimize goal = x/(1 nJ)\n",
-        -2.83,
+        "minimize goal = 7.8*u\n",
+        7.8 * -2.83,
         """
-        var x : nJ in -2.83 nJ..5.9 nJ
-        constraint a: 1 GW*(4.3*x/(1 nJ)) == -12.169 GW
-        constraint b: 1 nJ*(5.9*x/(1 nJ)) >= -20.497 nJ
+        var x : nJ >= -2.83 nJ <= 5.9 nJ
+        let u : 1 = x/(1 nJ)
+        constraint a: 1 GW*(4.3*u) == -12.169 GW
+        constraint b: 1 nJ*(5.9*u) >= -20.497 nJ
+        constraint c: 1 GW*(4.3*u) == -12.169 GW
     """,
     ),
     "a binary beside a column that is 0": (
