@@ -1,5 +1,7 @@
 """The fuzzer itself: its inputs are always the same, it finds what fails, and a short run finds nothing."""
 
+import logging
+
 import pytest
 
 from mecdsl.command_line import main as command_line
@@ -57,3 +59,10 @@ def test_a_fault_of_the_program_in_a_command_is_a_finding(monkeypatch: pytest.Mo
 
 def test_a_short_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--inputs", "200", "--seed", "7", "--processes", "1"]) == 0, capsys.readouterr().out
+
+
+def test_pyomo_logs_as_before_once_an_input_is_through() -> None:
+    logger = logging.getLogger("pyomo")
+    before = list(logger.handlers), logger.propagate
+    run(draw(5, 0), clock=10.0)
+    assert (list(logger.handlers), logger.propagate) == before

@@ -139,10 +139,21 @@ class _Complaints(logging.Handler):
         raise UserWarning(f"Pyomo says: {record.getMessage()[:200]}")
 
 
+@contextlib.contextmanager
+def _complaining() -> Iterator[None]:
+    """Pyomo's warnings are exceptions within, and what they were after."""
+    logger = logging.getLogger("pyomo")
+    handlers, propagate = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [_Complaints(logging.WARNING)], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+
+
+@_complaining()
 def run(given: Input, clock: float, enter: Callable[[str], None] = lambda stage: None) -> Run:
     """Send an input through all stages."""
-    logger = logging.getLogger("pyomo")
-    logger.handlers, logger.propagate = [_Complaints(logging.WARNING)], False
     done = Run(given, clock, enter)
     name = str(given.folder)
     loaded = done.stage("parse", lambda: loads(given.text, folder=name, seed=given.number % 7))
