@@ -19,10 +19,11 @@ BY_CONVEXITY: Final = "convexity and the multipliers"
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`kkt`: the conditions at the point with the claimed multipliers; None where they do not apply.
+    """`kkt`: the conditions at the point with the claimed multipliers; None where they do not
+    apply.
 
-    `bound`: a proven bound on the optimum from convexity and the multipliers, or None. `fault`: why the claimed
-    multipliers do not certify the point; empty if they do or none are claimed.
+    `bound`: a proven bound on the optimum from convexity and the multipliers, or None. `fault`: why
+    the claimed multipliers do not certify the point; empty if they do or none are claimed.
     """
 
     kkt: Kkt | None = None
@@ -33,8 +34,9 @@ class Certificate:
 def certify(instance: Instance, solution: Solution, x: FloatArray, convex: bool) -> Certificate:
     """The certificate of a feasible point. `convex`: the problem is proven convex.
 
-    Integer variables and functions without one gradient (`min`, `max`, `abs`) have no first-order conditions here. A
-    problem without constraints needs no multipliers; else nothing is said where none are claimed.
+    Integer variables and functions without one gradient (`min`, `max`, `abs`) have no first-order
+    conditions here. A problem without constraints needs no multipliers; else nothing is said where
+    none are claimed.
     """
     claimed = bool(solution.multipliers)
     if bool((instance.integral & instance.free).any()) or not (claimed or not instance.rows):
@@ -51,15 +53,20 @@ def certify(instance: Instance, solution: Solution, x: FloatArray, convex: bool)
     for point in points if convex else ():
         bound = tighter(instance, bound, dual_bound(instance, point, multipliers, scaling))
     fault = ""
-    # a claim with a bound of its own rests on that; one without, of a problem without rows, on the slopes alone
+    # a claim with a bound of its own rests on that; one without, of a problem without rows, on the
+    # slopes alone
     if (claimed or solution.bound is None) and conditions is not None and not conditions.accepted:
         who = "the multipliers do" if claimed else "first-order conditions do"
         fault = f"{who} not certify the point: {conditions.fault()}, more than {TOLERANCE:g}"
     return Certificate(conditions, bound, fault)
 
 
-def _points(instance: Instance, solution: Solution, x: FloatArray, scaling: Scaling) -> tuple[FloatArray, ...]:
-    """The point, and the one the multipliers belong to where that is another and all but the same."""
+def _points(
+    instance: Instance, solution: Solution, x: FloatArray, scaling: Scaling
+) -> tuple[FloatArray, ...]:
+    """The point, and the one the multipliers belong to where that is another and all but the
+    same.
+    """
     other = solution.multipliers_at
     if other is None or other.shape != x.shape or not np.isfinite(other).all():
         return (x,)

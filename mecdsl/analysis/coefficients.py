@@ -1,7 +1,7 @@
 """Constant, linear and quadratic coefficients of objective and constraint families, as triplets.
 
-A template of degree two or less evaluated as a jet at 0 is its own expansion, so extraction is one evaluation.
-Fixed columns count as data.
+A template of degree two or less evaluated as a jet at 0 is its own expansion, so extraction is one
+evaluation. Fixed columns count as data.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,8 +23,8 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 class Quadratics:
     """Rows r of `constant[r] + sum value x_column + sum value x_first x_second`.
 
-    Linear triplets and quadratic quadruplets are unique and sorted by row; `first >= second`, and the coefficient
-    of a square is that of x^2 itself, not twice it.
+    Linear triplets and quadratic quadruplets are unique and sorted by row; `first >= second`, and
+    the coefficient of a square is that of x^2 itself, not twice it.
     """
 
     constant: FloatArray
@@ -48,7 +48,9 @@ class Quadratics:
         return self.constant + linear + np.bincount(self.quadratic_row, products, self.size)
 
     def scaled(self, column: FloatArray, row: FloatArray) -> "Quadratics":
-        """The same rows times `row`, float64[rows], in variables u with x = `column` u, float64[columns]."""
+        """The same rows times `row`, float64[rows], in variables u with x = `column` u,
+        float64[columns].
+        """
         products = column[self.first] * column[self.second]
         return Quadratics(
             self.constant * row,
@@ -70,12 +72,16 @@ def objective_coefficients(instance: Instance) -> Quadratics:
 
 
 def constraint_coefficients(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
-    """Coefficients of `left - right` of constraint families of degree two or less, their rows one after another.
+    """Coefficients of `left - right` of constraint families of degree two or less, their rows one
+    after another.
 
-    Those of families of the instance are found once. Raises `ModelError` where a coefficient is not finite.
+    Those of families of the instance are found once. Raises `ModelError` where a coefficient is not
+    finite.
     """
     chosen = frozenset(map(id, families))
-    places = tuple(place for place, family in enumerate(instance.constraints) if id(family) in chosen)
+    places = tuple(
+        place for place, family in enumerate(instance.constraints) if id(family) in chosen
+    )
     if [id(instance.constraints[place]) for place in places] == [id(family) for family in families]:
         return _coefficients_at(instance, places)
     return _coefficients(instance, families)
@@ -96,7 +102,9 @@ def _coefficients(instance: Instance, families: Sequence[ConstraintFamily]) -> Q
 
 
 def require_finite_objective(instance: Instance) -> None:
-    """Raises `ModelError` E311, which names a variable, where an objective of degree two or less is not finite."""
+    """Raises `ModelError` E311, which names a variable, where an objective of degree two or less is
+    not finite.
+    """
     stated = instance.model.objective
     if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
         return
@@ -155,7 +163,9 @@ def _stack(parts: Sequence[tuple[np.ndarray, ...]], keys: int) -> tuple[np.ndarr
     return tuple(np.concatenate([part[position] for part in parts]) for position in range(keys + 1))
 
 
-def _merge(keys: tuple[np.ndarray, ...], values: FloatArray) -> tuple[tuple[IntArray, ...], FloatArray]:
+def _merge(
+    keys: tuple[np.ndarray, ...], values: FloatArray
+) -> tuple[tuple[IntArray, ...], FloatArray]:
     """Add up entries with equal keys, sort by key, and leave out exact zeros."""
     if len(values) == 0:
         return tuple(key.astype(np.int64) for key in keys), values
@@ -170,7 +180,9 @@ def _merge(keys: tuple[np.ndarray, ...], values: FloatArray) -> tuple[tuple[IntA
     return tuple(key[starts][kept].astype(np.int64) for key in keys), total[kept]
 
 
-def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], found: Quadratics) -> None:
+def _require_finite(
+    instance: Instance, families: Sequence[ConstraintFamily], found: Quadratics
+) -> None:
     bad = np.concatenate(
         [
             np.flatnonzero(np.isnan(found.constant)),
@@ -202,7 +214,9 @@ def _require_finite(instance: Instance, families: Sequence[ConstraintFamily], fo
 
 
 def _infinite_sides(families: Sequence[ConstraintFamily], found: Quadratics) -> Iterator[IntArray]:
-    """The rows with variables that no finite point can keep, such as `x >= 1/0`; `x <= 1/0` holds everywhere."""
+    """The rows with variables that no finite point can keep, such as `x >= 1/0`; `x <= 1/0` holds
+    everywhere.
+    """
     depends = np.zeros(found.size, dtype=bool)
     depends[found.row] = depends[found.quadratic_row] = True
     first = 0

@@ -1,8 +1,10 @@
-"""Which families of an instance are proven convex, which part of the model is to blame where one is not.
+"""Which families of an instance are proven convex, which part of the model is to blame where one is
+not.
 
-The box is that of the bounds and of what all rows imply (`mecdsl.analysis.propagation`); it holds every feasible
-point, also of the problem without integrality. A proof on the box is therefore a proof for the problem.
-Functions count on the inside of their domain: `1/x` with `x >= 0` is convex, with the value infinity at 0.
+The box is that of the bounds and of what all rows imply (`mecdsl.analysis.propagation`); it holds
+every feasible point, also of the problem without integrality. A proof on the box is therefore a
+proof for the problem. Functions count on the inside of their domain: `1/x` with `x >= 0` is convex,
+with the value infinity at 0.
 """
 
 from dataclasses import dataclass
@@ -27,8 +29,9 @@ WANTED: Final = {"<=": (True, False), ">=": (False, True), "==": (True, True)}  
 class Finding:
     """How `left - right` of a family, or the objective, bends as written.
 
-    `proven`: bends as its relation or sense needs it. Otherwise `cause` says in words what does not, `place` where,
-    and `member` the first row that is to blame if there are others that are not.
+    `proven`: bends as its relation or sense needs it. Otherwise `cause` says in words what does
+    not, `place` where, and `member` the first row that is to blame if there are others that are
+    not.
     """
 
     curvature: Curvature
@@ -61,7 +64,9 @@ class Convexity:
             return AFFINE
         return self._finding(difference(self.evaluator, family), WANTED[family.relation], family)
 
-    def _finding(self, found: Any, wanted: tuple[bool, bool], family: ConstraintFamily | None) -> Finding:
+    def _finding(
+        self, found: Any, wanted: tuple[bool, bool], family: ConstraintFamily | None
+    ) -> Finding:
         if not isinstance(found, Curve):
             return AFFINE
         curvature = _curvature(found)
@@ -78,7 +83,11 @@ class Convexity:
             return Finding(curvature, False, *self._whole(family), member)
         expression, cause = self.evaluator.blamed[number]
         return Finding(
-            curvature, False, words(expression, cause, self.instance.checked.shapes), expression.span, member
+            curvature,
+            False,
+            words(expression, cause, self.instance.checked.shapes),
+            expression.span,
+            member,
         )
 
     def _whole(self, family: ConstraintFamily | None) -> tuple[str, Span]:
@@ -97,7 +106,8 @@ def _curvature(found: Curve) -> Curvature:
 def box(instance: Instance) -> tuple[FloatArray, FloatArray]:
     """Lower and upper end of every column over the feasible points.
 
-    Where no point is feasible these are the bounds alone: the fault is that of whoever solves the problem.
+    Where no point is feasible these are the bounds alone: the fault is that of whoever solves the
+    problem.
     """
     found = implied_box(instance, whole=False)
     return found.lower, found.upper
@@ -115,10 +125,17 @@ def words(expression: sym.Expression, cause: Cause, shapes: Classifier) -> str:
         case sym.Operation(operator="^", operands=(base, _)) if cause is Cause.DOMAIN:
             return f"`{_short(base.span)}` under a power may be negative"
         case sym.Function(arguments=arguments) if cause is Cause.DOMAIN:
-            return f"the argument of `{text}` may be negative" if len(arguments) == 1 else _may_leave(text)
+            return (
+                f"the argument of `{text}` may be negative"
+                if len(arguments) == 1
+                else _may_leave(text)
+            )
         case sym.Operation(operator="*", operands=(left, right)):
             two = all(_is_variable(operand, shapes) for operand in (left, right))
-            return f"`{text}` is a product of two {'variables' if two else 'expressions over variables'}"
+            return (
+                f"`{text}` is a product of two "
+                f"{'variables' if two else 'expressions over variables'}"
+            )
         case sym.Operation(operator="/"):
             return f"`{text}` is a quotient of expressions over variables"
         case sym.Operation(operator="^"):

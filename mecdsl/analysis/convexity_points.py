@@ -1,9 +1,11 @@
-"""Points of the feasible set, or as near as they come: where a counterexample to convexity may be looked for.
+"""Points of the feasible set, or as near as they come: where a counterexample to convexity may be
+looked for.
 
-A function that bends wrongly only where a row is broken does not make the problem nonconvex: f/(c - f) with f <= 0.999
-c is convex, past f = c it is not. An anchor is sought that keeps the rows with some room (Gauss-Newton steps on those
-it breaks), drawn points are drawn near to it by a random share, and moved onto the linear equalities and into the box
-in turns. The rows say which of them count.
+A function that bends wrongly only where a row is broken does not make the problem nonconvex: f/(c -
+f) with f <= 0.999 c is convex, past f = c it is not. An anchor is sought that keeps the rows with
+some room (Gauss-Newton steps on those it breaks), drawn points are drawn near to it by a random
+share, and moved onto the linear equalities and into the box in turns. The rows say which of them
+count.
 """
 
 from dataclasses import dataclass
@@ -33,8 +35,9 @@ LARGEST: Final = 1_000_000  # entries of the matrix of equalities; of a larger o
 class Feasible:
     """The rows that points are to keep, and the way onto the linear equalities among them.
 
-    `equalities`, `right`: float64[rows, columns] and float64[rows], in units of the width of each column; `inverse`:
-    their pseudo-inverse. `exempt`: an equality that is judged itself is not asked to hold where it bends.
+    `equalities`, `right`: float64[rows, columns] and float64[rows], in units of the width of each
+    column; `inverse`: their pseudo-inverse. `exempt`: an equality that is judged itself is not
+    asked to hold where it bends.
     """
 
     instance: Instance
@@ -46,7 +49,9 @@ class Feasible:
     inverse: FloatArray
 
     @classmethod
-    def of(cls, instance: Instance, low: FloatArray, high: FloatArray, judged: ConstraintFamily | None) -> "Feasible":
+    def of(
+        cls, instance: Instance, low: FloatArray, high: FloatArray, judged: ConstraintFamily | None
+    ) -> "Feasible":
         """For points of the box; `judged`: the family whose convexity is in question."""
         matrix, right = _equalities(instance, high - low)
         exempt = judged if judged is not None and judged.relation == "==" else None
@@ -57,12 +62,18 @@ class Feasible:
             exempt=exempt,
             equalities=matrix,
             right=right,
-            inverse=np.asarray(np.linalg.pinv(matrix), dtype=np.float64) if len(matrix) else matrix.T,
+            inverse=np.asarray(np.linalg.pinv(matrix), dtype=np.float64)
+            if len(matrix)
+            else matrix.T,
         )
 
     def anchor(self) -> FloatArray | None:
-        """A point that keeps every row, inequalities with some room if possible; None if none is found."""
-        from scipy.sparse import csr_matrix  # slow to import, and needed by no model that is proven convex
+        """A point that keeps every row, inequalities with some room if possible; None if none is
+        found.
+        """
+        from scipy.sparse import (
+            csr_matrix,
+        )  # slow to import, and needed by no model that is proven convex
         from scipy.sparse.linalg import lsqr
 
         width = np.where(self.high > self.low, self.high - self.low, 1.0)
@@ -74,20 +85,30 @@ class Feasible:
             row, column, slope, lack = self._lacking(point, float(room))
             if best is not None and (np.abs(lack) <= KEPT).all():
                 break  # with as much room as was asked for
-            jacobian = csr_matrix((slope * width[column], (row, column)), shape=(len(lack), len(point)))
+            jacobian = csr_matrix(
+                (slope * width[column], (row, column)), shape=(len(lack), len(point))
+            )
             step = lsqr(jacobian, -lack, damp=1e-6, iter_lim=200)[0]
             point = np.clip(point + width * step, self.low, self.high)
         return best
 
-    def _lacking(self, point: FloatArray, room: float) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-        """Slopes as triplets, and what is missing, of the rows without room at a point, as shares of their sizes."""
+    def _lacking(
+        self, point: FloatArray, room: float
+    ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+        """Slopes as triplets, and what is missing, of the rows without room at a point, as shares
+        of their sizes.
+        """
         evaluator = self.instance.evaluator(Slopes(point, self.instance.free))
         sizes = self.instance.evaluator(Magnitudes(point))
         parts: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
         first = 0
         with np.errstate(all="ignore"):
             for family in self.instance.constraints:
-                value = difference(evaluator, family) if family.size and family is not self.exempt else None
+                value = (
+                    difference(evaluator, family)
+                    if family.size and family is not self.exempt
+                    else None
+                )
                 if not isinstance(value, Jet):
                     continue
                 size = np.maximum(size_of(difference(sizes, family)), 1e-300)
@@ -98,16 +119,27 @@ class Feasible:
                 slope = value.gradient
                 kept = used[slope.rows] & np.isfinite(slope.values)
                 rows = slope.rows[kept]
-                parts.append((number[rows], slope.columns[0][kept], sign * slope.values[kept] / size[rows], lack[used]))
+                parts.append(
+                    (
+                        number[rows],
+                        slope.columns[0][kept],
+                        sign * slope.values[kept] / size[rows],
+                        lack[used],
+                    )
+                )
                 first += int(used.sum())
         if not parts:
             nothing = np.zeros(0, dtype=np.int64)
             return nothing, nothing, np.zeros(0), np.zeros(0)
-        row, column, values, lacks = (np.concatenate([part[place] for part in parts]) for place in range(4))
+        row, column, values, lacks = (
+            np.concatenate([part[place] for part in parts]) for place in range(4)
+        )
         return row, column, values, lacks
 
     def moved(self, points: FloatArray) -> FloatArray:
-        """Points float64[points, columns] on the linear equalities and, as far as that goes, in the box."""
+        """Points float64[points, columns] on the linear equalities and, as far as that goes, in the
+        box.
+        """
         if not len(self.equalities):
             return points
         width = np.where(self.high > self.low, self.high - self.low, 1.0)
@@ -132,7 +164,9 @@ class Feasible:
                     _plain(evaluator.family(side, family.table))
                     for side in (family.constraint.left, family.constraint.right)
                 )
-                over = {"<=": left - right, ">=": right - left, "==": np.abs(left - right)}[family.relation]
+                over = {"<=": left - right, ">=": right - left, "==": np.abs(left - right)}[
+                    family.relation
+                ]
                 fine = over <= KEPT * np.maximum(np.abs(left), np.abs(right))
                 result &= np.broadcast_to(fine, (len(points), family.size)).all(axis=1)
         return result
@@ -143,9 +177,13 @@ def _plain(value: object) -> FloatArray:
 
 
 def _equalities(instance: Instance, width: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Linear equalities as a matrix over columns in units of their widths, rows of length 1, and the right sides."""
+    """Linear equalities as a matrix over columns in units of their widths, rows of length 1, and
+    the right sides.
+    """
     columns = instance.columns
-    families = [f for f in instance.constraints if f.relation == "==" and f.shape.degree <= Degree.LINEAR]
+    families = [
+        f for f in instance.constraints if f.relation == "==" and f.shape.degree <= Degree.LINEAR
+    ]
     size = sum(family.size for family in families)
     if not size or size * columns > LARGEST:
         return np.zeros((0, columns)), np.zeros(0)
@@ -154,7 +192,9 @@ def _equalities(instance: Instance, width: FloatArray) -> tuple[FloatArray, Floa
     except ModelError:  # a number that is not finite is reported by whoever solves the problem
         return np.zeros((0, columns)), np.zeros(0)
     matrix = np.zeros((size, columns))
-    matrix[found.row, found.column] = found.value * np.where(width[found.column] > 0.0, width[found.column], 1.0)
+    matrix[found.row, found.column] = found.value * np.where(
+        width[found.column] > 0.0, width[found.column], 1.0
+    )
     length = np.linalg.norm(matrix, axis=1)
     used = length > 0.0
     return matrix[used] / length[used, None], -found.constant[used] / length[used]

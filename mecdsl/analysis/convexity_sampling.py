@@ -1,9 +1,9 @@
 """Counterexamples to convexity: two points between which a function lies above its chord.
 
-Segments are drawn in the box of the feasible points (`mecdsl.analysis.convexity.box`) and count where both ends and the
-middle keep every row (`mecdsl.analysis.convexity_points`). The middle is compared with the mean of the ends, and a
-difference counts only if it is far above the rounding of the terms involved. What is not found proves nothing: this
-module never calls anything convex.
+Segments are drawn in the box of the feasible points (`mecdsl.analysis.convexity.box`) and count
+where both ends and the middle keep every row (`mecdsl.analysis.convexity_points`). The middle is
+compared with the mean of the ends, and a difference counts only if it is far above the rounding of
+the terms involved. What is not found proves nothing: this module never calls anything convex.
 """
 
 from collections.abc import Mapping
@@ -34,8 +34,9 @@ CANDIDATES: Final = 20  # suspicious rows and segments that are looked at exactl
 class Counterexample:
     """Two points, and the one between them where the function is on the wrong side of its chord.
 
-    `first`, `second`: values in SI of the variables that differ and occur, by name; `middle` and `chord`: the function
-    (`left - right` of the row `member`, or the objective) half-way and the mean of its values at the ends.
+    `first`, `second`: values in SI of the variables that differ and occur, by name; `middle` and
+    `chord`: the function (`left - right` of the row `member`, or the objective) half-way and the
+    mean of its values at the ends.
     """
 
     member: str
@@ -45,12 +46,14 @@ class Counterexample:
     chord: float
 
 
-def refute(instance: Instance, family: ConstraintFamily | None, segments: int = SEGMENTS, seed: int = 0) \
-        -> Counterexample | None:  # fmt: skip
-    """A counterexample to what makes the family (None: the objective) convex, if one is found in `segments` draws.
+def refute(
+    instance: Instance, family: ConstraintFamily | None, segments: int = SEGMENTS, seed: int = 0
+) -> Counterexample | None:
+    """A counterexample to what makes the family (None: the objective) convex, if one is found in
+    `segments` draws.
 
-    That is convexity of `left - right` for `<=` and of an objective to minimise, concavity for `>=` and to maximise,
-    both for `==`.
+    That is convexity of `left - right` for `<=` and of an objective to minimise, concavity for `>=`
+    and to maximise, both for `==`.
     """
     size = family.size if family is not None else 1
     if not size or not instance.free.any():
@@ -85,12 +88,17 @@ def _finite_box(instance: Instance) -> tuple[FloatArray, FloatArray]:
 
 
 def _segments(
-    generator: np.random.Generator, instance: Instance, low: FloatArray, high: FloatArray, count: int
+    generator: np.random.Generator,
+    instance: Instance,
+    low: FloatArray,
+    high: FloatArray,
+    count: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Ends of segments, float64[count, columns], of five kinds in turn.
 
-    Across the box; the same but short; with half of the columns at rest; with all but three at rest; and with all
-    members of a variable moving up, down or not at all together, which sums over many members need.
+    Across the box; the same but short; with half of the columns at rest; with all but three at
+    rest; and with all members of a variable moving up, down or not at all together, which sums over
+    many members need.
     """
     shape = (count, len(low))
     width = high - low
@@ -102,7 +110,9 @@ def _segments(
     moving = np.zeros(shape, dtype=bool)
     moving[np.arange(count)[:, None], generator.integers(len(low), size=(count, 3))] = True
     two = np.where((kind == 3) & ~moving, one, two)
-    members = np.repeat(np.arange(len(instance.variables)), [family.size for family in instance.variables])
+    members = np.repeat(
+        np.arange(len(instance.variables)), [family.size for family in instance.variables]
+    )
     way = generator.integers(-1, 2, (count, len(instance.variables)))[:, members]
     together = one + way * generator.random((count, 1)) * np.where(way > 0, high - one, one - low)
     return one, np.where(kind == 4, together, two)
@@ -119,8 +129,12 @@ def _search(
     with np.errstate(all="ignore"):
         chord = 0.5 * (values.value[:count] + values.value[count : 2 * count])
         rise = values.value[2 * count :] - chord
-        scale = np.abs(values.value[:count]) + np.abs(values.value[count : 2 * count]) + np.abs(chord)
-        excess = np.maximum.reduce([sign * rise for sign in _signs(instance, family)]) / np.maximum(scale, 1e-300)
+        scale = (
+            np.abs(values.value[:count]) + np.abs(values.value[count : 2 * count]) + np.abs(chord)
+        )
+        excess = np.maximum.reduce([sign * rise for sign in _signs(instance, family)]) / np.maximum(
+            scale, 1e-300
+        )
     excess = np.where(np.isfinite(excess), excess, -np.inf)
     for place in np.argsort(-excess, axis=None)[:CANDIDATES]:
         segment, row = np.unravel_index(place, excess.shape)
@@ -136,7 +150,9 @@ def _signs(instance: Instance, family: ConstraintFamily | None) -> tuple[float, 
     """1 where convexity is asked for, -1 for concavity."""
     if family is None:
         return (-1.0,) if instance.maximize else (1.0,)
-    return tuple(sign for sign, wanted in zip((1.0, -1.0), WANTED[family.relation], strict=True) if wanted)
+    return tuple(
+        sign for sign, wanted in zip((1.0, -1.0), WANTED[family.relation], strict=True) if wanted
+    )
 
 
 def _values(instance: Instance, family: ConstraintFamily | None, algebra: Any) -> Any:
@@ -149,7 +165,9 @@ def _values(instance: Instance, family: ConstraintFamily | None, algebra: Any) -
 def _confirmed(
     instance: Instance, family: ConstraintFamily | None, row: int, one: FloatArray, two: FloatArray
 ) -> Counterexample | None:
-    """The counterexample if the difference is more than rounding, with the variables that matter."""
+    """The counterexample if the difference is more than rounding, with the variables that
+    matter.
+    """
     heights, sizes = _heights(instance, family, row, one, two)
     chord = 0.5 * (heights[0] + heights[1])
     rise = heights[2] - chord

@@ -1,18 +1,23 @@
 """What is known of a family of functions of the variables on a box, with the rules of arithmetic.
 
-Arrays have one entry per row of the family. A flag that is set is proven; one that is not says nothing.
+Arrays have one entry per row of the family. A flag that is set is proven; one that is not says
+nothing.
 
 - `ends`: the range of the value on the box. `bend`: whether the value itself is convex, concave.
-- `log`: the same of its logarithm, where the value is at least 0 (a sum of log-convex functions is log-convex, which
-  is the rule of log-sum-exp). `root`: the value is f^2 with f convex and at least 0 (the rule of Euclidean norms).
-- `probe`: an affine row by its linear part along random directions and its constant; nan where it is not known to be
-  affine. Two affine functions are the same up to a factor if their probes are (a random identity test).
-- `monomial`: coefficient times powers of bases. `ratios`: with t affine and positive, the value as a function
-  g(x/t, 1/t) and the bend of g; then t g(x/t, 1/t), the perspective of g, has the same bend. So `t*ln(1 + e/t)`,
-  `x*ln(x/y)`, `t*exp(x/t)` and `t*(2^(b/t) - 1)` are judged by one rule.
-- `why`: for a row that is not proven convex (column 0) or concave (column 1) the number of the part to blame.
+- `log`: the same of its logarithm, where the value is at least 0 (a sum of log-convex functions is
+  log-convex, which is the rule of log-sum-exp). `root`: the value is f^2 with f convex and at least
+  0 (the rule of Euclidean norms).
+- `probe`: an affine row by its linear part along random directions and its constant; nan where it
+  is not known to be affine. Two affine functions are the same up to a factor if their probes are (a
+  random identity test).
+- `monomial`: coefficient times powers of bases. `ratios`: with t affine and positive, the value as
+  a function g(x/t, 1/t) and the bend of g; then t g(x/t, 1/t), the perspective of g, has the same
+  bend. So `t*ln(1 + e/t)`, `x*ln(x/y)`, `t*exp(x/t)` and `t*(2^(b/t) - 1)` are judged by one rule.
+- `why`: for a row that is not proven convex (column 0) or concave (column 1) the number of the part
+  to blame.
 
-Sums, compositions and products by sign follow disciplined convex programming (Grant, Boyd and Ye, 2006).
+Sums, compositions and products by sign follow disciplined convex programming (Grant, Boyd and Ye,
+2006).
 """
 
 from collections.abc import Callable
@@ -60,7 +65,9 @@ class Curve:
     @property
     def constant(self) -> Flags:
         """Rows that do not depend on the variables."""
-        return np.asarray((self.ends.low == self.ends.high) & (self.probe[:, :PROBES] == 0.0).all(axis=1))
+        return np.asarray(
+            (self.ends.low == self.ends.high) & (self.probe[:, :PROBES] == 0.0).all(axis=1)
+        )
 
     def __getitem__(self, rows: IntArray) -> "Curve":
         return Curve(
@@ -77,7 +84,8 @@ class Curve:
     def explained(self, blame: Callable[[IntArray, Flags, int], IntArray]) -> "Curve":
         """Rows that nobody is blamed for get numbers.
 
-        They are blame(NOBODY or DOMAIN of each row, whether the other flag is set, column of `why`).
+        They are blame(NOBODY or DOMAIN of each row, whether the other flag is set, column of
+        `why`).
         """
         why = self.why
         pairs = ((self.bend.convex, self.bend.concave), (self.bend.concave, self.bend.convex))
@@ -97,7 +105,9 @@ class Curve:
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Curve":
-        return added(self, -other if isinstance(other, Curve) else number(-np.asarray(other), self.size))
+        return added(
+            self, -other if isinstance(other, Curve) else number(-np.asarray(other), self.size)
+        )
 
     def __rsub__(self, other: Any) -> "Curve":
         return added(-self, number(other, self.size))
@@ -109,7 +119,11 @@ class Curve:
         found = scaled(self, factor)
         turned = (factor < 0.0) & (self.bend.convex | self.bend.concave)
         # data of the other sign turn a part: the product is to blame, not the part
-        return replace(found, why=np.where(turned[:, None], NOBODY, found.why)) if turned.any() else found
+        return (
+            replace(found, why=np.where(turned[:, None], NOBODY, found.why))
+            if turned.any()
+            else found
+        )
 
     __rmul__ = __mul__
 
@@ -167,7 +181,9 @@ def settled(curve: Curve) -> Curve:
     probe = curve.probe
     if curve.monomial is not None and not curve.monomial.factors:
         probe = np.column_stack([np.zeros((size, PROBES)), curve.monomial.coefficient])
-    return replace(curve, ends=ends, bend=bend, log=log, root=(curve.root | log.convex) & sure, probe=probe)
+    return replace(
+        curve, ends=ends, bend=bend, log=log, root=(curve.root | log.convex) & sure, probe=probe
+    )
 
 
 def as_monomial(curve: Curve) -> Monomial:
@@ -178,7 +194,9 @@ def as_monomial(curve: Curve) -> Monomial:
     unknown = np.isnan(curve.monomial.coefficient)
     if not unknown.any():
         return curve.monomial
-    factors = [replace(f, exponent=np.where(unknown, 0.0, f.exponent)) for f in curve.monomial.factors]
+    factors = [
+        replace(f, exponent=np.where(unknown, 0.0, f.exponent)) for f in curve.monomial.factors
+    ]
     factors += [replace(f, exponent=np.where(unknown, f.exponent, 0.0)) for f in own.factors]
     return Monomial(np.where(unknown, own.coefficient, curve.monomial.coefficient), tuple(factors))
 
@@ -192,7 +210,9 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
     with np.errstate(all="ignore"):
         probe = np.where(np.isfinite(factor), factor, np.nan)[:, None] * curve.probe
         probe[factor == 0.0] = 0.0
-        monomial = curve.monomial and replace(curve.monomial, coefficient=curve.monomial.coefficient * factor)
+        monomial = curve.monomial and replace(
+            curve.monomial, coefficient=curve.monomial.coefficient * factor
+        )
     turned = factor < 0.0
     why = np.where(turned[:, None], curve.why[:, ::-1], curve.why) if turned.any() else curve.why
     ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
@@ -224,7 +244,9 @@ def added(one: Curve, two: Curve) -> Curve:
 
 
 def ratio_bend(curve: Curve, base: FloatArray) -> Bend:
-    """The bend of the rows as functions of x/t and 1/t, t the affine function of the probe `base`."""
+    """The bend of the rows as functions of x/t and 1/t, t the affine function of the probe
+    `base`.
+    """
     result = Bend.everywhere(curve.size, True).where(curve.constant)
     for ratio in curve.ratios:
         result = result.either(ratio.bend.where(~np.isnan(proportion(base, ratio.probe))))
@@ -265,7 +287,9 @@ def multiplied(one: Curve, two: Curve) -> Curve:
 
 
 def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
-    """Rows of `one` where asked, of `two` elsewhere; a structure that only one of them has stays on its rows."""
+    """Rows of `one` where asked, of `two` elsewhere; a structure that only one of them has stays on
+    its rows.
+    """
     if rows.all():
         return one
     ratios = [replace(ratio, bend=ratio.bend.where(rows)) for ratio in one.ratios]
@@ -275,7 +299,9 @@ def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
         return Bend(np.where(rows, a.convex, b.convex), np.where(rows, a.concave, b.concave))
 
     return Curve(
-        Ends(np.where(rows, one.ends.low, two.ends.low), np.where(rows, one.ends.high, two.ends.high)),
+        Ends(
+            np.where(rows, one.ends.low, two.ends.low), np.where(rows, one.ends.high, two.ends.high)
+        ),
         pick(one.bend, two.bend),
         pick(one.log, two.log),
         np.where(rows, one.root, two.root),
@@ -301,7 +327,8 @@ def _blamed(*operands: Curve) -> IntArray:
 
 
 def composed(curve: Curve, ends: Ends, outer: Bend, rising: Flags, falling: Flags) -> Curve:
-    """f of the rows: `outer` the bend of f on their range, whether f rises or falls there; logarithms are not known.
+    """f of the rows: `outer` the bend of f on their range, whether f rises or falls there;
+    logarithms are not known.
 
     The rule holds for the bend of the value and for that of its ratios.
     """
@@ -335,7 +362,10 @@ def logarithm(curve: Curve) -> Curve:
     size = curve.size
     sure = curve.ends.nonnegative
     with np.errstate(all="ignore"):
-        low, high = np.log(np.maximum(curve.ends.low, 0.0)), np.log(np.maximum(curve.ends.high, 0.0))
+        low, high = (
+            np.log(np.maximum(curve.ends.low, 0.0)),
+            np.log(np.maximum(curve.ends.high, 0.0)),
+        )
     ends = Ends(np.where(sure, low, -np.inf), np.where(sure, high, np.inf))
     nowhere = np.zeros(size, dtype=bool)
     found = composed(curve, ends, Bend(nowhere, sure), sure, nowhere)
@@ -357,11 +387,18 @@ def power(curve: Curve, exponent: FloatArray) -> Curve:
     rising = (above & (p >= 0.0)) | (odd & (p > 0.0)) | (even & below & (p < 0.0))
     falling = (above & (p <= 0.0)) | (even & below & (p > 0.0)) | (odd & below & (p < 0.0))
     line = (p == 1.0) | (p == 0.0)
-    found = composed(curve, curve.ends.power(p), Bend(bowl | line, cap | line), rising | line, falling & ~line)
+    found = composed(
+        curve, curve.ends.power(p), Bend(bowl | line, cap | line), rising | line, falling & ~line
+    )
     log = Bend(
-        np.where(p >= 0.0, curve.log.convex, curve.log.concave), np.where(p >= 0.0, curve.log.concave, curve.log.convex)
+        np.where(p >= 0.0, curve.log.convex, curve.log.concave),
+        np.where(p >= 0.0, curve.log.concave, curve.log.convex),
     ).where(above)
-    root = (p >= 2.0) & above & curve.bend.convex | (even & (p >= 2.0) & curve.bend.affine) | (curve.root & (p >= 1.0))
+    root = (
+        (p >= 2.0) & above & curve.bend.convex
+        | (even & (p >= 2.0) & curve.bend.affine)
+        | (curve.root & (p >= 1.0))
+    )
     norm = curve.root & (p >= 0.5)
     monomial = monomials.power(as_monomial(curve), p)
     found = replace(
@@ -376,7 +413,9 @@ def power(curve: Curve, exponent: FloatArray) -> Curve:
     return settled(_constants(found, curve, lambda low: np.power(low, p)))
 
 
-def _constants(found: Curve, argument: Curve, function: Callable[[FloatArray], FloatArray]) -> Curve:
+def _constants(
+    found: Curve, argument: Curve, function: Callable[[FloatArray], FloatArray]
+) -> Curve:
     """The same with numbers where the argument is one."""
     rows = argument.constant
     if not rows.any():

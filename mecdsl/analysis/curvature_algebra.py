@@ -1,7 +1,8 @@
-"""The evaluator's algebra of curvature, and the evaluator that remembers which part of a model is to blame.
+"""The evaluator's algebra of curvature, and the evaluator that remembers which part of a model is
+to blame.
 
-One evaluation of an expression over its table gives a `Curve` for all rows at once; definitions are followed, data
-are numbers.
+One evaluation of an expression over its table gives a `Curve` for all rows at once; definitions are
+followed, data are numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +26,18 @@ EXPLAINED = (sym.Operation, sym.Function, sym.Aggregate)
 
 
 class Curvatures(Algebra):
-    """Curves on the box `lower` to `upper`, float64[columns]; a column without width is a number."""
+    """Curves on the box `lower` to `upper`, float64[columns]; a column without width is a
+    number.
+    """
 
     def __init__(self, lower: FloatArray, upper: FloatArray) -> None:
         self.lower, self.upper = lower, upper
         generator = np.random.default_rng(20_06)
         with np.errstate(all="ignore"):
             width = upper - lower
-        known = np.where(np.isfinite(lower), np.abs(lower), np.where(np.isfinite(upper), np.abs(upper), 0.0))
+        known = np.where(
+            np.isfinite(lower), np.abs(lower), np.where(np.isfinite(upper), np.abs(upper), 0.0)
+        )
         self.width = np.where(np.isfinite(width), width, np.maximum(1.0, known))
         shape = (len(lower), PROBES)
         signs = np.where(generator.random(shape) < 0.5, -1.0, 1.0)
@@ -78,7 +83,9 @@ class Curvatures(Algebra):
         ordered = np.argsort(parent, kind="stable")
         counts = np.bincount(parent, minlength=size)
         first = np.cumsum(counts) - counts
-        padded = merge(curve.size + 1, [(np.arange(curve.size), curve), (np.array([curve.size]), 1.0)])
+        padded = merge(
+            curve.size + 1, [(np.arange(curve.size), curve), (np.array([curve.size]), 1.0)]
+        )
         result = number(1.0, size)
         for position in range(int(counts.max(initial=0))):
             there = counts > position
@@ -106,7 +113,9 @@ class Curvatures(Algebra):
             _first_why(curve, parent, size),
         )
         why = found.why.copy()
-        why[:, 1 if greatest else 0] = np.where(found.bend.affine, why[:, 1 if greatest else 0], unblamed(size)[:, 0])
+        why[:, 1 if greatest else 0] = np.where(
+            found.bend.affine, why[:, 1 if greatest else 0], unblamed(size)[:, 0]
+        )
         return settled(replace(found, why=why))
 
     def merge(self, size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
@@ -118,18 +127,29 @@ class Curvatures(Algebra):
 
 def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
     """One family out of parts; what the branches have in structure is dropped, their flags stay."""
-    curves = [(rows, value if isinstance(value, Curve) else number(value, len(rows))) for rows, value in parts]
+    curves = [
+        (rows, value if isinstance(value, Curve) else number(value, len(rows)))
+        for rows, value in parts
+    ]
     low, high = np.zeros(size), np.zeros(size)
     flags = np.zeros((5, size), dtype=bool)
     probe = np.full((size, PROBES + 1), np.nan)
     why = unblamed(size)
     for rows, curve in curves:
         low[rows], high[rows] = curve.ends.low, curve.ends.high
-        found = (curve.bend.convex, curve.bend.concave, curve.log.convex, curve.log.concave, curve.root)
+        found = (
+            curve.bend.convex,
+            curve.bend.concave,
+            curve.log.convex,
+            curve.log.concave,
+            curve.root,
+        )
         for flag, values in zip(flags, found, strict=True):
             flag[rows] = values
         probe[rows], why[rows] = curve.probe, curve.why
-    return Curve(Ends(low, high), Bend(flags[0], flags[1]), Bend(flags[2], flags[3]), flags[4], probe, why)
+    return Curve(
+        Ends(low, high), Bend(flags[0], flags[1]), Bend(flags[2], flags[3]), flags[4], probe, why
+    )
 
 
 def _sums(values: FloatArray, parent: IntArray, size: int) -> FloatArray:
@@ -173,13 +193,17 @@ class Cause(Enum):
 
 
 class CurvatureEvaluator(Evaluator):
-    """Curves of expressions; `blamed[number]` is the part that `Curve.why` counts, and what is wrong with it.
+    """Curves of expressions; `blamed[number]` is the part that `Curve.why` counts, and what is
+    wrong with it.
 
-    `parts`: ranges that the rows leave to parts of expressions. They are used of affine parts alone: within them lies a
-    convex set that holds every feasible point, and a proof on a convex set is what convexity needs.
+    `parts`: ranges that the rows leave to parts of expressions. They are used of affine parts
+    alone: within them lies a convex set that holds every feasible point, and a proof on a convex
+    set is what convexity needs.
     """
 
-    def __init__(self, world: World, algebra: Curvatures, parts: Mapping[Place, Range] | None = None) -> None:
+    def __init__(
+        self, world: World, algebra: Curvatures, parts: Mapping[Place, Range] | None = None
+    ) -> None:
         super().__init__(world, algebra)
         self.parts: Mapping[Place, Range] = parts or {}
         self.places = Places()
@@ -187,7 +211,9 @@ class CurvatureEvaluator(Evaluator):
         self.numbers: dict[tuple[int, Cause], int] = {}
 
     def value(self, expression: sym.Expression, table: Table) -> Any:
-        """The value of an expression, with this part blamed where it is the innermost that bends wrongly."""
+        """The value of an expression, with this part blamed where it is the innermost that bends
+        wrongly.
+        """
         found = super().value(expression, table)
         if not isinstance(found, Curve):
             return found
@@ -198,7 +224,11 @@ class CurvatureEvaluator(Evaluator):
         def blame(before: IntArray, other: Flags, column: int) -> IntArray:
             bent = self._number(expression, Cause.CONCAVE if column == 0 else Cause.CONVEX)
             lost = self._number(expression, Cause.DOMAIN)
-            return np.where(other, bent, np.where(before == DOMAIN, lost, self._number(expression, Cause.UNKNOWN)))
+            return np.where(
+                other,
+                bent,
+                np.where(before == DOMAIN, lost, self._number(expression, Cause.UNKNOWN)),
+            )
 
         return found.explained(blame)
 
@@ -209,8 +239,10 @@ class CurvatureEvaluator(Evaluator):
             return found
         affine = ~np.isnan(found.probe).any(axis=1)
         inside = found.ends.inside(Ends(known.low, known.high))
-        low, high = (np.where(affine, one, two) for one, two in
-                     ((inside.low, found.ends.low), (inside.high, found.ends.high)))  # fmt: skip
+        low, high = (
+            np.where(affine, one, two)
+            for one, two in ((inside.low, found.ends.low), (inside.high, found.ends.high))
+        )
         return settled(replace(found, ends=Ends(low, high)))
 
     def _number(self, expression: sym.Expression, cause: Cause) -> int:

@@ -1,8 +1,9 @@
 """How much the Lagrangian of a quadratic problem curves at least along each column.
 
-If L is quadratic with a Hessian H >= diag(c), then L(x) >= L(y) + L'(y) (x - y) + sum c_j (x_j - y_j)^2 / 2: a slope of
-rounding size in a column without bounds then costs a little instead of an infinite amount. The columns of quadratic
-terms are scaled to their typical sizes s, the least eigenvalue m of the scaled H is found, and c_j = m / s_j^2.
+If L is quadratic with a Hessian H >= diag(c), then L(x) >= L(y) + L'(y) (x - y) + sum c_j (x_j -
+y_j)^2 / 2: a slope of rounding size in a column without bounds then costs a little instead of an
+infinite amount. The columns of quadratic terms are scaled to their typical sizes s, the least
+eigenvalue m of the scaled H is found, and c_j = m / s_j^2.
 """
 
 from typing import Final
@@ -31,9 +32,15 @@ def curvature_floor(instance: Instance, multipliers: FloatArray, sizes: FloatArr
     if max(degrees) != Degree.QUADRATIC:
         return none
     goal, rows = objective_coefficients(instance), constraint_coefficients(instance, families)
-    weights = -sign * np.concatenate([np.zeros(0), *(multipliers[family.rows] for family in families)])
-    first, second = (np.concatenate([getattr(goal, name), getattr(rows, name)]) for name in ("first", "second"))
-    value = np.concatenate([sign * goal.quadratic_value, weights[rows.quadratic_row] * rows.quadratic_value])
+    weights = -sign * np.concatenate(
+        [np.zeros(0), *(multipliers[family.rows] for family in families)]
+    )
+    first, second = (
+        np.concatenate([getattr(goal, name), getattr(rows, name)]) for name in ("first", "second")
+    )
+    value = np.concatenate(
+        [sign * goal.quadratic_value, weights[rows.quadratic_row] * rows.quadratic_value]
+    )
     columns = np.unique(np.concatenate([first[value != 0.0], second[value != 0.0]]))
     if not 0 < len(columns) <= LARGEST:
         return none

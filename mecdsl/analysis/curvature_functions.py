@@ -25,9 +25,15 @@ LN10: Final = float(np.log(10.0))
 
 
 def call(name: str, arguments: Sequence[Any]) -> Curve:
-    """A function of curves, of which some may be numbers. Raises KeyError for a name that is none."""
+    """A function of curves, of which some may be numbers.
+
+    Raises KeyError for a name that is none.
+    """
     size = next(argument.size for argument in arguments if isinstance(argument, Curve))
-    curves = [argument if isinstance(argument, Curve) else number(argument, size) for argument in arguments]
+    curves = [
+        argument if isinstance(argument, Curve) else number(argument, size)
+        for argument in arguments
+    ]
     return FUNCTIONS[name](curves)
 
 
@@ -41,11 +47,15 @@ def absolute(curve: Curve) -> Curve:
     found = composed(curve, ends, outer, above, below & ~above)
     root = curve.root | (curve.log.convex & above)
     sign = np.where(above, 1.0, np.where(below, -1.0, np.nan))
-    return settled(replace(found, log=curve.log.where(above), root=root, probe=curve.probe * sign[:, None]))
+    return settled(
+        replace(found, log=curve.log.where(above), root=root, probe=curve.probe * sign[:, None])
+    )
 
 
 def extreme(name: str, curves: Sequence[Curve]) -> Curve:
-    """min or max, row by row: a maximum of convex functions is convex, a minimum of concave ones concave."""
+    """min or max, row by row: a maximum of convex functions is convex, a minimum of concave ones
+    concave.
+    """
     result = curves[0]
     for other in curves[1:]:
         result = _extreme(name, result, other)
@@ -74,13 +84,22 @@ def _extreme(name: str, one: Curve, two: Curve) -> Curve:
 
 
 def perspective(time: Curve, energy: Curve) -> Curve:
-    """t ln(1 + e/t): concave in both together and rising in each, for t, e >= 0; unknown where one may be negative."""
+    """t ln(1 + e/t): concave in both together and rising in each, for t, e >= 0; unknown where one
+    may be negative.
+    """
     sure = time.ends.nonnegative & energy.ends.nonnegative
     corners = [
-        np.asarray(PLAIN_FUNCTIONS["perspective"](np.maximum(t, 0.0), np.maximum(e, 0.0)), dtype=np.float64)
+        np.asarray(
+            PLAIN_FUNCTIONS["perspective"](np.maximum(t, 0.0), np.maximum(e, 0.0)), dtype=np.float64
+        )
         for t, e in ((time.ends.low, energy.ends.low), (time.ends.high, energy.ends.high))
     ]
-    ends = Ends(*(np.where(sure & ~np.isnan(c), c, end) for c, end in zip(corners, (-np.inf, np.inf), strict=True)))
+    ends = Ends(
+        *(
+            np.where(sure & ~np.isnan(c), c, end)
+            for c, end in zip(corners, (-np.inf, np.inf), strict=True)
+        )
+    )
     together = time.bend.both(energy.bend)
     nowhere = np.zeros(time.size, dtype=bool)
     found = composed(time, ends, Bend(nowhere, sure), nowhere, nowhere)
@@ -103,7 +122,11 @@ def rounded(curves: Sequence[Curve], name: str) -> Curve:
     found = composed(curve, ends, Bend(fixed, fixed), fixed, fixed)
     probe = np.column_stack([np.zeros((curve.size, PROBES)), ends.low])
     why = np.where(found.why < NOBODY, NOBODY, found.why)
-    return settled(replace(found, bend=flags, probe=np.where(fixed[:, None], probe, np.nan), why=why, ratios=()))
+    return settled(
+        replace(
+            found, bend=flags, probe=np.where(fixed[:, None], probe, np.nan), why=why, ratios=()
+        )
+    )
 
 
 FUNCTIONS: Final[Mapping[str, Callable[[Sequence[Curve]], Curve]]] = {

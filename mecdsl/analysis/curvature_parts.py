@@ -1,7 +1,8 @@
-"""The parts curvature is made of: flags, ranges, monomials, ratios. Arrays have one entry per row of a family.
+"""The parts curvature is made of: flags, ranges, monomials, ratios. Arrays have one entry per row
+of a family.
 
-A flag that is set is proven; one that is not set says nothing. Ranges are those of interval arithmetic without outward
-rounding, so a sign is judged with an allowance (`Ends.nonnegative`).
+A flag that is set is proven; one that is not set says nothing. Ranges are those of interval
+arithmetic without outward rounding, so a sign is judged with an allowance (`Ends.nonnegative`).
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class Bend:
         finite = np.isfinite(factor)
         up, down, zero = finite & (factor > 0.0), finite & (factor < 0.0), factor == 0.0
         return Bend(
-            (up & self.convex) | (down & self.concave) | zero, (up & self.concave) | (down & self.convex) | zero
+            (up & self.convex) | (down & self.concave) | zero,
+            (up & self.concave) | (down & self.convex) | zero,
         )
 
 
@@ -92,16 +94,23 @@ class Ends:
         with np.errstate(all="ignore"):
             one, two = _no_nan(self.low * factor), _no_nan(self.high * factor)
         known = np.isfinite(factor)
-        return Ends(np.where(known, np.minimum(one, two), -np.inf), np.where(known, np.maximum(one, two), np.inf))
+        return Ends(
+            np.where(known, np.minimum(one, two), -np.inf),
+            np.where(known, np.maximum(one, two), np.inf),
+        )
 
     def times(self, other: "Ends") -> "Ends":
         """The range of a product of two values."""
         with np.errstate(all="ignore"):
-            corners = [_no_nan(a * b) for a in (self.low, self.high) for b in (other.low, other.high)]
+            corners = [
+                _no_nan(a * b) for a in (self.low, self.high) for b in (other.low, other.high)
+            ]
         return Ends(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
     def inside(self, other: "Ends") -> "Ends":
-        """What two proven ranges have in common; if they miss each other by round-off, the first."""
+        """What two proven ranges have in common; if they miss each other by round-off, the
+        first.
+        """
         low, high = np.fmax(self.low, other.low), np.fmin(self.high, other.high)
         wrong = low > high
         return Ends(np.where(wrong, self.low, low), np.where(wrong, self.high, high))
@@ -110,7 +119,9 @@ class Ends:
         """The range of the value to the power; off the domain the whole line."""
         negative = self.nonpositive & ~self.nonnegative
         with np.errstate(all="ignore"):
-            one = np.power(np.where(self.nonnegative, np.maximum(self.low, 0.0) + 0.0, self.low), exponent)
+            one = np.power(
+                np.where(self.nonnegative, np.maximum(self.low, 0.0) + 0.0, self.low), exponent
+            )
             two = np.power(np.where(negative & (self.high >= 0.0), -0.0, self.high), exponent)
         low, high = np.minimum(one, two), np.maximum(one, two)
         mixed = ~self.nonnegative & ~self.nonpositive
@@ -136,7 +147,9 @@ class Factor:
 
     def take(self, rows: IntArray) -> "Factor":
         """The given rows."""
-        return Factor(self.probe[rows], self.ends.take(rows), self.bend.take(rows), self.exponent[rows])
+        return Factor(
+            self.probe[rows], self.ends.take(rows), self.bend.take(rows), self.exponent[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +166,9 @@ class Monomial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratio:
-    """The bend of g, where the value is g(x/t, 1/t) and t the affine function of the probe, positive on the box."""
+    """The bend of g, where the value is g(x/t, 1/t) and t the affine function of the probe,
+    positive on the box.
+    """
 
     probe: FloatArray
     bend: Bend

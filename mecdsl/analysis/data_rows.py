@@ -1,8 +1,10 @@
-"""Rows over data alone: what rounding can make of their two sides, so that ten weights of 0.1 add up to 1.
+"""Rows over data alone: what rounding can make of their two sides, so that ten weights of 0.1 add
+up to 1.
 
-The values of data are computed once and then plain numbers; here the rows are evaluated again with the size of every
-term in them, definitions included. A difference is a contradiction if it exceeds what the rounding of those terms
-explains, and where every number is whole and below 2^53 nothing was rounded at all.
+The values of data are computed once and then plain numbers; here the rows are evaluated again with
+the size of every term in them, definitions included. A difference is a contradiction if it exceeds
+what the rounding of those terms explains, and where every number is whole and below 2^53 nothing
+was rounded at all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +48,9 @@ class DataRows:
 
 
 def data_rows(instance: Instance, family: ConstraintFamily) -> DataRows:
-    """The differences of a family none of whose rows holds a variable; fixed ones are at their values."""
+    """The differences of a family none of whose rows holds a variable; fixed ones are at their
+    values.
+    """
     algebra = _Terms(instance.first_point())
     found = difference(_TermEvaluator(instance.world, algebra), family)
     value, size = (_spread(part, family.size) for part in (value_of(found), size_of(found)))
@@ -58,7 +62,9 @@ def data_rows(instance: Instance, family: ConstraintFamily) -> DataRows:
 
 
 class _Terms(Magnitudes):
-    """Sizes that also pass through functions; `longest`: how many terms the longest sums have together."""
+    """Sizes that also pass through functions; `longest`: how many terms the longest sums have
+    together.
+    """
 
     def __init__(self, x: FloatArray) -> None:
         super().__init__(x)
@@ -85,7 +91,9 @@ class _Terms(Magnitudes):
 
 
 class _TermEvaluator(Evaluator):
-    """Numbers and data as magnitudes, definitions over data expanded; indices and conditions stay plain."""
+    """Numbers and data as magnitudes, definitions over data expanded; indices and conditions stay
+    plain.
+    """
 
     def __init__(self, world: World, algebra: _Terms) -> None:
         super().__init__(world, algebra)
@@ -93,7 +101,9 @@ class _TermEvaluator(Evaluator):
 
     def value(self, expression: sym.Expression, table: Table) -> Value:
         match expression:
-            case sym.Constant() | sym.IndexValue() | sym.Member() | sym.LinkEnd() | sym.Membership():
+            case (
+                sym.Constant() | sym.IndexValue() | sym.Member() | sym.LinkEnd() | sym.Membership()
+            ):
                 return _lifted(self.of_data.value(expression, table), table.size)
             case sym.Aggregate(function="count" | "all" | "any"):
                 return _lifted(self.of_data.value(expression, table), table.size)
@@ -104,14 +114,20 @@ class _TermEvaluator(Evaluator):
 
     def _data(self, lookup: sym.Lookup, table: Table) -> Value:
         symbol = self.world.model.symbols[lookup.symbol]
-        if symbol.kind is not Kind.LET or isinstance(symbol.value, sym.DataArray | sym.DataFile | None):
+        if symbol.kind is not Kind.LET or isinstance(
+            symbol.value, sym.DataArray | sym.DataFile | None
+        ):
             return _lifted(self.of_data.value(lookup, table), table.size)
         if lookup.symbol not in self.definitions:
             rows = self.world.symbols[lookup.symbol].table
             found = self.family(symbol.value, rows)
-            self.definitions[lookup.symbol] = found if isinstance(found, Magnitude) else _lifted(found, rows.size)
+            self.definitions[lookup.symbol] = (
+                found if isinstance(found, Magnitude) else _lifted(found, rows.size)
+            )
         where = self._rows(lookup, table)
-        return self.definitions[lookup.symbol][np.zeros(table.size, dtype=np.int64) if where is None else where]
+        return self.definitions[lookup.symbol][
+            np.zeros(table.size, dtype=np.int64) if where is None else where
+        ]
 
     def labels(self, expression: sym.Expression, table: Table) -> IntArray:
         return self.of_data.labels(expression, table)
@@ -119,7 +135,9 @@ class _TermEvaluator(Evaluator):
     def condition(self, expression: sym.Expression, table: Table) -> NDArray[np.bool_]:
         return self.of_data.condition(expression, table)
 
-    def space(self, space: sym.Space, base: Table, what: str) -> tuple[Table, IntArray, list[IntArray]]:
+    def space(
+        self, space: sym.Space, base: Table, what: str
+    ) -> tuple[Table, IntArray, list[IntArray]]:
         return self.of_data.space(space, base, what)
 
 
@@ -150,7 +168,9 @@ def _is_exact(instance: Instance, family: ConstraintFamily) -> bool:
                 value = symbols[name].value
                 if symbols[name].kind is Kind.LET and name not in seen:
                     seen.add(name)
-                    pending += [] if isinstance(value, sym.DataArray | sym.DataFile | None) else [value]
+                    pending += (
+                        [] if isinstance(value, sym.DataArray | sym.DataFile | None) else [value]
+                    )
             case sym.Operation(operator=operator, operands=operands) if operator in EXACT:
                 pending += operands
             case sym.Choice(then=then, otherwise=otherwise):
@@ -167,4 +187,8 @@ def _is_exact(instance: Instance, family: ConstraintFamily) -> bool:
 
 
 def _whole(values: FloatArray) -> bool:
-    return bool((np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < LARGEST_WHOLE)).all())
+    return bool(
+        (
+            np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < LARGEST_WHOLE)
+        ).all()
+    )

@@ -1,12 +1,15 @@
-"""An instance as a smooth program in its free columns: values, gradient, Jacobian, Hessian of the Lagrangian.
+"""An instance as a smooth program in its free columns: values, gradient, Jacobian, Hessian of the
+Lagrangian.
 
-Families of degree two or less are extracted once as constant triplets; the others are evaluated as jets, all rows
-of a family at once. Sparsity never changes: it is found once, where the program is built, and `Pattern.add_up`
-raises ValueError should an evaluation ever bring another number of entries.
+Families of degree two or less are extracted once as constant triplets; the others are evaluated as
+jets, all rows of a family at once. Sparsity never changes: it is found once, where the program is
+built, and `Pattern.add_up` raises ValueError should an evaluation ever bring another number of
+entries.
 
-Choice: Jets of order 1 serve gradient and Jacobian, plain numbers serve objective and constraint values, since a line
-search asks for values far more often than for derivatives. The last point of each kind is remembered, because a
-solver asks for objective and constraints, then gradient and Jacobian, at the same point in separate calls.
+Choice: Jets of order 1 serve gradient and Jacobian, plain numbers serve objective and constraint
+values, since a line search asks for values far more often than for derivatives. The last point of
+each kind is remembered, because a solver asks for objective and constraints, then gradient and
+Jacobian, at the same point in separate calls.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +30,9 @@ OBJECTIVE = 0  # row 0 of the stacked rows is the objective, row 1 + r is row r 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entries:
-    """Derivatives of stacked rows: gradient entries (row, column), Hessian entries (row, first, second)."""
+    """Derivatives of stacked rows: gradient entries (row, column), Hessian entries (row, first,
+    second).
+    """
 
     row: IntArray
     column: IntArray
@@ -37,13 +42,14 @@ class _Entries:
 
 
 class SmoothProgram:
-    """Objective and rows `left - right` of an instance as functions of z = x[columns], its free columns.
+    """Objective and rows `left - right` of an instance as functions of z = x[columns], its free
+    columns.
 
-    `columns`: int64[n], instance columns of the variables. `rows`: int64[m], instance rows that depend on them.
-    `constant_rows`: the other instance rows; `constants`: their values.
-    `jacobian_row`, `jacobian_column`: positions (in 0..m-1, 0..n-1) of the Jacobian entries, row by row.
-    `hessian_first >= hessian_second`: positions (in 0..n-1) of the lower triangle of the Hessian.
-    Numbers in SI; the objective in the sense of the model.
+    `columns`: int64[n], instance columns of the variables. `rows`: int64[m], instance rows that
+    depend on them. `constant_rows`: the other instance rows; `constants`: their values.
+    `jacobian_row`, `jacobian_column`: positions (in 0..m-1, 0..n-1) of the Jacobian entries, row by
+    row. `hessian_first >= hessian_second`: positions (in 0..n-1) of the lower triangle of the
+    Hessian. Numbers in SI; the objective in the sense of the model.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -79,7 +85,9 @@ class SmoothProgram:
         return self._first_order(z)[self._gradient_size :]
 
     def hessian(self, z: FloatArray, multipliers: FloatArray, factor: float = 1.0) -> FloatArray:
-        """factor * Hessian of the objective + sum multipliers[r] * Hessian of row r, at its positions."""
+        """factor * Hessian of the objective + sum multipliers[r] * Hessian of row r, at its
+        positions.
+        """
         weights = np.zeros(1 + self.instance.rows)
         weights[OBJECTIVE] = factor
         weights[1 + self.rows] = multipliers
@@ -104,13 +112,23 @@ class SmoothProgram:
     # Structure
 
     def _split(self) -> None:
-        """Constant triplets of the rows of degree two or less; the list of the families that need jets."""
+        """Constant triplets of the rows of degree two or less; the list of the families that need
+        jets.
+        """
         instance = self.instance
-        linear = instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC
-        plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-        curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
+        linear = (
+            instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC
+        )
+        plain = [
+            family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC
+        ]
+        curved = [
+            family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC
+        ]
         self._curved: list[ConstraintFamily | None] = ([] if linear else [None]) + [*curved]
-        self._firsts = [OBJECTIVE if family is None else 1 + family.first for family in self._curved]
+        self._firsts = [
+            OBJECTIVE if family is None else 1 + family.first for family in self._curved
+        ]
         parts = [(objective_coefficients(instance), np.zeros(1, dtype=np.int64))] if linear else []
         places = [1 + np.arange(family.first, family.first + family.size) for family in plain]
         parts.append((constraint_coefficients(instance, plain), _concatenate(places)))
@@ -122,7 +140,9 @@ class SmoothProgram:
         entries = [self._quadratic_entries()]
         with np.errstate(all="ignore"):
             jets = self._jets(self._point(self.instance.first_point()[self.columns]), 2)
-        entries += [self._jet_entries(jet, first) for jet, first in zip(jets, self._firsts, strict=True)]
+        entries += [
+            self._jet_entries(jet, first) for jet, first in zip(jets, self._firsts, strict=True)
+        ]
         rows = np.concatenate([part.row for part in entries])
         self._pattern = Pattern.of(rows, np.concatenate([part.column for part in entries]))
         self._gradient_size = int(np.searchsorted(self._pattern.first, OBJECTIVE, side="right"))
@@ -134,13 +154,18 @@ class SmoothProgram:
         self.jacobian_row: IntArray = number[self._pattern.first[self._gradient_size :] - 1]
         self.jacobian_column: IntArray = self._pattern.second[self._gradient_size :]
         self._hessian_pattern = Pattern.of(
-            np.concatenate([part.first for part in entries]), np.concatenate([part.second for part in entries])
+            np.concatenate([part.first for part in entries]),
+            np.concatenate([part.second for part in entries]),
         )
         self._curvature = np.where(q.first == q.second, 2.0, 1.0) * q.quadratic_value
-        self.constants = self._evaluate(self._point(self.instance.first_point()[self.columns]))[1:][self.constant_rows]
+        self.constants = self._evaluate(self._point(self.instance.first_point()[self.columns]))[1:][
+            self.constant_rows
+        ]
 
     def _quadratic_entries(self) -> _Entries:
-        """Linear terms, then c x_i x_j as c x_j at (row, i) and c x_i at (row, j), which is 2 c x_i for a square."""
+        """Linear terms, then c x_i x_j as c x_j at (row, i) and c x_i at (row, j), which is 2 c x_i
+        for a square.
+        """
         q, place = self._quadratics, self._position
         return _Entries(
             np.concatenate([q.row, q.quadratic_row, q.quadratic_row]),
@@ -193,23 +218,31 @@ class SmoothProgram:
     def _jets(self, x: FloatArray, order: int) -> list[Jet]:
         found = self._families(Jets(x, order, self.instance.free))
         return [
-            value if isinstance(value, Jet) else Jet.constant(np.asarray(value, dtype=np.float64), order)
+            value
+            if isinstance(value, Jet)
+            else Jet.constant(np.asarray(value, dtype=np.float64), order)
             for value in found
         ]
 
     def _families(self, algebra: Algebra) -> list[Value]:
-        """Objective and families that are neither linear nor quadratic, definitions shared between them."""
+        """Objective and families that are neither linear nor quadratic, definitions shared between
+        them.
+        """
         if not self._curved:
             return []
         evaluator = self.instance.evaluator(algebra)
         objective = self.instance.model.objective.value
         with np.errstate(all="ignore"):
             return [
-                evaluator.family(objective, SINGLE) if family is None else difference(evaluator, family)
+                evaluator.family(objective, SINGLE)
+                if family is None
+                else difference(evaluator, family)
                 for family in self._curved
             ]
 
-    def _remembered(self, kind: str, z: FloatArray, compute: Callable[[], FloatArray]) -> FloatArray:
+    def _remembered(
+        self, kind: str, z: FloatArray, compute: Callable[[], FloatArray]
+    ) -> FloatArray:
         key = z.tobytes()
         known = self._last.get(kind)
         if known is None or known[0] != key:

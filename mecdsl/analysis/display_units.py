@@ -1,6 +1,8 @@
-"""In which unit people read a residual, a bound or the objective: the one the model speaks in, not the SI unit.
+"""In which unit people read a residual, a bound or the objective: the one the model speaks in, not
+the SI unit.
 
-A difference of levels is no level, so what is declared in `dBm` is shown in the linear SI unit here.
+A difference of levels is no level, so what is declared in `dBm` is shown in the linear SI unit
+here.
 """
 
 from mecdsl.analysis.member_units import multiplier_dimension, row_dimension, with_unit
@@ -10,7 +12,9 @@ from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 
 def row_display(instance: Instance, constraint: sym.Constraint) -> Unit:
-    """The first declared or written unit in a constraint that has the dimension of its two sides."""
+    """The first declared or written unit in a constraint that has the dimension of its two
+    sides.
+    """
     dimension = row_dimension(instance, constraint)
     for side in (constraint.left, constraint.right):
         for node in sym.walk(side):
@@ -33,11 +37,15 @@ def objective_display(instance: Instance) -> Unit:
     """The declared unit of the objective, else its SI unit."""
     objective = instance.model.objective
     dimension = instance.model.dimensions.get(objective.name)
-    return objective.unit if objective.unit is not None else coherent_unit(dimension or DIMENSIONLESS)
+    return (
+        objective.unit if objective.unit is not None else coherent_unit(dimension or DIMENSIONLESS)
+    )
 
 
 def multiplier_display(instance: Instance, constraint: sym.Constraint) -> Unit:
-    """The unit of the objective over that of the row, both as they are shown: `kJ/min`; the SI unit where both are."""
+    """The unit of the objective over that of the row, both as they are shown: `kJ/min`; the SI unit
+    where both are.
+    """
     dimension = multiplier_dimension(instance, constraint)
     above, below = _linear(objective_display(instance)), row_display(instance, constraint)
     if above.factor == below.factor == 1.0:
@@ -48,10 +56,15 @@ def multiplier_display(instance: Instance, constraint: sym.Constraint) -> Unit:
 
 
 def residual_text(instance: Instance, family: str, member: str, amount: float) -> str:
-    """A residual at a member of a constraint, or of a variable for any other name, in the unit of either."""
+    """A residual at a member of a constraint, or of a variable for any other name, in the unit of
+    either.
+    """
     symbol = instance.model.symbols.get(member.split("[")[0])
     unit = _linear(symbol.unit if symbol else None)
-    stated = (*(rows.constraint for rows in instance.constraints), *(s.constraint for s in instance.model.switched))
+    stated = (
+        *(rows.constraint for rows in instance.constraints),
+        *(s.constraint for s in instance.model.switched),
+    )
     for constraint in stated:
         if constraint.name == family:
             unit = row_display(instance, constraint)

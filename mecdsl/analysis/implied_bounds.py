@@ -1,12 +1,14 @@
-"""Bounds of the columns that the linear rows imply: a few rounds of interval propagation, all rows at once.
+"""Bounds of the columns that the linear rows imply: a few rounds of interval propagation, all rows
+at once.
 
 In `sum a_j x_j <= b` a column can be no larger than what the least values of the others leave:
-`a_j x_j <= b - sum_{k != j} min a_k x_k`. Each round does so for every entry of every linear row and keeps what is
-tighter. The way is that of activity-based bound tightening (Savelsbergh, ORSA J. Comput. 6, 1994), without the step
-for integers, since callers bound continuous relaxations.
+`a_j x_j <= b - sum_{k != j} min a_k x_k`. Each round does so for every entry of every linear row
+and keeps what is tighter. The way is that of activity-based bound tightening (Savelsbergh, ORSA J.
+Comput. 6, 1994), without the step for integers, since callers bound continuous relaxations.
 
-A bound found here holds at every point that keeps the linear rows and the bounds of the columns exactly. Rounding is
-taken outwards: each limit is moved by more than the rounding error of the sums it comes from.
+A bound found here holds at every point that keeps the linear rows and the bounds of the columns
+exactly. Rounding is taken outwards: each limit is moved by more than the rounding error of the sums
+it comes from.
 """
 
 from dataclasses import dataclass
@@ -38,10 +40,11 @@ def implied_bounds(
 ) -> tuple[FloatArray, FloatArray]:
     """Lower and upper bounds, one entry per column in SI, that hold at every feasible point.
 
-    `cut`: float64[columns] and a limit, one more row `coefficients . x <= limit`; the bounds then hold at every
-    feasible point that keeps it. Never wider than the bounds of the instance; a fixed column has its value on both
-    sides. Where no point is feasible a lower bound may lie above the upper one. Rows above degree one are left out.
-    Raises `ModelError` where a coefficient is not finite.
+    `cut`: float64[columns] and a limit, one more row `coefficients . x <= limit`; the bounds then
+    hold at every feasible point that keeps it. Never wider than the bounds of the instance; a fixed
+    column has its value on both sides. Where no point is feasible a lower bound may lie above the
+    upper one. Rows above degree one are left out. Raises `ModelError` where a coefficient is not
+    finite.
     """
     lower = np.where(instance.free, instance.lower, instance.fixed)
     upper = np.where(instance.free, instance.upper, instance.fixed)
@@ -85,9 +88,13 @@ def _round(rows: _Rows, lower: FloatArray, upper: FloatArray) -> tuple[FloatArra
 
 def _linear_rows(instance: Instance) -> _Rows:
     """Every row without products as `<=`; an equality as two of them."""
-    families = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+    families = [
+        family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC
+    ]
     found = constraint_coefficients(instance, families)
-    relation = np.concatenate([np.zeros(0, dtype="U2"), *(np.full(f.size, f.relation) for f in families)])
+    relation = np.concatenate(
+        [np.zeros(0, dtype="U2"), *(np.full(f.size, f.relation) for f in families)]
+    )
     linear = np.isfinite(found.constant)
     linear[found.quadratic_row] = False
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []

@@ -1,29 +1,34 @@
-"""First-order conditions of a point and its multipliers (Karush, Kuhn, Tucker), recomputed without the solver.
+"""First-order conditions of a point and its multipliers (Karush, Kuhn, Tucker), recomputed without
+the solver.
 
-Everything is minimised (`mecdsl.analysis.lagrangian`). The reduced cost r_j is the slope of the Lagrangian in column j.
-Three conditions, each by its worst member:
+Everything is minimised (`mecdsl.analysis.lagrangian`). The reduced cost r_j is the slope of the
+Lagrangian in column j. Three conditions, each by its worst member:
 
-- *stationarity*: no column can move so that the Lagrangian falls. A reduced cost that pushes a column against the
-  bound it is at is the multiplier of that bound; any other is a residual, in [objective]/[column].
-- *complementarity*: |multiplier * slack| of inequality rows, and of bounds that a column is at; in [objective].
+- *stationarity*: no column can move so that the Lagrangian falls. A reduced cost that pushes a
+  column against the bound it is at is the multiplier of that bound; any other is a residual, in
+  [objective]/[column].
+- *complementarity*: |multiplier * slack| of inequality rows, and of bounds that a column is at; in
+  [objective].
 - *sign*: a multiplier that says that more room costs; in [objective]/[row].
 
-Relative amounts are shares of the objective, as every condition says by how much the objective could be better:
+Relative amounts are shares of the objective, as every condition says by how much the objective
+could be better:
 
-- a reduced cost times the way the column can go: to the bound, though not further than its own size (the larger of
-  |x_j| and the typical size of `mecdsl.analysis.scaling`);
+- a reduced cost times the way the column can go: to the bound, though not further than its own size
+  (the larger of |x_j| and the typical size of `mecdsl.analysis.scaling`);
 - a multiplier times slack;
 - a wrong-signed multiplier times the size of the terms of its row.
 
-Each is divided by the size of the objective near the point (`mecdsl.analysis.objective_size`): the sum of its absolute
-terms there, or with columns moved by their typical size where that is larger (an optimum at 0 has no size of its own).
-So no amount changes if a unit does. Products with the column's size rather than sums of cancelling terms are the
-yardstick, for huge multipliers that cancel would make any residual look small.
+Each is divided by the size of the objective near the point (`mecdsl.analysis.objective_size`): the
+sum of its absolute terms there, or with columns moved by their typical size where that is larger
+(an optimum at 0 has no size of its own). So no amount changes if a unit does. Products with the
+column's size rather than sums of cancelling terms are the yardstick, for huge multipliers that
+cancel would make any residual look small.
 
-Choice of `TOLERANCE`: a column could change the objective by 1e-5 of itself, in the first order. Ipopt stops with
-products of 1e-12 to 3e-8 of the objective on regular problems, and with 5e-6 where rows have no gradient at the
-optimum (`t*s >= z^2` at 0: multipliers grow and meet the tolerance of the row). Multipliers that are wrong by more
-than 1e-5 where it matters are found.
+Choice of `TOLERANCE`: a column could change the objective by 1e-5 of itself, in the first order.
+Ipopt stops with products of 1e-12 to 3e-8 of the objective on regular problems, and with 5e-6 where
+rows have no gradient at the optimum (`t*s >= z^2` at 0: multipliers grow and meet the tolerance of
+the row). Multipliers that are wrong by more than 1e-5 where it matters are found.
 """
 
 from collections.abc import Mapping
@@ -62,8 +67,8 @@ class Condition:
 class Kkt:
     """Stationarity, complementarity and signs of a point with multipliers.
 
-    `shares`: for each constraint family the largest multiplier times the terms of its row, relative to the objective;
-    where it is below `TOLERANCE` the multipliers of the family say nothing.
+    `shares`: for each constraint family the largest multiplier times the terms of its row, relative
+    to the objective; where it is below `TOLERANCE` the multipliers of the family say nothing.
     """
 
     stationarity: Condition
@@ -74,7 +79,9 @@ class Kkt:
     @property
     def accepted(self) -> bool:
         """Whether every condition holds to the tolerance."""
-        return all(condition.accepted for condition in (self.stationarity, self.complementarity, self.sign))
+        return all(
+            condition.accepted for condition in (self.stationarity, self.complementarity, self.sign)
+        )
 
     @property
     def worst(self) -> float:
@@ -82,7 +89,9 @@ class Kkt:
         return max(self.stationarity.relative, self.complementarity.relative, self.sign.relative)
 
     def matters(self, family: str) -> bool:
-        """Whether a constraint family has a multiplier that changes the objective by more than the tolerance."""
+        """Whether a constraint family has a multiplier that changes the objective by more than the
+        tolerance.
+        """
         return self.shares.get(family, 0.0) > TOLERANCE
 
     def fault(self) -> str:
@@ -94,11 +103,15 @@ class Kkt:
         return f"{name} is off by {worst.relative:.1e} of the objective at `{worst.member}`"
 
 
-def kkt(instance: Instance, x: FloatArray, multipliers: FloatArray, scaling: Scaling | None = None) -> Kkt | None:
-    """The conditions at a point; `multipliers`: one per row, derivative of the optimum by its right-hand side.
+def kkt(
+    instance: Instance, x: FloatArray, multipliers: FloatArray, scaling: Scaling | None = None
+) -> Kkt | None:
+    """The conditions at a point; `multipliers`: one per row, derivative of the optimum by its
+    right-hand side.
 
-    `scaling`: of the instance, where it is known already. For continuous problems with one gradient. None where the
-    objective or a row with a multiplier has no finite derivative at the point or near it.
+    `scaling`: of the instance, where it is known already. For continuous problems with one
+    gradient. None where the objective or a row with a multiplier has no finite derivative at the
+    point or near it.
     """
     scaling = scaling or scale(instance)
     found = regular(instance, x, multipliers, scaling)
@@ -110,23 +123,31 @@ def kkt(instance: Instance, x: FloatArray, multipliers: FloatArray, scaling: Sca
     stationarity, bounds = _columns(instance, at, ends, size)
     rows = _slacks(instance, at, size)
     complementarity = max(bounds, rows, key=lambda condition: condition.relative)
-    return Kkt(stationarity, complementarity, _signs(instance, multipliers, at, size), _shares(instance, at, size))
+    return Kkt(
+        stationarity,
+        complementarity,
+        _signs(instance, multipliers, at, size),
+        _shares(instance, at, size),
+    )
 
 
 def regular(
     instance: Instance, x: FloatArray, multipliers: FloatArray, scaling: Scaling
 ) -> tuple[FloatArray, Lagrangian] | None:
-    """The point, or one near it, with the Lagrangian there, whose value and slopes are finite; None if none is found.
+    """The point, or one near it, with the Lagrangian there, whose value and slopes are finite; None
+    if none is found.
 
-    At bounds such as t = 0 in `x^3/t^2` a slope may not be finite. There the columns concerned are moved off their
-    bound, one family alone at first, by 1e-9 of their typical size.
+    At bounds such as t = 0 in `x^3/t^2` a slope may not be finite. There the columns concerned are
+    moved off their bound, one family alone at first, by 1e-9 of their typical size.
     """
     at = lagrangian(instance, x, multipliers)
     bad = ~np.isfinite(at.slope)
     if not bad.any() and np.isfinite(at.value):
         return x, at
     step = 1e-9 * scaling.size
-    inside = np.clip(x, instance.lower + step, np.maximum(instance.lower + step, instance.upper - step))
+    inside = np.clip(
+        x, instance.lower + step, np.maximum(instance.lower + step, instance.upper - step)
+    )
     families = [np.zeros(instance.columns, dtype=bool) for _ in instance.variables]
     for mask, family in zip(families, instance.variables, strict=True):
         mask[family.columns] = True
@@ -142,7 +163,9 @@ def regular(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ends:
-    """For each column the way it would go, no further than its size, and whether it is at its bound already."""
+    """For each column the way it would go, no further than its size, and whether it is at its bound
+    already.
+    """
 
     distance: FloatArray
     room: FloatArray
@@ -154,7 +177,9 @@ def _ends(instance: Instance, x: FloatArray, slope: FloatArray, size: FloatArray
     return _Ends(distance, np.minimum(distance, size), distance <= AT_BOUND * size)
 
 
-def _columns(instance: Instance, at: Lagrangian, ends: _Ends, size: float) -> tuple[Condition, Condition]:
+def _columns(
+    instance: Instance, at: Lagrangian, ends: _Ends, size: float
+) -> tuple[Condition, Condition]:
     """Stationarity, and complementarity of bounds."""
     force = np.abs(at.slope)
     share = np.where(instance.free, force * ends.room, 0.0) / size
@@ -187,13 +212,18 @@ def _slacks(instance: Instance, at: Lagrangian, size: float) -> Condition:
 
 
 def _product(weights: FloatArray, sizes: FloatArray) -> FloatArray:
-    """Weights times sizes; a weight of 0 gives 0 even for an infinite size, that of a row such as `x <= 1/0`."""
+    """Weights times sizes; a weight of 0 gives 0 even for an infinite size, that of a row such as
+    `x <= 1/0`.
+    """
     return np.multiply(weights, sizes, out=np.zeros(len(weights)), where=weights != 0.0)
 
 
 def _shares(instance: Instance, at: Lagrangian, size: float) -> Mapping[str, float]:
     products = _product(np.abs(at.multipliers), at.row_sizes) / size
-    return {family.name: float(products[family.rows].max(initial=0.0)) for family in instance.constraints}
+    return {
+        family.name: float(products[family.rows].max(initial=0.0))
+        for family in instance.constraints
+    }
 
 
 def _signs(instance: Instance, multipliers: FloatArray, at: Lagrangian, size: float) -> Condition:

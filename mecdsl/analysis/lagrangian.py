@@ -1,12 +1,14 @@
 """The Lagrangian of an instance at a point, by the project's own evaluator and derivatives.
 
-Signs: a multiplier is the derivative of the optimal objective with respect to the right-hand side of its row as
-written, so with rows g = left - right and multipliers m the Lagrangian of a minimised objective f is
+Signs: a multiplier is the derivative of the optimal objective with respect to the right-hand side
+of its row as written, so with rows g = left - right and multipliers m the Lagrangian of a minimised
+objective f is
 
     L(x) = f(x) - sum m_i g_i(x),
 
-and m_i <= 0 in a `<=` row, m_i >= 0 in a `>=` row: more room cannot cost. A maximised objective is negated together
-with its multipliers (`sense` is -1), so everything here is in the sense of a minimisation.
+and m_i <= 0 in a `<=` row, m_i >= 0 in a `>=` row: more room cannot cost. A maximised objective is
+negated together with its multipliers (`sense` is -1), so everything here is in the sense of a
+minimisation.
 """
 
 from collections.abc import Mapping
@@ -26,9 +28,9 @@ from mecdsl.instances.tables import SINGLE, FloatArray
 class Lagrangian:
     """Values and slopes at a point, minimised.
 
-    `objective`, `objective_size`: of f and of its terms. `rows`, `row_sizes`: float64[rows], of g and of its terms.
-    `slope`: float64[columns], the gradient of L, 0 in fixed columns; `slope_size`: the sum of the absolute terms of
-    each entry, which bounds its rounding.
+    `objective`, `objective_size`: of f and of its terms. `rows`, `row_sizes`: float64[rows], of g
+    and of its terms. `slope`: float64[columns], the gradient of L, 0 in fixed columns;
+    `slope_size`: the sum of the absolute terms of each entry, which bounds its rounding.
     """
 
     objective: float
@@ -49,7 +51,9 @@ class Lagrangian:
     def size(self) -> float:
         """The sum of the absolute terms of L."""
         used = self.multipliers != 0.0
-        return self.objective_size + float(np.sum(np.abs(self.multipliers[used]) * self.row_sizes[used]))
+        return self.objective_size + float(
+            np.sum(np.abs(self.multipliers[used]) * self.row_sizes[used])
+        )
 
 
 def sense(instance: Instance) -> float:
@@ -73,7 +77,11 @@ def flat_multipliers(instance: Instance, claimed: Mapping[str, FloatArray]) -> F
     families = {family.name: family for family in instance.constraints}
     for name, values in claimed.items():
         array = np.asarray(values, dtype=np.float64)
-        if name not in families or array.shape != (families[name].size,) or not np.isfinite(array).all():
+        if (
+            name not in families
+            or array.shape != (families[name].size,)
+            or not np.isfinite(array).all()
+        ):
             return None
         flat[families[name].rows] = array
     return flat
@@ -95,7 +103,8 @@ def right_signed(instance: Instance, multipliers: FloatArray) -> FloatArray:
 
 
 def lagrangian(instance: Instance, x: FloatArray, multipliers: FloatArray) -> Lagrangian:
-    """L with flat `multipliers` at a point; entries of the slope are not finite where a derivative is not.
+    """L with flat `multipliers` at a point; entries of the slope are not finite where a derivative
+    is not.
 
     Only rows with a multiplier are differentiated, so one without need not have a derivative.
     """
@@ -115,7 +124,9 @@ def lagrangian(instance: Instance, x: FloatArray, multipliers: FloatArray) -> La
             if weights.any():
                 _add(slope, slope_size, difference(jets, family), weights)
     objective, size = (float(np.ravel(np.asarray(part(value)))[0]) for part in (value_of, size_of))
-    return Lagrangian(sign * objective, size, rows, row_sizes, sign * multipliers, slope, slope_size)
+    return Lagrangian(
+        sign * objective, size, rows, row_sizes, sign * multipliers, slope, slope_size
+    )
 
 
 def _add(slope: FloatArray, size: FloatArray, value: object, weights: FloatArray) -> None:

@@ -1,15 +1,16 @@
 """Values together with how far they may be off: by their variables, and by rounding.
 
-A point is judged by what a reader of the model would call the same point: a real variable may be off by a millionth of
-its measure (`mecdsl.results.violations` says what that is), an integer and a number of the data may not be off at all.
-This algebra carries through an expression
+A point is judged by what a reader of the model would call the same point: a real variable may be
+off by a millionth of its measure (`mecdsl.results.violations` says what that is), an integer and a
+number of the data may not be off at all. This algebra carries through an expression
 
 - `value`;
 - `total`, the sizes of its terms added up, whatever they are made of;
-- `loose`, the part of `total` that moves with real variables, each counted by its measure. `tolerance * loose` is how
-  far the value may be off because they are. A coefficient on a binary (a big M) is no part of it, nor are data;
-- `error`, a bound on what rounding did to the value, to first order. It is 0 where everything is a whole number below
-  2^53, as doubles compute with these exactly.
+- `loose`, the part of `total` that moves with real variables, each counted by its measure.
+  `tolerance * loose` is how far the value may be off because they are. A coefficient on a binary (a
+  big M) is no part of it, nor are data;
+- `error`, a bound on what rounding did to the value, to first order. It is 0 where everything is a
+  whole number below 2^53, as doubles compute with these exactly.
 """
 
 import itertools
@@ -30,7 +31,9 @@ STEPPED: Final = frozenset({"floor", "ceil", "round"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loose:
-    """float64[n] each: values, sizes of their terms, the loose part of these, a bound on the rounding error."""
+    """float64[n] each: values, sizes of their terms, the loose part of these, a bound on the
+    rounding error.
+    """
 
     value: FloatArray
     total: FloatArray
@@ -58,7 +61,9 @@ class Loose:
         that = loosely(other)
         value = self.value + that.value
         error = self.error + that.error + rounding(value)
-        return type(self)(value, self.total + that.total, self.joined(self.loose, that.loose), error)
+        return type(self)(
+            value, self.total + that.total, self.joined(self.loose, that.loose), error
+        )
 
     __radd__ = __add__
 
@@ -73,7 +78,8 @@ class Loose:
         value = self.value * that.value
         crossed = _times(np.abs(self.value), that.error) + _times(np.abs(that.value), self.error)
         error = crossed + _times(self.error, that.error) + rounding(value)
-        # of the three ways a product can be off the largest, so that a product of sizes is no more than their product
+        # of the three ways a product can be off the largest, so that a product of sizes is no more
+        # than their product
         loose = _largest(
             _times(self.total, that.loose),
             _times(self.loose, that.total),
@@ -90,7 +96,9 @@ class Loose:
         return self.reciprocal().__mul__(other)
 
     def reciprocal(self) -> "Loose":
-        """1/u; what is divided by is off by no more than its own terms, however large the measure of its variables."""
+        """1/u; what is divided by is off by no more than its own terms, however large the measure
+        of its variables.
+        """
         value = 1.0 / self.value
         square = value * value
         loose = np.minimum(self.loose, self.total)
@@ -102,12 +110,18 @@ class Loose:
         )
 
     def __pow__(self, exponent: Any) -> "Loose":
-        power = np.asarray(exponent.value if isinstance(exponent, Loose) else exponent, dtype=np.float64)
+        power = np.asarray(
+            exponent.value if isinstance(exponent, Loose) else exponent, dtype=np.float64
+        )
         value = self.value**power
         size = np.abs(self.value)
         with np.errstate(all="ignore"):
             grown = np.where(size > 0.0, self.total / np.where(size > 0.0, size, 1.0), 1.0)
-            total = np.where(size > 0.0, np.abs(value) * grown ** np.abs(power), self.total ** np.maximum(power, 0.0))
+            total = np.where(
+                size > 0.0,
+                np.abs(value) * grown ** np.abs(power),
+                self.total ** np.maximum(power, 0.0),
+            )
             reach = np.maximum(self.total, self.loose)
             up = _times(reach ** (power - 1.0), self.loose)  # u^p for p > 0: one factor is off
             down = np.abs(value) * np.minimum(self.loose, self.total) / size
@@ -115,7 +129,9 @@ class Loose:
             off = np.where(power > 0.0, (size + self.error) ** power - size**power, 0.0)
             off = np.where(power < 0.0, np.abs(value) * np.abs(power) * self.error / size, off)
         exact = (self.error == 0.0) & (power == np.round(power)) & (power >= 0.0)
-        error = off + np.where(exact, rounding(value), FUNCTION_ROUNDING * UNIT_ROUNDOFF * np.abs(value))
+        error = off + np.where(
+            exact, rounding(value), FUNCTION_ROUNDING * UNIT_ROUNDOFF * np.abs(value)
+        )
         return type(self)(value, total, np.where(power == 0.0, 0.0, loose), error)
 
     def __rpow__(self, base: Any) -> "Loose":
@@ -129,7 +145,9 @@ class Least(Loose):
     @staticmethod
     def joined(first: FloatArray, second: FloatArray) -> FloatArray:
         """The lesser one; what is not loose says nothing."""
-        return np.where(first == 0.0, second, np.where(second == 0.0, first, np.fmin(first, second)))
+        return np.where(
+            first == 0.0, second, np.where(second == 0.0, first, np.fmin(first, second))
+        )
 
     @staticmethod
     def gathered(loose: FloatArray, parent: IntArray, size: int) -> FloatArray:
@@ -148,7 +166,9 @@ def loosely(operand: Any) -> Loose:
 
 
 def rounding(value: FloatArray) -> FloatArray:
-    """What the last rounding of a result may have changed: nothing where it is a whole number below 2^53."""
+    """What the last rounding of a result may have changed: nothing where it is a whole number below
+    2^53.
+    """
     size = np.abs(value)
     whole = (size < LARGEST_EXACT) & (value == np.round(value))
     return np.asarray(np.where(whole, 0.0, UNIT_ROUNDOFF * size))
@@ -171,7 +191,8 @@ def _largest(*sizes: FloatArray) -> FloatArray:
 class Looseness(Algebra):
     """Evaluate expressions as `Loose` at a point.
 
-    `x`: float64, one entry per column. `measure`: float64, how large each column counts; 0 for integers and data.
+    `x`: float64, one entry per column. `measure`: float64, how large each column counts; 0 for
+    integers and data.
     """
 
     def __init__(self, x: FloatArray, measure: FloatArray, kind: type[Loose] = Loose) -> None:
@@ -185,12 +206,15 @@ class Looseness(Algebra):
     def segment_sum(self, value: Any, parent: IntArray, size: int) -> Loose:
         that = loosely(value)
         total, error, counts = (
-            self.plain.segment_sum(part, parent, size) for part in (that.total, that.error, np.ones(len(parent)))
+            self.plain.segment_sum(part, parent, size)
+            for part in (that.total, that.error, np.ones(len(parent)))
         )
         loose = self.kind.gathered(that.loose, parent, size)
         found = self.plain.segment_sum(that.value, parent, size)
         exact = (rounding(total) == 0.0) & (error == 0.0)
-        return self.kind(found, total, loose, error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total))
+        return self.kind(
+            found, total, loose, error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total)
+        )
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Loose:
         that = loosely(value)
@@ -210,7 +234,8 @@ class Looseness(Algebra):
         that = loosely(value)
         found = self.plain.segment_extreme(name, that.value, parent, size)
         largest = [
-            self.plain.segment_extreme("max", part, parent, size) for part in (that.total, that.loose, that.error)
+            self.plain.segment_extreme("max", part, parent, size)
+            for part in (that.total, that.loose, that.error)
         ]
         return self.kind(found, *largest)
 
@@ -256,7 +281,9 @@ class Looseness(Algebra):
         )
 
     def _of_sizes(self, name: str, known: Sequence[Loose], found: Loose) -> Loose:
-        """Functions that are 0 with their arguments count at least what they are at the sizes of these."""
+        """Functions that are 0 with their arguments count at least what they are at the sizes of
+        these.
+        """
         first, second = known
         above = np.maximum(first.total, first.loose)
         below = np.maximum(second.total, second.loose)

@@ -1,7 +1,8 @@
 """Values together with the size of the terms they are made of: the yardstick for a residual.
 
-The residual of a row is judged relative to the terms that cancel in it, so that 1e-15 W of noise and 1e9 cycles are
-both judged fairly. The size of a sum is the sum of the sizes, of a product the product; a function starts anew.
+The residual of a row is judged relative to the terms that cancel in it, so that 1e-15 W of noise
+and 1e9 cycles are both judged fairly. The size of a sum is the sum of the sizes, of a product the
+product; a function starts anew.
 """
 
 from collections.abc import Sequence
@@ -50,14 +51,20 @@ class Magnitude:
 
     def __rtruediv__(self, other: Any) -> "Magnitude":
         value = value_of(other) / self.value
-        return Magnitude(value, size_of(other) / np.abs(self.value) * (self.size / np.abs(self.value)))
+        return Magnitude(
+            value, size_of(other) / np.abs(self.value) * (self.size / np.abs(self.value))
+        )
 
     def __pow__(self, exponent: Any) -> "Magnitude":
         value = self.value ** value_of(exponent)
         power = np.abs(value_of(exponent))
-        growth = np.where(self.value == 0, 1.0, self.size / np.where(self.value == 0, 1.0, np.abs(self.value)))
+        growth = np.where(
+            self.value == 0, 1.0, self.size / np.where(self.value == 0, 1.0, np.abs(self.value))
+        )
         size = np.abs(value) * growth**power
-        cancelled = (self.value == 0) & (value_of(exponent) > 0)  # a square of terms that cancel exactly has their size
+        cancelled = (self.value == 0) & (
+            value_of(exponent) > 0
+        )  # a square of terms that cancel exactly has their size
         return Magnitude(value, np.where(cancelled, self.size**power, size))
 
     def __rpow__(self, base: Any) -> "Magnitude":

@@ -32,7 +32,9 @@ def objective_unit(instance: Instance) -> str:
 
 
 def multiplier_unit(instance: Instance, constraint: sym.Constraint) -> str:
-    """The unit of the objective over that of the rows: `W` for energy by a deadline, `J/row` for energy by rows."""
+    """The unit of the objective over that of the rows: `W` for energy by a deadline, `J/row` for
+    energy by rows.
+    """
     return str(multiplier_dimension(instance, constraint))
 
 

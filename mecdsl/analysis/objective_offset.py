@@ -1,4 +1,6 @@
-"""What of an objective does not depend on the decisions: the data that are added to it as the text stands."""
+"""What of an objective does not depend on the decisions: the data that are added to it as the text
+stands.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +17,13 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 def objective_offset(instance: Instance) -> float:
     """The sum of the terms of the objective that hold data and fixed variables alone, in SI.
 
-    `fixed + 2*(x + 1)` has an offset of `fixed + 2`. A power or a product of variables has none: what of `(x - 1)^2`
-    does not depend on x is no number that anybody added.
+    `fixed + 2*(x + 1)` has an offset of `fixed + 2`. A power or a product of variables has none:
+    what of `(x - 1)^2` does not depend on x is no number that anybody added.
     """
     with np.errstate(all="ignore"):
-        value = instance.evaluator(_Offsets(instance)).family(instance.model.objective.value, SINGLE)
+        value = instance.evaluator(_Offsets(instance)).family(
+            instance.model.objective.value, SINGLE
+        )
     constant = value.constant if isinstance(value, _Offset) else np.asarray(value, dtype=np.float64)
     offset = float(np.ravel(constant)[0])
     return offset if np.isfinite(offset) else 0.0
@@ -54,13 +58,17 @@ class _Offset:
     def __mul__(self, other: Any) -> "_Offset":
         that = _offset(other)
         both = self.moving & that.moving
-        return _Offset(np.where(both, 0.0, self.constant * that.constant), self.moving | that.moving)
+        return _Offset(
+            np.where(both, 0.0, self.constant * that.constant), self.moving | that.moving
+        )
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> "_Offset":
         that = _offset(other)
-        return _Offset(np.where(that.moving, 0.0, self.constant / that.constant), self.moving | that.moving)
+        return _Offset(
+            np.where(that.moving, 0.0, self.constant / that.constant), self.moving | that.moving
+        )
 
     def __rtruediv__(self, other: Any) -> "_Offset":
         return _offset(other) / self

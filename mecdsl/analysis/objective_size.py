@@ -1,15 +1,17 @@
-"""How large an objective is near a point, where its value says little: at an optimum of 0 every share is infinite.
+"""How large an objective is near a point, where its value says little: at an optimum of 0 every
+share is infinite.
 
 The size is the sum of the absolute terms of the objective, the largest of
 
 - the point itself;
-- the point with a group of columns moved by their typical size (`mecdsl.analysis.scaling`), inside their bounds. In
-  `x^2` at 1e-9 that is 1, if x is about 1. Up to `GROUPS` columns move one at a time; the groups keep a product of many
-  factors from growing by all of them at once: of 60 factors between 1 and 2, all near 1, none makes it more than twice
-  as large, and that is its size there, not the 1e10 at the middle of the bounds.
+- the point with a group of columns moved by their typical size (`mecdsl.analysis.scaling`), inside
+  their bounds. In `x^2` at 1e-9 that is 1, if x is about 1. Up to `GROUPS` columns move one at a
+  time; the groups keep a product of many factors from growing by all of them at once: of 60 factors
+  between 1 and 2, all near 1, none makes it more than twice as large, and that is its size there,
+  not the 1e10 at the middle of the bounds.
 
-Of the ways up and down the one with the lesser size counts, as one may lead to a pole such as 1/x at 0, and the second
-counts no more than the size the objective was scaled to.
+Of the ways up and down the one with the lesser size counts, as one may lead to a pole such as 1/x
+at 0, and the second counts no more than the size the objective was scaled to.
 """
 
 from typing import Final
@@ -26,15 +28,19 @@ SPREAD: Final = 30.0
 
 
 def objective_size(instance: Instance, x: FloatArray, scaling: Scaling) -> float:
-    """The size of the objective near a point, in the unit of the objective; at least that of its terms there.
+    """The size of the objective near a point, in the unit of the objective; at least that of its
+    terms there.
 
-    No more than `SPREAD` times what it is by the column whose move makes it least: a penalty that nobody pays is no
-    size, and a typical size may be far off.
+    No more than `SPREAD` times what it is by the column whose move makes it least: a penalty that
+    nobody pays is no size, and a typical size may be far off.
     """
     here, usual = _terms(instance, x), 1.0 / scaling.objective
     if not here < usual:
         return here
-    ends = np.minimum(x + scaling.size, instance.upper), np.maximum(x - scaling.size, instance.lower)
+    ends = (
+        np.minimum(x + scaling.size, instance.upper),
+        np.maximum(x - scaling.size, instance.lower),
+    )
     columns = np.flatnonzero(instance.free & (ends[1] < ends[0]))
     groups = np.array_split(columns, min(GROUPS, max(len(columns), 1)))
     sizes = [size for size in (_moved(instance, x, group, ends) for group in groups) if size > here]
@@ -42,8 +48,12 @@ def objective_size(instance: Instance, x: FloatArray, scaling: Scaling) -> float
     return max(here, min(near, usual))
 
 
-def _moved(instance: Instance, x: FloatArray, group: IntArray, ends: tuple[FloatArray, FloatArray]) -> float:
-    """The size where a group of columns is moved up or down, the lesser of both; 0 if neither is a number."""
+def _moved(
+    instance: Instance, x: FloatArray, group: IntArray, ends: tuple[FloatArray, FloatArray]
+) -> float:
+    """The size where a group of columns is moved up or down, the lesser of both; 0 if neither is a
+    number.
+    """
     sizes = []
     for end in ends:
         if (end[group] != x[group]).any():

@@ -1,11 +1,13 @@
-"""Where a function has no finite value or slope within the bounds: `1/x` or `ln x` with x from 0 on.
+"""Where a function has no finite value or slope within the bounds: `1/x` or `ln x` with x from 0
+on.
 
-Branch and bound over interval arithmetic is at its weakest there: SCIP calls `maximize 1/y` over y from 0 to 4
-infeasible, and `4*z^2 - 3*x/y <= 8` over binary x and y, which y = 1 and x = z = 0 keep.
+Branch and bound over interval arithmetic is at its weakest there: SCIP calls `maximize 1/y` over y
+from 0 to 4 infeasible, and `4*z^2 - 3*x/y <= 8` over binary x and y, which y = 1 and x = z = 0
+keep.
 
-Ranges are those of interval arithmetic over what all rows leave to the columns and to parts of expressions
-(`mecdsl.analysis.propagation`): a row that keeps x away from 0 excludes the pole of `1/x`. One may still be reported
-that no feasible point comes near.
+Ranges are those of interval arithmetic over what all rows leave to the columns and to parts of
+expressions (`mecdsl.analysis.propagation`): a row that keeps x away from 0 excludes the pole of
+`1/x`. One may still be reported that no feasible point comes near.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,15 +32,20 @@ DIVIDED_BY: Final = {"ln": 0, "log2": 0, "log10": 0, "perspective": 0, "quad_ove
 
 @fact
 def poles(instance: Instance, cones: bool = True) -> tuple[str, ...]:
-    """The names of the objective and of constraint families that may come to a pole within the bounds.
+    """The names of the objective and of constraint families that may come to a pole within the
+    bounds.
 
     `cones`: also to that of `quad_over_lin`, whose epigraph is a cone without one.
     """
     found_box = implied_box(instance, whole=False)
     goal = instance.model.objective
-    evaluator = _RangeEvaluator(instance.world, _Ranges(found_box.lower, found_box.upper, cones), found_box.parts)
+    evaluator = _RangeEvaluator(
+        instance.world, _Ranges(found_box.lower, found_box.upper, cones), found_box.parts
+    )
     with np.errstate(all="ignore"):
-        found = [f.name for f in instance.constraints if f.size and _reached(difference(evaluator, f))]
+        found = [
+            f.name for f in instance.constraints if f.size and _reached(difference(evaluator, f))
+        ]
         if _reached(evaluator.family(goal.value, SINGLE)):
             found.append(goal.name)
     return tuple(found)
@@ -106,7 +113,10 @@ class _Range:
         return _settled(low, high, self.pole | pole)
 
     def __rpow__(self, base: Any) -> "_Range":
-        ends = np.asarray(base, dtype=np.float64) ** self.low, np.asarray(base, dtype=np.float64) ** self.high
+        ends = (
+            np.asarray(base, dtype=np.float64) ** self.low,
+            np.asarray(base, dtype=np.float64) ** self.high,
+        )
         return _settled(np.minimum(*ends), np.maximum(*ends), self.pole)
 
 
@@ -120,7 +130,11 @@ def _power(base: _Range, exponent: _Range) -> _Range:
 def _settled(low: FloatArray, high: FloatArray, pole: Any) -> _Range:
     """A range whose ends are unknown where one is not a number or it reaches a pole."""
     unknown = np.isnan(low) | np.isnan(high) | pole
-    return _Range(np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high), np.broadcast_to(pole, low.shape))
+    return _Range(
+        np.where(unknown, -np.inf, low),
+        np.where(unknown, np.inf, high),
+        np.broadcast_to(pole, low.shape),
+    )
 
 
 def _inverse(value: _Range) -> _Range:
@@ -160,7 +174,11 @@ class _Ranges(Algebra):
         for place in range(int(counts.max(initial=0))):
             there = np.flatnonzero(counts > place)
             part = result[there] * value[order[first[there] + place]]
-            for old, new in zip((result.low, result.high, result.pole), (part.low, part.high, part.pole), strict=True):
+            for old, new in zip(
+                (result.low, result.high, result.pole),
+                (part.low, part.high, part.pole),
+                strict=True,
+            ):
                 old[there] = new
         return result
 
@@ -187,15 +205,21 @@ class _Ranges(Algebra):
             pole = pole | argument.pole
         if name in DIVIDED_BY:
             below = given[DIVIDED_BY[name]].low
-            pole = pole | ((below <= 0.0) if self.cones or name != "quad_over_lin" else (below < 0.0))
+            pole = pole | (
+                (below <= 0.0) if self.cones or name != "quad_over_lin" else (below < 0.0)
+            )
         if name == "quad_over_lin":
             squared = given[0] ** 2.0 / given[1]
             sure = given[1].low >= 0.0  # at 0 the limit counts, or there is no value
-            return _settled(np.where(sure, np.fmax(squared.low, 0.0), squared.low), squared.high, pole)
+            return _settled(
+                np.where(sure, np.fmax(squared.low, 0.0), squared.low), squared.high, pole
+            )
         if name == "perspective":
             zero = np.zeros(like.low.shape)
             sure = given[1].low >= 0.0
-            return _settled(np.where(sure, zero, -np.inf), np.where(sure, given[1].high, np.inf), pole)
+            return _settled(
+                np.where(sure, zero, -np.inf), np.where(sure, given[1].high, np.inf), pole
+            )
         if name == "abs":
             ends = np.abs(given[0].low), np.abs(given[0].high)
             straddles = (given[0].low < 0.0) & (given[0].high > 0.0)
@@ -203,7 +227,9 @@ class _Ranges(Algebra):
         if name == "sqrt":
             pole = pole | (given[0].low < 0.0)
         function = PLAIN_FUNCTIONS[name]  # rising in every argument
-        low, high = (function(*(getattr(argument, end) for argument in given)) for end in ("low", "high"))
+        low, high = (
+            function(*(getattr(argument, end) for argument in given)) for end in ("low", "high")
+        )
         return _settled(np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64), pole)
 
 
@@ -216,7 +242,11 @@ class _RangeEvaluator(Evaluator):
 
     def value(self, expression: sym.Expression, table: Table) -> Any:
         found = super().value(expression, table)
-        known = self.parts.get(self.keys.of(expression, table)) if self.parts and isinstance(found, _Range) else None
+        known = (
+            self.parts.get(self.keys.of(expression, table))
+            if self.parts and isinstance(found, _Range)
+            else None
+        )
         if known is None or len(known.low) != len(found.low):
             return found
         return _Range(np.fmax(found.low, known.low), np.fmin(found.high, known.high), found.pole)

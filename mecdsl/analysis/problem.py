@@ -1,7 +1,9 @@
-"""The class of an instance, with a reason for every family: what makes it quadratic, nonlinear, nonconvex, integer.
+"""The class of an instance, with a reason for every family: what makes it quadratic, nonlinear,
+nonconvex, integer.
 
-Quadratic families are judged by their eigenvalues, which is exact; nonlinear ones, and quadratic ones too large for
-that, by the rules of `mecdsl.analysis.convexity`, which prove convexity or say which part they cannot judge.
+Quadratic families are judged by their eigenvalues, which is exact; nonlinear ones, and quadratic
+ones too large for that, by the rules of `mecdsl.analysis.convexity`, which prove convexity or say
+which part they cannot judge.
 """
 
 from dataclasses import dataclass, replace
@@ -18,17 +20,20 @@ from mecdsl.diagnostics import Span
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
 
-LARGEST_EIGENPROBLEM: Final = 500  # columns in one quadratic row; above it the eigenvalues are not computed
+LARGEST_EIGENPROBLEM: Final = (
+    500  # columns in one quadratic row; above it the eigenvalues are not computed
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyReport:
     """What `check` says of one family: rows, degree, the cause, and whether it is proven convex.
 
-    `reason`, `place`: what makes it more than linear. `convex`: True is proven, False is refuted, None is not known;
-    for the objective in its sense, for `==` only if affine. `curvature`: how `left - right`, or the objective, bends
-    as written. `cause`, `cause_place`, `member`: the part that does not bend as it should, and in which member if not
-    in all. `counterexample`: two points that refute convexity, from `mecdsl.analysis.convexity_sampling`.
+    `reason`, `place`: what makes it more than linear. `convex`: True is proven, False is refuted,
+    None is not known; for the objective in its sense, for `==` only if affine. `curvature`: how
+    `left - right`, or the objective, bends as written. `cause`, `cause_place`, `member`: the part
+    that does not bend as it should, and in which member if not in all. `counterexample`: two points
+    that refute convexity, from `mecdsl.analysis.convexity_sampling`.
     """
 
     name: str
@@ -58,18 +63,24 @@ class Problem:
 
     @property
     def convex(self) -> bool:
-        """Whether the objective, in its sense, and every family with rows are proven convex, integrality aside."""
+        """Whether the objective, in its sense, and every family with rows are proven convex,
+        integrality aside.
+        """
         return self.not_convex is None
 
     @property
     def not_convex(self) -> FamilyReport | None:
         """The first of objective and families that is not proven convex, refuted ones first."""
-        open_reports = [r for r in (self.objective, *self.families) if r.size and r.convex is not True]
+        open_reports = [
+            r for r in (self.objective, *self.families) if r.size and r.convex is not True
+        ]
         return min(open_reports, key=lambda r: r.convex is None, default=None)
 
     @property
     def class_name(self) -> str:
-        """The class in words: `convex NLP` where that is proven, integrality aside, `nonconvex NLP` where refuted."""
+        """The class in words: `convex NLP` where that is proven, integrality aside, `nonconvex NLP`
+        where refuted.
+        """
         name: str = self.problem_class.value
         if self.problem_class not in (ProblemClass.NLP, ProblemClass.MINLP):
             return name
@@ -81,11 +92,15 @@ class Problem:
     def phrase(self) -> str:
         """The class with its article: `an LP`, `a convex NLP`."""
         name = self.class_name
-        return f"a {name}" if name.startswith(("convex", "nonconvex")) else self.problem_class.phrase
+        return (
+            f"a {name}" if name.startswith(("convex", "nonconvex")) else self.problem_class.phrase
+        )
 
     @property
     def culprit(self) -> FamilyReport | None:
-        """The family that puts the problem into its class: the worst degree, nonconvex ones first."""
+        """The family that puts the problem into its class: the worst degree, nonconvex ones
+        first.
+        """
         reports = [r for r in (*self.families, self.objective) if r.degree >= Degree.QUADRATIC]
         return max(reports, key=lambda r: (r.degree, r.convex is not True), default=None)
 
@@ -100,7 +115,10 @@ def analyse(instance: Instance) -> Problem:
     used = [report for report in families if report.size]
     integral = bool((instance.integral & instance.free).any())
     worst = max((report.degree for report in used), default=Degree.CONSTANT)
-    fine = {"objective": objective.convex is True, "constraints": all(r.convex is True for r in used)}
+    fine = {
+        "objective": objective.convex is True,
+        "constraints": all(r.convex is True for r in used),
+    }
     return Problem(
         problem_class(objective.degree, worst, integral, fine),
         objective,
@@ -131,7 +149,9 @@ def _objective_report(instance: Instance, rules: _Rules) -> FamilyReport:
     if shape.degree > Degree.QUADRATIC:
         return _with_finding(report, rules.finding(None))
     if shape.degree is Degree.QUADRATIC:
-        return _quadratic(report, objective_coefficients(instance), _wanted(instance, None), rules, None)
+        return _quadratic(
+            report, objective_coefficients(instance), _wanted(instance, None), rules, None
+        )
     return report
 
 
@@ -158,7 +178,9 @@ def _report(name: str, size: int, shape: Shape) -> FamilyReport:
     """What the degree says: up to linear it is affine."""
     linear = shape.degree <= Degree.LINEAR
     curvature = Curvature.AFFINE if linear else Curvature.UNKNOWN
-    return FamilyReport(name, size, shape.degree, True if linear else None, shape.reason, shape.culprit, curvature)
+    return FamilyReport(
+        name, size, shape.degree, True if linear else None, shape.reason, shape.culprit, curvature
+    )
 
 
 def _with_finding(report: FamilyReport, found: Finding) -> FamilyReport:
@@ -194,11 +216,15 @@ def _quadratic(
     }.get((proven[0] is True, proven[1] is True), Curvature.UNKNOWN)
     if all(needed):
         return replace(report, convex=True, curvature=curvature)
-    return replace(report, convex=False, curvature=curvature, cause=report.reason, cause_place=report.place)
+    return replace(
+        report, convex=False, curvature=curvature, cause=report.reason, cause_place=report.place
+    )
 
 
 def _convex_rows(found: Quadratics, sign: float) -> tuple[np.ndarray, np.ndarray]:
-    """Whether sign * quadratic part of each row is positive semidefinite, and rows that are left undecided."""
+    """Whether sign * quadratic part of each row is positive semidefinite, and rows that are left
+    undecided.
+    """
     result, skipped = np.ones(found.size, dtype=bool), np.zeros(found.size, dtype=bool)
     row, value = found.quadratic_row, sign * found.quadratic_value
     diagonal = found.first == found.second
@@ -250,10 +276,16 @@ def _positive_semidefinite(first: np.ndarray, second: np.ndarray, value: np.ndar
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def sampled(instance: Instance, problem: Problem) -> Problem:
-    """The problem with families that are not proven convex refuted by two points, where some are found."""
+    """The problem with families that are not proven convex refuted by two points, where some are
+    found.
+    """
 
     def report(found: FamilyReport, family: ConstraintFamily | None) -> FamilyReport:
-        if found.convex is True or not found.size or (found.degree <= Degree.QUADRATIC and found.convex is False):
+        if (
+            found.convex is True
+            or not found.size
+            or (found.degree <= Degree.QUADRATIC and found.convex is False)
+        ):
             return found
         points = refute(instance, family)
         return replace(found, convex=False, counterexample=points) if points else found

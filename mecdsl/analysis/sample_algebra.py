@@ -20,7 +20,9 @@ class Sample:
     def __getitem__(self, rows: IntArray) -> "Sample":
         return Sample(self.value[:, rows])
 
-    def _with(self, function: Callable[[Any, Any], Any], other: Any, turned: bool = False) -> "Sample":
+    def _with(
+        self, function: Callable[[Any, Any], Any], other: Any, turned: bool = False
+    ) -> "Sample":
         values = other.value if isinstance(other, Sample) else other
         with np.errstate(all="ignore"):
             return Sample(function(values, self.value) if turned else function(self.value, values))
@@ -72,7 +74,9 @@ class Samples(Algebra):
         sorted_parent = parent[ordered]
         starts = np.flatnonzero(np.diff(sorted_parent, prepend=-1))
         if len(starts):
-            result[:, sorted_parent[starts]] = np.add.reduceat(self._values(value)[:, ordered], starts, axis=1)
+            result[:, sorted_parent[starts]] = np.add.reduceat(
+                self._values(value)[:, ordered], starts, axis=1
+            )
         return Sample(result)
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Sample:
@@ -94,7 +98,10 @@ class Samples(Algebra):
 
     def call(self, name: str, arguments: Sequence[Any]) -> Sample:
         shape = np.broadcast_shapes(*(np.shape(self._values(argument)) for argument in arguments))
-        values = [np.broadcast_to(self._values(argument), shape).astype(np.float64) for argument in arguments]
+        values = [
+            np.broadcast_to(self._values(argument), shape).astype(np.float64)
+            for argument in arguments
+        ]
         with np.errstate(all="ignore"):
             return Sample(PLAIN_FUNCTIONS[name](*values))
 

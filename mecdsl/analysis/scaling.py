@@ -1,18 +1,20 @@
-"""Powers of two by which columns and rows of an instance are multiplied, so that a solver sees numbers near one.
+"""Powers of two by which columns and rows of an instance are multiplied, so that a solver sees
+numbers near one.
 
-Why: the tolerances of solvers are absolute numbers made for data near one, while a model in SI has 1e-15 W of noise
-beside 1e9 cycles. With a time per bit of 1e-5 s a feasibility tolerance of 1e-6 lets a solver "prove" values below the
-true optimum, and some drop coefficients below 1e-9 without a word. A power of two changes exponents only: no digit of
-the data is rounded.
+Why: the tolerances of solvers are absolute numbers made for data near one, while a model in SI has
+1e-15 W of noise beside 1e9 cycles. With a time per bit of 1e-5 s a feasibility tolerance of 1e-6
+lets a solver "prove" values below the true optimum, and some drop coefficients below 1e-9 without a
+word. A power of two changes exponents only: no digit of the data is rounded.
 
-What is looked at: every linear and quadratic coefficient, the constant of each row, and for rows above degree two the
-first-order expansion at a reference point (start values, else a point between the bounds, else as far from the only
-bound as the other rows say that the column is large). In logarithms each number
-should become 0; typical sizes of the columns are the least-squares answer, pulled towards the start values and the
-finite bounds. Each row is then divided by its largest term at these sizes, its constant included, so that an absolute
-tolerance means a relative one. Choice: least squares over all numbers rather than alternating row and column passes,
-since a product of two unknown sizes couples them; and sizes of integer columns are estimated like the others
-although the columns themselves must keep the factor 1.
+What is looked at: every linear and quadratic coefficient, the constant of each row, and for rows
+above degree two the first-order expansion at a reference point (start values, else a point between
+the bounds, else as far from the only bound as the other rows say that the column is large). In
+logarithms each number should become 0; typical sizes of the columns are the least-squares answer,
+pulled towards the start values and the finite bounds. Each row is then divided by its largest term
+at these sizes, its constant included, so that an absolute tolerance means a relative one. Choice:
+least squares over all numbers rather than alternating row and column passes, since a product of two
+unknown sizes couples them; and sizes of integer columns are estimated like the others although the
+columns themselves must keep the factor 1.
 """
 
 from collections.abc import Sequence
@@ -38,21 +40,27 @@ NO_BOUND = 1e14  # SI; a bound from here on says "none" and little of the size o
 FAR_WEIGHT = 0.05  # of such a bound
 DAMPING = 1e-2  # a size that nothing determines is 1
 ITERATIONS = 100  # of the least-squares solver; only whole powers of two are wanted
-LEAST_RANGE = 1e-30  # SI; rows that leave a column less than this leave it 0, or contradict each other
+LEAST_RANGE = (
+    1e-30  # SI; rows that leave a column less than this leave it 0, or contradict each other
+)
 LEAST_SHARE = 1e-9  # of the declared bounds; less than that is 0 but for rounding, and no size
 LEAST_OF_ORIGIN = 2.0**-36  # of an origin: in a clock since 1970 that is 25 ms
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
-LEAST_COEFFICIENT = 2.0**-13  # a row of large integers is not divided so far that its coefficients look like zeros
+LEAST_COEFFICIENT = (
+    2.0**-13
+)  # a row of large integers is not divided so far that its coefficients look like zeros
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Factors of an instance: `x = origin + column * scaled x`, `scaled row = row * (left - right)`.
+    """Factors of an instance: `x = origin + column * scaled x`,
+    `scaled row = row * (left - right)`.
 
-    `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and fixed columns; `row`:
-    float64[rows]; `objective`: the factor of the objective. All are powers of two. `before`, `after`: smallest and
-    largest size of a nonzero coefficient (of the expansion at the reference point, for rows above degree two); (1, 1)
-    where there is none. `origin`: float64[columns] in SI, 0 unless the caller of `scale` gave others.
+    `size`: float64[columns], the typical sizes found; `column`: the same, but 1 on integer and
+    fixed columns; `row`: float64[rows]; `objective`: the factor of the objective. All are powers of
+    two. `before`, `after`: smallest and largest size of a nonzero coefficient (of the expansion at
+    the reference point, for rows above degree two); (1, 1) where there is none. `origin`:
+    float64[columns] in SI, 0 unless the caller of `scale` gave others.
     """
 
     size: FloatArray
@@ -66,7 +74,9 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Terms:
-    """Logarithms (base 2) of the sizes of terms; `first`, `second` are columns or -1 where a term has fewer."""
+    """Logarithms (base 2) of the sizes of terms; `first`, `second` are columns or -1 where a term
+    has fewer.
+    """
 
     row: IntArray
     first: IntArray
@@ -82,8 +92,8 @@ class _Terms:
 def scale(instance: Instance, origin: FloatArray | None = None) -> Scaling:
     """Factors of an instance, found once; the objective counts as one more row.
 
-    `origin`: where the columns count from (`mecdsl.analysis.origins`), by default 0. Raises `ModelError` where a
-    coefficient is not finite.
+    `origin`: where the columns count from (`mecdsl.analysis.origins`), by default 0. Raises
+    `ModelError` where a coefficient is not finite.
     """
     base = np.zeros(instance.columns) if origin is None else origin
     return instance.facts.get(scale, base.tobytes(), lambda: _scaled(instance, base))
@@ -94,12 +104,18 @@ def _scaled(instance: Instance, base: FloatArray) -> Scaling:
     rows = instance.rows + 1
     instance = _from_origin(instance, base)
     plain, curved = _plain_terms(instance, base), _degree(instance) > Degree.QUADRATIC
-    first = np.exp2(_bounded(_inside(instance, _column_sizes(instance, plain, rows)))) if curved else None
+    first = (
+        np.exp2(_bounded(_inside(instance, _column_sizes(instance, plain, rows))))
+        if curved
+        else None
+    )
     terms = _terms(instance, plain, first)
     sizes = _column_sizes(instance, terms, rows) if curved else _column_sizes(instance, plain, rows)
     sizes = np.where(base == 0.0, _inside(instance, sizes), sizes)
     # less than that is rounding of data that are as large as the origin
-    sizes = np.maximum(sizes, np.where(base == 0.0, -np.inf, np.log2(LEAST_OF_ORIGIN * np.abs(base))))
+    sizes = np.maximum(
+        sizes, np.where(base == 0.0, -np.inf, np.log2(LEAST_OF_ORIGIN * np.abs(base)))
+    )
     moving = instance.free & ~instance.integral
     whole = _bounded(sizes)
     column = np.where(moving, whole, 0.0)
@@ -119,9 +135,11 @@ def _scaled(instance: Instance, base: FloatArray) -> Scaling:
 
 
 def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
-    """The instance with its bounds and start values counted from an origin; only their sizes are looked at.
+    """The instance with its bounds and start values counted from an origin; only their sizes are
+    looked at.
 
-    The other bound of a column with an origin, a year hence, says nothing of jobs of 10 ms, and is left out.
+    The other bound of a column with an origin, a year hence, says nothing of jobs of 10 ms, and is
+    left out.
     """
     if not origin.any():
         return instance
@@ -138,10 +156,13 @@ def _bounded(sizes: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER))
 
 
-def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray) -> FloatArray:
+def unscaled(
+    instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray
+) -> FloatArray:
     """All columns of an instance in SI from scaled values of its free `columns`.
 
-    Integers are rounded and overshoot of a bound is cut off, since solvers have both to a tolerance.
+    Integers are rounded and overshoot of a bound is cut off, since solvers have both to a
+    tolerance.
     """
     x = instance.complete(np.zeros(instance.columns))
     found = values * scaling.column[columns] + scaling.origin[columns]
@@ -150,7 +171,9 @@ def unscaled(instance: Instance, scaling: Scaling, columns: IntArray, values: Fl
     return x
 
 
-def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int) -> FloatArray:
+def _row_powers(
+    row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int
+) -> FloatArray:
     """Minus the largest term of each row, unless that would make its largest coefficient tiny."""
     largest_term, largest_coefficient = np.full(rows, -np.inf), np.full(rows, -np.inf)
     np.maximum.at(largest_term, row, terms)
@@ -161,9 +184,11 @@ def _row_powers(row: IntArray, terms: FloatArray, coefficients: FloatArray, rows
 
 
 def _least_whole(instance: Instance, terms: _Terms, scaled: FloatArray, rows: int) -> FloatArray:
-    """For rows over whole columns alone the power that keeps their least coefficient in sight; -inf for others.
+    """For rows over whole columns alone the power that keeps their least coefficient in sight; -inf
+    for others.
 
-    Beside 857100593 the one of `x + 857100593*y >= 2571301781` was a zero for SCIP, whose row is short of it.
+    Beside 857100593 the one of `x + 857100593*y >= 2571301781` was a zero for SCIP, whose row is
+    short of it.
     """
     whole = np.append(instance.integral | ~instance.free, True)[terms.first] & (terms.second < 0)
     mixed = np.zeros(rows, dtype=bool)
@@ -186,10 +211,12 @@ def _range(sizes: FloatArray) -> tuple[float, float]:
 def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
     """Typical sizes of the columns, as logarithms.
 
-    Unknowns are the factors of the rows and the sizes of the columns; every term is an equation that says 0, every
-    start value and finite bound one that says how large its column is.
+    Unknowns are the factors of the rows and the sizes of the columns; every term is an equation
+    that says 0, every start value and finite bound one that says how large its column is.
     """
-    from scipy.sparse import csr_matrix  # 0.3 s to import, which a model that is only checked need not wait for
+    from scipy.sparse import (
+        csr_matrix,
+    )  # 0.3 s to import, which a model that is only checked need not wait for
     from scipy.sparse.linalg import lsqr
 
     columns = instance.columns
@@ -202,7 +229,9 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
         known = np.flatnonzero(side >= 0)
         parts.append((known, rows + side[known], np.ones(len(known))))
     right = [-terms.size]
-    far_weight = FAR_WEIGHT if _degree(instance) <= Degree.LINEAR else 0.0  # a linear program may end at such a bound
+    far_weight = (
+        FAR_WEIGHT if _degree(instance) <= Degree.LINEAR else 0.0
+    )  # a linear program may end at such a bound
     for values, weight in (
         (instance.start, START_WEIGHT),
         (instance.lower, BOUND_WEIGHT),
@@ -216,33 +245,48 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
     matrix = csr_matrix(
         (
             np.concatenate([part[2] for part in parts]),
-            (np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])),
+            (
+                np.concatenate([part[0] for part in parts]),
+                np.concatenate([part[1] for part in parts]),
+            ),
         ),
         shape=(count, rows + columns),
     )
-    found = lsqr(matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS)[0]
+    found = lsqr(
+        matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS
+    )[0]
     return np.asarray(found[rows:], dtype=np.float64)
 
 
 def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:
     """Sizes, as logarithms, no larger than any value that the rows leave a column.
 
-    A time without a bound of its own was taken for 1024 s where a row leaves it 0.25 s: a solver then keeps `time >= 0`
-    to a thousandth of its values.
+    A time without a bound of its own was taken for 1024 s where a row leaves it 0.25 s: a solver
+    then keeps `time >= 0` to a thousandth of its values.
     """
     box = implied_box(instance, whole=False)
     most = np.maximum(np.abs(box.lower), np.abs(box.upper))
-    stated = np.abs(np.where(np.isfinite((instance.lower, instance.upper)), (instance.lower, instance.upper), 0.0))
-    known = np.isfinite(most) & (most > np.maximum(LEAST_RANGE, LEAST_SHARE * stated.max(axis=0))) & instance.free
+    stated = np.abs(
+        np.where(
+            np.isfinite((instance.lower, instance.upper)), (instance.lower, instance.upper), 0.0
+        )
+    )
+    known = (
+        np.isfinite(most)
+        & (most > np.maximum(LEAST_RANGE, LEAST_SHARE * stated.max(axis=0)))
+        & instance.free
+    )
     return np.where(known, np.minimum(sizes, np.log2(np.where(known, most, 1.0))), sizes)
 
 
 def reference_point(instance: Instance, size: FloatArray | None = None) -> FloatArray:
-    """Start values; where none is given, a point between the bounds or as far from the only one as it is large.
+    """Start values; where none is given, a point between the bounds or as far from the only one as
+    it is large.
 
     A bound that is not declared is the one that the rows imply.
 
-    `size`: float64[columns], how far columns are from their only bound at least, by default one SI unit.
+    `size`: float64[columns], how far columns are from their only bound at least, by default one SI
+    unit.
     """
     step = np.ones(instance.columns) if size is None else size
     box = implied_box(instance, whole=False)
@@ -288,13 +332,19 @@ def _absolute(value: Value) -> Value:
 
 
 def _plain_terms(instance: Instance, origin: FloatArray) -> _Terms:
-    """The terms of rows of degree two or less, and of such an objective, with columns that count from an origin."""
+    """The terms of rows of degree two or less, and of such an objective, with columns that count
+    from an origin.
+    """
     plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
     rows = solver_rows(instance, plain)
     found = [_of_quadratics(replace(rows, constant=constants_at(rows, origin)), _rows(plain))]
     if _objective_degree(instance) <= Degree.QUADRATIC:
-        goal = _of_quadratics(objective_coefficients(instance), np.array([instance.rows], dtype=np.int64))
-        found.append(_without_constants(goal))  # an offset of the objective says nothing about its slopes
+        goal = _of_quadratics(
+            objective_coefficients(instance), np.array([instance.rows], dtype=np.int64)
+        )
+        found.append(
+            _without_constants(goal)
+        )  # an offset of the objective says nothing about its slopes
     return _joined(found)
 
 
@@ -316,7 +366,11 @@ def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms
     with np.errstate(all="ignore"):
         if _objective_degree(instance) > Degree.QUADRATIC:
             last = np.array([instance.rows], dtype=np.int64)
-            found.append(_without_constants(_of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)))
+            found.append(
+                _without_constants(
+                    _of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)
+                )
+            )
         found += [_of_jet(difference(evaluator, family), _rows([family])) for family in curved]
     return _joined(found)
 
@@ -346,7 +400,9 @@ def _of_quadratics(found: Quadratics, rows: IntArray) -> _Terms:
 
 
 def _of_jet(value: Value, rows: IntArray) -> _Terms:
-    """Slopes at the reference point; the constant is left out, since it is a difference of unlike things there."""
+    """Slopes at the reference point; the constant is left out, since it is a difference of unlike
+    things there.
+    """
     if not isinstance(value, Jet):
         return _sized(rows[:0], rows[:0], rows[:0], np.zeros(0))
     slope = value.gradient

@@ -1,11 +1,11 @@
 """Linear rows as a solver should see them: binaries with coefficients no larger than bounds allow.
 
-In `flow <= M*open` a solver takes `open = 1e-11` for 0, and with M = 1e12 that is a flow of 10. A row
-with a binary z is two rows, `rest <= first` where z is 0 and `rest <= second` where it is 1. The wider
-of the two limits says nothing beyond the largest value R that the rest takes within the bounds of the
-columns, so it may as well be R: the same points are left, the coefficient of z is as small as it can
-be, and relaxations are tighter (coefficient tightening, Savelsbergh, ORSA J. Comput. 6, 1994). One
-binary of each row is treated, that with the largest coefficient.
+In `flow <= M*open` a solver takes `open = 1e-11` for 0, and with M = 1e12 that is a flow of 10. A
+row with a binary z is two rows, `rest <= first` where z is 0 and `rest <= second` where it is 1.
+The wider of the two limits says nothing beyond the largest value R that the rest takes within the
+bounds of the columns, so it may as well be R: the same points are left, the coefficient of z is as
+small as it can be, and relaxations are tighter (coefficient tightening, Savelsbergh, ORSA J.
+Comput. 6, 1994). One binary of each row is treated, that with the largest coefficient.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,18 @@ from mecdsl.instances.tables import FloatArray
 
 WORTH: Final = 0.9  # a limit that shrinks less than this is left as it is written
 OUTWARD: Final = 1e-6  # of the sizes added up; R may be larger than it is, never smaller
-NOISE: Final = 1e-9  # of the numbers a limit is the difference of: what is less may be rounding, a million times over
-LEAST: Final = 1e-3  # of the sizes added up: what is left between the two limits at least, else the row is no switch
+# of the numbers a limit is the difference of: what is less may be rounding, a million times over
+NOISE: Final = 1e-9
+# of the sizes added up: what is left between the two limits at least, else the row is no switch
+LEAST: Final = 1e-3
 
 
 def solver_rows(instance: Instance, families: Sequence[ConstraintFamily]) -> Quadratics:
-    """The coefficients of families of degree two or less, those of binaries in linear rows tightened.
+    """The coefficients of families of degree two or less, those of binaries in linear rows
+    tightened.
 
-    The rows hold at the same points with whole binaries as those of `constraint_coefficients`. Raises `ModelError`
-    where a coefficient is not finite.
+    The rows hold at the same points with whole binaries as those of `constraint_coefficients`.
+    Raises `ModelError` where a coefficient is not finite.
     """
     found = constraint_coefficients(instance, families)
     binary = instance.free & instance.integral & (instance.lower == 0.0) & (instance.upper == 1.0)
@@ -47,8 +50,12 @@ def solver_rows(instance: Instance, families: Sequence[ConstraintFamily]) -> Qua
     return _tightened(instance, found, np.where(relation == ">=", -1.0, 1.0), order[first])
 
 
-def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: np.ndarray) -> Quadratics:
-    """The rows with one entry of each of some rows tightened; `sign`: what makes each row a `<=` row."""
+def _tightened(
+    instance: Instance, found: Quadratics, sign: FloatArray, chosen: np.ndarray
+) -> Quadratics:
+    """The rows with one entry of each of some rows tightened; `sign`: what makes each row a `<=`
+    row.
+    """
     rows = found.row[chosen]
     value, constant = sign[found.row] * found.value, sign * found.constant
     limits = -constant[rows], -(constant[rows] + value[chosen])
@@ -58,7 +65,9 @@ def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: 
     # what is left of `1e-9*5.9*z <= 5.9e-9` at z = 1 is rounding, and no limit
     apart = np.abs(constant[rows]) + np.abs(value[chosen])
     noise = NOISE * np.where((narrower == limits[1]) & (limits[1] != 0.0), apart, 0.0)
-    switches = reach > narrower + np.maximum(LEAST * np.maximum(size[rows], np.abs(narrower)), noise)
+    switches = reach > narrower + np.maximum(
+        LEAST * np.maximum(size[rows], np.abs(narrower)), noise
+    )
     smaller = reach < WORTH * wider + (1.0 - WORTH) * narrower
     worth = np.flatnonzero(np.isfinite(reach) & switches & smaller)
     if not len(worth):
@@ -73,7 +82,9 @@ def _tightened(instance: Instance, found: Quadratics, sign: FloatArray, chosen: 
 def _largest_rest(
     instance: Instance, found: Quadratics, value: FloatArray, chosen: np.ndarray
 ) -> tuple[FloatArray, FloatArray]:
-    """For each row the largest value of its linear terms without the chosen entries, and the sizes of these."""
+    """For each row the largest value of its linear terms without the chosen entries, and the sizes
+    of these.
+    """
     box = implied_box(instance)
     others = np.ones(len(value), dtype=bool)
     others[chosen] = False

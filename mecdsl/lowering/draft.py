@@ -1,7 +1,9 @@
-"""The twin of an instance while it grows: new columns, rows, data and definitions, and the instance they make.
+"""The twin of an instance while it grows: new columns, rows, data and definitions, and the instance
+they make.
 
-The columns of the original come first and keep their numbers, so the way back from a point of the twin is to cut off
-the rest. Tables are given in numbers: a new column has exactly the rows where it is needed.
+The columns of the original come first and keep their numbers, so the way back from a point of the
+twin is to cut off the rest. Tables are given in numbers: a new column has exactly the rows where it
+is needed.
 """
 
 from collections.abc import Callable
@@ -69,7 +71,13 @@ class Draft:
         """The name, or one like it that nothing in the model has."""
         model = self.instance.model
         rows = (row.name for row, _ in self.rows)
-        taken = {*self.symbols, *model.families, *(c.name for c in model.constraints), *rows, model.objective.name}
+        taken = {
+            *self.symbols,
+            *model.families,
+            *(c.name for c in model.constraints),
+            *rows,
+            model.objective.name,
+        }
         return unused(wanted.replace(".", "_"), taken)
 
     def column(
@@ -82,17 +90,23 @@ class Draft:
     ) -> sym.Lookup:
         """A new variable over the rows of a place, used at its own indices.
 
-        `like`: what it stands for, whose dimension it takes; None for a binary, whose bounds are 0 and 1.
+        `like`: what it stands for, whose dimension it takes; None for a binary, whose bounds are 0
+        and 1.
         """
         name, span = self.name(wanted), self._span(like)
         domain = sym.NumberDomain.BINARY if like is None else sym.NumberDomain.REAL
         doc = "" if like is None else f"stands for {span.text}"
         self._symbol(name, Kind.VAR, place, self._dimension(like), domain, doc, span)
-        lower, upper = (np.broadcast_to(end, (place.table.size,)) for end in ((0.0, 1.0) if like is None else bounds))
+        lower, upper = (
+            np.broadcast_to(end, (place.table.size,))
+            for end in ((0.0, 1.0) if like is None else bounds)
+        )
         self.columns.append(Column(self.symbols[name], self.tables[name], lower, upper, meaning))
         return sym.Lookup(name, place.indices(span), span)
 
-    def data(self, wanted: str, place: Place, values: FloatArray, like: sym.Expression) -> sym.Lookup:
+    def data(
+        self, wanted: str, place: Place, values: FloatArray, like: sym.Expression
+    ) -> sym.Lookup:
         """Numbers over the rows of a place."""
         name, span = self.name(wanted), self._span(like)
         self._symbol(name, Kind.LET, place, self._dimension(like), sym.NumberDomain.REAL, "", span)
@@ -107,7 +121,9 @@ class Draft:
         self.dimensions[name] = self.dimensions.get(original.name)
         return name
 
-    def row(self, wanted: str, place: Place, left: sym.Expression, relation: str, right: sym.Expression) -> None:
+    def row(
+        self, wanted: str, place: Place, left: sym.Expression, relation: str, right: sym.Expression
+    ) -> None:
         """A new constraint over the rows of a place."""
         doc = f"{left.span.text} {relation} {right.span.text}"
         constraint = sym.Constraint(wanted, place.space(), left, relation, right, doc, left.span)
@@ -140,7 +156,9 @@ class Draft:
             doc=doc,
             span=span,
         )
-        levels: tuple[IntArray, ...] = (np.array([place.table.size], dtype=np.int64),) if place.names else ()
+        levels: tuple[IntArray, ...] = (
+            (np.array([place.table.size], dtype=np.int64),) if place.names else ()
+        )
         self.tables[name] = FamilyTable.of(place.table, place.names, levels, False)
         self.dimensions[name] = dimension
 
@@ -154,7 +172,9 @@ class Draft:
         return self.instance.model.span if like is None else like.span
 
     def twin(self, objective: sym.Objective, constraints: tuple[sym.Constraint, ...]) -> Instance:
-        """The instance with another objective and other constraints, in the order of the original's, and the new."""
+        """The instance with another objective and other constraints, in the order of the
+        original's, and the new.
+        """
         original = self.instance
         rows = (*constraints, *(row for row, _ in self.rows))
         model = replace(
@@ -165,7 +185,10 @@ class Draft:
             dimensions=dict(self.dimensions),
         )
         shapes = Classifier(model)
-        order = (*original.checked.order, *(n for n in self.symbols if n not in original.model.symbols))
+        order = (
+            *original.checked.order,
+            *(n for n in self.symbols if n not in original.model.symbols),
+        )
         world = replace(
             original.world,
             model=model,
@@ -180,10 +203,17 @@ class Draft:
             world.offsets[name] = first
             variables.append(VariableFamily(name, first, size, column.symbol.domain))
             first += size
-        tables = (*(family.table for family in original.constraints), *(table for _, table in self.rows))
+        tables = (
+            *(family.table for family in original.constraints),
+            *(table for _, table in self.rows),
+        )
         families, row = [], 0
         for constraint, table in zip(rows, tables, strict=True):
-            families.append(ConstraintFamily(constraint.name, row, constraint, table, shapes.constraint(constraint)))
+            families.append(
+                ConstraintFamily(
+                    constraint.name, row, constraint, table, shapes.constraint(constraint)
+                )
+            )
             row += table.size
         twin = Instance(
             checked=CheckedModel(model, order, shapes),
@@ -192,16 +222,24 @@ class Draft:
             constraints=tuple(families),
             lower=np.concatenate([original.lower, *(column.lower for column in self.columns)]),
             upper=np.concatenate([original.upper, *(column.upper for column in self.columns)]),
-            fixed=np.concatenate([original.fixed, *(np.full(c.table.size, np.nan) for c in self.columns)]),
+            fixed=np.concatenate(
+                [original.fixed, *(np.full(c.table.size, np.nan) for c in self.columns)]
+            ),
             start=original.start,
-            integral=np.concatenate([original.integral, *(np.full(c.table.size, c.binary) for c in self.columns)]),
-            tolerance=np.concatenate([original.tolerance, *(np.full(c.table.size, np.nan) for c in self.columns)]),
+            integral=np.concatenate(
+                [original.integral, *(np.full(c.table.size, c.binary) for c in self.columns)]
+            ),
+            tolerance=np.concatenate(
+                [original.tolerance, *(np.full(c.table.size, np.nan) for c in self.columns)]
+            ),
             seed=original.seed,
         )
         return replace(twin, start=self.extended(original.start))
 
     def extended(self, x: FloatArray) -> FloatArray:
-        """A point of the original with the new columns at what they stand for; nan where that is not known."""
+        """A point of the original with the new columns at what they stand for; nan where that is
+        not known.
+        """
         evaluator = self.instance.evaluator(Floats(self.instance.complete(x)))
         with np.errstate(all="ignore"):
             return np.concatenate([x, *(column.meaning(evaluator) for column in self.columns)])

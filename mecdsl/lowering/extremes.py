@@ -1,10 +1,13 @@
-"""`max`, `min` and `abs` as rows: one form where a larger value never helps, one with a binary for every part.
+"""`max`, `min` and `abs` as rows: one form where a larger value never helps, one with a binary for
+every part.
 
 With t for max(p_1, ..., p_n):
 
-- where a larger value never helps, `t >= p_i` is exact: a solver may take t larger, and gains nothing;
-- else `t <= p_i + M_i (1 - z_i)` with binaries z and `sum z = 1` keeps t from above, with M_i the largest value of any
-  part less the smallest of this one, from the ranges of the parts: large enough by proof.
+- where a larger value never helps, `t >= p_i` is exact: a solver may take t larger, and gains
+  nothing;
+- else `t <= p_i + M_i (1 - z_i)` with binaries z and `sum z = 1` keeps t from above, with M_i the
+  largest value of any part less the smallest of this one, from the ranges of the parts: large
+  enough by proof.
 
 A minimum is the same upside down, and abs(p) the maximum of p and -p.
 """
@@ -26,15 +29,18 @@ ROOM = 1e-6  # relative; M beyond the range it is computed from, far above round
 
 LARGEST_END = 1e300  # SI; differences of larger ends, such as M, would leave the range of a double
 
-SMALLEST_SHARE = 1e-3  # of the ends of the ranges; a smaller M may be rounding, and is a coefficient that solvers drop
+# of the ends of the ranges; a smaller M may be rounding, and is a coefficient that solvers drop
+SMALLEST_SHARE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One part of a maximum: an expression and where it stands, which is further inside for `max(... for i in I)`.
+    """One part of a maximum: an expression and where it stands, which is further inside for
+    `max(... for i in I)`.
 
-    `space`: the set that the part runs over inside the place of the maximum; empty for one of several parts. `parent`:
-    the row of the maximum for each row of the part. `low`, `high`: its range on each row.
+    `space`: the set that the part runs over inside the place of the maximum; empty for one of
+    several parts. `parent`: the row of the maximum for each row of the part. `low`, `high`: its
+    range on each row.
     """
 
     expression: sym.Expression
@@ -47,7 +53,9 @@ class Part:
     @property
     def bounded(self) -> bool:
         """Whether its ends are finite on every row, and stay so when two of them are subtracted."""
-        return bool((np.abs(self.low) <= LARGEST_END).all() and (np.abs(self.high) <= LARGEST_END).all())
+        return bool(
+            (np.abs(self.low) <= LARGEST_END).all() and (np.abs(self.high) <= LARGEST_END).all()
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +91,9 @@ def parts_of(node: sym.Expression) -> tuple[int, Sequence[tuple[sym.Expression, 
 
 
 def undominated(extreme: Extreme) -> tuple[Part, ...]:
-    """The parts without those that are nowhere the extreme one, by their ranges; of a tie one stays."""
+    """The parts without those that are nowhere the extreme one, by their ranges; of a tie one
+    stays.
+    """
     if len(extreme.parts) == 1:
         return extreme.parts
     sign, kept = extreme.sign, list(extreme.parts)
@@ -95,20 +105,30 @@ def undominated(extreme: Extreme) -> tuple[Part, ...]:
     return tuple(kept)
 
 
-def choose_part(draft: Draft, extreme: Extreme, name: str, new: sym.Lookup, lowered: Sequence[sym.Expression]) -> None:
-    """Rows by which a binary picks the part that the new variable does not pass; `lowered`: the parts in the twin."""
+def choose_part(
+    draft: Draft, extreme: Extreme, name: str, new: sym.Lookup, lowered: Sequence[sym.Expression]
+) -> None:
+    """Rows by which a binary picks the part that the new variable does not pass; `lowered`: the
+    parts in the twin.
+    """
     sign, place = extreme.sign, extreme.place
     total: sym.Expression | None = None
     taken: list[Part] = []
     for number, (part, inner) in enumerate(zip(extreme.parts, lowered, strict=True), 1):
         suffix = f"_{number}" if len(extreme.parts) > 1 else ""
-        binary = draft.column(f"{name}_is{suffix}", part.place, None, _picked(extreme, part, tuple(taken)))
+        binary = draft.column(
+            f"{name}_is{suffix}", part.place, None, _picked(extreme, part, tuple(taken))
+        )
         taken.append(part)
         big = draft.data(f"{name}_m{suffix}", part.place, _big_m(extreme, part), extreme.whole)
         room = multiply(big, subtract(ONE, binary))
         right = add(inner, room) if sign > 0 else subtract(inner, room)
         draft.row(f"{name}.pick{suffix}", part.place, new, "<=" if sign > 0 else ">=", right)
-        one = sym.Aggregate("sum", binary, part.space, binary.span) if part.space.generators else binary
+        one = (
+            sym.Aggregate("sum", binary, part.space, binary.span)
+            if part.space.generators
+            else binary
+        )
         total = one if total is None else add(total, one)
     assert total is not None
     draft.row(f"{name}.one", place, total, "==", ONE)
@@ -128,7 +148,9 @@ def _big_m(extreme: Extreme, part: Part) -> FloatArray:
 
 
 def _picked(extreme: Extreme, part: Part, earlier: Sequence[Part]) -> Meaning:
-    """1 on the rows of a part where it is the first that has the extreme value; nan where that is not known."""
+    """1 on the rows of a part where it is the first that has the extreme value; nan where that is
+    not known.
+    """
 
     def meaning(evaluator: Evaluator) -> FloatArray:
         whole = extreme.meaning(evaluator)

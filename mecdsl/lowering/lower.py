@@ -1,12 +1,15 @@
-"""An instance without its kinks, for solvers: `max`, `min`, `abs` and norms as rows, and the way back.
+"""An instance without its kinks, for solvers: `max`, `min`, `abs` and norms as rows, and the way
+back.
 
 Choices:
 
-- It is a pass over the instance and not over the text, since signs of data and finite bounds decide what is exact.
-- The original stays what is reported and judged: a solver's point loses the columns behind the original's, and
-  `verify` sees nothing but the rest. So a fault here can cost an answer, and cannot make a wrong one right.
-- Bounds and proofs of infeasibility carry over as they are, for both problems have the same feasible points in the
-  original's columns, and the same optimum.
+- It is a pass over the instance and not over the text, since signs of data and finite bounds decide
+  what is exact.
+- The original stays what is reported and judged: a solver's point loses the columns behind the
+  original's, and `verify` sees nothing but the rest. So a fault here can cost an answer, and cannot
+  make a wrong one right.
+- Bounds and proofs of infeasibility carry over as they are, for both problems have the same
+  feasible points in the original's columns, and the same optimum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +32,9 @@ from mecdsl.solution import Solution
 TIP = 1e-8
 """The least value of a norm that stands in a cone, in scaled variables.
 
-Local solvers keep rows to 1e-9. Below that the quotients `u^2/t` of the cone say nothing, and Ipopt was seen to run for
-600 steps between t = 1e-11 and the tip. What it costs, less than 1e-8, is in the bound that the multipliers prove.
+Local solvers keep rows to 1e-9. Below that the quotients `u^2/t` of the cone say nothing, and Ipopt
+was seen to run for 600 steps between t = 1e-11 and the tip. What it costs, less than 1e-8, is in
+the bound that the multipliers prove.
 """
 SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
 
@@ -39,9 +43,9 @@ SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
 class Lowered:
     """The twin of an instance: its columns and rows are those of `original`, followed by new ones.
 
-    `steps`: what became of every kink. `factors`: for rows that are stated squared, what their multipliers are
-    multiplied by to be those of the row as written. `draft`: None where nothing was lowered; then `instance` is
-    `original`.
+    `steps`: what became of every kink. `factors`: for rows that are stated squared, what their
+    multipliers are multiplied by to be those of the row as written. `draft`: None where nothing was
+    lowered; then `instance` is `original`.
     """
 
     original: Instance
@@ -71,7 +75,8 @@ class Lowered:
     def solution(self, found: Solution) -> Solution:
         """A solution of the twin as one of the original.
 
-        Without the new columns a point is at least as good; where it is better than was claimed, its own value counts.
+        Without the new columns a point is at least as good; where it is better than was claimed,
+        its own value counts.
         """
         if self.draft is None:
             return found
@@ -89,7 +94,9 @@ class Lowered:
         )
 
     def multipliers(self, found: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
-        """Those of the original's rows; a row keeps its right-hand side, so its multiplier is the same number."""
+        """Those of the original's rows; a row keeps its right-hand side, so its multiplier is the
+        same number.
+        """
         names = [family.name for family in self.original.constraints]
         return {name: found[name] * self.factors.get(name, 1.0) for name in names if name in found}
 
@@ -104,7 +111,10 @@ class Lowered:
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def lowered(instance: Instance, cones: bool = False) -> Lowered:
-    """The twin of an instance, made once. `cones`: norms become cones too, for solvers that need derivatives."""
+    """The twin of an instance, made once.
+
+    `cones`: norms become cones too, for solvers that need derivatives.
+    """
     return _lowered(instance, cones)
 
 
@@ -132,9 +142,13 @@ def _lowered(instance: Instance, cones: bool) -> Lowered:
     return Lowered(instance, twin, steps, factors, walk.draft)
 
 
-def _all_kept(walk: Walk, parts: Sequence[tuple[str, sym.Expression]], reason: str) -> tuple[Step, ...]:
+def _all_kept(
+    walk: Walk, parts: Sequence[tuple[str, sym.Expression]], reason: str
+) -> tuple[Step, ...]:
     """A step for each kink of named parts, none of which became anything."""
-    kinks = [(where, node) for where, part in parts for node in sym.walk(part) if walk.is_kink(node)]
+    kinks = [
+        (where, node) for where, part in parts for node in sym.walk(part) if walk.is_kink(node)
+    ]
     return tuple(Step(kind_of(node), where, "", reason, node.span) for where, node in kinks)
 
 
@@ -159,7 +173,9 @@ def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constrain
     return factors, tuple(found)
 
 
-def _squared(walk: Walk, family: ConstraintFamily, place: Place) -> tuple[sym.Constraint, FloatArray] | None:
+def _squared(
+    walk: Walk, family: ConstraintFamily, place: Place
+) -> tuple[sym.Constraint, FloatArray] | None:
     """`norm <= r` as `norm^2 <= r^2`, for data r above 0 and any relation; None for another row.
 
     The derivative of the optimum by r is that by r^2 times 2 r.

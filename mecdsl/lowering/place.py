@@ -25,7 +25,10 @@ class Place:
         return tuple(name for generator in self.generators for name in generator.names)
 
     def space(self) -> sym.Space:
-        """The generators alone: what the names of members are told by. Conditions are in the table."""
+        """The generators alone: what the names of members are told by.
+
+        Conditions are in the table.
+        """
         return sym.Space(self.generators)
 
     def inside(self, space: sym.Space, evaluator: Evaluator, what: str) -> "Place":
@@ -39,7 +42,9 @@ class Place:
         return Place(self.generators, self.table.take(np.flatnonzero(truth == holds)))
 
     def seen_from(self, expressions: Iterable[sym.Expression]) -> "Place":
-        """The indices that some expressions use, those beside them in a generator, and each of their rows once."""
+        """The indices that some expressions use, those beside them in a generator, and each of
+        their rows once.
+        """
         needed, kept = set(all_names(expressions)), []
         for generator in reversed(self.generators):
             if needed & set(generator.names):

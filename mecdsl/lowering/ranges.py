@@ -1,7 +1,9 @@
-"""Ranges and signs of expressions at a place, over every point that keeps the bounds and the linear rows.
+"""Ranges and signs of expressions at a place, over every point that keeps the bounds and the linear
+rows.
 
-Not over the box that all rows imply: a row that is lowered must not take for known what it says itself. `sqrt(x) <=
-1.5` leaves x no negative value, and `x <= 2.25`, which would stand in its place, does.
+Not over the box that all rows imply: a row that is lowered must not take for known what it says
+itself. `sqrt(x) <= 1.5` leaves x no negative value, and `x <= 2.25`, which would stand in its
+place, does.
 """
 
 import numpy as np
@@ -24,17 +26,25 @@ class Ranges:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.plain = instance.evaluator(Floats(instance.first_point()))
-        self.alive: list[sym.Expression] = []  # evaluators know expressions by their id, which must not be used again
+        self.alive: list[
+            sym.Expression
+        ] = []  # evaluators know expressions by their id, which must not be used again
         self.evaluator: CurvatureEvaluator | None = None
 
     def of(self, expression: sym.Expression, place: Place) -> tuple[FloatArray, FloatArray]:
-        """The least and the largest value on every row of a place; infinite where nothing is known."""
+        """The least and the largest value on every row of a place; infinite where nothing is
+        known.
+        """
         if self.evaluator is None:
-            self.evaluator = CurvatureEvaluator(self.instance.world, Curvatures(*_box(self.instance)))
+            self.evaluator = CurvatureEvaluator(
+                self.instance.world, Curvatures(*_box(self.instance))
+            )
         self.alive.append(expression)
         with np.errstate(all="ignore"):
             found = self.evaluator.family(expression, place.table)
-            low, high = (found.ends.low, found.ends.high) if isinstance(found, Curve) else (found, found)
+            low, high = (
+                (found.ends.low, found.ends.high) if isinstance(found, Curve) else (found, found)
+            )
         low = np.asarray(low, dtype=np.float64)
         high = np.asarray(high, dtype=np.float64)
         return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
@@ -46,9 +56,11 @@ class Ranges:
 
 
 def _box(instance: Instance) -> tuple[FloatArray, FloatArray]:
-    """The box with the declared ends for those that are all but 0, such as 1e-74 after a row `x == 0`.
+    """The box with the declared ends for those that are all but 0, such as 1e-74 after a row
+    `x == 0`.
 
-    As a big M or a bound such an end would pass for the size of the variable. Ends only ever move outward.
+    As a big M or a bound such an end would pass for the size of the variable. Ends only ever move
+    outward.
     """
     bounds = np.where(instance.free, (instance.lower, instance.upper), instance.fixed)
     found = np.stack(implied_bounds(instance))

@@ -1,7 +1,8 @@
 """Roots of squares: what needs no root at all, and Euclidean norms.
 
-`(distance(a, b)/1 m)^2` is a polynomial, though its root has no derivative where a and b meet; `sqrt(x^2)` is `abs(x)`.
-All of it is exact where the argument of a root cannot be negative, which the ranges must say.
+`(distance(a, b)/1 m)^2` is a polynomial, though its root has no derivative where a and b meet;
+`sqrt(x^2)` is `abs(x)`. All of it is exact where the argument of a root cannot be negative, which
+the ranges must say.
 """
 
 from dataclasses import replace
@@ -24,8 +25,11 @@ class Roots:
         self.model, self.shapes, self.ranges = model, shapes, ranges
         self.expander = Expander(model, shapes, model.symbols)
 
-    def square(self, expression: sym.Expression, place: Place, kinds: tuple[str, ...]) -> sym.Expression | None:
-        """The square of products and quotients with a root of one of the kinds among their factors; None without one.
+    def square(
+        self, expression: sym.Expression, place: Place, kinds: tuple[str, ...]
+    ) -> sym.Expression | None:
+        """The square of products and quotients with a root of one of the kinds among their factors;
+        None without one.
 
         `kinds`: of `sqrt` and `abs`. Definitions are followed.
         """
@@ -52,7 +56,9 @@ class Roots:
                 return None
 
     def definition(self, lookup: sym.Lookup) -> sym.Expression | None:
-        """What a definition says at the indices of a lookup; None for a variable and where it cannot be put in."""
+        """What a definition says at the indices of a lookup; None for a variable and where it
+        cannot be put in.
+        """
         symbol = self.model.symbols[lookup.symbol]
         if symbol.kind is Kind.VAR or not isinstance(symbol.value, sym.Expression):
             return None
@@ -61,12 +67,15 @@ class Roots:
         except NotExpanded:
             return None
 
-    def over(self, total: sym.Expression, norm: sym.Expression, place: Place) -> sym.Expression | None:
-        """A sum of squares of affine terms divided by its norm, each square as `quad_over_lin`; None for other sums.
+    def over(
+        self, total: sym.Expression, norm: sym.Expression, place: Place
+    ) -> sym.Expression | None:
+        """A sum of squares of affine terms divided by its norm, each square as `quad_over_lin`;
+        None for other sums.
 
-        A cone in this form, `sum u^2/t <= t`, has bounded slopes up to its tip, where `sum u^2 <= t^2` has none at all
-        (the ratio form of R. J. Vanderbei and H. Yurttan, Using LOQO to solve second-order cone programming problems,
-        1998).
+        A cone in this form, `sum u^2/t <= t`, has bounded slopes up to its tip, where
+        `sum u^2 <= t^2` has none at all (the ratio form of R. J. Vanderbei and H. Yurttan, Using
+        LOQO to solve second-order cone programming problems, 1998).
         """
         match total:
             case sym.Operation(operator="+", operands=(left, right)):
@@ -106,4 +115,6 @@ def squared(expression: sym.Expression) -> sym.Expression:
 
 def power(expression: sym.Expression, exponent: float, span: Span) -> sym.Expression:
     """`expression^exponent`, itself for 1."""
-    return expression if exponent == 1.0 else sym.Operation("^", (expression, number(exponent)), span)
+    return (
+        expression if exponent == 1.0 else sym.Operation("^", (expression, number(exponent)), span)
+    )

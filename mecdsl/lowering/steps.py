@@ -18,9 +18,11 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of one kink: `method` is a key of `WORDS`, or "" and `reason` says why it was kept.
+    """What became of one kink: `method` is a key of `WORDS`, or "" and `reason` says why it was
+    kept.
 
-    `kind`: `max`, `min`, `abs`, or `sqrt` of a root. `where`: the constraint or objective it stands in.
+    `kind`: `max`, `min`, `abs`, or `sqrt` of a root. `where`: the constraint or objective it stands
+    in.
     """
 
     kind: str

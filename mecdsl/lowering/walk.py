@@ -1,10 +1,12 @@
-"""The walk that takes kinks out of expressions: which way a larger value counts, down to every `max`, `min`, `abs`.
+"""The walk that takes kinks out of expressions: which way a larger value counts, down to every
+`max`, `min`, `abs`.
 
-A side of an expression, 1 where a larger value never helps (a minimised objective, the left of `<=`), -1 where a
-smaller one never helps, 0 where both may, goes down through sums, data factors and functions that rise or fall. There a
-variable with `t >= max(...)` says the same as the maximum, whatever is convex: if a point with a larger t is feasible,
-so is the one with t at the maximum, and it is as good. Where data factors have both signs the two are told apart by
-`if`. Definitions with a kink get a copy for each side they are used on.
+A side of an expression, 1 where a larger value never helps (a minimised objective, the left of
+`<=`), -1 where a smaller one never helps, 0 where both may, goes down through sums, data factors
+and functions that rise or fall. There a variable with `t >= max(...)` says the same as the maximum,
+whatever is convex: if a point with a larger t is feasible, so is the one with t at the maximum, and
+it is as good. Where data factors have both signs the two are told apart by `if`. Definitions with a
+kink get a copy for each side they are used on.
 
 What has no exact form of this kind stays as it is, and `kept` says why.
 """
@@ -40,7 +42,9 @@ ROUNDING = 1e-12  # of the wider end of a range
 
 @dataclass(slots=True, eq=False)
 class Walk:
-    """The walk through one instance; `cones`: norms become cones too, for solvers that need derivatives everywhere."""
+    """The walk through one instance; `cones`: norms become cones too, for solvers that need
+    derivatives everywhere.
+    """
 
     instance: Instance
     cones: bool
@@ -80,7 +84,9 @@ class Walk:
                 return not self._is_data(node)
             case sym.Lookup(symbol=name):
                 symbol = self.draft.symbols[name]
-                if symbol.kind not in (Kind.LET, Kind.REPORT) or not isinstance(symbol.value, sym.Expression):
+                if symbol.kind not in (Kind.LET, Kind.REPORT) or not isinstance(
+                    symbol.value, sym.Expression
+                ):
                     return False
                 return name not in self.instance.world.values and self.holds(symbol.value)
             case _:
@@ -91,8 +97,13 @@ class Walk:
 
     # The walk
 
-    def lower(self, expression: sym.Expression, side: int, place: Place, domain: bool = False) -> sym.Expression:
-        """The expression in the twin. `domain`: what is above needs the values to stay in their range."""
+    def lower(
+        self, expression: sym.Expression, side: int, place: Place, domain: bool = False
+    ) -> sym.Expression:
+        """The expression in the twin.
+
+        `domain`: what is above needs the values to stay in their range.
+        """
         if not self.holds(expression):
             return expression
         match expression:
@@ -130,20 +141,29 @@ class Walk:
         if key not in self.copies:
             symbol = self.draft.symbols[lookup.symbol]
             assert isinstance(symbol.value, sym.Expression)
-            place = of_symbol(self.instance.model, symbol, self.instance.world.symbols[symbol.name].table)
+            place = of_symbol(
+                self.instance.model, symbol, self.instance.world.symbols[symbol.name].table
+            )
             value = self.lower(symbol.value, side, place, domain)
             same = value is symbol.value
             self.copies[key] = symbol.name if same else self.draft.definition(symbol, value)
         name = self.copies[key]
         return lookup if name == lookup.symbol else replace(lookup, symbol=name)
 
-    def _sum(self, operation: sym.Operation, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _sum(
+        self, operation: sym.Operation, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         *first, last = operation.operands
         turned = side if operation.operator == "+" else -side
-        done = (*(self.lower(one, side, place, domain) for one in first), self.lower(last, turned, place, domain))
+        done = (
+            *(self.lower(one, side, place, domain) for one in first),
+            self.lower(last, turned, place, domain),
+        )
         return _with(operation, done)
 
-    def _product(self, operation: sym.Operation, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _product(
+        self, operation: sym.Operation, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         left, right = operation.operands
         if self._is_data(right):
             return self._scaled(operation, 0, side, place, domain)
@@ -153,11 +173,17 @@ class Walk:
         sides = (side * signs[1], side * signs[0])
         if operation.operator == "/":
             sides = (sides[0], -sides[1] if signs[1] else 0)
-        done = tuple(self.lower(one, to, place, True) for one, to in zip((left, right), sides, strict=True))
+        done = tuple(
+            self.lower(one, to, place, True) for one, to in zip((left, right), sides, strict=True)
+        )
         return _with(operation, done)
 
-    def _scaled(self, operation: sym.Operation, position: int, side: int, place: Place, domain: bool) -> sym.Expression:
-        """Data times or below what is at a position; where the data have both signs, each by itself."""
+    def _scaled(
+        self, operation: sym.Operation, position: int, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
+        """Data times or below what is at a position; where the data have both signs, each by
+        itself.
+        """
         inner, data = operation.operands[position], operation.operands[1 - position]
         sign = self.ranges.sign(data, place)
 
@@ -173,7 +199,9 @@ class Walk:
         otherwise = with_sign(-1, place.where(above, False, self.ranges.plain))
         return sym.Choice(above, then, otherwise, operation.span)
 
-    def _power(self, operation: sym.Operation, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _power(
+        self, operation: sym.Operation, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         base, exponent = operation.operands
         number = literal(exponent)
         even = number is not None and number % 2 == 0
@@ -200,7 +228,9 @@ class Walk:
             return choice
         return replace(choice, then=branches[0], otherwise=branches[1])
 
-    def _aggregate(self, aggregate: sym.Aggregate, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _aggregate(
+        self, aggregate: sym.Aggregate, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         space, inner = substitute_space(aggregate.space, {}, place.names)
         body = substitute(aggregate.body, inner)
         inside = place.inside(space, self.ranges.plain, f"`{aggregate.span.text}`")
@@ -209,7 +239,9 @@ class Walk:
         done = self.lower(body, side, inside, domain)
         return aggregate if done is body else replace(aggregate, space=space, body=done)
 
-    def _function(self, function: sym.Function, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _function(
+        self, function: sym.Function, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         name, arguments = function.name, function.arguments
         if name == "sqrt":
             found = self._root(function, side, place, domain)
@@ -233,10 +265,16 @@ class Walk:
 
     # Roots
 
-    def _root(self, function: sym.Function, side: int, place: Place, domain: bool) -> sym.Expression | None:
+    def _root(
+        self, function: sym.Function, side: int, place: Place, domain: bool
+    ) -> sym.Expression | None:
         """`sqrt(x^2)` as `abs(x)`, and a norm as a cone; None where the root stays."""
         (argument,) = function.arguments
-        if isinstance(argument, sym.Operation) and argument.operator == "^" and literal(argument.operands[1]) == 2:
+        if (
+            isinstance(argument, sym.Operation)
+            and argument.operator == "^"
+            and literal(argument.operands[1]) == 2
+        ):
             absolute = sym.Function("abs", (argument.operands[0],), function.span)
             return self._extreme(absolute, side, place, domain)
         if not self.cones or side <= 0 or (self.ranges.of(argument, place)[0] > 0.0).all():
@@ -244,8 +282,12 @@ class Walk:
         around = place.seen_from((function,))
         return self._cone(function, argument, around)
 
-    def _cone(self, function: sym.Function, argument: sym.Expression, place: Place) -> sym.Expression | None:
-        """A variable that is at least the norm; None where the argument is no sum of squares of affine terms."""
+    def _cone(
+        self, function: sym.Function, argument: sym.Expression, place: Place
+    ) -> sym.Expression | None:
+        """A variable that is at least the norm; None where the argument is no sum of squares of
+        affine terms.
+        """
         probe = sym.Lookup("", (), function.span)
         if self.roots.over(argument, probe, place) is None:
             return None
@@ -253,7 +295,9 @@ class Walk:
 
         def meaning(evaluator: Evaluator) -> FloatArray:
             value = np.array(evaluator.family(function, table), dtype=np.float64)
-            return np.where(value > 0.0, value, np.nan)  # at its tip the cone has no slope to start with
+            return np.where(
+                value > 0.0, value, np.nan
+            )  # at its tip the cone has no slope to start with
 
         norm = self.draft.column(f"{self.where}_norm", place, function, meaning, (0.0, np.inf))
         self.norms.append(norm.symbol)
@@ -265,7 +309,9 @@ class Walk:
 
     # Maxima, minima, absolute values
 
-    def _extreme(self, node: sym.Expression, side: int, place: Place, domain: bool) -> sym.Expression:
+    def _extreme(
+        self, node: sym.Expression, side: int, place: Place, domain: bool
+    ) -> sym.Expression:
         place = place.seen_from((node,))
         sign, pieces = parts_of(node)
         parts = tuple(self._part(expression, space, place) for expression, space in pieces)
@@ -297,16 +343,25 @@ class Walk:
     def _infinite(self, extreme: Extreme) -> bool:
         """Whether a part that is data alone has a value that is no coefficient."""
         data = [part for part in extreme.parts if self._is_data(part.expression)]
-        return not all(bool(np.isfinite(part.low).all() and np.isfinite(part.high).all()) for part in data)
+        return not all(
+            bool(np.isfinite(part.low).all() and np.isfinite(part.high).all()) for part in data
+        )
 
     def _new(self, extreme: Extreme, domain: bool) -> sym.Lookup:
         whole = extreme.whole
-        word = whole.name if isinstance(whole, sym.Function) else "max" if extreme.sign > 0 else "min"
+        word = (
+            whole.name if isinstance(whole, sym.Function) else "max" if extreme.sign > 0 else "min"
+        )
         low, high = -np.inf, np.inf
-        bounds: tuple[FloatArray | float, FloatArray | float] = (0.0 if word == "abs" else low, high)
+        bounds: tuple[FloatArray | float, FloatArray | float] = (
+            0.0 if word == "abs" else low,
+            high,
+        )
         if domain:
             bounds = _rounded(*self.ranges.of(whole, extreme.place))
-        return self.draft.column(f"{self.where}_{word}", extreme.place, whole, extreme.meaning, bounds)
+        return self.draft.column(
+            f"{self.where}_{word}", extreme.place, whole, extreme.meaning, bounds
+        )
 
     def _epigraph(self, extreme: Extreme, domain: bool) -> sym.Expression:
         new = self._new(extreme, domain)
@@ -350,7 +405,9 @@ class Walk:
                 return all(self._piecewise_linear(one) for one in operands)
             case sym.Operation(operator="*", operands=(left, right)):
                 inner = right if self._is_data(left) else left
-                return (self._is_data(left) or self._is_data(right)) and self._piecewise_linear(inner)
+                return (self._is_data(left) or self._is_data(right)) and self._piecewise_linear(
+                    inner
+                )
             case sym.Operation(operator="/", operands=(left, right)):
                 return self._is_data(right) and self._piecewise_linear(left)
             case sym.Choice(then=then, otherwise=otherwise):
@@ -367,7 +424,9 @@ class Walk:
 
 
 def _rounded(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ends with 0 for what is rounding beside the other: as a bound it would pass for the size of the variable."""
+    """Ends with 0 for what is rounding beside the other: as a bound it would pass for the size of
+    the variable.
+    """
     size = ROUNDING * np.maximum(np.abs(low), np.abs(high))
     ends = (np.where((np.abs(end) <= size) & np.isfinite(size), 0.0, end) for end in (low, high))
     lower, upper = ends

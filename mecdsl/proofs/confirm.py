@@ -1,13 +1,17 @@
-"""A solver's "infeasible" and "unbounded" become proofs where a check of our own, or a second solver, confirms them.
+"""A solver's "infeasible" and "unbounded" become proofs where a check of our own, or a second
+solver, confirms them.
 
 The words of the result say who proved it:
 
-- bounds propagated through the rows (`mecdsl.analysis.propagation`), bounds that cross, a false row of data;
-- a combination of the rows that no point within the bounds keeps (Farkas), recomputed from the model's own numbers;
-- else a second global solver, for a short time; where there is none, the first one's branch and bound alone.
+- bounds propagated through the rows (`mecdsl.analysis.propagation`), bounds that cross, a false row
+  of data;
+- a combination of the rows that no point within the bounds keeps (Farkas), recomputed from the
+  model's own numbers;
+- else a second global solver, for a short time; where there is none, the first one's branch and
+  bound alone.
 
-A local solver, which Bonmin is at every node, proves nothing by itself. Where another solver finds a point that keeps
-the model, "infeasible" is withdrawn.
+A local solver, which Bonmin is at every node, proves nothing by itself. Where another solver finds
+a point that keeps the model, "infeasible" is withdrawn.
 """
 
 from dataclasses import replace
@@ -34,7 +38,9 @@ LINEAR: Final = (ProblemClass.LP, ProblemClass.MILP)
 
 
 def contradiction(instance: Instance) -> str:
-    """Why no point keeps the model up to its tolerances, found before any solver; empty if nothing says so."""
+    """Why no point keeps the model up to its tolerances, found before any solver; empty if nothing
+    says so.
+    """
     crossed = crossed_bounds(instance)
     if crossed:
         return crossed
@@ -81,7 +87,11 @@ def _infeasible(request: Request, solution: Solution) -> Solution:
     if backend not in (*GLOBAL_SOLVERS, *LOCAL_SOLVERS):
         return solution  # an algorithm derived by hand, whose certificate is its own
     if backend == "ipopt":
-        return solution if solution.termination is Termination.LOCALLY_INFEASIBLE else _local(solution, "")
+        return (
+            solution
+            if solution.termination is Termination.LOCALLY_INFEASIBLE
+            else _local(solution, "")
+        )
     return _second_opinion(request, solution)
 
 
@@ -95,8 +105,13 @@ def _second_opinion(request: Request, solution: Solution) -> Solution:
         if found is None:
             continue
         if found.termination is Termination.INFEASIBLE and name in GLOBAL_SOLVERS:
-            return _proven(solution, f"proven by branch and bound of `{name}`" + ("" if local else " as well"))
-        if found.values is not None and verify(request.instance, found, request.options.gap).verified:
+            return _proven(
+                solution, f"proven by branch and bound of `{name}`" + ("" if local else " as well")
+            )
+        if (
+            found.values is not None
+            and verify(request.instance, found, request.options.gap).verified
+        ):
             return _local(solution, f"but `{name}` finds a point that keeps the model")
     if local:
         return _local(solution, "which proves nothing of a local solver")
@@ -108,7 +123,11 @@ def _run(name: str, request: Request) -> Solution | None:
     other = table.load(name)
     limit = request.options.time_limit
     options = replace(
-        request.options, time_limit=SECONDS if limit is None else min(SECONDS, limit), raw={}, start=None, log=False
+        request.options,
+        time_limit=SECONDS if limit is None else min(SECONDS, limit),
+        raw={},
+        start=None,
+        log=False,
     )
     asked = replace(request, options=options)
     if not other.availability().available or not other.accepts(asked).accepted:
@@ -153,7 +172,10 @@ def _unbounded(request: Request, solution: Solution) -> Solution:
         solution,
         termination=Termination.INFEASIBLE_OR_UNBOUNDED,
         guarantee=Guarantee.NONE,
-        message=_joined(solution.message, "unbounded as stated: no ray from a feasible point was found that proves it"),
+        message=_joined(
+            solution.message,
+            "unbounded as stated: no ray from a feasible point was found that proves it",
+        ),
     )
 
 

@@ -1,15 +1,19 @@
-"""Solve once more where a switch leaks: with the switch at one value and at the others, so that nothing can leak.
+"""Solve once more where a switch leaks: with the switch at one value and at the others, so that
+nothing can leak.
 
-A point that misses a row beside a big M (`mecdsl.results.leaks`) is worth nothing, but the bound of the solver is: its
-problem has every point of the model, and more. So this is a branch and bound whose relaxation is the solver's own
-problem, and which branches on the switches that leak alone. At each node
+A point that misses a row beside a big M (`mecdsl.results.leaks`) is worth nothing, but the bound of
+the solver is: its problem has every point of the model, and more. So this is a branch and bound
+whose relaxation is the solver's own problem, and which branches on the switches that leak alone. At
+each node
 
 - bounds are propagated through the rows with the switches at their values: most nodes end here;
-- the whole columns are fixed at the values of the point that leaks, and the rest is solved, rescaled by what matters;
+- the whole columns are fixed at the values of the point that leaks, and the rest is solved,
+  rescaled by what matters;
 - the column that leaks most is given its value, those below and those above.
 
-What is found is the best point that the rule of violations accepts, and the least bound of all nodes that are left: it
-is optimal only if the two agree. A claim that a node is empty counts only where it is confirmed.
+What is found is the best point that the rule of violations accepts, and the least bound of all
+nodes that are left: it is optimal only if the two agree. A claim that a node is empty counts only
+where it is confirmed.
 """
 
 import heapq
@@ -50,7 +54,8 @@ class _Node:
 
 @dataclass(slots=True)
 class LeakSearch:
-    """The search. `instance`: what the solver is given, whose columns begin with those of `refuted.instance`.
+    """The search. `instance`: what the solver is given, whose columns begin with those of
+    `refuted.instance`.
 
     `linear`: parts may be scaled by what matters at a point; a nonlinear one goes by its start.
     """
@@ -68,7 +73,9 @@ class LeakSearch:
     ends: float = 0.0
 
     def run(self) -> Solution | None:
-        """The best point with what is proven of it, or a proof that there is none; None where nothing was found."""
+        """The best point with what is proven of it, or a proof that there is none; None where
+        nothing was found.
+        """
         self.ends = time.perf_counter() + self.seconds
         nodes = [self._node(self._whole(), self.refuted, -np.inf)]
         while nodes and not self._closed(nodes[0].bound):
@@ -93,7 +100,11 @@ class LeakSearch:
         if self._closed(node.bound):
             self.left.append(node.bound)
             return []
-        parts = node.ranges.split(found[0], float(np.round(node.point[found[0]]))) if found else [node.ranges]
+        parts = (
+            node.ranges.split(found[0], float(np.round(node.point[found[0]])))
+            if found
+            else [node.ranges]
+        )
         children = [self._child(part, node) for part in parts]
         kept = [child for child in children if child is not None]
         if not found:  # solved once more and no better
@@ -102,13 +113,19 @@ class LeakSearch:
         return kept
 
     def _leaking(self, node: _Node, whole: NDArray[np.bool_]) -> list[int]:
-        """Columns to branch on: of the missed rows, else of the rows that these have a column in common with."""
+        """Columns to branch on: of the missed rows, else of the rows that these have a column in
+        common with.
+        """
         original = self.refuted.instance
         found = [leak.column for leak in leaks(original, node.point[: self._columns])]
         in_rows = [column for column in found if whole[column]]
         if in_rows or not whole.any():
             return in_rows
-        return [column for column in switches_of(original, np.array(found, dtype=np.int64)).tolist() if whole[column]]
+        return [
+            column
+            for column in switches_of(original, np.array(found, dtype=np.int64)).tolist()
+            if whole[column]
+        ]
 
     @property
     def _columns(self) -> int:
@@ -120,9 +137,13 @@ class LeakSearch:
         return np.asarray(whole)
 
     def _child(self, ranges: Ranges, parent: _Node) -> _Node | None:
-        """A part that is solved; None where that settles it, or where nothing more is known of it."""
+        """A part that is solved; None where that settles it, or where nothing more is known of
+        it.
+        """
         found = self._asked(ranges, parent)
-        if found is None or (found.guarantee is Guarantee.INFEASIBLE and found.termination is Termination.INFEASIBLE):
+        if found is None or (
+            found.guarantee is Guarantee.INFEASIBLE and found.termination is Termination.INFEASIBLE
+        ):
             return None
         if found.objective is None or (not found.verified and not missed_alone(found)):
             self.left.append(parent.bound)
@@ -148,7 +169,9 @@ class LeakSearch:
         return _Node(max(own, known), next(self.numbers), ranges, self._point(found))
 
     def _point(self, found: Result) -> FloatArray:
-        """The judged point, with the columns of the solver's problem behind it as the solver left them."""
+        """The judged point, with the columns of the solver's problem behind it as the solver left
+        them.
+        """
         judged = found.point()
         extra = self.instance.first_point()[self._columns :]
         return np.concatenate([judged, extra])
@@ -174,7 +197,9 @@ class LeakSearch:
         return apart is not None and apart <= self.gap
 
     def _missed(self) -> str:
-        members = [violation.member for violation in self.refuted.violations if not violation.accepted]
+        members = [
+            violation.member for violation in self.refuted.violations if not violation.accepted
+        ]
         return " and ".join(f"`{member}`" for member in members)
 
     def _solution(self) -> Solution | None:
@@ -184,7 +209,13 @@ class LeakSearch:
             if self.left:
                 return None
             words = "proven: no value of the switches that leak leaves a point"
-            return Solution(backend, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=words, versions=versions)
+            return Solution(
+                backend,
+                Termination.INFEASIBLE,
+                Guarantee.INFEASIBLE,
+                message=words,
+                versions=versions,
+            )
         goal = self._sense * self.best.objective
         bound = min([goal, *self.left])
         proven = self._closed(bound)
@@ -196,13 +227,16 @@ class LeakSearch:
             objective=self.best.objective,
             bound=self._sense * bound if np.isfinite(bound) else None,
             certificate={**self.refuted.solution.certificate, **numbers},
-            message=f"its point missed {self._missed()}, so switches were set one way and the other",
+            message=f"its point missed {self._missed()}, so switches were set one way and the "
+            "other",
             versions=versions,
         )
 
 
 def missed_alone(found: Result) -> bool:
-    """Whether a point is refuted by the rows it misses and by nothing else, so that the solver's bound stands."""
+    """Whether a point is refuted by the rows it misses and by nothing else, so that the solver's
+    bound stands.
+    """
     missed = sum(not violation.accepted for violation in found.violations)
     return found.objective is not None and 0 < missed == len(found.faults)
 

@@ -1,7 +1,7 @@
 """A part of an instance: columns within ranges, with every bound that the rows then imply.
 
-What is bounded, shifted and scaled anew is easier to solve than the whole: with a switch at 0 the power behind it is 0
-and not 1e-10 of its M.
+What is bounded, shifted and scaled anew is easier to solve than the whole: with a switch at 0 the
+power behind it is 0 and not 1e-10 of its M.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,11 @@ class Ranges:
 
     def split(self, column: int, value: float) -> "list[Ranges]":
         """Below the value of a whole column, at it, and above it; what is empty is left out."""
-        ends = ((self.lower[column], value - 1.0), (value, value), (value + 1.0, self.upper[column]))
+        ends = (
+            (self.lower[column], value - 1.0),
+            (value, value),
+            (value + 1.0, self.upper[column]),
+        )
         return [self._with(column, low, high) for low, high in ends if low <= high]
 
     def at(self, whole: NDArray[np.bool_], x: FloatArray) -> "Ranges":
@@ -39,10 +43,12 @@ class Ranges:
 
 
 def narrowed(instance: Instance, ranges: Ranges, near: FloatArray | None = None) -> Instance | None:
-    """The instance within ranges; None where bounds propagated through the rows leave no point there.
+    """The instance within ranges; None where bounds propagated through the rows leave no point
+    there.
 
-    `near`: a point; columns are then scaled by what matters at it, and not by how far away their bounds are. The
-    columns and rows are those of the instance, so that a point of the one is a point of the other.
+    `near`: a point; columns are then scaled by what matters at it, and not by how far away their
+    bounds are. The columns and rows are those of the instance, so that a point of the one is a
+    point of the other.
     """
     within = replace(instance, lower=ranges.lower, upper=ranges.upper)
     box = implied_box(within)

@@ -1,11 +1,12 @@
 """A ray along which a model has no end, followed by the verifier from a feasible point.
 
-The model is solved twice with its open ends closed, a thousand and a million typical sizes away. The points are
-verified, and from the second one the way goes on in the same direction: it must cross no bound, keep every row at each
-length, up to where squares leave the numbers of a computer, and the objective must gain at every step no less than at
-the first. So `ln x` has no end; `1 - 1/x`, which also rises for ever, has one, and so has `x - 1e-15 x^2`. Rows are
-held to a thousandth of what the verifier lets pass and the gain must be a share of the terms of the objective: else the
-rounding of a direction along `x - y <= 3` would pass for a gain of `x - y`.
+The model is solved twice with its open ends closed, a thousand and a million typical sizes away.
+The points are verified, and from the second one the way goes on in the same direction: it must
+cross no bound, keep every row at each length, up to where squares leave the numbers of a computer,
+and the objective must gain at every step no less than at the first. So `ln x` has no end;
+`1 - 1/x`, which also rises for ever, has one, and so has `x - 1e-15 x^2`. Rows are held to a
+thousandth of what the verifier lets pass and the gain must be a share of the terms of the
+objective: else the rounding of a direction along `x - y <= 3` would pass for a gain of `x - y`.
 """
 
 from dataclasses import replace
@@ -45,7 +46,10 @@ def ray_proof(request: Request) -> str:
     for direction in (way, _open_part(instance, way)):
         if follows(instance, near, direction):
             column = instance.column_name(int(np.argmax(np.abs(direction))))
-            return f"a ray from a feasible point along `{column}` keeps every row while the objective gains steadily"
+            return (
+                f"a ray from a feasible point along `{column}` keeps every row while the "
+                "objective gains steadily"
+            )
     return ""
 
 
@@ -56,7 +60,9 @@ def _open_part(instance: Instance, way: FloatArray) -> FloatArray:
 
 
 def follows(instance: Instance, point: FloatArray, way: FloatArray) -> bool:
-    """Whether the way from a point keeps the model at every length while the objective gains steadily."""
+    """Whether the way from a point keeps the model at every length while the objective gains
+    steadily.
+    """
     moving = way != 0.0
     end = np.where(way > 0.0, instance.upper, instance.lower)
     if not moving.any() or np.isfinite(end[moving]).any():
@@ -77,7 +83,9 @@ def follows(instance: Instance, point: FloatArray, way: FloatArray) -> bool:
     gains = -np.diff(values)[1:]
     if not np.isfinite(gains).all() or not (gains >= STEADY * gains[0]).all():
         return False
-    return bool((gains > GAIN * np.diff(sizes)[1:]).all() and (gains > KEPT * np.array(sizes[2:])).all())
+    return bool(
+        (gains > GAIN * np.diff(sizes)[1:]).all() and (gains > KEPT * np.array(sizes[2:])).all()
+    )
 
 
 def _kept(evaluator: Evaluator, family: ConstraintFamily) -> bool:
@@ -104,7 +112,11 @@ def _point(request: Request, closed: Instance) -> FloatArray | None:
     """A point of the closed model that keeps the model itself, from a backend that takes it."""
     limit = request.options.time_limit
     options = replace(
-        request.options, time_limit=SECONDS if limit is None else min(SECONDS, limit), raw={}, start=None, log=False
+        request.options,
+        time_limit=SECONDS if limit is None else min(SECONDS, limit),
+        raw={},
+        start=None,
+        log=False,
     )
     asked = replace(request, instance=closed, options=options)
     for name in ("highs", "scip", "ipopt"):

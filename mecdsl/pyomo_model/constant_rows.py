@@ -11,10 +11,14 @@ from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.instances.instance import ConstraintFamily, Instance
 from mecdsl.instances.tables import FloatArray, IntArray
 
-TOLERANCE: Final = 1e-6  # of the terms of a row without variables; a smaller residual is rounding, not infeasible
+TOLERANCE: Final = (
+    1e-6  # of the terms of a row without variables; a smaller residual is rounding, not infeasible
+)
 
 
-def false_rows(instance: Instance, family: ConstraintFamily, rows: IntArray, value: FloatArray) -> NDArray[np.bool_]:
+def false_rows(
+    instance: Instance, family: ConstraintFamily, rows: IntArray, value: FloatArray
+) -> NDArray[np.bool_]:
     """Which of some rows of a family, which hold no free variable, are false beyond rounding.
 
     `value`: `left - right` of each of them.

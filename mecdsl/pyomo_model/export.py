@@ -49,7 +49,9 @@ def export(instance: Instance, kind: str, path: str | Path, raw: bool = False) -
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind}")
     path, arrays = Path(path), kind in ("lp", "mps")
-    continuous = not (instance.integral & instance.free).any()  # a cone is for local solvers, and coarser for SCIP
+    continuous = not (
+        instance.integral & instance.free
+    ).any()  # a cone is for local solvers, and coarser for SCIP
     twin = lowered(instance, cones=continuous and not arrays)
     scaling = file_scaling(twin.instance, raw)
     if arrays:
@@ -77,7 +79,8 @@ def _marked(names: ScaleMap, twin: Lowered) -> ScaleMap:
     if not twin.changed:
         return names
     notes = {
-        twin.instance.column_name(c): _meaning(twin, c) for c in range(twin.original.columns, twin.instance.columns)
+        twin.instance.column_name(c): _meaning(twin, c)
+        for c in range(twin.original.columns, twin.instance.columns)
     }
     known = {family.name for family in twin.original.constraints}
     squares = {}
@@ -85,18 +88,25 @@ def _marked(names: ScaleMap, twin: Lowered) -> ScaleMap:
         members = [twin.instance.row_name(family, row) for row in range(family.size)]
         if family.name not in known:
             notes |= dict.fromkeys(members, "not in the model")
-        for member, factor in zip(members, twin.factors.get(family.name, np.zeros(0)).tolist(), strict=False):
+        for member, factor in zip(
+            members, twin.factors.get(family.name, np.zeros(0)).tolist(), strict=False
+        ):
             squares[member] = f"squared: its multiplier is to be multiplied by {factor!r}, too"
     return replace(
         names,
         columns=tuple(replace(part, note=notes.get(part.name, "")) for part in names.columns),
-        rows=tuple(replace(part, note=notes.get(part.name, squares.get(part.name, ""))) for part in names.rows),
+        rows=tuple(
+            replace(part, note=notes.get(part.name, squares.get(part.name, "")))
+            for part in names.rows
+        ),
     )
 
 
 def _meaning(twin: Lowered, column: int) -> str:
     """`not in the model: stands for max(x, y)`; a binary has no text of its own."""
-    family = next(family for family in twin.instance.variables if column < family.first + family.size)
+    family = next(
+        family for family in twin.instance.variables if column < family.first + family.size
+    )
     doc = " ".join(twin.instance.model.symbols[family.name].doc.split())
     return f"not in the model: {doc}" if doc else "not in the model"
 
@@ -132,27 +142,44 @@ def _stated(instance: Instance, scaling: Scaling) -> "tuple[PyomoModel, Scaling]
 
 
 def _scale_map(
-    instance: Instance, scaling: Scaling, stated: "PyomoModel", columns: Sequence[Any], rows: Sequence[Any]
+    instance: Instance,
+    scaling: Scaling,
+    stated: "PyomoModel",
+    columns: Sequence[Any],
+    rows: Sequence[Any],
 ) -> ScaleMap:
     """The map of a file of the Pyomo model that holds some of its variables and constraints, in
     this order.
     """
     factors = (1.0 / scaling.row).tolist()
     found = {
-        id(variable): Mapped(variable.name, factor, instance.column_name(column), column_unit(instance, column))
-        for column, (variable, factor) in enumerate(zip(stated.variables, scaling.column.tolist(), strict=True))
+        id(variable): Mapped(
+            variable.name, factor, instance.column_name(column), column_unit(instance, column)
+        )
+        for column, (variable, factor) in enumerate(
+            zip(stated.variables, scaling.column.tolist(), strict=True)
+        )
     }
     for family in instance.constraints:
         unit = row_unit(instance, family.constraint)
         for row, component in enumerate(stated.constraints[family.name]):
             if component is not None:
                 name = instance.row_name(family, row)
-                found[id(component)] = Mapped(component.name, factors[family.first + row], name, unit)
+                found[id(component)] = Mapped(
+                    component.name, factors[family.first + row], name, unit
+                )
     goal = stated.objective
     return ScaleMap(
         model=instance.model.name,
-        objective=Mapped(goal.name, 1.0 / scaling.objective, instance.model.objective.name, objective_unit(instance)),
-        columns=tuple(found.get(id(part)) or Mapped(part.name, 1.0, part.name, "1") for part in columns),
+        objective=Mapped(
+            goal.name,
+            1.0 / scaling.objective,
+            instance.model.objective.name,
+            objective_unit(instance),
+        ),
+        columns=tuple(
+            found.get(id(part)) or Mapped(part.name, 1.0, part.name, "1") for part in columns
+        ),
         rows=tuple(found[id(part)] for part in rows),
     )
 
@@ -167,12 +194,16 @@ def _write_script(twin: Lowered, stated: "PyomoModel", scaling: Scaling, path: P
 
 
 def _write_nl(twin: Lowered, stated: "PyomoModel", scaling: Scaling, path: Path) -> ScaleMap:
-    """Without comments, which some readers do not know; so names and factors are written beside it."""
+    """Without comments, which some readers do not know; so names and factors are written beside
+    it.
+    """
     from pyomo.core.expr.visitor import identify_variables
     from pyomo.repn.plugins.nl_writer import NLWriter
 
     expressions = [stated.objective.expr]
-    expressions += [row.body for rows in stated.constraints.values() for row in rows if row is not None]
+    expressions += [
+        row.body for rows in stated.constraints.values() for row in rows if row is not None
+    ]
     if not any(True for e in expressions for _ in identify_variables(e, include_fixed=False)):
         message = "no variable is left in objective and constraints, and an NL file needs one"
         raise ModelError([Diagnostic("E502", message, help="export to `lp`, `mps` or `pyomo`")])
@@ -204,13 +235,18 @@ def _refuse_nonlinear(instance: Instance, kind: str) -> None:
 
 
 def _no_place(culprit: FamilyReport, kind: str) -> Diagnostic:
-    message = f"an {kind.upper()} file holds no degree above two: `{culprit.name}` is {culprit.reason}"
+    message = (
+        f"an {kind.upper()} file holds no degree above two: `{culprit.name}` is {culprit.reason}"
+    )
     return Diagnostic("E502", message, culprit.place, help="export to `nl` or `pyomo`")
 
 
 def _refuse_long(instance: Instance) -> None:
     size = instance.columns + instance.rows
     if size > LARGEST_SCRIPT:
-        message = f"a script of {size} variables and rows is too long for Python, the limit is {LARGEST_SCRIPT}"
+        message = (
+            f"a script of {size} variables and rows is too long for Python, the limit "
+            f"is {LARGEST_SCRIPT}"
+        )
         fix = 'export to `lp`, `mps` or `nl`, or use `mecdsl.load("model.mec").pyomo()`'
         raise ModelError([Diagnostic("E502", message, help=fix)])

@@ -14,12 +14,16 @@ from typing import Final
 
 LONGEST: Final = 96
 
-# Words of the LP format, of sections of the MPS format, and what reads as a number; compared without case.
+# Words of the LP format, of sections of the MPS format, and what reads as a number; compared
+# without case.
 WORDS: Final = frozenset(
-    "bin binaries binary bounds bound end free gen general generals inf infinity int integer integers max maximise "
-    "maximize maximum min minimise minimize minimum nan s.t. sec semi semi-continuous semis sin sos sos1 sos2 st st. "
+    "bin binaries binary bounds bound end free gen general generals inf infinity int integer "
+    "integers max maximise "
+    "maximize maximum min minimise minimize minimum nan s.t. sec semi semi-continuous semis "
+    "sin sos sos1 sos2 st st. "
     "subject subjectto such to "
-    "bnd columns csection endata indicators lazycons marker name names objname objsense objsensemax objsensemin "
+    "bnd columns csection endata indicators lazycons marker name names objname objsense "
+    "objsensemax objsensemin "
     "qcmatrix qmatrix qsection quadobj ranges range rhs rows sets usercuts".split()
 )
 

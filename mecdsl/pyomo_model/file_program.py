@@ -88,11 +88,15 @@ def _constant(found: Quadratics) -> NDArray[np.bool_]:
     return np.asarray(constant | ~np.isfinite(found.constant))
 
 
-def _false(instance: Instance, constant: NDArray[np.bool_], values: FloatArray) -> NDArray[np.bool_]:
+def _false(
+    instance: Instance, constant: NDArray[np.bool_], values: FloatArray
+) -> NDArray[np.bool_]:
     result = np.zeros(len(constant), dtype=bool)
     for family in instance.constraints:
         rows = np.flatnonzero(constant[family.rows])
-        result[family.first + rows] = false_rows(instance, family, rows, values[family.first + rows])
+        result[family.first + rows] = false_rows(
+            instance, family, rows, values[family.first + rows]
+        )
     return result
 
 
@@ -158,7 +162,10 @@ def _names(instance: Instance, scaling: Scaling, kept: IntArray, extra: int) -> 
         model=instance.model.name,
         objective=Mapped(goal, 1.0 / scaling.objective, stated, objective_unit(instance)),
         columns=tuple(Mapped(*part) for part in parts),
-        rows=tuple(Mapped(label, row_factors[place], name, unit) for label, (name, unit, place) in row_parts),
+        rows=tuple(
+            Mapped(label, row_factors[place], name, unit)
+            for label, (name, unit, place) in row_parts
+        ),
     )
 
 

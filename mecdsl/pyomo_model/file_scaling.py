@@ -15,7 +15,10 @@ import numpy as np
 from mecdsl.analysis.scaling import Scaling, scale
 from mecdsl.instances.instance import Instance
 
-SIZES = (2.0**-3, 2.0**13)  # of columns and rows that need no factor: 1e-6 of a row stays below 1e-5 of it
+SIZES = (
+    2.0**-3,
+    2.0**13,
+)  # of columns and rows that need no factor: 1e-6 of a row stays below 1e-5 of it
 COEFFICIENTS = (2.0**-10, 2.0**13)
 OBJECTIVE = (2.0**-10, 2.0**20)  # a reduced cost of 1e-7 stays below 1e-4 of the largest term
 
@@ -42,7 +45,9 @@ def objective_factor(proposed: float) -> float:
 
 def is_scaled(scaling: Scaling) -> bool:
     """Whether any factor differs from 1."""
-    return scaling.objective != 1.0 or bool((scaling.column != 1.0).any() or (scaling.row != 1.0).any())
+    return scaling.objective != 1.0 or bool(
+        (scaling.column != 1.0).any() or (scaling.row != 1.0).any()
+    )
 
 
 def _near_one(instance: Instance, found: Scaling) -> bool:

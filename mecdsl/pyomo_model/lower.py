@@ -1,18 +1,22 @@
 """Instance to a Pyomo `ConcreteModel` under the model's own names.
 
-A family of nodes, links or layers is a `Block` with its members as a `Set` and its variables; everything else stands
-at the top: `model.learner.batch[3]`, `model.updates`, `model.cycle[3]`. All numbers are in SI.
+A family of nodes, links or layers is a `Block` with its members as a `Set` and its variables;
+everything else stands at the top: `model.learner.batch[3]`, `model.updates`, `model.cycle[3]`. All
+numbers are in SI.
 
-- Fixed columns are fixed variables and their values are substituted in the rows, as everywhere in the project: a
-  product with a fixed factor is linear. To free one, change the form of the model, not the Pyomo model.
-- A row without free variables is left out if it is true. If it is false it becomes `2 <= no_point` with `no_point`
-  in 0..1, so that the solver says infeasible: on `Constraint.Infeasible` Pyomo's standard form, and its NL writer
-  where it skips trivial rows, raise an exception of their own.
-- A constraint `a <= x <= b` is two, `name_lower` and `name_upper`; names that Pyomo or Python use get a `_`.
-- Parameters are numbers in the rows. Definitions over variables and reports become named `Expression`s only on
-  request: no solver reads them, and they would cost more than the rows of a linear model.
-- Components are built by Pyomo's own constructors, whose rules only hand out expressions that are ready
-  (1.1 us a row); filling `_data` directly would save 0.6 us and depend on Pyomo's insides.
+- Fixed columns are fixed variables and their values are substituted in the rows, as everywhere in
+  the project: a product with a fixed factor is linear. To free one, change the form of the model,
+  not the Pyomo model.
+- A row without free variables is left out if it is true. If it is false it becomes `2 <= no_point`
+  with `no_point` in 0..1, so that the solver says infeasible: on `Constraint.Infeasible` Pyomo's
+  standard form, and its NL writer where it skips trivial rows, raise an exception of their own.
+- A constraint `a <= x <= b` is two, `name_lower` and `name_upper`; names that Pyomo or Python use
+  get a `_`.
+- Parameters are numbers in the rows. Definitions over variables and reports become named
+  `Expression`s only on request: no solver reads them, and they would cost more than the rows of a
+  linear model.
+- Components are built by Pyomo's own constructors, whose rules only hand out expressions that are
+  ready (1.1 us a row); filling `_data` directly would save 0.6 us and depend on Pyomo's insides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,8 +54,8 @@ DOMAINS: Final = {
 class PyomoModel:
     """A Pyomo model and the way back from it.
 
-    `variables`: the variable of every column of the instance. `constraints`: for every constraint family the
-    constraint of each row, None for a row that is true whatever the variables are.
+    `variables`: the variable of every column of the instance. `constraints`: for every constraint
+    family the constraint of each row, None for a row that is true whatever the variables are.
     """
 
     model: Any
@@ -62,10 +66,11 @@ class PyomoModel:
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def to_pyomo(instance: Instance, definitions: bool = False) -> PyomoModel:
-    """The Pyomo model of an instance; with `definitions` also its definitions over variables and its reports.
+    """The Pyomo model of an instance; with `definitions` also its definitions over variables and
+    its reports.
 
-    Raises `ModelError` (E504) where an objective or constraint is not smooth, E502 where one is too long, and E311 for
-    a coefficient that is not finite.
+    Raises `ModelError` (E504) where an objective or constraint is not smooth, E502 where one is too
+    long, and E311 for a coefficient that is not finite.
     """
     _refuse_nonsmooth(instance)
     _refuse_long(instance)
@@ -115,7 +120,9 @@ class _Lowering:
     def _values(self, members: Sequence[Any], family: VariableFamily) -> None:
         """Start and fixed values; a start of an integer variable need not be an integer."""
         start, fixed = self.instance.start[family.columns], self.instance.fixed[family.columns]
-        for member, value, given in zip(members, start.tolist(), (~np.isnan(start)).tolist(), strict=True):
+        for member, value, given in zip(
+            members, start.tolist(), (~np.isnan(start)).tolist(), strict=True
+        ):
             if given:
                 member.set_value(value, skip_validation=True)
         for row in np.flatnonzero(~np.isnan(fixed)).tolist():
@@ -161,7 +168,9 @@ class _Lowering:
                 rows[family.name] = self._constraint(family, nonlinear, limits)
         return rows
 
-    def _nonlinear(self, family: ConstraintFamily, evaluator: Evaluator) -> tuple[list[Any], FloatArray]:
+    def _nonlinear(
+        self, family: ConstraintFamily, evaluator: Evaluator
+    ) -> tuple[list[Any], FloatArray]:
         """Bodies and bounds; a right side of data alone stays the bound."""
         if not family.size:  # a definition in it may well be one that Pyomo has no words for
             return [], np.zeros(0)
@@ -178,7 +187,9 @@ class _Lowering:
                 row_bodies[row] = None
         return row_bodies, bounds
 
-    def _constraint(self, family: ConstraintFamily, row_bodies: list[Any], bounds: FloatArray) -> tuple[Any, ...]:
+    def _constraint(
+        self, family: ConstraintFamily, row_bodies: list[Any], bounds: FloatArray
+    ) -> tuple[Any, ...]:
         name = free_name(self.model, family.name.replace(".", "_"))
         constant = np.fromiter((body is None for body in row_bodies), dtype=bool, count=family.size)
         constant |= ~np.isfinite(bounds)
@@ -197,7 +208,9 @@ class _Lowering:
 
     def _impossible(self) -> Any:
         if self.no_point is None:
-            self.no_point = pyo.Var(bounds=(0, 1), initialize=0, doc="stands in rows that no point satisfies")
+            self.no_point = pyo.Var(
+                bounds=(0, 1), initialize=0, doc="stands in rows that no point satisfies"
+            )
             self.model.add_component(free_name(self.model, "no_point"), self.no_point)
         return relations(">=", [self.no_point], [2.0])[0]
 
@@ -207,23 +220,32 @@ class _Lowering:
         return self.instance.evaluator(Objects(self.operands, FUNCTIONS, pyo.quicksum))
 
     def _definitions(self) -> None:
-        """Definitions over variables and reports as named expressions; what is not smooth or too long is left out."""
+        """Definitions over variables and reports as named expressions; what is not smooth or too
+        long is left out.
+        """
         evaluator, sizes = self._evaluator(), definition_sizes(self.instance)
         for symbol in self.instance.model.symbols.values():
             shape = self.instance.checked.shapes.symbol(symbol.name)
-            known = symbol.kind not in (Kind.LET, Kind.REPORT) or symbol.name in self.instance.world.values
+            known = (
+                symbol.kind not in (Kind.LET, Kind.REPORT)
+                or symbol.name in self.instance.world.values
+            )
             if known or shape.degree is Degree.NONSMOOTH or sizes.get(symbol.name, 0) > LONGEST:
                 continue
             assert symbol.value is not None
             assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
             values = evaluator.family(symbol.value, self.instance.world.symbols[symbol.name].table)
             block = self.sets.block(symbol.owner)
-            component = _component(pyo.Expression, self.sets.of_symbol(symbol), values.tolist(), _doc(symbol))
+            component = _component(
+                pyo.Expression, self.sets.of_symbol(symbol), values.tolist(), _doc(symbol)
+            )
             block.add_component(free_name(block, symbol.name.rpartition(".")[2]), component)
 
 
 class _Queue:
-    """Items for a rule to hand out; used up once a component is built, so copies and pickles take none along."""
+    """Items for a rule to hand out; used up once a component is built, so copies and pickles take
+    none along.
+    """
 
     def __init__(self, items: Sequence[Any]) -> None:
         self.remaining = iter(items)
@@ -249,7 +271,11 @@ def _shared(values: FloatArray) -> float | None:
 
 def _doc(symbol: sym.Symbol) -> str | None:
     """`samples given to this learner [sample]`: description and SI unit."""
-    unit = "" if symbol.unit is None or symbol.unit.dimension.is_dimensionless else f"[{symbol.unit.dimension}]"
+    unit = (
+        ""
+        if symbol.unit is None or symbol.unit.dimension.is_dimensionless
+        else f"[{symbol.unit.dimension}]"
+    )
     return f"{symbol.doc} {unit}".strip() or None
 
 
@@ -262,7 +288,8 @@ def _refuse_nonsmooth(instance: Instance) -> None:
                 "E504",
                 f"`{name}` cannot be written for Pyomo: {shape.reason}",
                 shape.culprit or span,
-                help="use a variable instead: a maximum is a variable that is at least each of its parts",
+                help="use a variable instead: a maximum is a variable that is at least each "
+                "of its parts",
             )
 
     objective = instance.model.objective
@@ -277,6 +304,9 @@ def _refuse_long(instance: Instance) -> None:
     """Pyomo's expressions are trees."""
     name = too_long(instance)
     if name:
-        message = f"`{name}` is too long for Pyomo: more than {LONGEST} parts with its definitions written out"
+        message = (
+            f"`{name}` is too long for Pyomo: more than {LONGEST} parts with its "
+            "definitions written out"
+        )
         fix = "make a definition that is used twice a variable with an equation"
         raise ModelError([Diagnostic("E502", message, instance.model.span, help=fix)])

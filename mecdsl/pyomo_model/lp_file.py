@@ -37,7 +37,9 @@ def _lines(program: FileProgram) -> Iterator[str]:
         yield from body
         yield f" {'=' if relation == '==' else relation} {right!r}"
     yield "bounds"
-    for label, low, high in zip(labels, program.lower.tolist(), program.upper.tolist(), strict=True):
+    for label, low, high in zip(
+        labels, program.lower.tolist(), program.upper.tolist(), strict=True
+    ):
         yield _bound(label, low, high)
     if program.integral.any():
         yield "general"
@@ -58,7 +60,9 @@ def _bound(label: str, low: float, high: float) -> str:
 def _bodies(found: Quadratics, labels: list[str], halved: bool) -> list[list[str]]:
     """The lines of every row."""
     bodies: list[list[str]] = [[] for _ in range(found.size)]
-    for row, column, value in zip(found.row.tolist(), found.column.tolist(), found.value.tolist(), strict=True):
+    for row, column, value in zip(
+        found.row.tolist(), found.column.tolist(), found.value.tolist(), strict=True
+    ):
         bodies[row].append(f" {value:+} {labels[column]}")
     brackets: list[list[str]] = [[] for _ in range(found.size)]
     values = (2.0 if halved else 1.0) * found.quadratic_value

@@ -33,12 +33,18 @@ def _lines(program: FileProgram) -> Iterator[str]:
     yield "ROWS"
     yield f" N {goal}"
     rows = [row.label for row in program.names.rows]
-    yield from (f" {KINDS[relation]} {row}" for relation, row in zip(program.relations, rows, strict=True))
+    yield from (
+        f" {KINDS[relation]} {row}" for relation, row in zip(program.relations, rows, strict=True)
+    )
     yield "COLUMNS"
     yield from _columns(program, [goal, *rows])
     yield "RHS"
     right = [0.0 - float(program.objective.constant[0]), *program.right.tolist()]
-    yield from (f" RHS {row} {value!r}" for row, value in zip([goal, *rows], right, strict=True) if value != 0.0)
+    yield from (
+        f" RHS {row} {value!r}"
+        for row, value in zip([goal, *rows], right, strict=True)
+        if value != 0.0
+    )
     yield "BOUNDS"
     yield from _bounds(program)
     yield from _curvature(program, rows)
@@ -54,10 +60,14 @@ def _columns(program: FileProgram, rows: list[str]) -> Iterator[str]:
     row = np.concatenate([goal.row, found.row + 1])
     value = np.concatenate([goal.value, found.value])
     order = np.lexsort((row, column))
-    ends = np.searchsorted(column[order], np.arange(len(program.names.columns)), side="right").tolist()
+    ends = np.searchsorted(
+        column[order], np.arange(len(program.names.columns)), side="right"
+    ).tolist()
     entries = list(zip(row[order].tolist(), value[order].tolist(), strict=True))
     first, inside, markers = 0, False, 0
-    for label, end, integral in zip(program.names.columns, ends, program.integral.tolist(), strict=True):
+    for label, end, integral in zip(
+        program.names.columns, ends, program.integral.tolist(), strict=True
+    ):
         if integral != inside:
             yield f" MARKER{markers} 'MARKER' '{'INTORG' if integral else 'INTEND'}'"
             inside, markers = integral, markers + 1
@@ -69,7 +79,9 @@ def _columns(program: FileProgram, rows: list[str]) -> Iterator[str]:
 
 
 def _bounds(program: FileProgram) -> Iterator[str]:
-    columns = zip(program.names.columns, program.lower.tolist(), program.upper.tolist(), strict=True)
+    columns = zip(
+        program.names.columns, program.lower.tolist(), program.upper.tolist(), strict=True
+    )
     for column, low, high in columns:
         if low == high:
             yield f" FX BND {column.label} {low!r}"
@@ -77,7 +89,9 @@ def _bounds(program: FileProgram) -> Iterator[str]:
             yield f" FR BND {column.label}"
         else:
             yield f" MI BND {column.label}" if low == -np.inf else f" LO BND {column.label} {low!r}"
-            yield f" PL BND {column.label}" if high == np.inf else f" UP BND {column.label} {high!r}"
+            yield (
+                f" PL BND {column.label}" if high == np.inf else f" UP BND {column.label} {high!r}"
+            )
 
 
 def _curvature(program: FileProgram, rows: list[str]) -> Iterator[str]:
@@ -85,7 +99,9 @@ def _curvature(program: FileProgram, rows: list[str]) -> Iterator[str]:
     if len(program.objective.quadratic_value):
         yield "QUADOBJ"
         for _, first, second, value in _products(program.objective):
-            yield f" {labels[second]} {labels[first]} {(2.0 * value if first == second else value)!r}"
+            yield (
+                f" {labels[second]} {labels[first]} {(2.0 * value if first == second else value)!r}"
+            )
     current = -1
     for row, first, second, value in _products(program.rows):
         if row != current:

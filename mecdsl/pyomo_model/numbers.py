@@ -1,7 +1,8 @@
-"""Numbers that Pyomo cannot hold: infinite ones, and those that its arithmetic ends at with an exception.
+"""Numbers that Pyomo cannot hold: infinite ones, and those that its arithmetic ends at with an
+exception.
 
-NumPy divides by zero and goes on; Pyomo's expressions are put together by Python, which raises. Both are the same fault
-of the data, and are said in the same words.
+NumPy divides by zero and goes on; Pyomo's expressions are put together by Python, which raises.
+Both are the same fault of the data, and are said in the same words.
 """
 
 import logging
@@ -46,7 +47,9 @@ def require_finite(bodies: Iterable[Any], name: str, place: Span) -> None:
 
 @contextmanager
 def writing(kind: str) -> Iterator[None]:
-    """What Pyomo's writers cannot write, with its own reason, as E502: they raise it, or print it and go on."""
+    """What Pyomo's writers cannot write, with its own reason, as E502: they raise it, or print it
+    and go on.
+    """
     from pyomo.common.errors import InfeasibleConstraintException, InvalidValueError
 
     complaints = _Complaints()
@@ -76,6 +79,12 @@ class _Complaints(logging.Handler):
 
 
 def _unwritable(kind: str, reason: str) -> ModelError:
-    first = " ".join((reason.strip() or "a number leaves its range").split("\n")[0].split()).rstrip(".:")
-    fix = "look for a division by zero or a row that no point keeps; `mecdsl show` prints the values"
-    return ModelError([Diagnostic("E502", f"a file of kind `{kind}` cannot be written", note=first, help=fix)])
+    first = " ".join((reason.strip() or "a number leaves its range").split("\n")[0].split()).rstrip(
+        ".:"
+    )
+    fix = (
+        "look for a division by zero or a row that no point keeps; `mecdsl show` prints the values"
+    )
+    return ModelError(
+        [Diagnostic("E502", f"a file of kind `{kind}` cannot be written", note=first, help=fix)]
+    )

@@ -1,7 +1,7 @@
 """Rows of Pyomo expressions out of arrays of coefficients.
 
-Pyomo's expression classes are filled directly: writing `3.0*x*y + 2.0*x <= 5` with operators sends every `*` and `+`
-through a dispatcher of types and costs four times as much per row.
+Pyomo's expression classes are filled directly: writing `3.0*x*y + 2.0*x <= 5` with operators sends
+every `*` and `+` through a dispatcher of types and costs four times as much per row.
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,9 @@ class Mapped:
     def text(self) -> str:
         """`grid(3) 256.0 grid[3] [W]`."""
         unit = f" [{self.unit}]" if self.unit != "1" else ""
-        return f"{self.label} {self.factor!r} {self.name}{unit}" + (f", {self.note}" if self.note else "")
+        return f"{self.label} {self.factor!r} {self.name}{unit}" + (
+            f", {self.note}" if self.note else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,14 @@ class ScaleMap:
 
     def lines(self) -> Iterator[str]:
         """What a file says about itself in its comments."""
-        yield f"{self.model}: " + ("scaled by powers of two" if self.scaled else "all numbers in SI units")
+        yield f"{self.model}: " + (
+            "scaled by powers of two" if self.scaled else "all numbers in SI units"
+        )
         yield "value in SI = factor * value here"
-        yield "multiplier of a row in SI = factor of the objective / factor of the row * multiplier here"
+        yield (
+            "multiplier of a row in SI = factor of the objective / factor of the row * "
+            "multiplier here"
+        )
         yield "kind, name here, factor, name in the model, SI unit:"
         yield f"objective {self.objective.text}"
         yield from (f"column {column.text}" for column in self.columns)

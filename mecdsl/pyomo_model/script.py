@@ -1,4 +1,6 @@
-"""A Pyomo model as a Python script of plain Pyomo statements that builds the same model without this project."""
+"""A Pyomo model as a Python script of plain Pyomo statements that builds the same model without
+this project.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +14,8 @@ from mecdsl.pyomo_model.scale_map import ScaleMap
 from mecdsl.pyomo_model.sets import free_name
 
 NAMES = (
-    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set SolverFactory Suffix Var exp log "
+    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set "
+    "SolverFactory Suffix Var exp log "
     "maximize minimize sqrt value"
 ).split()
 
@@ -44,7 +47,9 @@ if __name__ == "__main__":
 
 
 def script(lowered: PyomoModel, names: ScaleMap) -> str:
-    """The text of the script; running it prints the model, or solves it with the solver that is named."""
+    """The text of the script; running it prints the model, or solves it with the solver that is
+    named.
+    """
     model = lowered.model
     unit = "" if names.objective.unit == "1" else names.objective.unit
     factor = free_name(model, "factor")
@@ -53,8 +58,10 @@ def script(lowered: PyomoModel, names: ScaleMap) -> str:
     used = [name for name in NAMES if re.search(rf"(?<![.])\b{name}\b", body + end)]
     numbers = "scaled by powers of two" if names.scaled else "all numbers in SI units"
     return (
-        f'"""Pyomo model {model.name}, {numbers}; `si(model.x)` is the value of `x` in SI units, `model.{factor}` the\n'
-        "factor that leads there. Run it to print the model, run it with the name of a solver to solve it.\n"
+        f'"""Pyomo model {model.name}, {numbers}; `si(model.x)` is the value of `x` in SI '
+        f"units, `model.{factor}` the\n"
+        "factor that leads there. Run it to print the model, run it with the name of a "
+        "solver to solve it.\n"
         f'"""\n\nfrom pyomo.environ import {", ".join(used)}\n\n{body}\n{end}'
     )
 
@@ -70,9 +77,13 @@ def _factors(lowered: PyomoModel, names: ScaleMap, suffix: str) -> Iterator[str]
         families.setdefault(id(component.parent_component()), []).append((component, mapped.factor))
     for members in families.values():
         if len({factor for _, factor in members}) == 1:
-            yield f"{suffix}.set_value({_path(members[0][0].parent_component())}, {members[0][1]!r})"
+            yield (
+                f"{suffix}.set_value({_path(members[0][0].parent_component())}, {members[0][1]!r})"
+            )
         else:
-            yield from (f"{suffix}[{_path(component)}] = {factor!r}" for component, factor in members)
+            yield from (
+                f"{suffix}[{_path(component)}] = {factor!r}" for component, factor in members
+            )
 
 
 def _statements(model: Any) -> Iterator[str]:
@@ -87,7 +98,10 @@ def _statements(model: Any) -> Iterator[str]:
     for component in model.component_objects(pyo.Objective, descend_into=True):
         sense = "maximize" if component.sense == pyo.maximize else "minimize"
         yield ""
-        yield f"{_path(component)} = Objective(expr={_text(component.expr)}, sense={sense}{_doc(component)})"
+        yield (
+            f"{_path(component)} = Objective(expr={_text(component.expr)}, "
+            f"sense={sense}{_doc(component)})"
+        )
     for component in model.component_objects(pyo.Constraint, descend_into=True):
         yield ""
         yield from _constraint(component)
@@ -141,7 +155,9 @@ def _relation(row: Any) -> str:
 
 
 def _text(expression: Any) -> str:
-    """The expression in Python; Pyomo writes its functions as `log`, `exp`, `sqrt`, and numbers in full."""
+    """The expression in Python; Pyomo writes its functions as `log`, `exp`, `sqrt`, and numbers in
+    full.
+    """
     if isinstance(expression, int | float):
         return repr(expression)
     return str(expression_to_string(expression, labeler=_path, compute_values=False))

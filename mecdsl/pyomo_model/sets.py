@@ -1,4 +1,6 @@
-"""Pyomo blocks and index sets of an instance, made when first used, and names that Pyomo leaves free."""
+"""Pyomo blocks and index sets of an instance, made when first used, and names that Pyomo leaves
+free.
+"""
 
 import keyword
 from collections.abc import Sequence
@@ -18,7 +20,9 @@ SUFFIXES = frozenset({"dual", "rc", "slack", "scaling_factor"})
 
 
 def free_name(block: Any, name: str, taken: Sequence[str] = ()) -> str:
-    """The name, with a `_` behind it for as long as Pyomo, Python or a component of the block uses it."""
+    """The name, with a `_` behind it for as long as Pyomo, Python or a component of the block uses
+    it.
+    """
     while keyword.iskeyword(name) or name in SUFFIXES or name in taken or hasattr(block, name):
         name += "_"
     return name
@@ -49,7 +53,11 @@ class IndexSets:
         if not table.names:
             return () if table.size else self._empty(block, local)
         factors = self._factors(symbol.own_space)
-        if factors is not None and symbol.owner is not None and self.instance.world.families[symbol.owner].names:
+        if (
+            factors is not None
+            and symbol.owner is not None
+            and self.instance.world.families[symbol.owner].names
+        ):
             factors = [self._family(symbol.owner), *factors]
         return (self._index(block, local, factors, symbol.space, table.names, table.table),)
 
@@ -58,10 +66,14 @@ class IndexSets:
         space = family.constraint.space
         if not space.names:
             return () if family.size else self._empty(self.model, name)
-        return (self._index(self.model, name, self._factors(space), space, space.names, family.table),)
+        return (
+            self._index(self.model, name, self._factors(space), space, space.names, family.table),
+        )
 
     def _empty(self, block: Any, name: str) -> Index:
-        """The index set of what has no index and, under a condition that does not hold, no member."""
+        """The index set of what has no index and, under a condition that does not hold, no
+        member.
+        """
         found = pyo.Set(initialize=[], dimen=1)
         block.add_component(free_name(block, f"{name}_index", self._names(block)), found)
         return (found,)
@@ -75,7 +87,9 @@ class IndexSets:
         names: Sequence[str],
         table: Table,
     ) -> Any:
-        """A product of known sets where that is what the rows are, else a set of its own, `name_index`."""
+        """A product of known sets where that is what the rows are, else a set of its own,
+        `name_index`.
+        """
         if factors and int(np.prod([len(factor) for factor in factors])) == table.size:
             product = factors[0]
             for factor in factors[1:]:
@@ -100,7 +114,9 @@ class IndexSets:
         return factors
 
     def _family(self, name: str) -> Any:
-        """The members of a family: a set under its own name, or `members` in the block of nodes, links, layers."""
+        """The members of a family: a set under its own name, or `members` in the block of nodes,
+        links, layers.
+        """
         if name not in self.families:
             family = self.instance.model.families[name]
             members = self.instance.world.families[name]
@@ -118,12 +134,22 @@ class IndexSets:
         """Names of the model that a set made up here must not take."""
         model = self.instance.model
         owner = next((name for name, found in self.blocks.items() if found is block), None)
-        local = [symbol.name.rpartition(".")[2] for symbol in model.symbols.values() if symbol.owner == owner]
+        local = [
+            symbol.name.rpartition(".")[2]
+            for symbol in model.symbols.values()
+            if symbol.owner == owner
+        ]
         if owner is not None:
             return local
         return [*local, *model.families, *(c.name for c in model.constraints), model.objective.name]
 
-    def _set(self, space: sym.Space, names: Sequence[str], table: Table, labels: tuple[str, ...] | None = None) -> Any:
+    def _set(
+        self,
+        space: sym.Space,
+        names: Sequence[str],
+        table: Table,
+        labels: tuple[str, ...] | None = None,
+    ) -> Any:
         domains = [generator.domain for generator in space.generators for _ in generator.names]
         columns = [table.columns[name] for name in names]
         words = [labels or self.instance.world.label_names(domain) for domain in domains]

@@ -17,28 +17,41 @@ if TYPE_CHECKING:
 CONDITIONS = ("stationarity", "complementarity", "sign")
 
 
-def multipliers_text(instance: Instance, multipliers: Mapping[str, FloatArray], kkt: "Kkt | None") -> str:
+def multipliers_text(
+    instance: Instance, multipliers: Mapping[str, FloatArray], kkt: "Kkt | None"
+) -> str:
     """The families with a multiplier that matters, each with its values; empty if there is none.
 
-    Interior point methods leave 1e-18 where 0 is meant: a family whose multipliers are no share of the objective to
-    the tolerance of the conditions is left out.
+    Interior point methods leave 1e-18 where 0 is meant: a family whose multipliers are no share of
+    the objective to the tolerance of the conditions is left out.
     """
     rows = []
     for family in instance.constraints:
         values = np.asarray(multipliers.get(family.name, ()), dtype=np.float64)
         if len(values) and values.any() and (kkt is None or kkt.matters(family.name)):
             unit = multiplier_display(instance, family.constraint)
-            rows.append([f"{family.name}{index_text(family.constraint.space)}", members(values + 0.0, unit), ""])
+            rows.append(
+                [
+                    f"{family.name}{index_text(family.constraint.space)}",
+                    members(values + 0.0, unit),
+                    "",
+                ]
+            )
     return named_values(rows) if rows else ""
 
 
-def certificate_rows(kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]) -> list[list[str]]:
+def certificate_rows(
+    kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]
+) -> list[list[str]]:
     """A row for the origin of the bound, each condition, and each number the solver gave."""
     rows = [["bound", f"by {bound_by}"]] if bound_by else []
     if kkt is not None:
         rows += [[name, _condition_text(getattr(kkt, name))] for name in CONDITIONS]
     known = {name for name, *_ in rows}
-    return rows + [[f"{name} (claimed)" if name in known else name, number(value)] for name, value in found.items()]
+    return rows + [
+        [f"{name} (claimed)" if name in known else name, number(value)]
+        for name, value in found.items()
+    ]
 
 
 def _condition_text(condition: "Condition") -> str:

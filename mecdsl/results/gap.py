@@ -4,13 +4,15 @@ The relative gap is
 
     |objective - bound| / size,   size = max(|objective|, |bound|),
 
-both numbers with and without the offset of the objective (`mecdsl.analysis.objective_offset`, and the origins of
-clocks, `mecdsl.analysis.origins`), and the lesser size of the two counts: a fixed cost of 1e9 hides nothing, and
-neither does what a constant was subtracted from. Terms that cancel are no size, nor is a penalty that is not paid.
+both numbers with and without the offset of the objective (`mecdsl.analysis.objective_offset`, and
+the origins of clocks, `mecdsl.analysis.origins`), and the lesser size of the two counts: a fixed
+cost of 1e9 hides nothing, and neither does what a constant was subtracted from. Terms that cancel
+are no size, nor is a penalty that is not paid.
 
-An optimum of 0 has no size. Where both numbers are less than `ZERO` times what matters in the objective, the least of
-its terms with every variable at its scale (`mecdsl.results.measures`), they are 0 but for rounding, and that is their
-size. A difference no larger than the rounding errors of evaluating the objective is none.
+An optimum of 0 has no size. Where both numbers are less than `ZERO` times what matters in the
+objective, the least of its terms with every variable at its scale (`mecdsl.results.measures`), they
+are 0 but for rounding, and that is their size. A difference no larger than the rounding errors of
+evaluating the objective is none.
 """
 
 from collections.abc import Callable
@@ -35,8 +37,8 @@ ZERO: Final = 1e-8
 class ObjectiveSize:
     """What differences of an objective are relative to, in SI.
 
-    `offset`: the data added in it; `rounding`: how far its value may be off by rounding. `least`: what matters in it,
-    as a function, for it is needed only where an optimum is near 0.
+    `offset`: the data added in it; `rounding`: how far its value may be off by rounding. `least`:
+    what matters in it, as a function, for it is needed only where an optimum is near 0.
     """
 
     offset: float = 0.0
@@ -71,7 +73,9 @@ def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
     """The size of the objective of an instance near a point."""
     nothing = np.zeros(instance.columns)
     with np.errstate(all="ignore"):
-        value = instance.evaluator(Looseness(x, nothing)).family(instance.model.objective.value, SINGLE)
+        value = instance.evaluator(Looseness(x, nothing)).family(
+            instance.model.objective.value, SINGLE
+        )
     error = float(np.ravel(getattr(value, "error", 0.0))[0])
     return ObjectiveSize(
         offset=_offset(instance),
@@ -83,7 +87,10 @@ def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
 def _offset(instance: Instance) -> float:
     """The data added in the objective, and what clocks show at their origin where it is linear."""
     start = origins(instance)
-    if not start.any() or instance.checked.shapes.shape(instance.model.objective.value).degree > Degree.LINEAR:
+    if (
+        not start.any()
+        or instance.checked.shapes.shape(instance.model.objective.value).degree > Degree.LINEAR
+    ):
         return objective_offset(instance)
     at_origin = instance.objective(np.where(instance.free, start, instance.fixed))
     return at_origin if np.isfinite(at_origin) else 0.0

@@ -18,8 +18,11 @@ LEAST_ROOM = 20  # columns that are left to the last cell of a table
 NAME_WIDTH = 34  # longer names stand on a line of their own where space is short
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: int = 2, right: str = "") -> str:
-    """Columns aligned by blanks; `right` has an `r` for every column set flush right. The last column wraps.
+def table(
+    rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: int = 2, right: str = ""
+) -> str:
+    """Columns aligned by blanks; `right` has an `r` for every column set flush right. The last
+    column wraps.
 
     A first cell that leaves the others no room stands on a line of its own.
     """
@@ -29,7 +32,10 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), indent: int
     count = max(map(len, lines))
     lines = [line + [""] * (count - len(line)) for line in lines]
     widths = [max(len(line[position]) for line in lines) for position in range(count)]
-    if count > 1 and indent + sum(widths[:-1]) + min(widths[-1], LEAST_ROOM) + 2 * (count - 1) > WIDTH:
+    if (
+        count > 1
+        and indent + sum(widths[:-1]) + min(widths[-1], LEAST_ROOM) + 2 * (count - 1) > WIDTH
+    ):
         widths[0] = min(widths[0], NAME_WIDTH)
     used = indent + sum(widths[:-1]) + 2 * (count - 1)
     room = max(LEAST_ROOM, WIDTH - used)
@@ -56,7 +62,9 @@ def _whole(line: str) -> list[str]:
 
 def paragraph(text: str, indent: int = 0, further: int = 0) -> str:
     """Text wrapped at 80 columns; lines after the first are indented by `further` more."""
-    return textwrap.fill(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + further))
+    return textwrap.fill(
+        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + further)
+    )
 
 
 def number(value: float | None, digits: int = 6) -> str:
@@ -79,8 +87,12 @@ def quantity(value: float | None, unit: Unit | Dimension | str | None, digits: i
     return format_value(value, unit, digits)
 
 
-def members(values: Iterable[float], unit: Unit | None, digits: int = 6, levels: tuple[IntArray, ...] = ()) -> str:
-    """The values of a family, the unit once: a small one nested by `levels` as in data, of a large one the range."""
+def members(
+    values: Iterable[float], unit: Unit | None, digits: int = 6, levels: tuple[IntArray, ...] = ()
+) -> str:
+    """The values of a family, the unit once: a small one nested by `levels` as in data, of a large
+    one the range.
+    """
     array = np.asarray(list(values), dtype=np.float64)
     if len(array) == 0:
         return "none"
@@ -89,7 +101,10 @@ def members(values: Iterable[float], unit: Unit | None, digits: int = 6, levels:
         return value if len(array) == 1 else f"{len(array)} x {value}"
     name, shown = in_common_unit(array, unit)
     if len(array) <= MOST_VALUES:
-        return _listed(nested(shown, levels, _short) if levels else list(map(_short, shown.tolist()))) + name
+        return (
+            _listed(nested(shown, levels, _short) if levels else list(map(_short, shown.tolist())))
+            + name
+        )
     low, mean, high = (number(float(f(shown)), 5) for f in (np.min, np.mean, np.max))
     return f"{len(array)} values, {low} .. {high}{name}, mean {mean}"
 
@@ -104,7 +119,9 @@ def _listed(values: str | list[Any]) -> str:
 
 
 def common_unit(array: FloatArray, unit: Unit) -> Unit:
-    """The unit in which SI values are shown together: the given one, with the prefix that suits the largest."""
+    """The unit in which SI values are shown together: the given one, with the prefix that suits the
+    largest.
+    """
     if unit.logarithmic and (array >= 0).all():
         return unit
     if unit.logarithmic:  # no level stands for a negative number
@@ -114,7 +131,9 @@ def common_unit(array: FloatArray, unit: Unit) -> Unit:
 
 
 def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArray]:
-    """Values in one unit, with the prefix that suits the largest: its text after a blank, and the numbers."""
+    """Values in one unit, with the prefix that suits the largest: its text after a blank, and the
+    numbers.
+    """
     shown = None if unit is None else common_unit(array, unit)
     if shown is None or shown.text == "1":
         return "", array
@@ -124,7 +143,9 @@ def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArra
 
 
 def headline(instance: Instance, relaxed: bool = False) -> str:
-    """`mel (form relaxed): Mobile edge learning ...`; `relaxed`: every variable was made continuous."""
+    """`mel (form relaxed): Mobile edge learning ...`; `relaxed`: every variable was made
+    continuous.
+    """
     model = instance.model
     states = [f"form {model.form}"] if model.form else []
     states += ["every variable continuous"] if relaxed else []

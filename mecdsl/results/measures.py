@@ -4,18 +4,18 @@ A tolerance needs a size. The size of a number alone is a poor one: seconds sinc
 differ by milliseconds, a switched-off power is 0 and must not be a billionth of its lazy bound. The
 measure of a real column is the larger of
 
-- how far it is from its origin: from 0, or, where the bounds that the model implies leave 0 out, from
-  the end of these that is nearest to 0. A column on a clock (see below) is as far from its origin as
-  the times it is compared with are from each other;
+- how far it is from its origin: from 0, or, where the bounds that the model implies leave 0 out,
+  from the end of these that is nearest to 0. A column on a clock (see below) is as far from its
+  origin as the times it is compared with are from each other;
 - what matters in it, its *scale*: what the author says (`var x : W tolerance 1 nW` is a scale of a
-  million times that); else half of the least number that the model holds against it: its bounds, and
-  in every row the size of the data (and integers) divided by the coefficient, or what is left of the
-  row with all columns at their origins where that is less. Where a row bends, the coefficient is its
-  slope that far away, so that `x^2 + y <= 4` at x = 1e-9, where its slope by x is nothing, lets x
-  count for 1 and not for 1e9. Only data that are there count, so a
-  coefficient on a binary that is 0, a big M, is none. Where the model says nothing at all it is the
-  typical size of `mecdsl.analysis.scaling`, and beside binaries no more than the largest number of
-  the column's family at the point: what flows.
+  million times that); else half of the least number that the model holds against it: its bounds,
+  and in every row the size of the data (and integers) divided by the coefficient, or what is left
+  of the row with all columns at their origins where that is less. Where a row bends, the
+  coefficient is its slope that far away, so that `x^2 + y <= 4` at x = 1e-9, where its slope by x
+  is nothing, lets x count for 1 and not for 1e9. Only data that are there count, so a coefficient
+  on a binary that is 0, a big M, is none. Where the model says nothing at all it is the typical
+  size of `mecdsl.analysis.scaling`, and beside binaries no more than the largest number of the
+  column's family at the point: what flows.
 
 A row whose coefficients add up to 0 and that holds data, `start[j] - start[j-1] >= 10 ms`, compares
 differences. Its real terms count by the range of the numbers compared, and where the data are less
@@ -45,13 +45,19 @@ TOLERANCE: Final = 1e-6
 """How far a real variable may be off, as a share of its measure."""
 
 ASIDE: Final = 1e-6
-"""Of an end of the range that the rows imply: a point that far outside of it still counts from there."""
+"""Of an end of the range that the rows imply: a point that far outside of it still counts from
+there.
+"""
 
 SHARE: Final = 0.5
-"""Of the least number held against a column: rows that bend, such as `t*s >= z^2` at 0, have the square of it."""
+"""Of the least number held against a column: rows that bend, such as `t*s >= z^2` at 0, have the
+square of it.
+"""
 
 ROUNDING_SAFETY: Final = 4.0
-"""How many times its bound a rounding error counts: less than that is left of a row by rounding alone."""
+"""How many times its bound a rounding error counts: less than that is left of a row by rounding
+alone.
+"""
 
 ORIGIN_ROUNDING: Final = 1e3
 """The same for a row at the ends of the box, which many roundings lead to."""
@@ -60,7 +66,9 @@ DIFFERENCE: Final = 1e-9
 """Coefficients whose sum is less than this share of their sizes add up to 0."""
 
 BISECTIONS: Final = 12
-"""Of a distance from a point, in logarithms: from 1e30 times too far to within a tenth of a per cent."""
+"""Of a distance from a point, in logarithms: from 1e30 times too far to within a tenth of a per
+cent.
+"""
 
 CLOSE: Final = 0.5
 """Distances whose ratio is no less than this are the same."""
@@ -68,9 +76,11 @@ CLOSE: Final = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """`column`: float64[columns], measures in SI; 0 for integers and fixed columns. `scale`: what matters in them.
+    """`column`: float64[columns], measures in SI; 0 for integers and fixed columns. `scale`: what
+    matters in them.
 
-    `differences`: for families with rows that compare differences, the loose part of these rows; nan for other rows.
+    `differences`: for families with rows that compare differences, the loose part of these rows;
+    nan for other rows.
     """
 
     column: FloatArray
@@ -89,7 +99,9 @@ class _Entries:
     data: FloatArray
 
     def held(self, columns: int) -> FloatArray:
-        """float64[columns]: the least size of the data in a row divided by the slope; infinite where there is none."""
+        """float64[columns]: the least size of the data in a row divided by the slope; infinite
+        where there is none.
+        """
         size = self.data[self.row] / np.abs(self.slope)
         told = np.isfinite(size) & (size > 0.0)
         least = np.full(columns, np.inf)
@@ -104,9 +116,15 @@ def measures(instance: Instance, x: FloatArray) -> Measures:
         return Measures(np.zeros(instance.columns), np.zeros(instance.columns))
     with np.errstate(all="ignore"):
         box = implied_box(instance)
-        # a column outside of what the rows imply counts from what is declared: the rows are broken there
-        inside = (x >= box.lower - ASIDE * np.abs(box.lower)) & (x <= box.upper + ASIDE * np.abs(box.upper))
-        lower, upper = np.where(inside, box.lower, instance.lower), np.where(inside, box.upper, instance.upper)
+        # a column outside of what the rows imply counts from what is declared: the rows are broken
+        # there
+        inside = (x >= box.lower - ASIDE * np.abs(box.lower)) & (
+            x <= box.upper + ASIDE * np.abs(box.upper)
+        )
+        lower, upper = (
+            np.where(inside, box.lower, instance.lower),
+            np.where(inside, box.upper, instance.upper),
+        )
         origin = np.where(real, _origin(lower, upper), 0.0)
         entries = _entries(instance, x, real, origin)
         away = np.abs(x - origin)
@@ -121,8 +139,12 @@ def _origin(lower: FloatArray, upper: FloatArray) -> FloatArray:
     return np.where((lower > 0.0) & np.isfinite(lower), lower, np.where(upper < 0.0, upper, 0.0))
 
 
-def _entries(instance: Instance, x: FloatArray, real: NDArray[np.bool_], origin: FloatArray) -> list[_Entries]:
-    """Slopes and data of the rows as the text states them: a switched constraint, not the rows that stand for it."""
+def _entries(
+    instance: Instance, x: FloatArray, real: NDArray[np.bool_], origin: FloatArray
+) -> list[_Entries]:
+    """Slopes and data of the rows as the text states them: a switched constraint, not the rows that
+    stand for it.
+    """
     lowered = {name for fact in instance.model.switched for name in fact.rows}
     slopes = instance.evaluator(Slopes(x, real))
     data = instance.evaluator(Magnitudes(np.where(real, 0.0, x)))
@@ -177,8 +199,12 @@ def _entries_of(
     return _Entries(family, row, column, slope, sizes)
 
 
-def _gradient(slopes: Evaluator, family: ConstraintFamily) -> tuple[IntArray, IntArray, FloatArray] | None:
-    """Rows, columns and values of the slopes of a family that are there; None where no column is in it."""
+def _gradient(
+    slopes: Evaluator, family: ConstraintFamily
+) -> tuple[IntArray, IntArray, FloatArray] | None:
+    """Rows, columns and values of the slopes of a family that are there; None where no column is in
+    it.
+    """
     value: Value = difference(slopes, family)
     if not isinstance(value, Jet):
         return None
@@ -188,7 +214,9 @@ def _gradient(slopes: Evaluator, family: ConstraintFamily) -> tuple[IntArray, In
 
 
 def _data_sizes(data: Evaluator, family: ConstraintFamily) -> FloatArray:
-    """The size of the data in each row; a side without a number where its variables are 0, such as 1/x, has none."""
+    """The size of the data in each row; a side without a number where its variables are 0, such as
+    1/x, has none.
+    """
     total = np.zeros(family.size)
     for side in (family.constraint.left, family.constraint.right):
         size = np.asarray(size_of(data.family(side, family.table)), dtype=np.float64)
@@ -196,7 +224,9 @@ def _data_sizes(data: Evaluator, family: ConstraintFamily) -> FloatArray:
     return total
 
 
-def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: FloatArray) -> FloatArray:
+def _scales(
+    instance: Instance, x: FloatArray, entries: list[_Entries], origin: FloatArray
+) -> FloatArray:
     """What matters in each column, in SI."""
     least = _least(entries, instance.columns)
     bent = [found for found in entries if found.family.shape.degree > Degree.LINEAR]
@@ -215,13 +245,19 @@ def _scales(instance: Instance, x: FloatArray, entries: list[_Entries], origin: 
 
 
 def _least(entries: list[_Entries], columns: int) -> FloatArray:
-    return np.asarray(np.min([np.full(columns, np.inf), *(found.held(columns) for found in entries)], axis=0))
+    return np.asarray(
+        np.min([np.full(columns, np.inf), *(found.held(columns) for found in entries)], axis=0)
+    )
 
 
-def _bent(instance: Instance, x: FloatArray, least: FloatArray, entries: list[_Entries]) -> FloatArray:
-    """How far columns may go until rows that bend, with the slope they have there, hold less against them.
+def _bent(
+    instance: Instance, x: FloatArray, least: FloatArray, entries: list[_Entries]
+) -> FloatArray:
+    """How far columns may go until rows that bend, with the slope they have there, hold less
+    against them.
 
-    `least`: what the slopes at the point say. All columns go at once, up and down; found by bisection.
+    `least`: what the slopes at the point say. All columns go at once, up and down; found by
+    bisection.
     """
     real = instance.free & ~instance.integral
 
@@ -232,7 +268,9 @@ def _bent(instance: Instance, x: FloatArray, least: FloatArray, entries: list[_E
             for known in entries:
                 gradient = _gradient(slopes, known.family)
                 if gradient is not None:
-                    found = np.fmin(found, _Entries(known.family, *gradient, known.data).held(len(x)))
+                    found = np.fmin(
+                        found, _Entries(known.family, *gradient, known.data).held(len(x))
+                    )
         return found
 
     high = np.where(real, np.where(np.isfinite(least), least, scale(instance).size), 0.0)
@@ -263,7 +301,9 @@ def _typical(instance: Instance, x: FloatArray) -> FloatArray:
 def _clocks(
     x: FloatArray, away: FloatArray, scales: FloatArray, entries: list[_Entries]
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """Distances from the origin, those of clocks replaced; and the loose part of the rows that compare differences."""
+    """Distances from the origin, those of clocks replaced; and the loose part of the rows that
+    compare differences.
+    """
     differences: dict[str, FloatArray] = {}
     ranges = np.full(len(x), np.inf)
     for found in entries:
@@ -275,7 +315,9 @@ def _clocks(
         rows = even & (count > 1) & (found.data > 0.0) & np.isfinite(found.data)
         if not rows.any():
             continue
-        middle = np.bincount(found.row, weight * x[found.column], size) / np.where(total > 0.0, total, 1.0)
+        middle = np.bincount(found.row, weight * x[found.column], size) / np.where(
+            total > 0.0, total, 1.0
+        )
         apart = np.abs(x[found.column] - middle[found.row])
         loose = np.bincount(found.row, weight * np.maximum(apart, scales[found.column]), size)
         differences[found.family.name] = np.where(rows, loose, np.nan)

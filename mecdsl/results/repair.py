@@ -1,12 +1,14 @@
 """One attempt to mend a point that misses rows by what its solver takes for nothing.
 
-Solvers keep rows to an absolute tolerance of scaled terms, and stop there. What the rule of `mecdsl.results.violations`
-refuses is often such a rest: a power of 1e-12 W behind a switch that is off, a row over small differences of large
-numbers. Two steps are tried, and what comes out is judged like any other point: it is kept only if nothing is missed.
+Solvers keep rows to an absolute tolerance of scaled terms, and stop there. What the rule of
+`mecdsl.results.violations` refuses is often such a rest: a power of 1e-12 W behind a switch that is
+off, a row over small differences of large numbers. Two steps are tried, and what comes out is
+judged like any other point: it is kept only if nothing is missed.
 
 - Real columns that all but reach a bound are put onto it.
-- The point is moved by the least that mends the rows it misses, measured by the columns' own sizes, to first order, a
-  few times over (Gauss-Newton). Integers stay where they are, and bounds are kept.
+- The point is moved by the least that mends the rows it misses, measured by the columns' own sizes,
+  to first order, a few times over (Gauss-Newton). Integers stay where they are, and bounds are
+  kept.
 """
 
 from typing import Final
@@ -23,11 +25,16 @@ from mecdsl.results.measures import TOLERANCE, measures
 from mecdsl.results.violations import Judge, find_violations, switched_on
 
 ROUNDS: Final = 4
-FARTHEST: Final = 1e-4  # of the size of a column: what is farther from the rows than this is no rest of a solver
+FARTHEST: Final = (
+    1e-4  # of the size of a column: what is farther from the rows than this is no rest of a solver
+)
 
 
 def mended(instance: Instance, x: FloatArray) -> FloatArray | None:
-    """A point near x that keeps everything, or None if none is found. For points that miss a row, not an integer."""
+    """A point near x that keeps everything, or None if none is found.
+
+    For points that miss a row, not an integer.
+    """
     real = instance.free & ~instance.integral
     if not real.any():
         return None
@@ -49,7 +56,9 @@ def _kept(instance: Instance, x: FloatArray) -> bool:
     return all(violation.accepted for violation in find_violations(instance, x))
 
 
-def _onto_bounds(instance: Instance, x: FloatArray, real: NDArray[np.bool_], size: FloatArray) -> FloatArray:
+def _onto_bounds(
+    instance: Instance, x: FloatArray, real: NDArray[np.bool_], size: FloatArray
+) -> FloatArray:
     """The point with columns that are nearer to a bound than their tolerance on it."""
     for bound in (instance.lower, instance.upper):
         near = real & np.isfinite(bound) & (np.abs(x - bound) <= TOLERANCE * size)
@@ -57,8 +66,12 @@ def _onto_bounds(instance: Instance, x: FloatArray, real: NDArray[np.bool_], siz
     return x
 
 
-def _step(instance: Instance, x: FloatArray, real: NDArray[np.bool_], size: FloatArray) -> FloatArray | None:
-    """The least step that mends the missed rows to first order; None where there is none to be found."""
+def _step(
+    instance: Instance, x: FloatArray, real: NDArray[np.bool_], size: FloatArray
+) -> FloatArray | None:
+    """The least step that mends the missed rows to first order; None where there is none to be
+    found.
+    """
     from scipy.sparse import csr_matrix  # not needed where a point is fine
     from scipy.sparse.linalg import lsmr
 
@@ -87,13 +100,17 @@ def _step(instance: Instance, x: FloatArray, real: NDArray[np.bool_], size: Floa
     right = np.concatenate(missing)
     if not (np.isfinite(entries).all() and np.isfinite(right).all()):
         return None
-    matrix = csr_matrix((entries, (np.concatenate(rows), np.concatenate(columns))), shape=(count, instance.columns))
+    matrix = csr_matrix(
+        (entries, (np.concatenate(rows), np.concatenate(columns))), shape=(count, instance.columns)
+    )
     found = lsmr(matrix, right, atol=1e-15, btol=1e-15, conlim=0.0)[0]
     return np.asarray(size * found)
 
 
 def _missing(judge: Judge, family: ConstraintFamily) -> FloatArray:
-    """What has to be added to `left - right` of each row that is missed beyond rounding; 0 elsewhere."""
+    """What has to be added to `left - right` of each row that is missed beyond rounding; 0
+    elsewhere.
+    """
     if not family.size:
         return np.zeros(0)
     residual, rounding = judge.residuals(family)

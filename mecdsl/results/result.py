@@ -1,4 +1,6 @@
-"""What is known after verification: claims and facts side by side, and their way out: text, JSON, a data frame."""
+"""What is known after verification: claims and facts side by side, and their way out: text, JSON, a
+data frame.
+"""
 
 import html
 import json
@@ -63,12 +65,12 @@ class Original:
 class Result:
     """A verified (or refuted) answer.
 
-    `objective`: recomputed from the text of the model, SI. `violations`: one per constraint family, then
-    "bounds" and "integrality". `gap`: relative distance between objective and bound, as `size` judges it.
-    `relaxed`: every variable was made continuous. `seconds`: of each stage. `kkt`: the first-order conditions with the
-    claimed multipliers; None where none are claimed or integers are present. `bound_by`: what proves the bound where
-    it is not the solver.
-    `notes`: why the guarantee is not what was claimed, or how far it reaches. A value that is not known is None.
+    `objective`: recomputed from the text of the model, SI. `violations`: one per constraint family,
+    then "bounds" and "integrality". `gap`: relative distance between objective and bound, as `size`
+    judges it. `relaxed`: every variable was made continuous. `seconds`: of each stage. `kkt`: the
+    first-order conditions with the claimed multipliers; None where none are claimed or integers are
+    present. `bound_by`: what proves the bound where it is not the solver. `notes`: why the
+    guarantee is not what was claimed, or how far it reaches. A value that is not known is None.
     `print(result)` shows what the command line shows.
     """
 
@@ -111,7 +113,10 @@ class Result:
         return self.solution.iterations
 
     def point(self) -> FloatArray:
-        """float64[columns], SI: the point that was judged. Raises ValueError where there is none."""
+        """float64[columns], SI: the point that was judged.
+
+        Raises ValueError where there is none.
+        """
         if self.objective is None:
             raise ValueError("there is no point")
         x = self.instance.fixed.copy()
@@ -121,7 +126,8 @@ class Result:
         return x
 
     def trace(self) -> list[dict[str, Any]]:
-        """A row for each step: backend, form, iteration, objective, bound, unit, residual, seconds, note; SI.
+        """A row for each step: backend, form, iteration, objective, bound, unit, residual, seconds,
+        note; SI.
 
         `pandas.DataFrame(result.trace())` is a table. What a method does not know is None.
         """
@@ -143,16 +149,19 @@ class Result:
 
     @property
     def max_violation(self) -> float | None:
-        """The largest residual relative to the terms of its row, over all families; None without a point."""
+        """The largest residual relative to the terms of its row, over all families; None without a
+        point.
+        """
         if self.objective is None:
             return None
         return max((violation.relative for violation in self.violations), default=0.0)
 
     def __getitem__(self, name: str) -> Any:
-        """Values of a variable, computed definition or report by qualified name: a float or an array in SI.
+        """Values of a variable, computed definition or report by qualified name: a float or an
+        array in SI.
 
-        The array has the shape of the family: one axis per index for a full product, else one entry per member.
-        Raises KeyError.
+        The array has the shape of the family: one axis per index for a full product, else one entry
+        per member. Raises KeyError.
         """
         flat = self._found(name)
         table = self.instance.world.symbols[name]
@@ -165,10 +174,11 @@ class Result:
         return flat
 
     def multiplier(self, name: str) -> Any:
-        """Multipliers of a constraint: the derivative of the optimal objective by its right-hand side, in SI.
+        """Multipliers of a constraint: the derivative of the optimal objective by its right-hand
+        side, in SI.
 
-        A float, or an array: one axis per index for a full product, else one entry per row. The unit is that of
-        `multiplier_unit`. Raises KeyError where none are known.
+        A float, or an array: one axis per index for a full product, else one entry per row. The
+        unit is that of `multiplier_unit`. Raises KeyError where none are known.
         """
         flat = np.asarray(_named(self.solution.multipliers, name, "multipliers"), dtype=np.float64)
         family = next(family for family in self.instance.constraints if family.name == name)
@@ -205,7 +215,9 @@ class Result:
         match self.termination:
             case Termination.INTERRUPTED:
                 return 130
-            case Termination.INFEASIBLE | Termination.UNBOUNDED | Termination.INFEASIBLE_OR_UNBOUNDED:
+            case (
+                Termination.INFEASIBLE | Termination.UNBOUNDED | Termination.INFEASIBLE_OR_UNBOUNDED
+            ):
                 return 3
             case Termination.LOCALLY_INFEASIBLE:
                 return 3
@@ -260,12 +272,18 @@ class Result:
             "values": self._nested(self.values),
             "units": {name: self.unit(name) for name in (*self.values, *self.reports)},
             "reports": self._nested(self.reports),
-            "certificate": {name: plain(value) for name, value in self.solution.certificate.items()},
-            "multipliers": {name: [plain(v) for v in (values + 0.0).tolist()]
-                            for name, values in self.solution.multipliers.items()},
-            "multiplier_units": {family.name: multiplier_unit(self.instance, family.constraint)
-                                 for family in self.instance.constraints
-                                 if family.name in self.solution.multipliers},
+            "certificate": {
+                name: plain(value) for name, value in self.solution.certificate.items()
+            },
+            "multipliers": {
+                name: [plain(v) for v in (values + 0.0).tolist()]
+                for name, values in self.solution.multipliers.items()
+            },
+            "multiplier_units": {
+                family.name: multiplier_unit(self.instance, family.constraint)
+                for family in self.instance.constraints
+                if family.name in self.solution.multipliers
+            },
             "kkt": kkt_data(self.kkt),
             "original": self._original(),
             "linearized": [found.as_dict() for found in reformulations(self.instance)],
@@ -273,7 +291,7 @@ class Result:
             "seconds": dict(self.seconds),
             "seed": self.instance.seed,
             "versions": dict(self.solution.versions),
-        }  # fmt: skip
+        }
 
     def _proven(self) -> dict[str, Any]:
         """What is proven, and by whom: None where nothing is."""
@@ -290,7 +308,10 @@ class Result:
         return json.dumps(self.as_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def to_pandas(self, name: str) -> "pandas.Series[float]":
-        """Values of one name as a series over its index, with the unit in its name. Needs pandas."""
+        """Values of one name as a series over its index, with the unit in its name.
+
+        Needs pandas.
+        """
         import pandas
 
         flat = self._found(name)
@@ -300,7 +321,9 @@ class Result:
             return pandas.Series(flat, name=title)
         columns = [table.table.columns[index] for index in table.names]
         index = pandas.MultiIndex.from_arrays(columns, names=list(table.names))
-        return pandas.Series(flat, index=index if len(columns) > 1 else index.get_level_values(0), name=title)
+        return pandas.Series(
+            flat, index=index if len(columns) > 1 else index.get_level_values(0), name=title
+        )
 
     def _found(self, name: str) -> FloatArray:
         """The values of a name in family order. Raises KeyError."""
@@ -346,7 +369,7 @@ def _whole(value: float) -> float | int | None:
     return int(value) if value == int(value) else value
 
 
-# As text -----------------------------------------------------------------------------------------------------
+# As text ------------------------------------------------------------------------------------------
 
 
 def result_text(result: Result, every_value: bool = False) -> str:
@@ -363,7 +386,12 @@ def result_text(result: Result, every_value: bool = False) -> str:
         rows.append(["message", result.solution.message])
     if result.objective is not None:
         unit, digits = objective_display(instance), _digits(result)
-        rows.append(["objective", f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)"])
+        rows.append(
+            [
+                "objective",
+                f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)",
+            ]
+        )
         rows.append(["bound", _bound_text(result, unit, digits)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
@@ -371,8 +399,14 @@ def result_text(result: Result, every_value: bool = False) -> str:
     if result.violations:
         lines += ["", "residuals", table([_violation_row(instance, v) for v in result.violations])]
     if result.values:
-        shortened = not every_value and any(map(_is_shortened, (*result.values.values(), *result.reports.values())))
-        lines += ["", "values  (--values prints every one)" if shortened else "values", _values(result, every_value)]
+        shortened = not every_value and any(
+            map(_is_shortened, (*result.values.values(), *result.reports.values()))
+        )
+        lines += [
+            "",
+            "values  (--values prints every one)" if shortened else "values",
+            _values(result, every_value),
+        ]
     if result.original is not None:
         lines += ["", _original_text(result)]
     multipliers = multipliers_text(instance, result.solution.multipliers, result.kkt)
@@ -407,18 +441,26 @@ def _digits(result: Result) -> int:
 
 def _look_alike(first: float | None, second: float | None, digits: int) -> bool:
     return (
-        first is not None and second is not None and first != second and number(first, digits) == number(second, digits)
+        first is not None
+        and second is not None
+        and first != second
+        and number(first, digits) == number(second, digits)
     )
 
 
 def _bound_text(result: Result, unit: Unit, digits: int) -> str:
-    """The proven bound and the gap; both gaps where the offset of the objective makes a difference."""
+    """The proven bound and the gap; both gaps where the offset of the objective makes a
+    difference.
+    """
     if result.bound is None:
         return "none"
     gap, plain_gap = result.gap or 0.0, result.size.plain(result.objective, result.bound) or 0.0
     text = f"{quantity(result.bound, unit, digits)}, gap {gap:.2g}"
     if gap > 0.0 and plain_gap < 0.5 * gap and result.size.offset:
-        text += f" ({plain_gap:.2g} with the constant {quantity(result.size.offset, unit)} of the objective)"
+        text += (
+            f" ({plain_gap:.2g} with the constant {quantity(result.size.offset, unit)} of "
+            "the objective)"
+        )
     return text
 
 
@@ -444,10 +486,16 @@ def _values(result: Result, every_value: bool) -> str:
         if every_value and len(flat) > 1:
             shown, numbers = in_common_unit(flat, unit)
             for row, value in enumerate(numbers.tolist()):
-                rows.append([result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""])
+                rows.append(
+                    [result.instance.world.row_text(name, row), f"{number(value)}{shown}", ""]
+                )
             continue
         shown = members(flat, unit, levels=result.instance.world.symbols[name].levels)
-        if symbol.domain is NumberDomain.BINARY and _is_shortened(flat) and set(flat.tolist()) == {0.0, 1.0}:
+        if (
+            symbol.domain is NumberDomain.BINARY
+            and _is_shortened(flat)
+            and set(flat.tolist()) == {0.0, 1.0}
+        ):
             shown = f"{int(flat.sum())} of {len(flat)} are 1"
         rows.append([f"{name}{index_text(symbol.space)}", shown, symbol.doc])
     return named_values(rows)
@@ -460,11 +508,19 @@ def _original_text(result: Result) -> str:
     goal, exact = instance.model.objective, instance.model.exact
     unit = objective_display(instance)
     worth = "" if exact else f", {goal.name} = {quantity(original.objective, unit)}"
-    bound = "" if exact else "; the form holds a relaxation of products, its optimum is a bound and not a plan's value"
+    bound = (
+        ""
+        if exact
+        else "; the form holds a relaxation of products, "
+        "its optimum is a bound and not a plan's value"
+    )
     if original.kept:
         return paragraph(f"on the model without its form: every constraint is kept{worth}{bound}")
     broken = [v for v in original.violations if not v.accepted]
-    parts = [f"{v.family} by {residual_text(instance, v.family, v.member, v.amount)} at {v.member}" for v in broken]
+    parts = [
+        f"{v.family} by {residual_text(instance, v.family, v.member, v.amount)} at {v.member}"
+        for v in broken
+    ]
     return paragraph("on the model without its form: violates " + "; ".join(parts) + bound)
 
 

@@ -1,11 +1,11 @@
 """Recompute everything a solver claims from the text of the model.
 
-The point is first brought onto what it claims to be: integer columns are rounded and overshoot of a bound within
-tolerance is cut off. Then objective and residuals are evaluated; `mecdsl.results.violations` says what a violation
-is, `mecdsl.results.gap` what a gap is.
+The point is first brought onto what it claims to be: integer columns are rounded and overshoot of a
+bound within tolerance is cut off. Then objective and residuals are evaluated;
+`mecdsl.results.violations` says what a violation is, `mecdsl.results.gap` what a gap is.
 
-Claimed multipliers are tried too (`mecdsl.analysis.certificate`): wrong ones leave a point feasible but not optimal,
-right ones prove a bound where the problem is convex.
+Claimed multipliers are tried too (`mecdsl.analysis.certificate`): wrong ones leave a point feasible
+but not optimal, right ones prove a bound where the problem is convex.
 """
 
 import math
@@ -33,9 +33,15 @@ from mecdsl.solution import Guarantee, Solution, Termination
 
 INTEGRALITY_TOLERANCE: Final = 1e-5
 OBJECTIVE_TOLERANCE: Final = 1e-6
-EXACT_GAP: Final = 1e-6  # up to here an optimum is called that, beyond it is optimal to so many per cent
-MOST_WORTH: Final = 1e-5  # of the objective: what rows that are kept to a tolerance may be worth beside a proof
-WIDEST_GAP: Final = 0.1  # of a proven bound beside first-order conditions that hold to their tolerance
+EXACT_GAP: Final = (
+    1e-6  # up to here an optimum is called that, beyond it is optimal to so many per cent
+)
+MOST_WORTH: Final = (
+    1e-5  # of the objective: what rows that are kept to a tolerance may be worth beside a proof
+)
+WIDEST_GAP: Final = (
+    0.1  # of a proven bound beside first-order conditions that hold to their tolerance
+)
 
 PROVEN = {
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
@@ -55,17 +61,19 @@ def verify(
 ) -> Result:
     """Judge a solution on its instance.
 
-    `gap`: the relative gap up to which optimality is granted. `problem`: the instance's class; with one that is
-    proven convex the claimed multipliers give a bound on the optimum. `repair`: a point that misses rows by what a
-    solver takes for nothing is mended where that can be (`mecdsl.results.repair`), and a note says so. `certifier`:
-    certifies the point in place of `certify` on the instance, where the multipliers belong to another statement of the
-    problem.
+    `gap`: the relative gap up to which optimality is granted. `problem`: the instance's class; with
+    one that is proven convex the claimed multipliers give a bound on the optimum. `repair`: a point
+    that misses rows by what a solver takes for nothing is mended where that can be
+    (`mecdsl.results.repair`), and a note says so. `certifier`: certifies the point in place of
+    `certify` on the instance, where the multipliers belong to another statement of the problem.
     """
     if solution.values is None:
         return _without_point(instance, solution)
     if len(solution.values) != instance.columns or not np.isfinite(solution.values).all():
         fault = "the solver's point is incomplete or not finite"
-        return replace(_without_point(instance, solution), faults=(fault,), guarantee=Guarantee.NONE)
+        return replace(
+            _without_point(instance, solution), faults=(fault,), guarantee=Guarantee.NONE
+        )
     x = polish(instance, solution.values)
     violations = find_violations(instance, x)
     repairs: tuple[str, ...] = ()
@@ -76,8 +84,13 @@ def verify(
     size = objective_size(instance, x)
     faults = _faults(instance, solution, (claimed_objective, objective), violations, size)
     if repairs and _apart(size, claimed_objective, objective, OBJECTIVE_TOLERANCE):
-        # the claim was about a point whose worth came from what it missed, and says nothing of this one
-        solution = replace(solution, bound=None, guarantee=min(solution.guarantee, Guarantee.FEASIBLE, key=_strength))
+        # the claim was about a point whose worth came from what it missed, and says nothing of this
+        # one
+        solution = replace(
+            solution,
+            bound=None,
+            guarantee=min(solution.guarantee, Guarantee.FEASIBLE, key=_strength),
+        )
     convex = problem is not None and problem.convex
     if certifier is None:
         certifier = partial(certify, instance, solution, convex=convex)
@@ -126,7 +139,9 @@ def _repaired(
         return x, violations, ()
     worst = max((v for v in violations if not v.accepted), key=lambda violation: violation.relative)
     unit = "" if worst.unit == "1" else " " + worst.unit
-    note = f"moved onto `{worst.member}`, which the solver's point missed by {worst.amount:.2g}{unit}"
+    note = (
+        f"moved onto `{worst.member}`, which the solver's point missed by {worst.amount:.2g}{unit}"
+    )
     return found, find_violations(instance, found), (note,)
 
 
@@ -148,13 +163,16 @@ def _without_point(instance: Instance, solution: Solution) -> Result:
 
 
 def polish(instance: Instance, values: FloatArray) -> FloatArray:
-    """The point with integers rounded and bounds kept, where that moves it by less than the tolerance.
+    """The point with integers rounded and bounds kept, where that moves it by less than the
+    tolerance.
 
     Nothing is forgiven here: what was moved is judged afterwards.
     """
     x = instance.complete(np.asarray(values, dtype=np.float64))
     rounded = np.round(x)
-    near = instance.integral & (np.abs(x - rounded) <= INTEGRALITY_TOLERANCE * np.maximum(1.0, np.abs(x)))
+    near = instance.integral & (
+        np.abs(x - rounded) <= INTEGRALITY_TOLERANCE * np.maximum(1.0, np.abs(x))
+    )
     x = np.where(near, rounded, x)
     inside = np.clip(x, instance.lower, np.maximum(instance.lower, instance.upper))
     small = np.abs(x - inside) <= TOLERANCE * _family_scale(instance, x)
@@ -163,7 +181,9 @@ def polish(instance: Instance, values: FloatArray) -> FloatArray:
 
 
 def _family_scale(instance: Instance, x: FloatArray) -> FloatArray:
-    """For each column the largest number of its family at a point, 1, or its own bound where that is larger."""
+    """For each column the largest number of its family at a point, 1, or its own bound where that
+    is larger.
+    """
     scale = np.ones(len(x))
     for family in instance.variables:
         if family.size:
@@ -184,12 +204,17 @@ def _faults(
     faults = [_fault(instance, violation) for violation in violations if not violation.accepted]
     if not math.isfinite(objective):
         faults.append("the objective is not a finite number at this point")
-    elif solution.objective is not None and _apart(size, at_claim, solution.objective, OBJECTIVE_TOLERANCE):
+    elif solution.objective is not None and _apart(
+        size, at_claim, solution.objective, OBJECTIVE_TOLERANCE
+    ):
         faults.append(f"the solver claims objective {solution.objective:.9g}, it is {at_claim:.9g}")
     if solution.bound is not None and math.isfinite(solution.bound) and math.isfinite(objective):
         beyond = solution.bound - objective if not instance.maximize else objective - solution.bound
         if beyond > 0.0 and _apart(size, objective, solution.bound, 10 * OBJECTIVE_TOLERANCE):
-            faults.append(f"the objective {objective:.9g} is better than the claimed bound {solution.bound:.9g}")
+            faults.append(
+                f"the objective {objective:.9g} is better than the claimed bound "
+                f"{solution.bound:.9g}"
+            )
     return tuple(faults)
 
 
@@ -211,17 +236,29 @@ def _apart(size: ObjectiveSize, first: float, second: float, tolerance: float) -
     return found is None or not found <= tolerance
 
 
-def _bound(instance: Instance, bound: float | None, objective: float, size: ObjectiveSize) -> float | None:
+def _bound(
+    instance: Instance, bound: float | None, objective: float, size: ObjectiveSize
+) -> float | None:
     """A bound; one that lies past the objective by rounding alone is the objective itself."""
     if bound is None or not math.isfinite(bound):
         return None
     past = bound < objective if instance.maximize else bound > objective
-    return objective if past and not _apart(size, objective, bound, 10 * OBJECTIVE_TOLERANCE) else bound
+    return (
+        objective
+        if past and not _apart(size, objective, bound, 10 * OBJECTIVE_TOLERANCE)
+        else bound
+    )
 
 
 def _strength(guarantee: Guarantee) -> int:
     """Guarantees of points from none to the strongest."""
-    order = (Guarantee.NONE, Guarantee.FEASIBLE, Guarantee.LOCAL, Guarantee.TO_GAP, Guarantee.GLOBAL)
+    order = (
+        Guarantee.NONE,
+        Guarantee.FEASIBLE,
+        Guarantee.LOCAL,
+        Guarantee.TO_GAP,
+        Guarantee.GLOBAL,
+    )
     return order.index(guarantee) if guarantee in order else 0
 
 
@@ -236,14 +273,19 @@ def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float)
 
 
 def _certified(
-    granted: Guarantee, certificate: Certificate, gaps: tuple[float | None, float | None], wanted: float
+    granted: Guarantee,
+    certificate: Certificate,
+    gaps: tuple[float | None, float | None],
+    wanted: float,
 ) -> tuple[Guarantee, tuple[str, ...]]:
-    """The guarantee after a look at the first-order conditions; `gaps`: of the bound they prove, and of the best bound.
+    """The guarantee after a look at the first-order conditions; `gaps`: of the bound they prove,
+    and of the best bound.
 
-    A proven bound that closes the gap makes any feasible point globally optimal, whoever found it. Where all bounds
-    leave a wider gap than was asked for, conditions that hold to their tolerance still make the point of a convex
-    problem globally optimal to that tolerance; the note says how much of it the bound proves. A bound that is far away
-    says that the tolerance was measured with the wrong yardstick.
+    A proven bound that closes the gap makes any feasible point globally optimal, whoever found it.
+    Where all bounds leave a wider gap than was asked for, conditions that hold to their tolerance
+    still make the point of a convex problem globally optimal to that tolerance; the note says how
+    much of it the bound proves. A bound that is far away says that the tolerance was measured with
+    the wrong yardstick.
     """
     own, best = gaps
     if granted is Guarantee.NONE:
@@ -254,10 +296,13 @@ def _certified(
     if certificate.fault and optimal:
         return Guarantee.FEASIBLE, (certificate.fault,)
     if granted is Guarantee.GLOBAL and best is not None and best > WIDEST_GAP:
-        return Guarantee.LOCAL, (f"convex, but the bound that the multipliers prove leaves a gap of {best:.1e}",)
+        return Guarantee.LOCAL, (
+            f"convex, but the bound that the multipliers prove leaves a gap of {best:.1e}",
+        )
     if granted is Guarantee.GLOBAL and best is not None and not _closed(best, wanted):
         note = (
-            f"convex, and optimal to the tolerance of the first-order conditions; the bound proves a gap of {best:.1e}"
+            "convex, and optimal to the tolerance of the first-order conditions; the "
+            f"bound proves a gap of {best:.1e}"
         )
         return granted, (note,)
     return granted, ()
@@ -272,12 +317,17 @@ def _to_gap(granted: Guarantee, gap: float | None) -> Guarantee:
 def _worth_it(
     instance: Instance, x: FloatArray, objective: float, size: ObjectiveSize, granted: Guarantee
 ) -> tuple[Guarantee, tuple[str, ...]]:
-    """The guarantee where the rows that are kept to a tolerance only may be worth more than a gap."""
+    """The guarantee where the rows that are kept to a tolerance only may be worth more than a
+    gap.
+    """
     worth, member = worth_of_misses(instance, x)
     share = size.relative(objective, objective + worth) or 0.0
     if share <= MOST_WORTH:
         return granted, ()
-    doubt = f"`{member}` is kept to its tolerance only, and what it is missed by is worth {share:.1e} of the objective"
+    doubt = (
+        f"`{member}` is kept to its tolerance only, and what it is missed by is worth "
+        f"{share:.1e} of the objective"
+    )
     return Guarantee.FEASIBLE, (f"{doubt}: the proof is one of the rows with their tolerances",)
 
 
@@ -300,7 +350,9 @@ def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def on_original(original: Instance, result: Result) -> Original | None:
-    """The point of a form judged on the base model; None if the base model has variables the form lacks."""
+    """The point of a form judged on the base model; None if the base model has variables the form
+    lacks.
+    """
     if result.objective is None:
         return None
     x = np.zeros(original.columns)

@@ -1,15 +1,18 @@
 """What is a violation: the one rule by which a point is judged, on every row, bound and integer.
 
-A row `left <= right` is kept if it would hold with every real variable moved by a millionth of its measure
-(`mecdsl.results.measures`): if `left - right` is at most
+A row `left <= right` is kept if it would hold with every real variable moved by a millionth of its
+measure (`mecdsl.results.measures`): if `left - right` is at most
 
     allowed = 1e-6 * loose + rounding,
 
-where `loose` adds up what its terms change with the measures of their variables (`mecdsl.analysis.loose_terms`). In a
-linear row that is the sum of |coefficient| * measure over its real variables. Thus
+where `loose` adds up what its terms change with the measures of their variables
+(`mecdsl.analysis.loose_terms`). In a linear row that is the sum of |coefficient| * measure over its
+real variables. Thus
 
-- a row over integers alone has no tolerance: whole numbers below 2^53 are compared exactly, others up to rounding;
-- the coefficient of a binary, a big M, gives its row no room, and a constraint with a switch is judged without it;
+- a row over integers alone has no tolerance: whole numbers below 2^53 are compared exactly, others
+  up to rounding;
+- the coefficient of a binary, a big M, gives its row no room, and a constraint with a switch is
+  judged without it;
 - a row over one variable is judged as a bound of that variable is;
 - offsets that cancel give no room: a clock counts by the range of what it is compared with;
 - no judgement changes if a unit does.
@@ -32,14 +35,23 @@ from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.results.measures import ROUNDING_SAFETY, TOLERANCE, Measures, measures, switched_families
+from mecdsl.results.measures import (
+    ROUNDING_SAFETY,
+    TOLERANCE,
+    Measures,
+    measures,
+    switched_families,
+)
 
-SWITCHED_BY: Final = 1e-9  # a switch of an integer column is its value; of a relaxed one, all but its value
+SWITCHED_BY: Final = (
+    1e-9  # a switch of an integer column is its value; of a relaxed one, all but its value
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The worst residual of one family, at `member`: `amount` and what is `allowed`, both in SI (`unit`).
+    """The worst residual of one family, at `member`: `amount` and what is `allowed`, both in SI
+    (`unit`).
 
     `relative`: the amount as a share of the loose size of its row.
     """
@@ -61,20 +73,26 @@ def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     judge = Judge(instance, x)
     with np.errstate(all="ignore"):  # a number that is not finite is a finding, not a warning
         lowered = {name for fact in instance.model.switched for name in fact.rows}
-        found = [judge.family(family) for family in instance.constraints if family.name not in lowered]
+        found = [
+            judge.family(family) for family in instance.constraints if family.name not in lowered
+        ]
         found += [judge.family(family) for family in switched_on(instance, x)]
         return (*found, *judge.bounds(), *judge.integrality())
 
 
 def excesses(instance: Instance, x: FloatArray) -> dict[str, FloatArray]:
-    """By how much the rows of each family are missed at a point, in SI, where that is more than allowed; else 0."""
+    """By how much the rows of each family are missed at a point, in SI, where that is more than
+    allowed; else 0.
+    """
     judge = Judge(instance, x)
     with np.errstate(all="ignore"):
         return {family.name: judge.excess(family) for family in instance.constraints}
 
 
 def switched_on(instance: Instance, x: FloatArray) -> list[ConstraintFamily]:
-    """The constraints with a switch, on the rows where it has its value; the size of M plays no part."""
+    """The constraints with a switch, on the rows where it has its value; the size of M plays no
+    part.
+    """
     return [family for family, _ in switches_on(instance, x)]
 
 
@@ -90,7 +108,10 @@ def switches_on(instance: Instance, x: FloatArray) -> list[tuple[ConstraintFamil
 
 
 class Judge:
-    """Judges an instance at a point. Measures are found once, and only if a row is not kept to rounding."""
+    """Judges an instance at a point.
+
+    Measures are found once, and only if a row is not kept to rounding.
+    """
 
     def __init__(self, instance: Instance, x: FloatArray) -> None:
         self.instance, self.x = instance, x
@@ -99,7 +120,9 @@ class Judge:
         self.loose = cache(lambda: instance.evaluator(Looseness(x, self.measures().column)))
 
     def family(self, family: ConstraintFamily) -> Violation:
-        """The worst row of a family: of those that are missed by more than allowed, if there are any."""
+        """The worst row of a family: of those that are missed by more than allowed, if there are
+        any.
+        """
         unit = row_unit(self.instance, family.constraint)
         if not family.size:
             return Violation(family.name, 0.0, unit, "", 0.0, True)
@@ -141,7 +164,9 @@ class Judge:
         return found.value, ROUNDING_SAFETY * found.error
 
     def _rows(self, family: ConstraintFamily) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """For each row what is missed, what is allowed, and the share of its size that is missed."""
+        """For each row what is missed, what is allowed, and the share of its size that is
+        missed.
+        """
         found = _spread(difference(self.exact, family), family.size)
         amount, rounding = _amount(family, found.value), ROUNDING_SAFETY * found.error
         if family.shape.degree is Degree.CONSTANT:  # the definitions it is made of were rounded too
@@ -153,9 +178,15 @@ class Judge:
         differences = self.measures().differences.get(family.name)
         if differences is not None and len(differences) == family.size:
             loose = np.where(np.isnan(differences), loose, differences)
-        loose = np.where(np.isfinite(loose), loose, np.where(np.isfinite(found.total), found.total, 0.0))
+        loose = np.where(
+            np.isfinite(loose), loose, np.where(np.isfinite(found.total), found.total, 0.0)
+        )
         rounding = np.where(np.isfinite(rounding), rounding, 0.0)
-        return amount, TOLERANCE * loose + rounding, _shares(amount, np.where(loose > 0.0, loose, found.total))
+        return (
+            amount,
+            TOLERANCE * loose + rounding,
+            _shares(amount, np.where(loose > 0.0, loose, found.total)),
+        )
 
     def bounds(self) -> tuple[Violation, ...]:
         """The worst overshoot of a bound."""
@@ -164,11 +195,19 @@ class Judge:
         if not len(x):
             return ()
         if not over.any():
-            return (Violation("bounds", 0.0, column_unit(instance, 0), instance.column_name(0), 0.0, True),)
+            return (
+                Violation(
+                    "bounds", 0.0, column_unit(instance, 0), instance.column_name(0), 0.0, True
+                ),
+            )
         measure = self.measures().column
         allowed = TOLERANCE * measure
         relative = _shares(over, np.where(measure > 0.0, measure, np.abs(x)))
-        column = int(np.argmax(np.where(over > allowed, relative, -1.0) if (over > allowed).any() else relative))
+        column = int(
+            np.argmax(
+                np.where(over > allowed, relative, -1.0) if (over > allowed).any() else relative
+            )
+        )
         return (
             Violation(
                 family="bounds",

@@ -1,10 +1,11 @@
 """What the rows that a point misses by a tolerance are worth in the objective.
 
-A proof holds for the rows as its solver keeps them. Where a row is all but flat at the optimum, as `(1 - x)^3 >= y` at
-(1, 0) is, what is nothing to the row moves the objective by much: the point passes, and so does its bound, both past
-the optimum of the rows as written. To first order, a row missed by r is worth |m| r with m its multiplier. The
-multipliers are those that come nearest to the first-order conditions with integers fixed: the least-squares solution
-over the rows that are active at the point and the real columns that are between their bounds.
+A proof holds for the rows as its solver keeps them. Where a row is all but flat at the optimum, as
+`(1 - x)^3 >= y` at (1, 0) is, what is nothing to the row moves the objective by much: the point
+passes, and so does its bound, both past the optimum of the rows as written. To first order, a row
+missed by r is worth |m| r with m its multiplier. The multipliers are those that come nearest to the
+first-order conditions with integers fixed: the least-squares solution over the rows that are active
+at the point and the real columns that are between their bounds.
 """
 
 import numpy as np
@@ -20,10 +21,16 @@ from mecdsl.results.violations import Judge, switched_on
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def worth_of_misses(instance: Instance, x: FloatArray) -> tuple[float, str]:
-    """By how much the objective may be too good, in SI, and the row that counts most; (0.0, "") where all is kept."""
+    """By how much the objective may be too good, in SI, and the row that counts most; (0.0, "")
+    where all is kept.
+    """
     judge = Judge(instance, x)
     lowered = {name for fact in instance.model.switched for name in fact.rows}
-    families = [f for f in (*instance.constraints, *switched_on(instance, x)) if f.size and f.name not in lowered]
+    families = [
+        f
+        for f in (*instance.constraints, *switched_on(instance, x))
+        if f.size and f.name not in lowered
+    ]
     missed = [judge.missed(family) for family in families]
     if not any(amount.any() for amount in missed):
         return 0.0, ""
@@ -49,7 +56,9 @@ def _prices(
     moving: NDArray[np.bool_],
     size: FloatArray,
 ) -> FloatArray:
-    """The multiplier of every row, 0 of those that are not active; `moving`: the columns that may go both ways."""
+    """The multiplier of every row, 0 of those that are not active; `moving`: the columns that may
+    go both ways.
+    """
     from scipy.sparse import csr_matrix  # not needed where all rows are kept
     from scipy.sparse.linalg import lsmr
 
@@ -74,6 +83,8 @@ def _prices(
     if not (len(row) and np.isfinite(right).all()):
         return prices
     used = norm[row] > 0.0
-    matrix = csr_matrix((slope[used] / norm[row[used]], (column[used], row[used])), shape=(len(x), count))
+    matrix = csr_matrix(
+        (slope[used] / norm[row[used]], (column[used], row[used])), shape=(len(x), count)
+    )
     found = lsmr(matrix, right, atol=1e-12, btol=1e-12, conlim=0.0)[0]
     return np.divide(found, norm, out=prices, where=norm > 0.0)

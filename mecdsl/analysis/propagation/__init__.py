@@ -1,1 +1,3 @@
-"""Bound propagation: what all rows together leave of the range of every variable and every part of a row."""
+"""Bound propagation: what all rows together leave of the range of every variable and every part of
+a row.
+"""

@@ -1,8 +1,10 @@
-"""The box of the feasible points of an instance: what its rows, all together, leave of every column.
+"""The box of the feasible points of an instance: what its rows, all together, leave of every
+column.
 
-The ends hold at every point that keeps rows, bounds and integrality exactly. They are used wherever a range is needed:
-for the scale of a column, for poles, for curvature. A box without a point is a proof that there is no feasible one;
-whether also none that keeps the rows up to a tolerance is said beside it.
+The ends hold at every point that keeps rows, bounds and integrality exactly. They are used wherever
+a range is needed: for the scale of a column, for poles, for curvature. A box without a point is a
+proof that there is no feasible one; whether also none that keeps the rows up to a tolerance is said
+beside it.
 """
 
 from collections.abc import Mapping
@@ -27,8 +29,8 @@ TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at
 class Contradiction:
     """Why there is no feasible point.
 
-    `row`: a member of a constraint that takes part. `beyond_tolerance`: no point keeps the rows up to a millionth of
-    their terms either, and those over whole numbers exactly.
+    `row`: a member of a constraint that takes part. `beyond_tolerance`: no point keeps the rows up
+    to a millionth of their terms either, and those over whole numbers exactly.
     """
 
     row: str
@@ -45,8 +47,8 @@ class Contradiction:
 class Box:
     """Lower and upper end of every column, in SI; those of a fixed column are its value.
 
-    With a `contradiction` the ends are the declared bounds. `parts`: ranges of parts of expressions, where the rows say
-    more of them than the columns do.
+    With a `contradiction` the ends are the declared bounds. `parts`: ranges of parts of
+    expressions, where the rows say more of them than the columns do.
     """
 
     lower: FloatArray
@@ -56,9 +58,11 @@ class Box:
 
 
 def implied_box(instance: Instance, whole: bool = True) -> Box:
-    """The box of an instance, found once; `whole`: integers are whole numbers, else any number counts.
+    """The box of an instance, found once; `whole`: integers are whole numbers, else any number
+    counts.
 
-    Where a row cannot be evaluated it is that of the declared bounds: the fault is for whoever solves the problem.
+    Where a row cannot be evaluated it is that of the declared bounds: the fault is for whoever
+    solves the problem.
     """
     return box_of(instance, whole and bool((instance.integral & instance.free).any()))
 
@@ -85,12 +89,18 @@ def box_of(instance: Instance, whole: bool) -> Box:
         beyond = written.sweep(ends, Rounding(TOLERANCE)).dead
         dead = beyond or sweep.dead
         family = written.families[dead.root]
-        return Box(lower, upper, Contradiction(instance.row_name(family, dead.row), beyond is not None))
+        return Box(
+            lower, upper, Contradiction(instance.row_name(family, dead.row), beyond is not None)
+        )
     return Box(sweep.lower, sweep.upper, None, written.parts(sweep))
 
 
-def _inward(instance: Instance, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bounds of free integers rounded inwards; of one that leaves no integer the bounds are kept for the rows."""
+def _inward(
+    instance: Instance, lower: FloatArray, upper: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of free integers rounded inwards; of one that leaves no integer the bounds are kept
+    for the rows.
+    """
     whole = instance.integral & instance.free
     low, high = np.ceil(lower - ALMOST_WHOLE) + 0.0, np.floor(upper + ALMOST_WHOLE) + 0.0
     whole &= low <= high
@@ -128,7 +138,9 @@ class _Written:
 def _written(instance: Instance, whole: bool) -> _Written:
     fixed = ~instance.free
     with np.errstate(all="ignore"):
-        whole_value = (np.round(instance.fixed) == instance.fixed) & (np.abs(instance.fixed) <= EXACT)
+        whole_value = (np.round(instance.fixed) == instance.fixed) & (
+            np.abs(instance.fixed) <= EXACT
+        )
     tape = Tape(np.where(fixed, whole_value, instance.integral & whole))
     evaluator = TapeEvaluator(instance.world, tape)
     families, roots = [], []

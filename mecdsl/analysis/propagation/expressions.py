@@ -1,4 +1,6 @@
-"""Parts of expressions by where they stand, so that a range found on the tape is found again in another evaluation."""
+"""Parts of expressions by where they stand, so that a range found on the tape is found again in
+another evaluation.
+"""
 
 from collections.abc import Hashable
 from typing import Any
@@ -13,7 +15,9 @@ PARTS = (sym.Operation, sym.Function, sym.Aggregate, sym.Lookup)
 
 
 class Places:
-    """An expression on a table has one value per row, whoever evaluates it: the place is both together."""
+    """An expression on a table has one value per row, whoever evaluates it: the place is both
+    together.
+    """
 
     def __init__(self) -> None:
         self.tables: dict[int, tuple[Table, Hashable]] = {}

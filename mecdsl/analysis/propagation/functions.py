@@ -17,8 +17,8 @@ Plain = Callable[[Any], Any]
 class Rising:
     """A rising function and what leads back from it.
 
-    `back`: the least and the largest argument of a value. `least`: of the arguments that have a value. `floor`: below
-    every value. `exact`: no rounding in either direction.
+    `back`: the least and the largest argument of a value. `least`: of the arguments that have a
+    value. `floor`: below every value. `exact`: no rounding in either direction.
     """
 
     function: Plain
@@ -55,12 +55,16 @@ RISING: Final[Mapping[str, Rising]] = {
     "log10": Rising(_logarithm(np.log10), _pair(lambda v: np.power(10.0, v)), least=0.0),
     "exp": Rising(np.exp, (_logarithm(np.log), _above_underflow(np.log)), floor=0.0),
     "db": Rising(
-        lambda v: np.power(10.0, v / 10.0), (_logarithm(np.log10, 10.0), _above_underflow(np.log10, 10.0)), floor=0.0
+        lambda v: np.power(10.0, v / 10.0),
+        (_logarithm(np.log10, 10.0), _above_underflow(np.log10, 10.0)),
+        floor=0.0,
     ),
     "sqrt": Rising(lambda v: np.sqrt(_nonnegative(v)), _pair(_square), least=0.0, floor=0.0),
     "floor": Rising(np.floor, (np.ceil, lambda v: np.floor(v) + 1.0), exact=True),
     "ceil": Rising(np.ceil, (lambda v: np.ceil(v) - 1.0, np.floor), exact=True),
-    "round": Rising(np.round, (lambda v: np.ceil(v) - 0.5, lambda v: np.floor(v) + 0.5), exact=True),
+    "round": Rising(
+        np.round, (lambda v: np.ceil(v) - 0.5, lambda v: np.floor(v) + 0.5), exact=True
+    ),
 }
 
 

@@ -1,7 +1,9 @@
-"""One step of an evaluation, row by row: its range from those of its operands, and what it leaves of them.
+"""One step of an evaluation, row by row: its range from those of its operands, and what it leaves
+of them.
 
-`forward` gives the range of the result; `back` the ranges that the result leaves to the operands, each of which holds
-every value the operand has at a feasible point. A step knows the numbers of its operands on the tape.
+`forward` gives the range of the result; `back` the ranges that the result leaves to the operands,
+each of which holds every value the operand has at a feasible point. A step knows the numbers of its
+operands on the tape.
 """
 
 from abc import ABC, abstractmethod
@@ -31,7 +33,8 @@ Ranges = Sequence[Range]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step(ABC):
-    """A step with `size` rows; `whole`: rows that are whole numbers wherever the integer variables are.
+    """A step with `size` rows; `whole`: rows that are whole numbers wherever the integer variables
+    are.
 
     `operands`: numbers of steps before this one.
     """
@@ -187,13 +190,16 @@ class Greater(Step):
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         return tuple(
-            Range(np.where(other.high < own.low, own.low, -np.inf), own.high) for other in (given[1], given[0])
+            Range(np.where(other.high < own.low, own.low, -np.inf), own.high)
+            for other in (given[1], given[0])
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Perspective(Step):
-    """time ln(1 + energy/time): rises in both where both are at least 0, and is at most the energy."""
+    """time ln(1 + energy/time): rises in both where both are at least 0, and is at most the
+    energy.
+    """
 
     def forward(self, given: Ranges, rounding: Rounding) -> Range:
         time, energy = given
@@ -203,7 +209,9 @@ class Perspective(Step):
         low = np.where(np.isfinite(ends[0]), ends[0], 0.0)
         high = np.fmin(ends[1], energy.high)
         found = wide.outward(low, high, (np.abs(low), np.abs(high)))
-        return Range(np.where(sure, np.maximum(found.low, 0.0), -np.inf), np.where(sure, found.high, np.inf))
+        return Range(
+            np.where(sure, np.maximum(found.low, 0.0), -np.inf), np.where(sure, found.high, np.inf)
+        )
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         time, energy = given
@@ -232,4 +240,6 @@ class QuadOverLin(Step):
         return root, factor(self._square(above, rounding), own, rounding)
 
     def _square(self, above: Range, rounding: Rounding) -> Range:
-        return powers.power(above, np.full(self.size, 2.0), rounding, np.zeros(self.size, dtype=bool))
+        return powers.power(
+            above, np.full(self.size, 2.0), rounding, np.zeros(self.size, dtype=bool)
+        )

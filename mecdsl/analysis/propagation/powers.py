@@ -4,10 +4,20 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.propagation.ranges import LARGEST, TINY, Flags, Range, Rounding, inverse, mirrored
+from mecdsl.analysis.propagation.ranges import (
+    LARGEST,
+    TINY,
+    Flags,
+    Range,
+    Rounding,
+    inverse,
+    mirrored,
+)
 from mecdsl.instances.tables import FloatArray
 
-ROOT_UNIT: Final = 2.0**-42  # 1/3 is rounded, and the logarithm of what it is the exponent of may be 700
+ROOT_UNIT: Final = (
+    2.0**-42
+)  # 1/3 is rounded, and the logarithm of what it is the exponent of may be 700
 FUNCTION_UNIT: Final = 2.0**-48  # functions of NumPy are right to 4 units in the last place
 
 
@@ -23,10 +33,14 @@ def power(base: Range, exponent: FloatArray, rounding: Rounding, exact: Flags) -
     wide = Rounding(max(rounding.unit, FUNCTION_UNIT))
     size_of_most = np.where(most == 0.0, _underflow(low, high), np.abs(most))
     found = wide.outward(least, most, (np.abs(least), size_of_most), exact & (size <= 2.0))
-    found = Range(np.where(even | ~whole | (low >= 0.0), np.maximum(found.low, 0.0), found.low), found.high)
+    found = Range(
+        np.where(even | ~whole | (low >= 0.0), np.maximum(found.low, 0.0), found.low), found.high
+    )
     turned = inverse(found, rounding)
     negative = exponent < 0.0
-    result = Range(np.where(negative, turned.low, found.low), np.where(negative, turned.high, found.high))
+    result = Range(
+        np.where(negative, turned.low, found.low), np.where(negative, turned.high, found.high)
+    )
     unknown = ~np.isfinite(exponent)
     return Range(np.where(unknown, -np.inf, result.low), np.where(unknown, np.inf, result.high))
 
@@ -38,7 +52,10 @@ def base_of(found: Range, exponent: FloatArray, before: Range, rounding: Roundin
     found = Range(np.where(signless, np.maximum(found.low, 0.0), found.low), found.high)
     turned = inverse(found, rounding)
     negative = exponent < 0.0
-    low, high = np.where(negative, turned.low, found.low), np.where(negative, turned.high, found.high)
+    low, high = (
+        np.where(negative, turned.low, found.low),
+        np.where(negative, turned.high, found.high),
+    )
     root = Range(_root(low, exponent, -1.0, rounding), _root(high, exponent, 1.0, rounding))
     two_sided = mirrored(root, before)
     low = np.where(even, two_sided.low, np.where(whole, root.low, np.maximum(root.low, 0.0)))

@@ -1,12 +1,14 @@
-"""Ranges of values and their arithmetic, rounded outwards; arrays with one entry per row of a family.
+"""Ranges of values and their arithmetic, rounded outwards; arrays with one entry per row of a
+family.
 
-Every result is widened by `unit` times the size of what it is made of, which is several times the rounding error: data
-such as 0.1 W, or 8 kbit over 3 s, are rounded themselves before anything is computed with them, and ten times 0.1 must
-not be told apart from 1. Whole numbers below 2^53 are exact and are not widened. With a unit of 1e-6 the same
-arithmetic says what holds at every point that keeps the rows up to that share of their terms.
+Every result is widened by `unit` times the size of what it is made of, which is several times the
+rounding error: data such as 0.1 W, or 8 kbit over 3 s, are rounded themselves before anything is
+computed with them, and ten times 0.1 must not be told apart from 1. Whole numbers below 2^53 are
+exact and are not widened. With a unit of 1e-6 the same arithmetic says what holds at every point
+that keeps the rows up to that share of their terms.
 
-An end of infinity means that nothing is known. 0 times infinity is 0: a value that is not a number is no value of a
-feasible point.
+An end of infinity means that nothing is known. 0 times infinity is 0: a value that is not a number
+is no value of a feasible point.
 """
 
 from dataclasses import dataclass
@@ -62,8 +64,12 @@ class Rounding:
 
     unit: float = UNIT
 
-    def outward(self, low: FloatArray, high: FloatArray, sizes: tuple[Any, Any], exact: Any = False) -> Range:
-        """Ends moved outwards by `unit` times the sizes, where they are not `exact` whole numbers."""
+    def outward(
+        self, low: FloatArray, high: FloatArray, sizes: tuple[Any, Any], exact: Any = False
+    ) -> Range:
+        """Ends moved outwards by `unit` times the sizes, where they are not `exact` whole
+        numbers.
+        """
         slack_low, slack_high = (self._slack(size, exact) for size in sizes)
         low, high = low - slack_low, high + slack_high
         low = np.where(np.isnan(low), -np.inf, np.minimum(low, LARGEST))
@@ -81,7 +87,9 @@ def everything(size: int) -> Range:
 
 
 def numbers(values: Any, size: int) -> Range:
-    """Data as ranges; one that is not finite, such as 1/0, may be anything: whoever solves the problem says so."""
+    """Data as ranges; one that is not finite, such as 1/0, may be anything: whoever solves the
+    problem says so.
+    """
     ends = np.broadcast_to(np.asarray(values, dtype=np.float64), (size,))
     known = np.isfinite(ends)
     return Range(np.where(known, ends, -np.inf), np.where(known, ends, np.inf))
@@ -116,11 +124,15 @@ def multiplied(one: Range, two: Range, rounding: Rounding, exact: Any = False) -
 
 
 def _may_underflow(value: Range) -> bool:
-    return any(bool(((end != 0.0) & (np.abs(end) < SMALL_FACTOR)).any()) for end in (value.low, value.high))
+    return any(
+        bool(((end != 0.0) & (np.abs(end) < SMALL_FACTOR)).any()) for end in (value.low, value.high)
+    )
 
 
 def inverse(value: Range, rounding: Rounding) -> Range:
-    """1/value; a range that only ends at 0 keeps its sign, one with 0 inside becomes the whole line."""
+    """1/value; a range that only ends at 0 keeps its sign, one with 0 inside becomes the whole
+    line.
+    """
     inside = (value.low < 0.0) & (value.high > 0.0)
     nothing = (value.low == 0.0) & (value.high == 0.0)
     low = np.where(value.high == 0.0, -np.inf, 1.0 / value.high)

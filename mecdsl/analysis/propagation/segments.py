@@ -71,9 +71,13 @@ class Summed(Step):
         value = given[0]
         low = self._left(own.low, value.high, rounding, -1.0)
         high = self._left(own.high, value.low, rounding, 1.0)
-        return (Range(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)),)
+        return (
+            Range(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)),
+        )
 
-    def _left(self, total: FloatArray, ends: FloatArray, rounding: Rounding, way: float) -> FloatArray:
+    def _left(
+        self, total: FloatArray, ends: FloatArray, rounding: Rounding, way: float
+    ) -> FloatArray:
         """What the total leaves to each row when the others are at the given ends."""
         parent, size = self.parent, self.size
         open_end = np.isinf(ends)

@@ -1,8 +1,10 @@
-"""Rounds of propagation over a tape: forward to the rows, back to the variables, until little moves.
+"""Rounds of propagation over a tape: forward to the rows, back to the variables, until little
+moves.
 
-In each round every step gets the range that its operands leave it, each row the range its relation allows, and then
-every operand what the result of its step leaves it (feasibility-based bound tightening: Belotti, Lee, Liberti, Margot
-and Wächter, Optim. Methods Softw. 24, 2009). What one round finds of a part of a row stays known in the next.
+In each round every step gets the range that its operands leave it, each row the range its relation
+allows, and then every operand what the result of its step leaves it (feasibility-based bound
+tightening: Belotti, Lee, Liberti, Margot and Wächter, Optim. Methods Softw. 24, 2009). What one
+round finds of a part of a row stays known in the next.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,9 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A row of a step that has no value left; `root`, `row`: the first row of a constraint family that uses it."""
+    """A row of a step that has no value left; `root`, `row`: the first row of a constraint family
+    that uses it.
+    """
 
     root: int
     row: int
@@ -52,7 +56,11 @@ class Sweep:
 
     @classmethod
     def of(
-        cls, steps: Sequence[Step], roots: Sequence[Root], ends: tuple[FloatArray, FloatArray], rounding: Rounding
+        cls,
+        steps: Sequence[Step],
+        roots: Sequence[Root],
+        ends: tuple[FloatArray, FloatArray],
+        rounding: Rounding,
     ) -> "Sweep":
         """Before the first round."""
         return cls(
@@ -82,7 +90,9 @@ class Sweep:
         for root in self.roots if self.dead is None else ():
             low, high = TARGETS[root.relation]
             size = self.steps[root.step].size
-            narrowed[root.step] |= self._narrow(root.step, Range(np.full(size, low), np.full(size, high)))
+            narrowed[root.step] |= self._narrow(
+                root.step, Range(np.full(size, low), np.full(size, high))
+            )
         for number in range(len(self.steps) - 1, -1, -1):
             if self.dead is not None:
                 return
@@ -99,7 +109,9 @@ class Sweep:
         self._columns_left()
 
     def forward(self) -> list[bool]:
-        """The ranges of all steps from those of the columns; whether more than that was known of a step."""
+        """The ranges of all steps from those of the columns; whether more than that was known of a
+        step.
+        """
         narrowed = [False] * len(self.steps)
         for number, step in enumerate(self.steps):
             if self.dead is not None:
@@ -116,7 +128,10 @@ class Sweep:
         return step.forward([self.ranges[operand] for operand in step.operands], self.rounding)
 
     def _narrow(self, number: int, left: Range, by: int | None = None) -> bool:
-        """Keep what is in both; whether that is less than before. `by`: the step that leaves so much of an operand."""
+        """Keep what is in both; whether that is less than before.
+
+        `by`: the step that leaves so much of an operand.
+        """
         step, before = self.steps[number], self.ranges[number]
         found = before.both(left)
         if not isinstance(step, Data):
@@ -134,7 +149,9 @@ class Sweep:
         if empty.any() and self.dead is None:
             column = int(np.argmax(empty))
             marks = [
-                step.columns == column if isinstance(step, Variables) else np.zeros(step.size, dtype=bool)
+                step.columns == column
+                if isinstance(step, Variables)
+                else np.zeros(step.size, dtype=bool)
                 for step in self.steps
             ]
             self.dead = self._first_root(marks)
@@ -150,13 +167,16 @@ class Sweep:
         return self._first_root(marks)
 
     def _first_root(self, marks: list[np.ndarray]) -> Dead | None:
-        """The first row of a family that depends on a marked row; each of them is part of the contradiction.
+        """The first row of a family that depends on a marked row; each of them is part of the
+        contradiction.
 
         None where no row does: a part of the objective that has no value makes no point infeasible.
         """
         for number, step in enumerate(self.steps):
             if step.operands:
-                marks[number] = marks[number] | step.marked([marks[operand] for operand in step.operands])
+                marks[number] = marks[number] | step.marked(
+                    [marks[operand] for operand in step.operands]
+                )
         for place, root in enumerate(self.roots):
             if marks[root.step].any():
                 return Dead(place, int(np.argmax(marks[root.step])))
@@ -164,9 +184,13 @@ class Sweep:
 
 
 def _moved(low: FloatArray, high: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
-    """Whether an end became finite, or moved by a share of the width, or of itself where the other end is open."""
+    """Whether an end became finite, or moved by a share of the width, or of itself where the other
+    end is open.
+    """
     width = np.where(np.isfinite(high - low), high - low, np.maximum(np.abs(lower), np.abs(upper)))
     least = PROGRESS * np.where(np.isfinite(width), width, 0.0)
-    low_moved = np.where(np.isinf(low), np.isfinite(lower), lower - low > np.where(np.isfinite(least), least, 0.0))
+    low_moved = np.where(
+        np.isinf(low), np.isfinite(lower), lower - low > np.where(np.isfinite(least), least, 0.0)
+    )
     high_moved = np.where(np.isinf(high), np.isfinite(upper), high - upper > least)
     return bool(low_moved.any() or high_moved.any())

@@ -1,7 +1,8 @@
-"""An evaluation written down as steps over whole families, so that it can be gone through again with ranges.
+"""An evaluation written down as steps over whole families, so that it can be gone through again
+with ranges.
 
-The evaluator runs once with the algebra of this module; every operation becomes one step, however many rows it has. A
-definition is evaluated once, so all rows that use it share its steps.
+The evaluator runs once with the algebra of this module; every operation becomes one step, however
+many rows it has. A definition is evaluated once, so all rows that use it share its steps.
 """
 
 import hashlib
@@ -91,14 +92,18 @@ class Node:
 
 @dataclass(eq=False)
 class Tape(Algebra):
-    """The algebra that writes steps down; `whole_columns`: columns whose values are whole numbers."""
+    """The algebra that writes steps down; `whole_columns`: columns whose values are whole
+    numbers.
+    """
 
     whole_columns: Flags
     steps: list[Step] = field(default_factory=list)
     known: dict[Hashable, int] = field(default_factory=dict)
 
     def write(self, step: Step) -> Node:
-        """Append a step, unless the same one is there: what two rows have in common is bounded by both."""
+        """Append a step, unless the same one is there: what two rows have in common is bounded by
+        both.
+        """
         key = _key(step)
         number = self.known.setdefault(key, len(self.steps))
         if number == len(self.steps):
@@ -184,7 +189,9 @@ class Tape(Algebra):
         whole = np.ones(size, dtype=bool)
         for (rows, _), node in zip(parts, nodes, strict=True):
             whole[rows] = node.step.whole
-        return self.write(Merged(size, whole, tuple(n.number for n in nodes), tuple(rows for rows, _ in parts)))
+        return self.write(
+            Merged(size, whole, tuple(n.number for n in nodes), tuple(rows for rows, _ in parts))
+        )
 
     def call(self, name: str, arguments: Sequence[Any]) -> Node:
         nodes = self._nodes(arguments)
@@ -220,7 +227,9 @@ def _key(step: Step) -> Hashable:
     for item in fields(step):
         value = getattr(step, item.name)
         if item.name != "whole":
-            parts.append(tuple(map(_content, value)) if isinstance(value, tuple) else _content(value))
+            parts.append(
+                tuple(map(_content, value)) if isinstance(value, tuple) else _content(value)
+            )
     return tuple(parts)
 
 
