@@ -1,4 +1,6 @@
-"""Syntax tree to checked model: forms, names, circles, dimensions, and data where only data may stand."""
+"""Syntax tree to checked model: forms, names, circles, dimensions, and data where only data may
+stand.
+"""
 
 import re
 from dataclasses import dataclass, replace
@@ -24,7 +26,9 @@ SELECT = "only data may stand here; multiply by a binary variable instead of a c
 
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
-    """A model without faults, in one form, with the order of its definitions and the shapes of its parts."""
+    """A model without faults, in one form, with the order of its definitions and the shapes of its
+    parts.
+    """
 
     model: sym.Model
     order: tuple[str, ...]
@@ -54,7 +58,9 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
         collector.raise_errors()
     dimensions = check_dimensions(model, collector)
     shapes = Classifier(model)
-    _check_data_places(model, Classifier(replace(model, fixes=())) if model.fixes else shapes, collector)
+    _check_data_places(
+        model, Classifier(replace(model, fixes=())) if model.fixes else shapes, collector
+    )
     collector.raise_errors()
     if not form:  # a form may well leave a parameter or a definition unused
         forms = (s.span.text for s in document.statements if isinstance(s, syntax.Form))
@@ -70,9 +76,14 @@ def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
 
 
 def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | None], Classifier]:
-    """Order, dimensions and shapes of a model that a pass of the compiler changed: a fault now is that pass's own."""
+    """Order, dimensions and shapes of a model that a pass of the compiler changed: a fault now is
+    that pass's own.
+    """
     collector = Collector()
-    order, dimensions = definition_order(model, collector), check_dimensions(model, collector, own_text=False)
+    order, dimensions = (
+        definition_order(model, collector),
+        check_dimensions(model, collector, own_text=False),
+    )
     if collector.errors:
         raise RuntimeError(f"the reformulated model is wrong: {collector.errors[0].message}")
     return order, dimensions, Classifier(model)
@@ -81,7 +92,8 @@ def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | Non
 def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:
     """Variables may stand only in constraints, objective, definitions and reports.
 
-    `shapes`: with fixed variables as variables, for their values come after sets, parameters and bounds.
+    `shapes`: with fixed variables as variables, for their values come after sets, parameters and
+    bounds.
     """
     fixed = fully_fixed(model)
 
@@ -116,10 +128,14 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
                         data_only(body, f"`{function}`")
                 case sym.Lookup(indices=indices):
                     for index in indices:
-                        data_only(index, "an index", "sum over all members, each times a binary variable")
+                        data_only(
+                            index, "an index", "sum over all members, each times a binary variable"
+                        )
                 case sym.Member(arguments=indices):
                     for index in indices:
-                        data_only(index, "an index", "sum over all members, each times a binary variable")
+                        data_only(
+                            index, "an index", "sum over all members, each times a binary variable"
+                        )
                 case _:
                     pass
 
@@ -132,7 +148,9 @@ def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collecto
     for symbol in model.symbols.values():
         space(symbol.own_space)
         for limit in symbol.limits:
-            data_only(limit.value, "a bound", f"write a constraint: `{symbol.name} {limit.operator} ...`")
+            data_only(
+                limit.value, "a bound", f"write a constraint: `{symbol.name} {limit.operator} ...`"
+            )
         if symbol.value is None or isinstance(symbol.value, sym.DataFile):
             continue
         for item in sym.data_expressions(symbol.value):

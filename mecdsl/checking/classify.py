@@ -1,7 +1,8 @@
-"""The class of every expression over the decisions, with the reason: how far from linear, and where.
+"""The class of every expression over the decisions, with the reason: how far from linear, and
+where.
 
-Anything over data alone is constant and free. The innermost part that makes an expression quadratic or nonlinear is
-kept, so that a message can point at it.
+Anything over data alone is constant and free. The innermost part that makes an expression quadratic
+or nonlinear is kept, so that a message can point at it.
 """
 
 from collections.abc import Mapping
@@ -126,7 +127,11 @@ class Classifier:
                 return self.symbol(name)
             case sym.Member(arguments=arguments):
                 fixed = all(self.is_data(argument) for argument in arguments)
-                return CONSTANT if fixed else self._nonsmooth(expression, "a member chosen by variables")
+                return (
+                    CONSTANT
+                    if fixed
+                    else self._nonsmooth(expression, "a member chosen by variables")
+                )
             case sym.Operation():
                 return self._operation(expression)
             case sym.Choice():
@@ -153,7 +158,9 @@ class Classifier:
         if operation.operator == "/":
             if shapes[1].degree is Degree.CONSTANT:
                 return shapes[0]
-            return self._nonlinear(worst, operation, f"division by `{operation.operands[1].span.text}`")
+            return self._nonlinear(
+                worst, operation, f"division by `{operation.operands[1].span.text}`"
+            )
         if operation.operator == "^":
             return self._power(operation, shapes[0], shapes[1])
         return self._nonsmooth(operation, "a condition over variables")
@@ -198,11 +205,16 @@ class Classifier:
         """The variables an expression depends on, definitions followed; fixed ones are left out."""
         found: set[str] = set()
         for node in sym.walk(expression):
-            if isinstance(node, sym.Lookup) and self.symbol(node.symbol).degree is not Degree.CONSTANT:
+            if (
+                isinstance(node, sym.Lookup)
+                and self.symbol(node.symbol).degree is not Degree.CONSTANT
+            ):
                 symbol = self.model.symbols.get(node.symbol)
                 if symbol is None or symbol.kind is Kind.VAR:
                     found.add(node.symbol)
-                elif symbol.value is not None and not isinstance(symbol.value, sym.DataFile | sym.DataArray):
+                elif symbol.value is not None and not isinstance(
+                    symbol.value, sym.DataFile | sym.DataArray
+                ):
                     found |= self._behind(symbol.name, symbol.value)
         return frozenset(found)
 
@@ -229,7 +241,9 @@ def fully_fixed(model: sym.Model) -> frozenset[str]:
     return frozenset(fix.symbol for fix in model.fixes if fix.condition is None)
 
 
-def problem_class(objective: Degree, constraints: Degree, integral: bool, convex: Mapping[str, bool]) -> ProblemClass:
+def problem_class(
+    objective: Degree, constraints: Degree, integral: bool, convex: Mapping[str, bool]
+) -> ProblemClass:
     """The class of a problem.
 
     `convex` says of "objective" and "constraints" whether their quadratic parts are proven convex.

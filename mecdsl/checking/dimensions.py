@@ -1,7 +1,7 @@
 """Dimensions on the templates: one check per declaration, free of the size of the instance.
 
-Every fault is reported, with both sides. A dimension None fits everything (a bare 0, inf); truth values have the
-dimension `TRUTH`, which is nothing a number can have.
+Every fault is reported, with both sides. A dimension None fits everything (a bare 0, inf); truth
+values have the dimension `TRUTH`, which is nothing a number can have.
 """
 
 import math
@@ -23,18 +23,24 @@ class _Truth:
 TRUTH: Final = _Truth()
 Found = Dimension | _Truth | None
 
-COUNTS = tuple(parse_unit(name).dimension for name in ("bit", "cycle", "flop", "mac", "sample", "task", "row", "money"))
+COUNTS = tuple(
+    parse_unit(name).dimension
+    for name in ("bit", "cycle", "flop", "mac", "sample", "task", "row", "money")
+)
 BIT, CYCLE = COUNTS[0], COUNTS[1]
 METRE = parse_unit("m").dimension
 COMPARISONS = ("<=", ">=", "==", "!=", "<", ">")
 WORDS = {"+": "added", "-": "subtracted"}
 
 
-def check_dimensions(model: sym.Model, collector: Collector, own_text: bool = True) -> dict[str, Dimension | None]:
-    """The dimension of every symbol and of the objective (under its name); faults go to the collector.
+def check_dimensions(
+    model: sym.Model, collector: Collector, own_text: bool = True
+) -> dict[str, Dimension | None]:
+    """The dimension of every symbol and of the objective (under its name); faults go to the
+    collector.
 
-    `own_text`: the expressions are an author's, so that sums of levels are refused; a pass of the compiler that makes
-    rows of bounds and factors means the factors.
+    `own_text`: the expressions are an author's, so that sums of levels are refused; a pass of the
+    compiler that makes rows of bounds and factors means the factors.
     """
     return _Checker(model, collector, own_text).run()
 
@@ -83,8 +89,12 @@ class _Checker:
         result = dict(self.known)
         objective = self.model.objective
         declared = objective.unit.dimension if objective.unit is not None else None
-        if declared is not None and objective.name not in self.model.symbols:  # else checked as a definition
-            self._expect(objective.value, declared, f"`{objective.name}`", objective.span, objective.unit)
+        if (
+            declared is not None and objective.name not in self.model.symbols
+        ):  # else checked as a definition
+            self._expect(
+                objective.value, declared, f"`{objective.name}`", objective.span, objective.unit
+            )
         found = self._number(objective.value)
         result[objective.name] = found if declared is None else declared
         return result
@@ -109,7 +119,10 @@ class _Checker:
         return declared
 
     def _value(
-        self, value: sym.Expression | sym.DataArray | sym.DataFile, expected: Dimension | None, symbol: sym.Symbol
+        self,
+        value: sym.Expression | sym.DataArray | sym.DataFile,
+        expected: Dimension | None,
+        symbol: sym.Symbol,
     ) -> None:
         if isinstance(value, sym.DataFile):
             return
@@ -117,7 +130,12 @@ class _Checker:
             self._expect(item, expected, f"`{symbol.name}`", symbol.span, symbol.unit)
 
     def _expect(
-        self, value: sym.Expression, expected: Dimension | None, what: str, declared: Span, unit: Unit | None
+        self,
+        value: sym.Expression,
+        expected: Dimension | None,
+        what: str,
+        declared: Span,
+        unit: Unit | None,
     ) -> None:
         found = self._number(value)
         if unit is not None and unit.logarithmic and self.levels is not None:
@@ -142,7 +160,9 @@ class _Checker:
         return refusal is not None
 
     def _has_two_meanings(self, expression: sym.Expression) -> bool:
-        """Whether an expression means one thing for levels and another for factors, which is reported."""
+        """Whether an expression means one thing for levels and another for factors, which is
+        reported.
+        """
         return self.levels is not None and self._refuse(expression, self.levels.refusal(expression))
 
     # Expressions
@@ -174,7 +194,9 @@ class _Checker:
         if found is not None and found != METRE:
             message = f"{what} takes lengths, found [{found}]"
             fix = literal_fix(expression, METRE, found)
-            self.collector.error("E201", message, expression.span, note=f"expected [m], found [{found}]", help=fix)
+            self.collector.error(
+                "E201", message, expression.span, note=f"expected [m], found [{found}]", help=fix
+            )
 
     def _condition(self, expression: sym.Expression | None) -> None:
         if expression is None:
@@ -195,7 +217,9 @@ class _Checker:
         self._condition(space.condition)
 
     def find(self, expression: sym.Expression) -> Found:
-        """The dimension of an expression; faults are reported on the way, those of one part once."""
+        """The dimension of an expression; faults are reported on the way, those of one part
+        once.
+        """
         if expression not in self.parts:
             self.parts[expression] = self._find(expression)
         return self.parts[expression]
@@ -261,7 +285,9 @@ class _Checker:
             return TRUTH
         for operand in operands:
             if isinstance(operand, sym.IndexValue) and (operand.row or operand.root != "integers"):
-                self.collector.error("E106", f"index `{operand.name}` runs over names and is no number", operand.span)
+                self.collector.error(
+                    "E106", f"index `{operand.name}` runs over names and is no number", operand.span
+                )
         if self._has_two_meanings(operation):
             return self._parts(*operands)
         if operator == "neg":
@@ -276,7 +302,9 @@ class _Checker:
         return left * right if operator == "*" else left / right
 
     def _parts(self, *parts: sym.Expression) -> Dimension | None:
-        """The dimension of the first of some parts, each of which is looked at for faults of its own."""
+        """The dimension of the first of some parts, each of which is looked at for faults of its
+        own.
+        """
         first, *_ = [self._number(part) for part in parts]
         return first
 
@@ -304,7 +332,11 @@ class _Checker:
             labels=(Label(left.span, f"this is in [{first}]"),),
             note=f"expected [{first}], found [{second}]",
             help=self._unit_fix(right, second, left, first)
-            or (self._unit_fix(left, first, right, second) if isinstance(right, sym.Lookup) else None)
+            or (
+                self._unit_fix(left, first, right, second)
+                if isinstance(right, sym.Lookup)
+                else None
+            )
             or propose_factor(first, second, weigh=operator in WORDS),
         )
         return None
@@ -316,7 +348,9 @@ class _Checker:
         return literal_fix(value, expected, found, self._unit_in(other, expected))
 
     def _unit_in(self, expression: sym.Expression, dimension: Dimension) -> Unit | None:
-        """The unit in which an expression of a dimension speaks: the first that is declared or written in it."""
+        """The unit in which an expression of a dimension speaks: the first that is declared or
+        written in it.
+        """
         for node in sym.walk(expression):
             unit: Unit | None = None
             if isinstance(node, sym.Lookup):
@@ -409,12 +443,19 @@ def _is_own_count(dimension: Dimension) -> bool:
     return not any(dimension.exponents) and [power for _, power in dimension.own] == [1]
 
 
-def literal_fix(value: sym.Expression, expected: Dimension, found: Dimension, unit: Unit | None = None) -> str | None:
-    """The fix of a number written with no unit or with a wrong one, or None if the value is no literal.
+def literal_fix(
+    value: sym.Expression, expected: Dimension, found: Dimension, unit: Unit | None = None
+) -> str | None:
+    """The fix of a number written with no unit or with a wrong one, or None if the value is no
+    literal.
 
     `unit`: in which the other side speaks, the SI unit if that is not known.
     """
-    if isinstance(value, sym.Operation) and value.operator == "neg" and isinstance(value.operands[0], sym.Constant):
+    if (
+        isinstance(value, sym.Operation)
+        and value.operator == "neg"
+        and isinstance(value.operands[0], sym.Constant)
+    ):
         bare = value.operands[0].unit is None and found.is_dimensionless
     elif isinstance(value, sym.Constant):
         bare = value.unit is None and found.is_dimensionless
@@ -423,9 +464,14 @@ def literal_fix(value: sym.Expression, expected: Dimension, found: Dimension, un
     if expected.is_dimensionless:
         return None
     if bare:
-        return f"give the number its unit: `{value.span.text} {unit.text if unit is not None else expected}`"
+        return (
+            f"give the number its unit: `{value.span.text} "
+            f"{unit.text if unit is not None else expected}`"
+        )
     if expected / found == CYCLE and value.span.text.endswith("Hz"):
-        return f"clock rates are in cycle/s here: write `{value.span.text.removesuffix('Hz')}cycle/s`"
+        return (
+            f"clock rates are in cycle/s here: write `{value.span.text.removesuffix('Hz')}cycle/s`"
+        )
     return f"write a quantity in [{expected}]"
 
 

@@ -1,7 +1,7 @@
 """The valid cuts of a graph of layers: sets that hold, with each layer, all that it reads.
 
-One side of a cut runs the set, the other the rest. Cuts are numbered from 0 (nothing) by their size, then with the
-earlier layers first; for a chain cut c is its first c layers.
+One side of a cut runs the set, the other the rest. Cuts are numbered from 0 (nothing) by their
+size, then with the earlier layers first; for a chain cut c is its first c layers.
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class LayerGroups:
 def valid_cuts(before: Before) -> LayerGroups:
     """The layers in each valid cut; `before[i]`: the numbers of the layers that layer i + 1 reads.
 
-    Cuts of the first k layers are cuts of the whole, so that their number only grows from layer to layer.
-    Raises `TooManyCutsError`.
+    Cuts of the first k layers are cuts of the whole, so that their number only grows from layer to
+    layer. Raises `TooManyCutsError`.
 
     >>> valid_cuts(((), (1,), (1,), (2, 3))).truth.astype(int).tolist()
     [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
@@ -63,7 +63,10 @@ def valid_cuts(before: Before) -> LayerGroups:
 
 @lru_cache(maxsize=8)
 def crossings(before: Before) -> LayerGroups:
-    """The layers in each valid cut whose output a layer outside of it reads. Raises `TooManyCutsError`."""
+    """The layers in each valid cut whose output a layer outside of it reads.
+
+    Raises `TooManyCutsError`.
+    """
     cuts = valid_cuts(before).truth
     needed = (~cuts).astype(np.float32) @ layers_before(before).truth.astype(np.float32) > 0
     return LayerGroups.of(cuts & needed)

@@ -1,9 +1,11 @@
-"""Levels: what is written or declared in dB, dBi, dBm, dBW or dBm/Hz, and which arithmetic they have.
+"""Levels: what is written or declared in dB, dBi, dBm, dBW or dBm/Hz, and which arithmetic they
+have.
 
-A level is stored as the factor or power it stands for, so products and quotients, `max`, comparisons and powers mean
-the same for both. A sum does not: adding 3 dB to 3 dB makes 6 dB, and their factors add up to 6 dB only by chance.
-Such sums, and whatever else has one meaning for the level and another for the factor, are refused with the text of
-either; the choice is the author's. A product of levels is no level any more, so that powers at a receiver add up.
+A level is stored as the factor or power it stands for, so products and quotients, `max`,
+comparisons and powers mean the same for both. A sum does not: adding 3 dB to 3 dB makes 6 dB, and
+their factors add up to 6 dB only by chance. Such sums, and whatever else has one meaning for the
+level and another for the factor, are refused with the text of either; the choice is the author's. A
+product of levels is no level any more, so that powers at a receiver add up.
 """
 
 from collections.abc import Iterator
@@ -56,7 +58,9 @@ FACTOR: Final = Found(Sort.FACTOR)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an expression with levels has two meanings, and the fix; `part` of it is what the fix stands for."""
+    """Why an expression with levels has two meanings, and the fix; `part` of it is what the fix
+    stands for.
+    """
 
     message: str
     help: str
@@ -64,7 +68,8 @@ class Refusal:
 
 
 def takes_numbers(unit: Unit) -> bool:
-    """Whether a bare number given to what is declared in a unit is in that unit: one in dBm, dB or per cent.
+    """Whether a bare number given to what is declared in a unit is in that unit: one in dBm, dB or
+    per cent.
 
     In other units it is a fault, and in `1` there is no difference.
     """
@@ -90,8 +95,13 @@ def in_unit(value: sym.Expression, unit: Unit) -> sym.Expression:
         case sym.Function(name="min" | "max"):
             return replace(value, arguments=tuple(map(inner, value.arguments)))
         case sym.Draw(function="normal", arguments=(mean, deviation)):
-            decibel = unit if unit.dimension.is_dimensionless else replace(unit, text="dB", dimension=DIMENSIONLESS,
-                                                                           factor=1.0, exact_factor=None)  # fmt: skip
+            decibel = (
+                unit
+                if unit.dimension.is_dimensionless
+                else replace(
+                    unit, text="dB", dimension=DIMENSIONLESS, factor=1.0, exact_factor=None
+                )
+            )
             return replace(value, arguments=(inner(mean), in_unit(deviation, decibel)))
         case sym.Draw(axis=None):
             return replace(value, arguments=tuple(map(inner, value.arguments)))
@@ -101,12 +111,18 @@ def in_unit(value: sym.Expression, unit: Unit) -> sym.Expression:
 
 def is_bare(expression: sym.Expression) -> bool:
     """Whether an expression is a number without a unit, other than inf."""
-    return isinstance(expression, sym.Constant) and expression.unit is None and abs(expression.value) < float("inf")
+    return (
+        isinstance(expression, sym.Constant)
+        and expression.unit is None
+        and abs(expression.value) < float("inf")
+    )
 
 
 @dataclass(slots=True)
 class Levels:
-    """Sorts of the expressions of a model, each found once, and what is wrong with their arithmetic."""
+    """Sorts of the expressions of a model, each found once, and what is wrong with their
+    arithmetic.
+    """
 
     model: sym.Model
     sorts: dict[int, Found] = field(default_factory=dict)
@@ -141,7 +157,12 @@ class Levels:
                 found = self.find(arguments[0])
                 drawn = function in DRAWN_AS_LEVELS
                 return found if drawn or found.sort is not Sort.LEVEL else FACTOR
-            case sym.Aggregate(function=function, body=body) if function in ("sum", "prod", "min", "max"):
+            case sym.Aggregate(function=function, body=body) if function in (
+                "sum",
+                "prod",
+                "min",
+                "max",
+            ):
                 found = self.find(body)
                 return FACTOR if function == "prod" and found.sort is Sort.LEVEL else found
             case sym.Aggregate(function="count"):
@@ -155,7 +176,9 @@ class Levels:
 
     def _symbol(self, symbol: sym.Symbol) -> Found:
         if symbol.unit is not None:
-            counted = symbol.domain is sym.NumberDomain.INTEGER and symbol.unit.dimension.is_dimensionless
+            counted = (
+                symbol.domain is sym.NumberDomain.INTEGER and symbol.unit.dimension.is_dimensionless
+            )
             return NUMBER if counted else _of_unit(symbol.unit)
         if symbol.kind is not Kind.LET or symbol.name in self.open or symbol.value is None:
             return PLAIN
@@ -176,7 +199,9 @@ class Levels:
             case "neg":
                 return operands[0]
             case "+" | "-" if self._sum(operation, *operation.operands) is not None:
-                return next(found for found in operands if found.sort is Sort.LEVEL)  # refused as a whole
+                return next(
+                    found for found in operands if found.sort is Sort.LEVEL
+                )  # refused as a whole
             case "+" | "-" | "*" | "/":
                 return _joined(operands)
             case "^":
@@ -200,7 +225,9 @@ class Levels:
     # What has two meanings
 
     def refusal(self, expression: sym.Expression) -> Refusal | None:
-        """What is wrong with an expression itself, its parts left aside; asked from outside to inside."""
+        """What is wrong with an expression itself, its parts left aside; asked from outside to
+        inside.
+        """
         if id(expression) in self.covered:
             self._cover(expression)
             return None
@@ -208,20 +235,30 @@ class Levels:
             case sym.Operation(operator="+" | "-", operands=(left, right)):
                 return self._sum(expression, left, right)
             case sym.Operation(operator="*", operands=(left, right)):
-                return self._multiple(expression, left, right) or self._multiple(expression, right, left)
+                return self._multiple(expression, left, right) or self._multiple(
+                    expression, right, left
+                )
             case sym.Operation(operator="/", operands=(left, right)):
                 return self._multiple(expression, right, left)
             case sym.Operation(operator="neg", operands=(inner,)):
                 return self._turned(expression, inner)
             case sym.Operation(operator="^", operands=(_, sym.Operation(operator="/") as exponent)):
                 return self._raised(expression, exponent)
-            case sym.Operation(operator="<=" | ">=" | "==" | "!=" | "<" | ">", operands=(left, right)):
+            case sym.Operation(
+                operator="<=" | ">=" | "==" | "!=" | "<" | ">", operands=(left, right)
+            ):
                 return self.compared(left, right)
             case sym.Choice(then=then, otherwise=otherwise):
-                zero = any(isinstance(part, sym.Constant) and part.dimension is None for part in (then, otherwise))
+                zero = any(
+                    isinstance(part, sym.Constant) and part.dimension is None
+                    for part in (then, otherwise)
+                )
                 return None if zero else self.compared(then, otherwise)
             case sym.Function(name="min" | "max", arguments=arguments):
-                return next(filter(None, (self.compared(arguments[0], other) for other in arguments[1:])), None)
+                return next(
+                    filter(None, (self.compared(arguments[0], other) for other in arguments[1:])),
+                    None,
+                )
             case sym.Function(arguments=(inner, *_)):
                 return self._called(expression, inner)
             case sym.Draw(axis=None):
@@ -231,7 +268,9 @@ class Levels:
             case _:
                 return None
 
-    def _sum(self, whole: sym.Operation, left: sym.Expression, right: sym.Expression) -> Refusal | None:
+    def _sum(
+        self, whole: sym.Operation, left: sym.Expression, right: sym.Expression
+    ) -> Refusal | None:
         levels = [part for part in (self.find(left), self.find(right)) if part.sort is Sort.LEVEL]
         if not levels or (len(levels) == 1 and not levels[0].is_ratio):
             return None  # a power and one in W, as in noise + interference
@@ -240,7 +279,9 @@ class Levels:
         message = f"{self._what(first)} is {verb} {self._what(second)}, as levels or as factors"
         powers = len(levels) == 2 and not any(level.is_ratio for level in levels)
         if powers:
-            return Refusal(message.replace("factors", "powers"), self._add_powers(left, right, whole.operator))
+            return Refusal(
+                message.replace("factors", "powers"), self._add_powers(left, right, whole.operator)
+            )
         self._cover(whole)
         fix = f"for levels write `{self._product(whole)}`"
         mixed = len(levels) == 2 and levels[0].is_ratio != levels[1].is_ratio
@@ -256,30 +297,47 @@ class Levels:
             return self._as_level(part)
         left, right = part.operands
         divisor = isinstance(right, sym.Operation) and right.operator in ("+", "-", "*", "/")
-        below = f"({self._product(right)})" if part.operator == "-" and divisor else self._product(right)
+        below = (
+            f"({self._product(right)})"
+            if part.operator == "-" and divisor
+            else self._product(right)
+        )
         return f"{self._product(left)} {'*' if part.operator == '+' else '/'} {below}"
 
     def _raised(self, whole: sym.Operation, exponent: sym.Operation) -> Refusal | None:
         """`10^(gain/10)` of what is converted already."""
         level, ten = exponent.operands
-        tens = [part for part in (whole.operands[0], ten) if isinstance(part, sym.Constant) and part.value == 10]
+        tens = [
+            part
+            for part in (whole.operands[0], ten)
+            if isinstance(part, sym.Constant) and part.value == 10
+        ]
         if len(tens) < 2 or self.find(level).sort is not Sort.LEVEL:
             return None
         self.covered.add(id(exponent))
         text = level.span.text
-        return Refusal(f"`{text}` is converted already, it stands for a factor or a power", f"write `{text}` alone")
+        return Refusal(
+            f"`{text}` is converted already, it stands for a factor or a power",
+            f"write `{text}` alone",
+        )
 
     def _what(self, part: sym.Expression) -> str:
         found = self.find(part)
         text = f"`{part.span.text}`"
-        return f"{text} in {found.unit.text}" if found.unit is not None and isinstance(part, sym.Lookup) else text
+        return (
+            f"{text} in {found.unit.text}"
+            if found.unit is not None and isinstance(part, sym.Lookup)
+            else text
+        )
 
     def _as_level(self, part: sym.Expression) -> str:
         """An operand of a sum as the factor of a product."""
         found, text = self.find(part), part.span.text
         if found.sort in (Sort.NUMBER, Sort.LOGARITHM):
             return f"{text} dB" if is_bare(part) else f"db({text})"
-        compound = isinstance(part, sym.Choice) or (isinstance(part, sym.Operation) and part.operator in ("+", "-"))
+        compound = isinstance(part, sym.Choice) or (
+            isinstance(part, sym.Operation) and part.operator in ("+", "-")
+        )
         return f"({text})" if compound else text
 
     def _as_factor(self, *parts: sym.Expression) -> str:
@@ -290,25 +348,39 @@ class Levels:
             names = " and ".join(f"`{name}`" for name in named)
             found = self.find(levels[0])
             assert found.unit is not None
-            return f"for factors declare {names} in `{_linear(found)}`, with numbers in `{found.unit.text}`"
+            return (
+                f"for factors declare {names} in `{_linear(found)}`, with numbers in "
+                f"`{found.unit.text}`"
+            )
         level = levels[0] if levels else parts[0]
-        return f"for factors give each a name, `let name : {_linear(self.find(level))} = {level.span.text}`"
+        return (
+            f"for factors give each a name, `let name : {_linear(self.find(level))} = "
+            f"{level.span.text}`"
+        )
 
     def _add_powers(self, left: sym.Expression, right: sym.Expression, operator: str) -> str:
         linear = _linear(self.find(left))
         named = [part for part in (left, right) if isinstance(part, sym.Lookup)]
         if named:
-            how = f"declare `{named[0].symbol}` in `{linear}`, with its numbers in {self._unit_text(named[0])}"
+            how = (
+                f"declare `{named[0].symbol}` in `{linear}`, with its numbers in "
+                f"{self._unit_text(named[0])}"
+            )
         else:
             how = f"give one a name, `let name : {linear} = {left.span.text}`"
         verb, sign = ("add", "*") if operator == "+" else ("subtract", "/")
-        return f"to {verb} powers {how}; to {'raise' if sign == '*' else 'lower'} a level multiply or divide by dB"
+        return (
+            f"to {verb} powers {how}; to {'raise' if sign == '*' else 'lower'} a level "
+            "multiply or divide by dB"
+        )
 
     def _unit_text(self, level: sym.Expression) -> str:
         unit = self.find(level).unit
         return f"`{unit.text}`" if unit is not None else "it"
 
-    def _multiple(self, whole: sym.Operation, number: sym.Expression, level: sym.Expression) -> Refusal | None:
+    def _multiple(
+        self, whole: sym.Operation, number: sym.Expression, level: sym.Expression
+    ) -> Refusal | None:
         """`2 * 3 dB` is 6 dB, or 6.01 dB as a factor of 2."""
         found, other = self.find(level), self.find(number)
         if found.sort is not Sort.LEVEL or not found.is_ratio or other.sort is not Sort.NUMBER:
@@ -317,7 +389,10 @@ class Levels:
             return None
         text, times = self._as_level(level), number.span.text
         if whole.operator == "/":
-            power, word = (f"(1/{times})" if isinstance(number, sym.Constant) else f"(1/({times}))"), "part"
+            power, word = (
+                (f"(1/{times})" if isinstance(number, sym.Constant) else f"(1/({times}))"),
+                "part",
+            )
         else:
             power, word = (times if isinstance(number, sym.Constant) else f"({times})"), "multiple"
         base = f"({text})" if isinstance(level, sym.Constant) else text
@@ -330,9 +405,14 @@ class Levels:
             return None
         message = f"`{whole.span.text}` is minus a level or minus a factor"
         if isinstance(inner, sym.Constant) and inner.span.text[:1].isdigit():
-            return Refusal(message, f"write `-{inner.span.text}` without parentheses; {self._as_factor(inner)}")
+            return Refusal(
+                message, f"write `-{inner.span.text}` without parentheses; {self._as_factor(inner)}"
+            )
         if found.is_ratio:
-            return Refusal(message, f"for the level write `1/{self._as_level(inner)}`; {self._as_factor(inner)}")
+            return Refusal(
+                message,
+                f"for the level write `1/{self._as_level(inner)}`; {self._as_factor(inner)}",
+            )
         return Refusal(message, self._as_factor(inner).replace("factors", "powers"))
 
     def compared(self, left: sym.Expression, right: sym.Expression) -> Refusal | None:
@@ -350,8 +430,12 @@ class Levels:
             if not found.is_ratio:
                 if value != 0:
                     return None  # the dimensions do not fit, which says enough
-                return Refusal(message, f"write `{text} {unit}` or `{text} {_linear(found)}`", number)
-            return Refusal(message, f"write `{text} {unit}`{_factor_text(value, found.unit)}", number)
+                return Refusal(
+                    message, f"write `{text} {unit}` or `{text} {_linear(found)}`", number
+                )
+            return Refusal(
+                message, f"write `{text} {unit}`{_factor_text(value, found.unit)}", number
+            )
         return None
 
     def _called(self, whole: sym.Function, inner: sym.Expression) -> Refusal | None:
@@ -359,7 +443,10 @@ class Levels:
         if whole.name == "db" and found.sort in (Sort.LEVEL, Sort.FACTOR):
             self.covered.add(id(inner))
             message = f"`db` takes a number of decibels, and `{text}` is converted already"
-            return Refusal(message, f"write `{self._product(inner) if found.sort is Sort.LEVEL else text}` alone")
+            return Refusal(
+                message,
+                f"write `{self._product(inner) if found.sort is Sort.LEVEL else text}` alone",
+            )
         if whole.name in ROUNDED and found.sort is Sort.LEVEL:
             message = f"`{whole.name}` of a level, `{text}`, is meant in decibel or as a factor"
             return Refusal(message, self._as_factor(inner))
@@ -367,7 +454,9 @@ class Levels:
 
     def _drawn(self, draw: sym.Draw) -> Refusal | None:
         found = [self.find(argument) for argument in draw.arguments]
-        if draw.function not in DRAWN_AS_LEVELS or not any(part.sort is Sort.LEVEL for part in found):
+        if draw.function not in DRAWN_AS_LEVELS or not any(
+            part.sort is Sort.LEVEL for part in found
+        ):
             return None
         unit = next(part.unit for part in found if part.unit is not None)
         if any(part.sort is not Sort.LEVEL for part in found):
@@ -386,16 +475,24 @@ class Levels:
         if found.is_ratio:
             product = whole.span.text.replace("sum", "prod", 1)
             return Refusal(message, f"for levels write `{product}`; {self._as_factor(body)}")
-        return Refusal(message.replace("factors", "powers"), self._as_factor(body).replace("factors", "powers"))
+        return Refusal(
+            message.replace("factors", "powers"), self._as_factor(body).replace("factors", "powers")
+        )
 
     def given(self, value: sym.Expression, unit: Unit) -> Refusal | None:
-        """A value of what is declared in dB: a number that was computed as decibel lacks its `db(...)`."""
+        """A value of what is declared in dB: a number that was computed as decibel lacks its
+        `db(...)`.
+        """
         if not unit.dimension.is_dimensionless:
             return None
         for part in _results(value):
             if self.find(part).sort in (Sort.NUMBER, Sort.LOGARITHM) and part.span.text:
-                message = f"`{part.span.text}` is a plain number, and a level in {unit.text} is expected"
-                return Refusal(message, f"write `db({part.span.text})` for a number of decibels", part)
+                message = (
+                    f"`{part.span.text}` is a plain number, and a level in {unit.text} is expected"
+                )
+                return Refusal(
+                    message, f"write `db({part.span.text})` for a number of decibels", part
+                )
         return None
 
 

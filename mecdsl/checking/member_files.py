@@ -1,7 +1,9 @@
-"""`set place from "places.csv"` and `nodes server from "servers.csv"`: the file says which members there are.
+"""`set place from "places.csv"` and `nodes server from "servers.csv"`: the file says which members
+there are.
 
-The declaration is written out before names are resolved, so that all later passes see an ordinary family: integers
-become the range or list they are, names become the names of the family, and a set of tuples gets its index list.
+The declaration is written out before names are resolved, so that all later passes see an ordinary
+family: integers become the range or list they are, names become the names of the family, and a set
+of tuples gets its index list.
 """
 
 import re
@@ -21,9 +23,11 @@ TUPLE_INDICES = "ijklmnopqrst"
 
 
 def read_member_files(document: syntax.Document, collector: Collector) -> syntax.Document:
-    """The document with every family of members from a file written out; faults go to the collector.
+    """The document with every family of members from a file written out; faults go to the
+    collector.
 
-    Raises `ModelError` at once if a file cannot be read: without its members every use of them would look wrong.
+    Raises `ModelError` at once if a file cannot be read: without its members every use of them
+    would look wrong.
     """
     if not any(_is_from_file(statement) for statement in document.statements):
         return document
@@ -78,7 +82,9 @@ class _Writer:
             return replace(statement, source_file=None, read=syntax.ReadMembers((), statement.name))
 
     def _set_columns(self, family: syntax.Family, table: Table) -> list[int]:
-        """The columns that are labels: the one called as the set, or all that no parameter or nodes read."""
+        """The columns that are labels: the one called as the set, or all that no parameter or nodes
+        read.
+        """
         titles = table.titles
         if family.name in titles:
             return [titles.index(family.name)]
@@ -112,7 +118,9 @@ class _Writer:
         try:
             generators = [
                 syntax.Generator((index,), self._domain(statement, table, column, span), span)
-                for index, column in zip(self._index_names(statement, table, columns), columns, strict=True)
+                for index, column in zip(
+                    self._index_names(statement, table, columns), columns, strict=True
+                )
             ]
         except ModelError as error:
             self.collector.diagnostics += error.diagnostics
@@ -120,17 +128,30 @@ class _Writer:
         return replace(statement, index=syntax.IndexList(tuple(generators), None, span))
 
     def _refuse_declared(self, family: syntax.Family, table: Table, column: int) -> None:
-        """A title becomes the name of an index, and must not hide what the text declares under that name."""
+        """A title becomes the name of an index, and must not hide what the text declares under that
+        name.
+        """
         title = table.titles[column]
         own = {declared.name for declared in family.declarations}
-        if title in self.declared | own or (title in self.families and family.kind is not FamilyKind.SET):
+        if title in self.declared | own or (
+            title in self.families and family.kind is not FamilyKind.SET
+        ):
             if title == family.name:
                 return
-            message = f"the column of the members of `{family.name}` is called `{title}`, which the model declares"
-            fix = f"call it `{family.name}`" if family.kind is not FamilyKind.SET else "give it another title"
+            message = (
+                f"the column of the members of `{family.name}` is called `{title}`, "
+                "which the model declares"
+            )
+            fix = (
+                f"call it `{family.name}`"
+                if family.kind is not FamilyKind.SET
+                else "give it another title"
+            )
             raise ModelError([Diagnostic("E101", message, table.place(None, column), help=fix)])
 
-    def _index_names(self, family: syntax.Family, table: Table, columns: list[int]) -> Iterator[str]:
+    def _index_names(
+        self, family: syntax.Family, table: Table, columns: list[int]
+    ) -> Iterator[str]:
         """The titles, where an index may be called so; else letters."""
         for column in columns:
             self._refuse_declared(family, table, column)
@@ -140,7 +161,9 @@ class _Writer:
         for title in titles:
             yield title if NAME.fullmatch(title) and title not in self.families else next(letters)
 
-    def _domain(self, family: syntax.Family, table: Table, column: int, span: Span) -> syntax.Expression:
+    def _domain(
+        self, family: syntax.Family, table: Table, column: int, span: Span
+    ) -> syntax.Expression:
         title = table.titles[column]
         if title in self.families and title != family.name:
             return syntax.Name(title, span)
@@ -151,7 +174,9 @@ class _Writer:
         fits = [name for name, members in self.members.items() if wanted <= members]
         if len(fits) == 1:
             return syntax.Name(fits[0], span)
-        what = f"members of {' and of '.join(f'`{name}`' for name in fits)}" if fits else "of no set"
+        what = (
+            f"members of {' and of '.join(f'`{name}`' for name in fits)}" if fits else "of no set"
+        )
         message = f"the names in column `{title}` are {what}"
         fix = f"say what the columns run over: `set {family.name}[i in I, j in J] from ...`"
         raise ModelError([Diagnostic("E109", message, table.place(None, column), help=fix)])
@@ -172,7 +197,9 @@ def _nodes(family: syntax.Family, labels: Labels, title: str) -> syntax.Family:
     assert family.source_file is not None
     span = family.source_file.span
     fits = NAME.fullmatch(title) and title != family.name
-    index = title if fits else f"{family.name}_name"  # in the block the name of the family means the family
+    index = (
+        title if fits else f"{family.name}_name"
+    )  # in the block the name of the family means the family
     if labels.names is not None:
         return replace(family, read=syntax.ReadMembers(labels.names, index))
     domain = _numbers(sorted(int(value) for value in labels.values), span)
@@ -205,13 +232,17 @@ def member_name(item: syntax.Expression) -> str | None:
             return None
 
 
-def _attributes(document: syntax.Document, family: syntax.Family) -> Iterator[tuple[str, syntax.Declaration]]:
+def _attributes(
+    document: syntax.Document, family: syntax.Family
+) -> Iterator[tuple[str, syntax.Declaration]]:
     """The parameters of a family, in its block and elsewhere."""
     for declared in family.declarations:
         if declared.kind is Kind.PARAM:
             yield declared.name, declared
     for statement in document.statements:
-        if isinstance(statement, syntax.Declaration) and statement.name.startswith(family.name + "."):
+        if isinstance(statement, syntax.Declaration) and statement.name.startswith(
+            family.name + "."
+        ):
             yield statement.name.split(".", 1)[1], statement
 
 
@@ -222,7 +253,9 @@ def _read_by_others(document: syntax.Document, family: syntax.Family) -> frozens
     found: set[str] = set()
     for statement in document.statements:
         match statement:
-            case syntax.Declaration(source_file=syntax.Text(value=value), name=name) if value == path:
+            case syntax.Declaration(source_file=syntax.Text(value=value), name=name) if (
+                value == path
+            ):
                 found |= {name, name.rpartition(".")[2]}
             case syntax.Family(source_file=syntax.Text(value=value)) if value == path:
                 names: Mapping[str, object] = dict(_attributes(document, statement))

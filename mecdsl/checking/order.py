@@ -39,7 +39,9 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
                     yield used
                 case sym.Aggregate(space=space):
                     yield from _families(space)
-                case sym.Membership(domain=sym.FamilyDomain(family=used) | sym.LayersDomain(family=used)):
+                case sym.Membership(
+                    domain=sym.FamilyDomain(family=used) | sym.LayersDomain(family=used)
+                ):
                     yield used
                 case _:
                     pass
@@ -80,7 +82,8 @@ def definition_order(model: sym.Model, collector: Collector) -> tuple[str, ...]:
 
 
 def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]) -> None:
-    """Warn of parameters, definitions and sets nobody uses, and of variables no constraint or objective holds.
+    """Warn of parameters, definitions and sets nobody uses, and of variables no constraint or
+    objective holds.
 
     `in_forms`: the words of the model's forms; what a form speaks of is not unused.
     """
@@ -94,7 +97,9 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
                 todo += _families(node.space)
             elif isinstance(node, sym.LinkEnd | sym.Member):
                 todo.append(node.family)
-            elif isinstance(node, sym.Membership) and isinstance(node.domain, sym.FamilyDomain | sym.LayersDomain):
+            elif isinstance(node, sym.Membership) and isinstance(
+                node.domain, sym.FamilyDomain | sym.LayersDomain
+            ):
                 todo.append(node.domain.family)
     for constraint in model.constraints:
         todo += _families(constraint.space)
@@ -105,13 +110,26 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
             used.add(name)
             todo += needs(model, name)
     for family in model.families.values():
-        if family.kind is FamilyKind.SET and family.name not in used and not family.span.source.included:
-            collector.warning("W401", f"set `{family.name}` is never used", family.span, help="delete it, or use it")
+        if (
+            family.kind is FamilyKind.SET
+            and family.name not in used
+            and not family.span.source.included
+        ):
+            collector.warning(
+                "W401",
+                f"set `{family.name}` is never used",
+                family.span,
+                help="delete it, or use it",
+            )
     for symbol in model.symbols.values():
         file = model.families[symbol.owner].layer_file if symbol.owner is not None else None
         if file is not None and symbol.span == file.span:  # a column of a file of layers
             continue
-        if symbol.name in used or symbol.kind is Kind.REPORT or symbol.name.split(".")[-1] in in_forms:
+        if (
+            symbol.name in used
+            or symbol.kind is Kind.REPORT
+            or symbol.name.split(".")[-1] in in_forms
+        ):
             continue
         if symbol.kind is Kind.VAR:
             collector.warning(
@@ -124,7 +142,12 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
             continue
         elif symbol.owner is None or symbol.kind is Kind.LET:
             what = "parameter" if symbol.kind is Kind.PARAM else "definition"
-            collector.warning("W401", f"{what} `{symbol.name}` is never used", symbol.span, help="delete it, or use it")
+            collector.warning(
+                "W401",
+                f"{what} `{symbol.name}` is never used",
+                symbol.span,
+                help="delete it, or use it",
+            )
         else:
             collector.warning("W401", f"attribute `{symbol.name}` is never used", symbol.span)
 

@@ -1,7 +1,9 @@
-"""`unit token`, `dimension request`, `unit frame = 2^30 byte`: the units that a model declares itself.
+"""`unit token`, `dimension request`, `unit frame = 2^30 byte`: the units that a model declares
+itself.
 
-A unit without a size is a new thing that is counted, with a dimension of its own; `dimension` says the same in the
-other word. Like all names they may be used before they are declared, so sizes are found on demand.
+A unit without a size is a new thing that is counted, with a dimension of its own; `dimension` says
+the same in the other word. Like all names they may be used before they are declared, so sizes are
+found on demand.
 """
 
 import math
@@ -28,8 +30,12 @@ class _Faulty(Exception):
 
 
 def own_units(statements: Iterable[object], collector: Collector) -> OwnUnits:
-    """The units that statements declare; faults go to the collector, and a faulty unit counts as new."""
-    declared = [statement for statement in statements if isinstance(statement, syntax.UnitDeclaration)]
+    """The units that statements declare; faults go to the collector, and a faulty unit counts as
+    new.
+    """
+    declared = [
+        statement for statement in statements if isinstance(statement, syntax.UnitDeclaration)
+    ]
     return _Declared(declared, collector).run() if declared else OwnUnits()
 
 
@@ -82,7 +88,9 @@ class _Declared:
         """Whether the name is free; a built-in unit may only be declared as what it is."""
         name = unit.name
         if name in WORDS_OF_TYPES | WORDS_OF_EXPRESSIONS or is_level_unit(name):
-            self._error(f"`{name}` cannot be the name of a unit", unit.name_span, "give it another name")
+            self._error(
+                f"`{name}` cannot be the name of a unit", unit.name_span, "give it another name"
+            )
             return False
         if name not in linear_units():
             return True
@@ -108,12 +116,16 @@ class _Declared:
         if not same:
             labels = (Label(first.name_span, "first declared here"),)
             message = f"unit `{unit.name}` is declared twice, with two meanings"
-            self.collector.error("E101", message, unit.name_span, labels=labels, help="rename one, or delete it")
+            self.collector.error(
+                "E101", message, unit.name_span, labels=labels, help="rename one, or delete it"
+            )
 
     def _value(self, value: syntax.Expression) -> Size:
         match value:
             case syntax.Quantity():
-                return self._quantity(value, Fraction(value.value) if value.value != "inf" else None)
+                return self._quantity(
+                    value, Fraction(value.value) if value.value != "inf" else None
+                )
             case syntax.Name(name=name):
                 return self._unit(name, value.span)
             case syntax.Binary(operator="*" | "/" as operator):
@@ -134,13 +146,21 @@ class _Declared:
         if isinstance(right, syntax.Unary) and right.operator == "-":
             right, sign = right.operand, -1
         dimension, base = self._value(power.left)
-        if not isinstance(right, syntax.Quantity) or not right.value.isdigit() or int(right.value) > LARGEST_POWER:
-            raise self._fault(f"`{power.right.span.text}` is no whole exponent", power.right.span, SIZE)
+        if (
+            not isinstance(right, syntax.Quantity)
+            or not right.value.isdigit()
+            or int(right.value) > LARGEST_POWER
+        ):
+            raise self._fault(
+                f"`{power.right.span.text}` is no whole exponent", power.right.span, SIZE
+            )
         exponent = sign * int(right.value)
         if base == 0:
             raise self._fault("the size is a power of zero", power.left.span, SIZE)
         if abs(math.log2(base) * exponent) > LARGEST_POWER:
-            raise self._fault("the size is out of the range of floating-point numbers", power.span, None)
+            raise self._fault(
+                "the size is out of the range of floating-point numbers", power.span, None
+            )
         unit, size = self._quantity(right, Fraction(1))
         return dimension**exponent * unit, base**exponent * size
 
@@ -166,7 +186,9 @@ class _Declared:
             found = parse_unit(text, OwnUnits.of(self.sizes))
         except UnitError as error:
             start = span.end_column - len(text) + error.start
-            place = Span(span.source, span.line, start, span.line, start + max(1, error.end - error.start))
+            place = Span(
+                span.source, span.line, start, span.line, start + max(1, error.end - error.start)
+            )
             self.collector.error("E114", error.message, place, help=error.help)
             raise _Faulty from None
         assert found.exact_factor is not None

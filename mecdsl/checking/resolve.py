@@ -12,7 +12,15 @@ from mecdsl.checking.named_objective import objective_as_definition
 from mecdsl.checking.resolve_expression import ExpressionResolver, part_of_unit
 from mecdsl.checking.resolve_layers import static_info
 from mecdsl.checking.resolve_topology import ENDS
-from mecdsl.checking.scope import NODE_KINDS, FamilyHead, IndexInfo, Names, Scope, SymbolHead, Unresolved
+from mecdsl.checking.scope import (
+    NODE_KINDS,
+    FamilyHead,
+    IndexInfo,
+    Names,
+    Scope,
+    SymbolHead,
+    Unresolved,
+)
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms.apply import KIND_WORDS, FormedDocument
 from mecdsl.parsing import syntax
@@ -66,7 +74,12 @@ class _Resolver:
             tuple(s.text for s in statements if isinstance(s, syntax.Cite)),
             self.families,
             self.symbols,
-            tuple(c for s in statements if isinstance(s, syntax.Constraint) for c in self._constraint(s)),
+            tuple(
+                c
+                for s in statements
+                if isinstance(s, syntax.Constraint)
+                for c in self._constraint(s)
+            ),
             self._objective(),
             self._assignments(s for s in statements if isinstance(s, syntax.Start)),
             self._assignments(self.document.fixes),
@@ -90,9 +103,14 @@ class _Resolver:
                 return False
             if name in places:
                 label = (Label(places[name], "first declared here"),)
-                elsewhere = "rename one, or leave this one out; `--set`, `--data` and forms change what a file declares"
+                elsewhere = (
+                    "rename one, or leave this one out; `--set`, `--data` and forms "
+                    "change what a file declares"
+                )
                 other = elsewhere if span.source is not places[name].source else None
-                self.collector.error("E101", f"`{name}` is declared twice", span, labels=label, help=other)
+                self.collector.error(
+                    "E101", f"`{name}` is declared twice", span, labels=label, help=other
+                )
                 return False
             places[name] = span
             return True
@@ -115,7 +133,9 @@ class _Resolver:
                 case _:
                     pass
         for head in self.names.families.values():
-            for label, span in _label_names(head.declared):  # a member is a value, so its name is unique as well
+            for label, span in _label_names(
+                head.declared
+            ):  # a member is a value, so its name is unique as well
                 claim(label, span)
         objective = objective_as_definition(self.document.statements, places)
         if objective is not None:
@@ -139,7 +159,9 @@ class _Resolver:
             if head.owner is not None and head.owner not in self.names.families:
                 near = nearest(head.owner, self.names.families)
                 fix = f"did you mean `{near}`?" if near else None
-                self.collector.error("E102", f"unknown family `{head.owner}`", head.declared.name_span, help=fix)
+                self.collector.error(
+                    "E102", f"unknown family `{head.owner}`", head.declared.name_span, help=fix
+                )
                 head.owner = None
             owners = self.names.families[head.owner].indices if head.owner else {}
             own = self._infos(head.declared.index, owners)
@@ -155,7 +177,10 @@ class _Resolver:
             return
         declared = head.declared
         for generator in declared.index.generators if declared.index else ():
-            if isinstance(generator.domain, syntax.Name) and generator.domain.name in self.names.families:
+            if (
+                isinstance(generator.domain, syntax.Name)
+                and generator.domain.name in self.names.families
+            ):
                 self._family_head(generator.domain.name, done, (*stack, name))
         if declared.index is not None:
             head.indices = self._own_infos(name, declared)
@@ -171,15 +196,25 @@ class _Resolver:
             head.labels = _set_labels(declared)
             head.indices = {name: IndexInfo(None, name if head.labels else IndexInfo().root)}
             head.indices = self._tuple_infos(declared) or head.indices
-            layers = static_info(declared.members, {}, self.names) if declared.members is not None else None
+            layers = (
+                static_info(declared.members, {}, self.names)
+                if declared.members is not None
+                else None
+            )
             head.indices = {name: layers} if layers is not None else head.indices
-            if isinstance(declared.members, syntax.Name) and declared.members.name in self.names.families:
+            if (
+                isinstance(declared.members, syntax.Name)
+                and declared.members.name in self.names.families
+            ):
                 parent = declared.members.name
                 self._family_head(parent, done, (*stack, name))
                 head.parents = (parent,)
                 head.indices = {name: self.names.member_info(parent)}
         if declared.ends is not None:
-            head.end_families = (self._end_family(declared.ends[0], head), self._end_family(declared.ends[1], head))
+            head.end_families = (
+                self._end_family(declared.ends[0], head),
+                self._end_family(declared.ends[1], head),
+            )
         done.add(name)
 
     def _tuple_infos(self, declared: syntax.Family) -> dict[str, IndexInfo]:
@@ -210,16 +245,23 @@ class _Resolver:
         return None
 
     def _own_infos(self, name: str, declared: syntax.Family) -> dict[str, IndexInfo]:
-        """The infos of a family's indices; the one index of `nodes n[k in 1..3]` runs over the nodes themselves."""
+        """The infos of a family's indices; the one index of `nodes n[k in 1..3]` runs over the
+        nodes themselves.
+        """
         infos = self._infos(declared.index)
         if len(infos) == 1 and declared.kind in NODE_KINDS:
-            return {i: IndexInfo(name) if info == IndexInfo() else info for i, info in infos.items()}
+            return {
+                i: IndexInfo(name) if info == IndexInfo() else info for i, info in infos.items()
+            }
         return infos
 
     def _infos(
         self, index: syntax.IndexList | None, outer: Mapping[str, IndexInfo] = NO_INDICES
     ) -> dict[str, IndexInfo]:
-        """Index infos without reporting faults: `space` reports them later. `outer`: the indices of the owner."""
+        """Index infos without reporting faults: `space` reports them later.
+
+        `outer`: the indices of the owner.
+        """
         infos: dict[str, IndexInfo] = {}
         for generator in index.generators if index else ():
             domain = generator.domain
@@ -235,15 +277,23 @@ class _Resolver:
                 infos.update(dict.fromkeys(generator.names, layers or IndexInfo()))
         return infos
 
-    def _domain_family(self, domain: syntax.Expression, infos: Mapping[str, IndexInfo]) -> str | None:
+    def _domain_family(
+        self, domain: syntax.Expression, infos: Mapping[str, IndexInfo]
+    ) -> str | None:
         """The family whose members a set is made of, where that can be seen from its names."""
         match domain:
             case syntax.Name(name=name) if name in self.names.families:
                 return name
             case syntax.Call(function=function, base=syntax.Name(name=name)) if function in ENDS:
                 return name if name in self.names.families else None
-            case syntax.Call(function=function, arguments=(syntax.Name(name=name),)) if function in ENDS:
-                info = self.names.member_info(name) if name in self.names.families else infos.get(name, IndexInfo())
+            case syntax.Call(function=function, arguments=(syntax.Name(name=name),)) if (
+                function in ENDS
+            ):
+                info = (
+                    self.names.member_info(name)
+                    if name in self.names.families
+                    else infos.get(name, IndexInfo())
+                )
                 fits = self.expressions.topology.meant(info, ENDS[function])
                 return fits[0] if len(fits) == 1 else None
             case _:
@@ -275,18 +325,26 @@ class _Resolver:
             elif head.labels is not None:
                 scope = Scope(head.indices)
                 condition = declared.condition
-                inner = self.expressions.resolve(condition, scope) if condition is not None else None
+                inner = (
+                    self.expressions.resolve(condition, scope) if condition is not None else None
+                )
                 space = sym.Space((self._named(head),), inner)
             elif declared.kind is FamilyKind.SET and declared.members is not None:
                 domain = self.expressions.domain(declared.members, Scope())
                 scope = Scope(head.indices)
-                inner = self.expressions.resolve(declared.condition, scope) if declared.condition is not None else None
+                inner = (
+                    self.expressions.resolve(declared.condition, scope)
+                    if declared.condition is not None
+                    else None
+                )
                 space = sym.Space((sym.Generator((name,), domain, declared.span),), inner)
             elif declared.kind is not FamilyKind.NODE:
                 fix = f"write `{declared.kind.value} {name}[k in 1..n]`"
                 if declared.kind is FamilyKind.SET and declared.source_file is not None:
                     fix = f"say what the columns are: `set {name}[m in I, n in J] from ...`"
-                self.collector.error("E109", f"`{name}` has no members", declared.name_span, help=fix)
+                self.collector.error(
+                    "E109", f"`{name}` has no members", declared.name_span, help=fix
+                )
             if declared.ends is not None:
                 ends = (self._end(declared.ends[0], scope), self._end(declared.ends[1], scope))
         except Unresolved:
@@ -340,7 +398,8 @@ class _Resolver:
             try:
                 wanted = [*head.indices.values(), *[None] * len(parts)]
                 known = tuple(
-                    self.expressions.known(part, Scope(), info) for part, info in zip(parts, wanted, strict=False)
+                    self.expressions.known(part, Scope(), info)
+                    for part, info in zip(parts, wanted, strict=False)
                 )
                 self.expressions.topology.check_indices(declared.name, known, item.span)
                 members.append(tuple(part.expression for part in known))
@@ -350,13 +409,19 @@ class _Resolver:
             raise Unresolved
         return tuple(members)
 
-    def _tuple_space(self, head: FamilyHead, listed: tuple[tuple[sym.Expression, ...], ...]) -> sym.Space:
-        """The space of a set of tuples without an index list: each index runs over what stands in its place."""
+    def _tuple_space(
+        self, head: FamilyHead, listed: tuple[tuple[sym.Expression, ...], ...]
+    ) -> sym.Space:
+        """The space of a set of tuples without an index list: each index runs over what stands in
+        its place.
+        """
         declared = head.declared
         if declared.condition is not None:
             pattern = ", ".join(f"{name} in I" for name in head.indices)
             fix = f"name the indices: `set {declared.name}[{pattern}] = ...`"
-            self.collector.error("E109", "the condition has no index to speak of", declared.condition.span, help=fix)
+            self.collector.error(
+                "E109", "the condition has no index to speak of", declared.condition.span, help=fix
+            )
             raise Unresolved
         generators: list[sym.Generator] = []
         for position, (name, info) in enumerate(head.indices.items()):
@@ -370,7 +435,11 @@ class _Resolver:
             if self.names.families[end.name].arity == 0:
                 return sym.Constant(1.0, DIMENSIONLESS, end.span)
             index = next((i for i, info in scope.indices.items() if info.family == end.name), None)
-            fix = f"write `{index}`, which runs over it" if index else f"write one member, `{end.name}[k]`"
+            fix = (
+                f"write `{index}`, which runs over it"
+                if index
+                else f"write one member, `{end.name}[k]`"
+            )
             message = f"`{end.name}` is a family, the end of a link is one member"
             self.collector.error("E104", message, end.span, help=fix)
             raise Unresolved
@@ -391,8 +460,13 @@ class _Resolver:
         with suppress(Unresolved):
             type_ = self._type(head, scope)
         address = f"{head.owner}.(x, y)" if isinstance(declared.value, syntax.Coordinate) else name
-        self.expressions.random_for, self.expressions.calls = address if declared.kind is Kind.PARAM else None, 0
-        self.expressions.value_of = self.names.member_info(head.member_of) if head.member_of else None
+        self.expressions.random_for, self.expressions.calls = (
+            address if declared.kind is Kind.PARAM else None,
+            0,
+        )
+        self.expressions.value_of = (
+            self.names.member_info(head.member_of) if head.member_of else None
+        )
         with suppress(Unresolved):
             value = self._value(declared, scope)
         self.expressions.random_for = self.expressions.value_of = None
@@ -429,7 +503,9 @@ class _Resolver:
 
     def _initial(self, value: syntax.Expression, scope: Scope) -> sym.Expression | sym.DataArray:
         if isinstance(value, syntax.Listing) and value.brackets == "[]":
-            return sym.DataArray(tuple(self._initial(item, Scope()) for item in value.items), value.span)
+            return sym.DataArray(
+                tuple(self._initial(item, Scope()) for item in value.items), value.span
+            )
         return self.expressions.resolve(value, scope)
 
     def _require(self, declared: syntax.Declaration, name: str, type_: _Type) -> None:
@@ -447,7 +523,10 @@ class _Resolver:
             )
         if kind is Kind.VAR:
             if declared.value is not None or declared.source_file is not None:
-                fix = f"a first guess is written `start {name} = ...`, a fixed value belongs into a form: `fix`"
+                fix = (
+                    f"a first guess is written `start {name} = ...`, a fixed value belongs "
+                    "into a form: `fix`"
+                )
                 self.collector.error("E109", f"variable `{name}` is given a value", span, help=fix)
             if type_.member_of is not None:
                 self.collector.error("E109", f"variable `{name}` cannot range over a set", span)
@@ -455,7 +534,10 @@ class _Resolver:
                 if limit.operator in ("<", ">"):
                     fix = f"write `{limit.operator}=`"
                     self.collector.error(
-                        "E109", f"a variable has no strict bound `{limit.operator}`", limit.span, help=fix
+                        "E109",
+                        f"a variable has no strict bound `{limit.operator}`",
+                        limit.span,
+                        help=fix,
                     )
         self._require_tolerance(kind, type_)
 
@@ -467,7 +549,10 @@ class _Resolver:
             if kind is not Kind.VAR:
                 message = "only a variable has a tolerance"
             elif type_.domain is not sym.NumberDomain.REAL:
-                message = f"an {type_.domain.value} variable has no tolerance: whole numbers are judged exactly"
+                message = (
+                    f"an {type_.domain.value} variable has no tolerance: whole numbers "
+                    "are judged exactly"
+                )
                 message = message.replace("an binary", "a binary")
             else:
                 continue
@@ -480,12 +565,17 @@ class _Resolver:
         if type_ is None:
             return _Type(domain, None, None, ())
         domains = [word for word in type_.words if word.text in ("real", "integer", "binary")]
-        others = [word for word in type_.words if word not in domains and word.text != head.member_of]
+        others = [
+            word for word in type_.words if word not in domains and word.text != head.member_of
+        ]
         if domains:
             domain = sym.NumberDomain(domains[0].text)
         for extra in [*domains[1:], *others[1:]]:
             self.collector.error(
-                "E109", f"`{extra.text}` is one word too many in a type", extra.span, help="domain, unit, bounds"
+                "E109",
+                f"`{extra.text}` is one word too many in a type",
+                extra.span,
+                help="domain, unit, bounds",
             )
         if others:
             unit = self._unit(others[0])
@@ -493,8 +583,14 @@ class _Resolver:
             unit = parse_unit("1")
             if head.member_of is not None:
                 domain = sym.NumberDomain.INTEGER
-        if domain is sym.NumberDomain.BINARY and unit is not None and not unit.dimension.is_dimensionless:
-            self.collector.error("E109", "a binary has no unit", others[0].span, help=f"delete `{others[0].text}`")
+        if (
+            domain is sym.NumberDomain.BINARY
+            and unit is not None
+            and not unit.dimension.is_dimensionless
+        ):
+            self.collector.error(
+                "E109", "a binary has no unit", others[0].span, help=f"delete `{others[0].text}`"
+            )
             unit = None  # fits every dimension, so that no further fault follows from this one
         limits: list[sym.Limit] = []
         if domain is sym.NumberDomain.BINARY:
@@ -520,7 +616,9 @@ class _Resolver:
         except UnitError as error:
             near = nearest(word.text, ["integer", "binary", "real", *self.names.families])
             fix = f"did you mean `{near}`?" if near else error.help
-            self.collector.error("E114", error.message, part_of_unit(word.span, word.text, error), help=fix)
+            self.collector.error(
+                "E114", error.message, part_of_unit(word.span, word.text, error), help=fix
+            )
             return None  # fits every dimension, so that no further fault follows from this one
 
     # Constraints, objective, assignments
@@ -532,13 +630,16 @@ class _Resolver:
                 f"constraint `{declared.name}` is no comparison",
                 declared.operands[0].span,
                 help="write one constraint for each condition, or `low <= x <= high`"
-                if isinstance(declared.operands[0], syntax.Binary) and declared.operands[0].operator in ("and", "or")
+                if isinstance(declared.operands[0], syntax.Binary)
+                and declared.operands[0].operator in ("and", "or")
                 else "write `left <= right`, `left >= right` or `left == right`",
             )
             return []
         for operator in declared.operators:
             if operator not in RELATIONS:
-                fix = {"<": "write `<=`", ">": "write `>=`"}.get(operator, "write `<=`, `>=` or `==`")
+                fix = {"<": "write `<=`", ">": "write `>=`"}.get(
+                    operator, "write `<=`, `>=` or `==`"
+                )
                 message = f"`{operator}` is no constraint a solver can keep"
                 span = declared.operands[0].span.to(declared.operands[-1].span)
                 self.collector.error("E112", message, span, help=fix)
@@ -567,31 +668,45 @@ class _Resolver:
         suffixes = [""] if len(pairs) == 1 else [".lower", ".upper"]
         return [
             sym.Constraint(
-                declared.name + suffix, space, left, operator, right, declared.doc, declared.name_span, switch
+                declared.name + suffix,
+                space,
+                left,
+                operator,
+                right,
+                declared.doc,
+                declared.name_span,
+                switch,
             )
             for (left, operator, right), suffix in zip(pairs, suffixes, strict=True)
         ]
 
     def _switch(self, when: syntax.Expression, scope: Scope) -> sym.Switch:
-        """`x`, `not x`, `x == 1` or `x == 0` with a binary variable x; a form may have relaxed it."""
+        """`x`, `not x`, `x == 1` or `x == 0` with a binary variable x; a form may have relaxed
+        it.
+        """
         condition, value = self.expressions.resolve(when, scope), 1
         match condition:
             case sym.Operation(operator="not", operands=(inner,)):
                 condition, value = inner, 0
-            case sym.Operation(operator="==", operands=(inner, sym.Constant(value=number))) if number in (0.0, 1.0):
+            case sym.Operation(operator="==", operands=(inner, sym.Constant(value=number))) if (
+                number in (0.0, 1.0)
+            ):
                 condition, value = inner, int(number)
             case _:
                 pass
         if isinstance(condition, sym.Lookup):
             declared = self.names.symbols[condition.symbol].declared
             words = [word.text for word in declared.type.words] if declared.type else []
-            if declared.kind is Kind.VAR and ("binary" in words or condition.symbol in self.document.relaxed_binaries):
+            if declared.kind is Kind.VAR and (
+                "binary" in words or condition.symbol in self.document.relaxed_binaries
+            ):
                 return sym.Switch(condition, value, when.span)
         self.collector.error(
             "E121",
             f"`when {when.span.text}` does not name a binary variable",
             when.span,
-            help="write `when x`, `when not x`, `when x == 1` or `when x == 0`; a condition on data stands in the "
+            help="write `when x`, `when not x`, `when x == 1` or `when x == 0`; a condition "
+            "on data stands in the "
             "index, `[k in K where ...]`",
         )
         raise Unresolved
@@ -608,9 +723,14 @@ class _Resolver:
         for extra in found[1:]:
             fix = "weigh the two in one sum; a weight has a unit, such as J/s"
             if extra.span.source.included and found[0].span.source.included:
-                fix = "state the objective in the file that includes both, it stands in place of theirs"
+                fix = (
+                    "state the objective in the file that includes both, it stands in "
+                    "place of theirs"
+                )
             labels = (Label(found[0].name_span, "the first is here"),)
-            self.collector.error("E111", "the model has a second objective", extra.name_span, labels=labels, help=fix)
+            self.collector.error(
+                "E111", "the model has a second objective", extra.name_span, labels=labels, help=fix
+            )
         first = found[0]
         try:
             value = self.expressions.resolve(first.value, Scope())
@@ -622,12 +742,17 @@ class _Resolver:
         return sym.Objective(first.name, first.sense, value, first.doc, first.name_span, unit)
 
     def _objective_unit(self, objective: syntax.Objective) -> Unit | None:
-        """The unit of `minimize energy : J = ...`; what is minimised has no domain and no bounds."""
+        """The unit of `minimize energy : J = ...`; what is minimised has no domain and no
+        bounds.
+        """
         if objective.type is None:
             return None
         words = [word for word in objective.type.words if word.text != "real"]
         extra = [word for word in words if word.text in ("integer", "binary")] or words[1:]
-        for span in (*(word.span for word in extra), *(bound.span for bound in objective.type.bounds)):
+        for span in (
+            *(word.span for word in extra),
+            *(bound.span for bound in objective.type.bounds),
+        ):
             message = f"`{span.text}` cannot stand in the type of an objective"
             alone = next((word.text for word in words if word not in extra), "1")
             fix = f"write its unit alone, `{objective.sense} {objective.name} : {alone} = ...`"
@@ -667,7 +792,10 @@ class _Resolver:
         if len(target.indices) != len(head.indices):
             pattern = ", ".join(name for name, _ in head.indices)
             fix = f"write `{target.name}[{pattern}]`" if pattern else f"write `{target.name}`"
-            message = f"`{target.name}` takes {count(len(head.indices), 'index')}, found {len(target.indices)}"
+            message = (
+                f"`{target.name}` takes {count(len(head.indices), 'index')}, found "
+                f"{len(target.indices)}"
+            )
             self.collector.error("E104", message, target.span, help=fix)
             raise Unresolved
         infos: dict[str, IndexInfo] = {}
@@ -685,20 +813,32 @@ class _Resolver:
             index = sym.IndexValue(name, pattern_.span, infos[name].family, infos[name].root)
             member = self.expressions.known(pattern_, scope, infos[name]).expression
             test = sym.Operation("==", (index, member), pattern_.span)
-            condition = test if condition is None else sym.Operation("and", (condition, test), pattern_.span)
+            condition = (
+                test
+                if condition is None
+                else sym.Operation("and", (condition, test), pattern_.span)
+            )
         value = self._initial(statement.value, scope)
         unit = self.symbols[target.name].unit if target.name in self.symbols else None
         if unit is not None and takes_numbers(unit):
             value = _in_level(value, unit)
         return sym.Assignment(target.name, tuple(infos), condition, value, statement.span)
 
-    def _wrong_kind(self, statement: syntax.Start | syntax.Fix | syntax.SetValue, kind: Kind) -> Unresolved:
+    def _wrong_kind(
+        self, statement: syntax.Start | syntax.Fix | syntax.SetValue, kind: Kind
+    ) -> Unresolved:
         name, what = statement.target.name, KIND_WORDS[kind]
         match statement:
             case syntax.Start():
-                message, fix = f"`{name}` is a {what}, only variables have start values", "delete this line"
+                message, fix = (
+                    f"`{name}` is a {what}, only variables have start values",
+                    "delete this line",
+                )
             case syntax.Fix():
-                message, fix = f"`{name}` is a {what} and cannot be fixed", "use `set` for a parameter"
+                message, fix = (
+                    f"`{name}` is a {what} and cannot be fixed",
+                    "use `set` for a parameter",
+                )
             case _:
                 message, fix = f"`{name}` is a {what} and cannot be set", "use `fix` for a variable"
         self.collector.error("E113", message, statement.target.span, help=fix)
@@ -706,13 +846,19 @@ class _Resolver:
 
     def _is_value(self, name: str) -> bool:
         """Whether the text declares a name; names that files list change no meaning of a text."""
-        written = any(self.names.families[f].declared.read is None for f, _ in self.names.labels.get(name, ()))
+        written = any(
+            self.names.families[f].declared.read is None for f, _ in self.names.labels.get(name, ())
+        )
         return name in self.names.symbols or written
 
     def _refuse_member(self, target: syntax.Target, pattern: syntax.Name, info: IndexInfo) -> None:
-        """A bare pattern is an index, for all members; one that is called as a member is most likely meant as it."""
+        """A bare pattern is an index, for all members; one that is called as a member is most
+        likely meant as it.
+        """
         if any(family == info.root for family, _ in self.names.labels.get(pattern.name, ())):
-            message = f"`{pattern.name}` is an index here, and the name of a member of `{info.root}`"
+            message = (
+                f"`{pattern.name}` is an index here, and the name of a member of `{info.root}`"
+            )
             fix = f'write `"{pattern.name}"` for the member, or give the index another name'
             self.collector.error("E105", message, pattern.span, help=fix)
             raise Unresolved

@@ -60,8 +60,12 @@ class ExpressionResolver:
         self.collector: Collector = names.collector
         self.topology = Topology(names, self._fail)
         self.said: set[tuple[str, str, str, int]] = set()
-        self.members: dict[sym.Expression, str] = {}  # constants that are members of a family with names
-        self.value_of: IndexInfo | None = None  # what the values of the parameter that is resolved are members of
+        self.members: dict[
+            sym.Expression, str
+        ] = {}  # constants that are members of a family with names
+        self.value_of: IndexInfo | None = (
+            None  # what the values of the parameter that is resolved are members of
+        )
         self.random_for: str | None = None  # the parameter whose value may hold random draws
         self.calls = 0
 
@@ -69,7 +73,9 @@ class ExpressionResolver:
         self.collector.error(code, message, span, **extra)  # type: ignore[arg-type]
         return Unresolved()
 
-    def _fail_once(self, code: str, message: str, span: Span, name: str, **extra: object) -> Unresolved:
+    def _fail_once(
+        self, code: str, message: str, span: Span, name: str, **extra: object
+    ) -> Unresolved:
         """Fail, but report the same fault of a name only once per line."""
         place = (code, name, span.source.name, span.line)
         if place in self.said:
@@ -88,7 +94,9 @@ class ExpressionResolver:
                 return self._finish(self._reference(expression, scope), expression.span)
             case syntax.Unary(operator=operator):
                 operand = self.resolve(expression.operand, scope)
-                return sym.Operation("neg" if operator == "-" else operator, (operand,), expression.span)
+                return sym.Operation(
+                    "neg" if operator == "-" else operator, (operand,), expression.span
+                )
             case syntax.Binary(operator="in"):
                 return self._membership(expression, scope)
             case syntax.Binary(operator="==" | "!="):
@@ -97,7 +105,9 @@ class ExpressionResolver:
                 operands = self._all((expression.left, expression.right), scope)
                 return sym.Operation(expression.operator, operands, expression.span)
             case syntax.IfElse():
-                parts = self._all((expression.condition, expression.then, expression.otherwise), scope)
+                parts = self._all(
+                    (expression.condition, expression.then, expression.otherwise), scope
+                )
                 return sym.Choice(parts[0], parts[1], parts[2], expression.span)
             case syntax.Call():
                 return self._call(expression, scope)
@@ -108,16 +118,25 @@ class ExpressionResolver:
                 body = self.resolve(expression.body, inner)
                 return sym.Aggregate(expression.function, body, space, expression.span)
             case syntax.Range() | syntax.Listing():
-                raise self._fail("E106", "a set cannot stand where a value is expected", expression.span)
+                raise self._fail(
+                    "E106", "a set cannot stand where a value is expected", expression.span
+                )
             case syntax.Tuple():
                 fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
-                raise self._fail("E106", "a tuple cannot stand where a value is expected", expression.span, help=fix)
+                raise self._fail(
+                    "E106",
+                    "a tuple cannot stand where a value is expected",
+                    expression.span,
+                    help=fix,
+                )
             case syntax.Text():
                 return self._text(expression, None).expression
             case _:
                 raise TypeError(f"unknown expression {type(expression).__name__}")
 
-    def _all(self, parts: tuple[syntax.Expression, ...], scope: Scope) -> tuple[sym.Expression, ...]:
+    def _all(
+        self, parts: tuple[syntax.Expression, ...], scope: Scope
+    ) -> tuple[sym.Expression, ...]:
         """Resolve all parts, so that every fault is reported, then fail if one had a fault."""
         resolved: list[sym.Expression] = []
         for part in parts:
@@ -141,22 +160,40 @@ class ExpressionResolver:
             raise self._unknown_unit(quantity, error, scope) from None
         return sym.Constant(unit.to_si(value), unit.dimension, quantity.span, unit)
 
-    def _unknown_unit(self, quantity: syntax.Quantity, error: UnitError, scope: Scope) -> Unresolved:
-        """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and names."""
+    def _unknown_unit(
+        self, quantity: syntax.Quantity, error: UnitError, scope: Scope
+    ) -> Unresolved:
+        """`3 n` with a name n most likely lacks a `*`; `10 Mbit / s` and `2 s*x` mix units and
+        names.
+        """
         text = quantity.unit or ""
         first = text.replace("/", "*").split("*")[0]
         help_text = error.help
-        known = {*scope.indices, *(part for name in self.names.symbols for part in (name, name.split(".")[-1]))}
+        known = {
+            *scope.indices,
+            *(part for name in self.names.symbols for part in (name, name.split(".")[-1])),
+        }
         if first in known:
             help_text = f"a product is written `{quantity.value}*{text}`"
         elif error.start > 0 and text[error.start : error.end] in known:
-            unit, operator, name = text[: error.start - 1], text[error.start - 1], text[error.start :]
-            help_text = f"put blanks round the operator after the unit: `{quantity.value} {unit} {operator} {name}`"
-        return self._fail("E114", error.message, part_of_unit(quantity.span, text, error), help=help_text)
+            unit, operator, name = (
+                text[: error.start - 1],
+                text[error.start - 1],
+                text[error.start :],
+            )
+            help_text = (
+                f"put blanks round the operator after the unit: `{quantity.value} "
+                f"{unit} {operator} {name}`"
+            )
+        return self._fail(
+            "E114", error.message, part_of_unit(quantity.span, text, error), help=help_text
+        )
 
     def _membership(self, expression: syntax.Binary, scope: Scope) -> sym.Expression:
         """`x in I`, `(m, n) in pair`, and `l in out(n)`, which is `l.from == n`."""
-        listed = isinstance(expression.right, syntax.Listing) and not isinstance(expression.left, syntax.Tuple)
+        listed = isinstance(expression.right, syntax.Listing) and not isinstance(
+            expression.left, syntax.Tuple
+        )
         of = self.known(expression.left, scope).info if listed else None
         domain, span = self.domain(expression.right, scope, of), expression.span
         family = domain.family if isinstance(domain, sym.FamilyDomain | sym.LinksAt) else None
@@ -165,7 +202,9 @@ class ExpressionResolver:
             indices = tuple(self.known(item, scope) for item in expression.left.items)
             if family is None:
                 fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
-                raise self._fail("E106", "this set holds no tuples", expression.right.span, help=fix)
+                raise self._fail(
+                    "E106", "this set holds no tuples", expression.right.span, help=fix
+                )
             value = self.topology.member_at(family, indices, expression.left.span, "row")
             info = self.names.member_info(family)
         else:
@@ -188,9 +227,13 @@ class ExpressionResolver:
         return sym.Operation("and", (exists, meets), span)
 
     def _equation(self, expression: syntax.Binary, scope: Scope) -> sym.Operation:
-        """`a == b` and `a != b`, where members of two families that have nothing in common are never the same."""
+        """`a == b` and `a != b`, where members of two families that have nothing in common are
+        never the same.
+        """
         parts = (expression.left, expression.right)
-        order = sorted((0, 1), key=lambda side: self._is_member(parts[side], scope))  # names of members last
+        order = sorted(
+            (0, 1), key=lambda side: self._is_member(parts[side], scope)
+        )  # names of members last
         found: dict[int, Known] = {}
         for side in order:
             other = found.get(1 - side)
@@ -210,16 +253,22 @@ class ExpressionResolver:
         operands = (sides[0].expression, sides[1].expression)
         return sym.Operation(expression.operator, operands, expression.span)
 
-    def known(self, expression: syntax.Expression, scope: Scope, wanted: IndexInfo | None = None) -> Known:
-        """An expression with the family its values belong to; here the name of a single node is its member.
+    def known(
+        self, expression: syntax.Expression, scope: Scope, wanted: IndexInfo | None = None
+    ) -> Known:
+        """An expression with the family its values belong to; here the name of a single node is its
+        member.
 
-        `wanted`: what the place is for, which tells the members of two families apart that have the same name.
+        `wanted`: what the place is for, which tells the members of two families apart that have the
+        same name.
         """
         if isinstance(expression, syntax.Text):
             return self._text(expression, wanted)
         if isinstance(expression, syntax.Name) and self._is_member(expression, scope):
             return self._member_named(expression.name, expression.span, wanted)
-        if not isinstance(expression, syntax.Name | syntax.Attribute | syntax.Subscript | syntax.Call):
+        if not isinstance(
+            expression, syntax.Name | syntax.Attribute | syntax.Subscript | syntax.Call
+        ):
             value = self.resolve(expression, scope)
             return Known(value, self.index_info(value))
         reference = self._reference(expression, scope)
@@ -251,10 +300,23 @@ class ExpressionResolver:
             if name == "rate":
                 return _shannon_rate(arguments, call.span)
             return sym.Function(name or "", arguments, call.span)
-        known = [*FUNCTIONS, *VARIADIC, *DRAWS, *ORDER, "distance", "sum", "prod", "count", "all", "any"]
+        known = [
+            *FUNCTIONS,
+            *VARIADIC,
+            *DRAWS,
+            *ORDER,
+            "distance",
+            "sum",
+            "prod",
+            "count",
+            "all",
+            "any",
+        ]
         if call.function in ("sum", "prod", "count", "all", "any"):
             message = f"`{call.function}` does not say over what"
-            raise self._fail("E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`")
+            raise self._fail(
+                "E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`"
+            )
         elif call.function in self.names.symbols:
             fix = f"an index stands in brackets: `{call.function}[...]`; a product needs `*`"
         elif call.function in REGIONS or call.function == "position":
@@ -266,14 +328,19 @@ class ExpressionResolver:
 
     def _require_arguments(self, call: syntax.Call, expected: int) -> None:
         if len(call.arguments) != expected:
-            found = f"`{call.function}` takes {count(expected, 'argument')}, found {len(call.arguments)}"
+            found = (
+                f"`{call.function}` takes {count(expected, 'argument')}, found "
+                f"{len(call.arguments)}"
+            )
             raise self._fail("E110", found, call.span)
 
     def _no_value(self, call: syntax.Call) -> Unresolved:
         """`out(n)` and `family.name(...)` where a value is expected."""
         if call.function in ENDS:
             fix = f"sum over it: `sum(l.attribute for l in {call.span.text})`"
-            return self._fail("E106", "a set of links cannot stand where a value is expected", call.span, help=fix)
+            return self._fail(
+                "E106", "a set of links cannot stand where a value is expected", call.span, help=fix
+            )
         base = call.base.span.text if call.base is not None else ""
         indices = ", ".join(argument.span.text for argument in call.arguments)
         fix = f"an index stands in square brackets: write `{base}.{call.function}[{indices}]`"
@@ -288,15 +355,25 @@ class ExpressionResolver:
         if isinstance(argument, syntax.Name) and argument.name in self.names.families:
             return self.topology.end_of_order(call, argument.name)
         near = nearest(argument.span.text, self.names.families)
-        fix = f"did you mean `{near}`?" if near else "write the name of a range, an ordered set, nodes or layers"
-        raise self._fail("E106", f"`{argument.span.text}` is not an ordered family", argument.span, help=fix)
+        fix = (
+            f"did you mean `{near}`?"
+            if near
+            else "write the name of a range, an ordered set, nodes or layers"
+        )
+        raise self._fail(
+            "E106", f"`{argument.span.text}` is not an ordered family", argument.span, help=fix
+        )
 
     def _draw(self, call: syntax.Call, scope: Scope) -> sym.Draw:
-        """A random number; only the data of a parameter may be random, so that a file can hold them."""
+        """A random number; only the data of a parameter may be random, so that a file can hold
+        them.
+        """
         name, count = call.function, DRAWS[call.function]
         if count is not None and len(call.arguments) != count:
             wanted = {1: "one argument", 2: "two arguments"}[count]
-            raise self._fail("E110", f"`{name}` takes {wanted}, found {len(call.arguments)}", call.span)
+            raise self._fail(
+                "E110", f"`{name}` takes {wanted}, found {len(call.arguments)}", call.span
+            )
         if not call.arguments:
             raise self._fail("E110", f"`{name}` has nothing to choose from", call.span)
         if self.random_for is None:
@@ -311,15 +388,24 @@ class ExpressionResolver:
         return sym.Draw(name, arguments, self.random_for, self.calls, call.span)
 
     def _coordinate(self, point: syntax.Coordinate, scope: Scope) -> sym.Expression:
-        """A coordinate of a point of a region: a draw whose address is that of the other coordinate."""
+        """A coordinate of a point of a region: a draw whose address is that of the other
+        coordinate.
+        """
         region, axis = point.region, point.axis
         if region.function not in REGIONS:
             near = nearest(region.function, REGIONS)
-            fix = f"did you mean `{near}`?" if near else f"known are {', '.join(map(_region_text, REGIONS))}"
+            fix = (
+                f"did you mean `{near}`?"
+                if near
+                else f"known are {', '.join(map(_region_text, REGIONS))}"
+            )
             raise self._fail("E110", f"unknown region `{region.function}`", region.span, help=fix)
         wanted = REGIONS[region.function]
         if len(region.arguments) != len(wanted):
-            message = f"`{region.function}` takes {count(len(wanted), 'length')}, found {len(region.arguments)}"
+            message = (
+                f"`{region.function}` takes {count(len(wanted), 'length')}, found "
+                f"{len(region.arguments)}"
+            )
             fix = f"write `{_region_text(region.function)}`"
             raise self._fail("E110", message, region.span, help=fix)
         self.calls += 1
@@ -331,15 +417,23 @@ class ExpressionResolver:
             return drawn
         if isinstance(point.around, syntax.Tuple) and len(point.around.items) != 2:
             message = f"a centre has 2 coordinates, found {len(point.around.items)}"
-            raise self._fail("E110", message, point.around.span, help="write `around (250 m, 400 m)`")
-        self.random_for = f"{address} around {'xy'[axis]}"  # draws in both coordinates of a centre are two draws
+            raise self._fail(
+                "E110", message, point.around.span, help="write `around (250 m, 400 m)`"
+            )
+        self.random_for = (
+            f"{address} around {'xy'[axis]}"  # draws in both coordinates of a centre are two draws
+        )
         if isinstance(point.around, syntax.Tuple):
             centre = self.resolve(point.around.items[axis], scope)
         else:
             centre = self.topology.place(self.known(point.around, scope), point.around, axis)
         if region.function == "rectangle":  # drawn from a corner, and its centre is asked for
-            half = sym.Operation("/", (arguments[axis], sym.Constant(2.0, DIMENSIONLESS, point.span)), point.span)
-            return sym.Operation("+", (centre, sym.Operation("-", (drawn, half), point.span)), point.span)
+            half = sym.Operation(
+                "/", (arguments[axis], sym.Constant(2.0, DIMENSIONLESS, point.span)), point.span
+            )
+            return sym.Operation(
+                "+", (centre, sym.Operation("-", (drawn, half), point.span)), point.span
+            )
         return sym.Operation("+", (centre, drawn), point.span)
 
     # References
@@ -355,7 +449,9 @@ class ExpressionResolver:
                 base = self._reference(expression.base, scope)
                 indices = self._indices(base, expression.indices, scope)
                 if isinstance(base, Known):
-                    raise self._fail("E104", f"`{expression.base.span.text}` has no index", expression.span)
+                    raise self._fail(
+                        "E104", f"`{expression.base.span.text}` has no index", expression.span
+                    )
                 if isinstance(base, _Family) and base.indices is None:
                     return _Family(base.name, indices, expression.span)
                 if isinstance(base, _Family):
@@ -372,7 +468,9 @@ class ExpressionResolver:
         qualified = f"{scope.owner}.{name.name}"
         if scope.owner and qualified in self.names.symbols:
             indices = self.names.families[scope.owner].indices
-            own: list[sym.Expression] = [_index_value(i, info, name.span) for i, info in indices.items()]
+            own: list[sym.Expression] = [
+                _index_value(i, info, name.span) for i, info in indices.items()
+            ]
             return _Symbol(qualified, own, name.span)
         if name.name in self.names.symbols:
             return _Symbol(name.name, [], name.span)
@@ -388,10 +486,15 @@ class ExpressionResolver:
         """Whether an expression is the name of a member and nothing that the text declares."""
         if isinstance(expression, syntax.Text):
             return True
-        if not isinstance(expression, syntax.Name) or name_of(expression.name) not in self.names.labels:
+        if (
+            not isinstance(expression, syntax.Name)
+            or name_of(expression.name) not in self.names.labels
+        ):
             return False
         name, owner = expression.name, scope.owner
-        declared = name in scope.indices or name in self.names.symbols or name in self.names.families
+        declared = (
+            name in scope.indices or name in self.names.symbols or name in self.names.families
+        )
         return not declared and not (owner and f"{owner}.{name}" in self.names.symbols)
 
     def _member_named(self, name: str, span: Span, wanted: IndexInfo | None) -> Known:
@@ -418,13 +521,19 @@ class ExpressionResolver:
             message, fix = f"`{text.value}` is no member of any set", f'did you mean `"{near}"`?'
             raise self._fail("E102", message, text.span, help=fix)
         if wanted is not None and wanted.family in self.names.families and self.names.labels:
-            members = self.names.families[wanted.root].labels if wanted.root in self.names.families else None
+            members = (
+                self.names.families[wanted.root].labels
+                if wanted.root in self.names.families
+                else None
+            )
             message = f"`{text.value}` is no member of `{wanted.family}`"
             some = ", ".join(members[:6]) + (", ..." if len(members) > 6 else "") if members else ""
             fix = f"the members are {some}" if members else "its members are numbers"
             raise self._fail("E102", message, text.span, help=fix)
         fix = 'data of a file: `name : unit from "file.csv"`, without `=`'
-        raise self._fail("E106", "a text cannot stand where a value is expected", text.span, help=fix)
+        raise self._fail(
+            "E106", "a text cannot stand where a value is expected", text.span, help=fix
+        )
 
     def _indices(
         self,
@@ -432,7 +541,9 @@ class ExpressionResolver:
         given: tuple[syntax.Expression, ...],
         scope: Scope,
     ) -> list[sym.Expression]:
-        """What stands in brackets, each resolved for the index in its place; every fault is reported."""
+        """What stands in brackets, each resolved for the index in its place; every fault is
+        reported.
+        """
         wanted: list[IndexInfo] = []
         if isinstance(base, _Family):
             wanted = list(self.names.families[base.name].indices.values())
@@ -462,7 +573,9 @@ class ExpressionResolver:
             fix: str | None = "a constraint is not a value; name the expression with `let`"
         elif owners:
             index = next((i for i, info in scope.indices.items() if info.family == owners[0]), None)
-            fix = f"`{name.name}` belongs to `{owners[0]}`: write `{index or owners[0]}.{name.name}`"
+            fix = (
+                f"`{name.name}` belongs to `{owners[0]}`: write `{index or owners[0]}.{name.name}`"
+            )
         elif near is None:
             fix = None
         else:
@@ -470,13 +583,22 @@ class ExpressionResolver:
             declared = self.names.symbols.get(near)
             labels = (Label(declared.declared.name_span, "declared here"),) if declared else ()
         if not name.name.isascii():
-            fix = "names are made of the letters a to z, A to Z, digits and `_`; only members of sets may have others"
+            fix = (
+                "names are made of the letters a to z, A to Z, digits and `_`; only "
+                "members of sets may have others"
+            )
         if fix is None:
             fix = f"declare it, or let an index run over a set: `[{name.name} in I]`"
-        return self._fail_once("E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels)
+        return self._fail_once(
+            "E102", f"unknown name `{name.name}`", name.span, name.name, help=fix, labels=labels
+        )
 
-    def _attribute(self, base: _Family | _Symbol | Known, attribute: syntax.Attribute) -> _Symbol | Known:
-        if isinstance(base, _Family) and not (base.indices and self._is_end(base.name, attribute.name)):
+    def _attribute(
+        self, base: _Family | _Symbol | Known, attribute: syntax.Attribute
+    ) -> _Symbol | Known:
+        if isinstance(base, _Family) and not (
+            base.indices and self._is_end(base.name, attribute.name)
+        ):
             symbol = self._member(base.name, attribute)
             return _Symbol(symbol, list(base.indices or []), attribute.span)
         value = self._finish(base, attribute.base.span)
@@ -498,14 +620,23 @@ class ExpressionResolver:
             return Known(sym.LinkEnd(info.family, end, value, attribute.span), end_info)
         if head.arity == 0:  # an end of a link that is a single node
             return _Symbol(self._member(info.family, attribute), [], attribute.span)
-        return _Symbol(self._member(info.family, attribute), [value], attribute.span, by_row=info.row)
+        return _Symbol(
+            self._member(info.family, attribute), [value], attribute.span, by_row=info.row
+        )
 
     def _is_end(self, family: str, attribute: str) -> bool:
-        return attribute in ("from", "to") and self.names.families[family].declared.kind is syntax.FamilyKind.LINKS
+        return (
+            attribute in ("from", "to")
+            and self.names.families[family].declared.kind is syntax.FamilyKind.LINKS
+        )
 
     def _attribute_fix(self, name: str) -> str | None:
         owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + name)]
-        return f"let the index run over `{owners[0]}`, or write `{owners[0]}.{name}[...]`" if owners else None
+        return (
+            f"let the index run over `{owners[0]}`, or write `{owners[0]}.{name}[...]`"
+            if owners
+            else None
+        )
 
     def _member(self, family: str, attribute: syntax.Attribute) -> str:
         """The qualified name of an attribute of a family, or of the family its index runs over."""
@@ -514,11 +645,22 @@ class ExpressionResolver:
                 return f"{name}.{attribute.name}"
         known = [s.split(".", 1)[1] for s in self.names.symbols if s.startswith(family + ".")]
         near = nearest(attribute.name, known)
-        owners = [s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + attribute.name)]
-        fix = f"did you mean `{near}`?" if near else f"`{family}` has {', '.join(known) or 'no attributes'}"
+        owners = [
+            s.rsplit(".", 1)[0] for s in self.names.symbols if s.endswith("." + attribute.name)
+        ]
+        fix = (
+            f"did you mean `{near}`?"
+            if near
+            else f"`{family}` has {', '.join(known) or 'no attributes'}"
+        )
         if owners:
-            fix = f"`{attribute.name}` belongs to `{owners[0]}`: write `{owners[0]}.{attribute.name}[...]`"
-        raise self._fail("E103", f"`{family}` has no `{attribute.name}`", attribute.name_span, help=fix)
+            fix = (
+                f"`{attribute.name}` belongs to `{owners[0]}`: write "
+                f"`{owners[0]}.{attribute.name}[...]`"
+            )
+        raise self._fail(
+            "E103", f"`{family}` has no `{attribute.name}`", attribute.name_span, help=fix
+        )
 
     def _info(self, base: _Family | _Symbol | Known) -> IndexInfo | None:
         if isinstance(base, Known):
@@ -542,7 +684,8 @@ class ExpressionResolver:
                     "E106",
                     f"`{name}` is a family and not a value",
                     span,
-                    help=f"write `{name}.attribute[...]`, or let an index run over it: `k in {name}`",
+                    help=f"write `{name}.attribute[...]`, or let an index run over it: `k in "
+                    f"{name}`",
                 )
             case _:
                 raise TypeError(f"unknown reference {type(reference).__name__}")
@@ -556,7 +699,9 @@ class ExpressionResolver:
         if len(wanted) != len(reference.indices):
             takes = count(len(wanted), "index") if wanted else "no index"
             pattern = ", ".join(name for name, _ in wanted)
-            help_text = f"write `{reference.name}[{pattern}]`" if wanted else f"write `{reference.name}`"
+            help_text = (
+                f"write `{reference.name}[{pattern}]`" if wanted else f"write `{reference.name}`"
+            )
             index = reference.indices[0] if len(reference.indices) == 1 else None
             if isinstance(index, sym.IndexValue) and index.row and index.family == head.owner:
                 help_text = f"write `{index.name}.{reference.name.split('.')[-1]}`"
@@ -570,7 +715,9 @@ class ExpressionResolver:
         for (name, info), index in zip(wanted, reference.indices, strict=True):
             if not self.names.compatible(self.index_info(index), info):
                 fix = self._order_fix(reference, [info for _, info in wanted])
-                raise self._wrong_family(reference.name, name, info, index, head.declared.name_span, fix)
+                raise self._wrong_family(
+                    reference.name, name, info, index, head.declared.name_span, fix
+                )
         indices = tuple(reference.indices)
         return sym.Lookup(reference.name, indices, reference.span, reference.by_row)
 
@@ -598,14 +745,23 @@ class ExpressionResolver:
         fits = [
             order
             for order in permutations(reference.indices)
-            if all(self.names.compatible(self.index_info(i), info) for i, info in zip(order, wanted, strict=True))
+            if all(
+                self.names.compatible(self.index_info(i), info)
+                for i, info in zip(order, wanted, strict=True)
+            )
         ]
         if len(fits) != 1:
             return None
         return f"write `{reference.name}[{', '.join(index.span.text for index in fits[0])}]`"
 
     def _wrong_family(
-        self, symbol: str, name: str, wanted: IndexInfo, index: sym.Expression, declared: Span, fix: str | None
+        self,
+        symbol: str,
+        name: str,
+        wanted: IndexInfo,
+        index: sym.Expression,
+        declared: Span,
+        fix: str | None,
     ) -> Unresolved:
         given = self.index_info(index)
         needs = f"members of `{wanted.family}`" if wanted.family else f"`{wanted.root}`"
@@ -620,7 +776,9 @@ class ExpressionResolver:
 
     # Sets and generators
 
-    def domain(self, expression: syntax.Expression, scope: Scope, of: IndexInfo | None = None) -> sym.Domain:
+    def domain(
+        self, expression: syntax.Expression, scope: Scope, of: IndexInfo | None = None
+    ) -> sym.Domain:
         """The set an index runs over; `of`: what the values are that are looked for in it."""
         layers = layers_domain(expression, scope, self.names, self.resolve)
         if layers is not None:
@@ -657,7 +815,9 @@ class ExpressionResolver:
         for item in listing.items:
             with suppress(Unresolved):
                 member = self._is_member(item, scope)
-                items.append(self.known(item, scope, of).expression if member else self.resolve(item, scope))
+                items.append(
+                    self.known(item, scope, of).expression if member else self.resolve(item, scope)
+                )
         if len(items) < len(listing.items):
             raise Unresolved
         families = {self.members.get(item) for item in items}
@@ -666,12 +826,20 @@ class ExpressionResolver:
     def _link_class(self, call: syntax.Call) -> str:
         """The links family before the dot of `uplink.out(n)`."""
         base = call.base
-        links = [n for n, h in self.names.families.items() if h.declared.kind is syntax.FamilyKind.LINKS]
+        links = [
+            n for n, h in self.names.families.items() if h.declared.kind is syntax.FamilyKind.LINKS
+        ]
         if isinstance(base, syntax.Name) and base.name in links:
             return base.name
         assert base is not None
         near = nearest(base.span.text, links)
-        fix = f"did you mean `{near}`?" if near else f"the links are {', '.join(links)}" if links else None
+        fix = (
+            f"did you mean `{near}`?"
+            if near
+            else f"the links are {', '.join(links)}"
+            if links
+            else None
+        )
         raise self._fail("E106", f"`{base.span.text}` is not a links family", base.span, help=fix)
 
     def space(
@@ -698,7 +866,9 @@ class ExpressionResolver:
         inner = None if condition is None else self.resolve(condition, scope)
         return sym.Space(tuple(resolved), inner), scope
 
-    def generator_infos(self, generator: syntax.Generator, domain: sym.Domain) -> dict[str, IndexInfo]:
+    def generator_infos(
+        self, generator: syntax.Generator, domain: sym.Domain
+    ) -> dict[str, IndexInfo]:
         """What the indices of a generator run over."""
         names = generator.names
         if not isinstance(domain, sym.FamilyDomain | sym.LinksAt):
@@ -708,7 +878,11 @@ class ExpressionResolver:
                 return {names[0]: self.names.member_info(domain.family)}
             if isinstance(domain, sym.ListDomain) and domain.names_of is not None:
                 return {names[0]: IndexInfo(domain.names_of, domain.names_of)}
-            return {names[0]: IndexInfo(cuts_of=domain.cuts_of if isinstance(domain, sym.RangeDomain) else None)}
+            return {
+                names[0]: IndexInfo(
+                    cuts_of=domain.cuts_of if isinstance(domain, sym.RangeDomain) else None
+                )
+            }
         head = self.names.families[domain.family]
         if len(names) == 1:
             return {names[0]: self.names.member_info(domain.family)}
@@ -717,7 +891,8 @@ class ExpressionResolver:
         if len(names) != head.arity:
             raise self._fail(
                 "E104",
-                f"members of `{domain.family}` have {count(head.arity, 'index')}, found {len(names)}",
+                f"members of `{domain.family}` have {count(head.arity, 'index')}, found "
+                f"{len(names)}",
                 generator.span,
             )
         return dict(zip(names, head.indices.values(), strict=True))
@@ -739,7 +914,9 @@ def _index_value(name: str, info: IndexInfo, span: Span) -> sym.IndexValue:
 
 
 def _shannon_rate(arguments: tuple[sym.Expression, ...], span: Span) -> sym.Expression:
-    """rate(power, gain, bandwidth, noise_density) = bandwidth log2(1 + power gain/(noise_density bandwidth)) bit."""
+    """rate(power, gain, bandwidth, noise_density) = bandwidth log2(1 + power gain/(noise_density
+    bandwidth)) bit.
+    """
     power, gain, bandwidth, density = arguments
     noise = sym.Operation("*", (density, bandwidth), span)
     snr = sym.Operation("/", (sym.Operation("*", (power, gain), span), noise), span)

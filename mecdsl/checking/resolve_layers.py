@@ -1,4 +1,6 @@
-"""Sets that come from the order of layers: `cuts(net)`, the layers of a cut, `crossing(c)`, `before(j)`, `after(j)`."""
+"""Sets that come from the order of layers: `cuts(net)`, the layers of a cut, `crossing(c)`,
+`before(j)`, `after(j)`.
+"""
 
 from collections.abc import Callable
 
@@ -16,16 +18,22 @@ GROUPS = {
 Resolve = Callable[[syntax.Expression, Scope], sym.Expression]
 
 
-def layers_domain(expression: syntax.Expression, scope: Scope, names: Names, resolve: Resolve) -> sym.Domain | None:
+def layers_domain(
+    expression: syntax.Expression, scope: Scope, names: Names, resolve: Resolve
+) -> sym.Domain | None:
     """The set of cuts or layers an expression means, None if it means something else.
 
     Raises `Unresolved` after reporting a fault.
     """
     match expression:
-        case syntax.Name(name=name) if name in scope.indices and scope.indices[name].cuts_of is not None:
+        case syntax.Name(name=name) if (
+            name in scope.indices and scope.indices[name].cuts_of is not None
+        ):
             family = scope.indices[name].cuts_of
             return sym.LayersDomain(family or "", sym.LayerGroup.CUT, resolve(expression, scope))
-        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if name in names.families:
+        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if (
+            name in names.families
+        ):
             return _cuts(name, expression, names, resolve)
         case syntax.Call(function=function, base=None) if function in GROUPS:
             return _group(expression, scope, names, resolve)
@@ -33,12 +41,20 @@ def layers_domain(expression: syntax.Expression, scope: Scope, names: Names, res
             return None
 
 
-def static_info(expression: syntax.Expression, infos: dict[str, IndexInfo], names: Names) -> IndexInfo | None:
-    """What an index over such a set is, told from the text alone; None if the expression is no such set."""
+def static_info(
+    expression: syntax.Expression, infos: dict[str, IndexInfo], names: Names
+) -> IndexInfo | None:
+    """What an index over such a set is, told from the text alone; None if the expression is no such
+    set.
+    """
     match expression:
-        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if name in names.families:
+        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if (
+            name in names.families
+        ):
             return IndexInfo(cuts_of=name)
-        case syntax.Name(name=name) | syntax.Call(arguments=(syntax.Name(name=name),), base=None) if name in infos:
+        case (
+            syntax.Name(name=name) | syntax.Call(arguments=(syntax.Name(name=name),), base=None)
+        ) if name in infos:
             if isinstance(expression, syntax.Name) or expression.function == "crossing":
                 family = infos[name].cuts_of
             else:
@@ -48,12 +64,16 @@ def static_info(expression: syntax.Expression, infos: dict[str, IndexInfo], name
             return None
 
 
-def _fail(names: Names, code: str, message: str, expression: syntax.Expression, fix: str | None) -> Unresolved:
+def _fail(
+    names: Names, code: str, message: str, expression: syntax.Expression, fix: str | None
+) -> Unresolved:
     names.collector.error(code, message, expression.span, help=fix)
     return Unresolved()
 
 
-def _cuts(name: str, expression: syntax.Expression, names: Names, resolve: Resolve) -> sym.RangeDomain:
+def _cuts(
+    name: str, expression: syntax.Expression, names: Names, resolve: Resolve
+) -> sym.RangeDomain:
     """The cuts by number: 0 to L for a chain, 0 to one less than their count for a graph."""
     declared = names.families[name].declared
     zero = sym.Constant(0, DIMENSIONLESS, expression.span)
@@ -73,13 +93,17 @@ def _chain_end(name: str, names: Names) -> syntax.Expression:
     """The L of a chain `[l in 1..L]`."""
     match names.families[name].declared.index:
         case syntax.IndexList(
-            generators=(syntax.Generator(domain=syntax.Range(low=syntax.Quantity(value="1"), high=high)),),
+            generators=(
+                syntax.Generator(domain=syntax.Range(low=syntax.Quantity(value="1"), high=high)),
+            ),
             condition=None,
         ):
             return high
         case index:
             fix = "number the layers from 1 with one index, or take them from a file"
-            place = index.span if index else names.families[name].declared.name_span  # said once, however often used
+            place = (
+                index.span if index else names.families[name].declared.name_span
+            )  # said once, however often used
             names.collector.error("E106", f"`{name}` is not a chain `[l in 1..L]`", place, help=fix)
             raise Unresolved
 
@@ -94,7 +118,11 @@ def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> s
     cut = group is sym.LayerGroup.CROSSING
     family = None if info is None else info.cuts_of if cut else _layers_of(info, names)
     if family is None:
-        layers = [n for n, head in names.families.items() if head.declared.kind is syntax.FamilyKind.LAYERS]
+        layers = [
+            n
+            for n, head in names.families.items()
+            if head.declared.kind is syntax.FamilyKind.LAYERS
+        ]
         known = layers[0] if len(layers) == 1 else "net"
         what, example = ("cuts", f"c in cuts({known})") if cut else ("layers", f"j in {known}")
         fix = f"let an index run over the {what}: `{example}`"

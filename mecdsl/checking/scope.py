@@ -17,9 +17,11 @@ class Unresolved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What an index ranges over: `family` if its values are members of one, `root` their label space.
+    """What an index ranges over: `family` if its values are members of one, `root` their label
+    space.
 
-    `row`: the value is a row of a family with several indices. `cuts_of`: the values are cuts of these layers.
+    `row`: the value is a row of a family with several indices. `cuts_of`: the values are cuts of
+    these layers.
     """
 
     family: str | None = None
@@ -66,7 +68,8 @@ class Names:
     labels: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
 
     def collect_labels(self) -> None:
-        """Note the names that are members: the families they belong to and their positions there from 1.
+        """Note the names that are members: the families they belong to and their positions there
+        from 1.
 
         Names in the text belong to one family; names that files list may be in several.
         """
@@ -93,7 +96,9 @@ class Names:
             return False
         if given.family is None or wanted.family is None:
             return True
-        if wanted.family in self.ancestors(given.family) or given.family in self.ancestors(wanted.family):
+        if wanted.family in self.ancestors(given.family) or given.family in self.ancestors(
+            wanted.family
+        ):
             return True
         kinds = [self.families[name].declared.kind for name in (given.family, wanted.family)]
         return not all(kind in NODE_KINDS for kind in kinds)
@@ -124,5 +129,9 @@ class Scope:
 
 def known_names(names: Names, scope: Scope) -> list[str]:
     """Every name that could stand in an expression, for proposals."""
-    bare = [name.split(".", 1)[1] for name in names.symbols if scope.owner and name.startswith(scope.owner + ".")]
+    bare = [
+        name.split(".", 1)[1]
+        for name in names.symbols
+        if scope.owner and name.startswith(scope.owner + ".")
+    ]
     return [*scope.indices, *bare, *names.symbols, *names.families, *names.labels]

@@ -1,8 +1,8 @@
 """The symbolic model: names resolved, families kept as families, no data yet.
 
-Expressions compare by identity, so that passes can keep what they learn about a node in a dictionary. An index
-holds a label: the integer of a range, the position (from 1) in a set of names, or the row of a family with several
-indices.
+Expressions compare by identity, so that passes can keep what they learn about a node in a
+dictionary. An index holds a label: the integer of a range, the position (from 1) in a set of names,
+or the row of a family with several indices.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,15 @@ from mecdsl.networks.layer_file import LayerFile
 from mecdsl.parsing.syntax import FamilyKind, Kind
 from mecdsl.units import NO_OWN, Dimension, OwnUnits, Unit
 
-# Expressions ---------------------------------------------------------------------------------------------------
+# Expressions --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A number in SI; `dimension` None fits every dimension (a bare 0 and inf). `unit` as it was written."""
+    """A number in SI; `dimension` None fits every dimension (a bare 0 and inf).
+
+    `unit` as it was written.
+    """
 
     value: float
     dimension: Dimension | None
@@ -65,8 +68,8 @@ class LinkEnd:
 class Member:
     """A member found in the table of a family, by its label or row.
 
-    `first`, `last`: of the family; `prev`, `next`: beside the member in `arguments`; `at`: the row of the member with
-    these indices; `row`: the same, -1 where there is none.
+    `first`, `last`: of the family; `prev`, `next`: beside the member in `arguments`; `at`: the row
+    of the member with these indices; `row`: the same, -1 where there is none.
     """
 
     family: str
@@ -103,9 +106,11 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """A random number of a parameter's data; `symbol` and `call` are its address, with the indices in scope.
+    """A random number of a parameter's data; `symbol` and `call` are its address, with the indices
+    in scope.
 
-    `axis`: for a point of a region, which coordinate of it: 0 is x, 1 is y. Both have the same address.
+    `axis`: for a point of a region, which coordinate of it: 0 is x, 1 is y. Both have the same
+    address.
     """
 
     function: str
@@ -136,10 +141,20 @@ class Aggregate:
 
 
 Expression = (
-    Constant | IndexValue | Lookup | LinkEnd | Member | Operation | Choice | Function | Draw | Membership | Aggregate
+    Constant
+    | IndexValue
+    | Lookup
+    | LinkEnd
+    | Member
+    | Operation
+    | Choice
+    | Function
+    | Draw
+    | Membership
+    | Aggregate
 )
 
-# Sets ----------------------------------------------------------------------------------------------------------
+# Sets ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,10 +237,11 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A set, node, nodes, layers or links family; `labels` are the names of its members, if they have names.
+    """A set, node, nodes, layers or links family; `labels` are the names of its members, if they
+    have names.
 
-    `listed`: the members of a set written one by one as tuples; each lies in the space. `layer_file`: the attributes
-    and the graph of layers that come from a file.
+    `listed`: the members of a set written one by one as tuples; each lies in the space.
+    `layer_file`: the attributes and the graph of layers that come from a file.
     """
 
     name: str
@@ -246,7 +262,7 @@ class Family:
         return len(self.space.names)
 
 
-# Symbols -------------------------------------------------------------------------------------------------------
+# Symbols ------------------------------------------------------------------------------------------
 
 
 class NumberDomain(Enum):
@@ -286,8 +302,8 @@ class Limit:
 class Symbol:
     """A param, let, var or report, under its qualified name.
 
-    `space` is the owner's space followed by the symbol's own; `own_space` the latter alone. `member_of` names the
-    family whose members the values are, if they are indices.
+    `space` is the owner's space followed by the symbol's own; `own_space` the latter alone.
+    `member_of` names the family whose members the values are, if they are indices.
     """
 
     name: str
@@ -308,8 +324,8 @@ class Symbol:
 class Assignment:
     """`start`, `fix` or `set` of a symbol: rows of `space` that meet the condition get `value`.
 
-    `names`: the index of the symbol at each position as it is called in `value`; a pattern that is not a bare
-    name became part of the condition.
+    `names`: the index of the symbol at each position as it is called in `value`; a pattern that is
+    not a bare name became part of the condition.
     """
 
     symbol: str
@@ -330,7 +346,8 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """`left relation right` for every row of the space, or for those where the switch has its value.
+    """`left relation right` for every row of the space, or for those where the switch has its
+    value.
 
     A pass turns constraints with a switch into big-M rows and keeps them as `Model.switched`.
     """
@@ -374,10 +391,11 @@ class Bounded:
 
 @dataclass(frozen=True, slots=True)
 class Linearized:
-    """What became of a product: `variable` stands for it, `rows` are the constraints that came with it.
+    """What became of a product: `variable` stands for it, `rows` are the constraints that came with
+    it.
 
-    `value`: the product over `space`. `exact`: the rows leave no other value than that. `places`: what it was replaced
-    in. A binary times itself is the binary and has neither rows nor factors.
+    `value`: the product over `space`. `exact`: the rows leave no other value than that. `places`:
+    what it was replaced in. A binary times itself is the binary and has neither rows nor factors.
     """
 
     product: str
@@ -394,7 +412,9 @@ class Linearized:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """A constraint with a switch and what stands for it: rows, and the names of the definitions of their big-M."""
+    """A constraint with a switch and what stands for it: rows, and the names of the definitions of
+    their big-M.
+    """
 
     constraint: Constraint
     switch: Switch

@@ -1,8 +1,10 @@
-"""What a cell or key of a data file says about a member: the label of an integer, or the place of a name.
+"""What a cell or key of a data file says about a member: the label of an integer, or the place of a
+name.
 
-A label is an integer, `3` or `-2` (`3.0` is the same number, as programs write that fill columns with decimals), or the
-name of a member as it is written in the model. `03`, `+3` and `3e0` are no labels: they may as well be names. Names
-are compared in the normal form NFC, so that it does not matter how a keyboard composes `ü`.
+A label is an integer, `3` or `-2` (`3.0` is the same number, as programs write that fill columns
+with decimals), or the name of a member as it is written in the model. `03`, `+3` and `3e0` are no
+labels: they may as well be names. Names are compared in the normal form NFC, so that it does not
+matter how a keyboard composes `ü`.
 """
 
 import re
@@ -36,7 +38,9 @@ def integer_of(cell: Any) -> int | None:
 
 
 def labels_of(cells: Iterable[Any], names: Sequence[str] | None) -> list[int]:
-    """The labels that cells mean: integers, or places of `names` from 1; `NO_MEMBER` for anything else."""
+    """The labels that cells mean: integers, or places of `names` from 1; `NO_MEMBER` for anything
+    else.
+    """
     cells = list(cells)
     meant: dict[tuple[type, Any], int] = {}  # a long table has few labels, each many times
     places = None if names is None else {name: place for place, name in enumerate(names, 1)}

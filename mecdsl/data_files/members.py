@@ -1,4 +1,6 @@
-"""The members that a file lists: of a set, of a set of tuples, or of nodes with their attributes."""
+"""The members that a file lists: of a set, of a set of tuples, or of nodes with their
+attributes.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count
 
 Place = Callable[[Sequence[str | int]], Span | None]
 LISTS = (
-    'write a list of names or integers, `["a", "b"]`, a list of tuples, `[[1, 2], [2, 3]]`, or of objects, '
+    'write a list of names or integers, `["a", "b"]`, a list of tuples, `[[1, 2], [2, 3]]`, '
+    "or of objects, "
     '`[{"m": 1, "n": 2}]`'
 )
 
@@ -28,11 +31,18 @@ class Labels:
     @property
     def names(self) -> tuple[str, ...] | None:
         """The labels, if they are names."""
-        return tuple(str(v) for v in self.values) if isinstance(next(iter(self.values), 0), str) else None
+        return (
+            tuple(str(v) for v in self.values)
+            if isinstance(next(iter(self.values), 0), str)
+            else None
+        )
 
 
 def labels_in(table: Table, column: int) -> Labels:
-    """The labels in a column: integers if all of them are. Raises `ModelError` for a cell that is no label."""
+    """The labels in a column: integers if all of them are.
+
+    Raises `ModelError` for a cell that is no label.
+    """
     cells = tuple(table.cells[column])
     for row, cell in enumerate(cells):
         fault = _fault(cell)
@@ -73,12 +83,15 @@ def refuse_repeats(name: str, labels: Labels) -> None:
             first = labels.place(seen[value])
             marks = (Label(first, "the first is here"),) if first else ()
             message = f"`{name}` holds `{value}` twice"
-            raise ModelError([Diagnostic("E307", message, labels.place(row), marks, help="keep one of the two")])
+            raise ModelError(
+                [Diagnostic("E307", message, labels.place(row), marks, help="keep one of the two")]
+            )
         seen[value] = row
 
 
 def set_table(path: Path, name: str) -> Table:
-    """The members of a set as a table; lists without titles have the titles `1`, `2`, ... or the name of the set.
+    """The members of a set as a table; lists without titles have the titles `1`, `2`, ... or the
+    name of the set.
 
     Raises `ModelError`.
     """
@@ -96,17 +109,25 @@ def _csv(path: Path) -> Table:
 
 def _table_of(path: Path, name: str, value: Any, place: Place) -> Table:
     if isinstance(value, Mapping):
-        if name in value and (len(value) == 1 or not all(_is_column(item) for item in value.values())):
+        if name in value and (
+            len(value) == 1 or not all(_is_column(item) for item in value.values())
+        ):
             return _table_of(path, name, value[name], lambda at: place((name, *at)))
         if value and all(_is_column(item) for item in value.values()):
             return _columns(path, value, place)
-        raise ModelError([Diagnostic("E308", f"`{path.name}` lists no members", place(()), help=LISTS)])
+        raise ModelError(
+            [Diagnostic("E308", f"`{path.name}` lists no members", place(()), help=LISTS)]
+        )
     if is_records(value):
         return records_table(str(path), value, place)
     if not isinstance(value, list):
-        raise ModelError([Diagnostic("E308", f"`{path.name}` lists no members", place(()), help=LISTS)])
+        raise ModelError(
+            [Diagnostic("E308", f"`{path.name}` lists no members", place(()), help=LISTS)]
+        )
     if not any(isinstance(item, list | Mapping) for item in value):
-        return Table(str(path), (name,), (value,), lambda row, _column: place(() if row is None else (row,)))
+        return Table(
+            str(path), (name,), (value,), lambda row, _column: place(() if row is None else (row,))
+        )
     return _tuples(path, value, place)
 
 
@@ -135,7 +156,9 @@ def _tuples(path: Path, value: Sequence[Any], place: Place) -> Table:
     for row, item in enumerate(value):
         if not isinstance(item, list) or len(item) != width or not width:
             found = count(len(item), "label") if isinstance(item, list) else f"`{item}`"
-            message = f"member {row + 1} is {found}, expected {count(width, 'label')} as in the first"
+            message = (
+                f"member {row + 1} is {found}, expected {count(width, 'label')} as in the first"
+            )
             raise ModelError([Diagnostic("E302", message, place((row,)), help=LISTS)])
     return Table(
         str(path),
@@ -148,8 +171,8 @@ def _tuples(path: Path, value: Sequence[Any], place: Place) -> Table:
 def nodes_table(path: Path, name: str, attributes: Iterable[str]) -> tuple[Table, int]:
     """The members of nodes with the column that names them. Raises `ModelError`.
 
-    That column is called as the family or `name`, or is the only one that is no attribute. JSON and TOML may also name
-    the members as keys, below an attribute or above the attributes.
+    That column is called as the family or `name`, or is the only one that is no attribute. JSON and
+    TOML may also name the members as keys, below an attribute or above the attributes.
     """
     known = frozenset(attributes)
     if path.suffix.lower() != ".csv":
@@ -173,7 +196,9 @@ def _below(place: Place, key: str) -> Place:
 def _member_keys(
     value: Mapping[str, Any], name: str, known: frozenset[str], place: Place
 ) -> tuple[list[str], Callable[[int | None, int], Span | None]] | None:
-    """The keys that name members: of the first attribute that has names, or of an object for each member."""
+    """The keys that name members: of the first attribute that has names, or of an object for each
+    member.
+    """
     named = [key for key in value if key.removeprefix(f"{name}.") in known]
     inner = next((key for key in named if isinstance(value[key], Mapping)), None)
     if inner is not None:
@@ -201,4 +226,6 @@ def _label_column(table: Table, name: str, attributes: frozenset[str]) -> int:
     else:
         message = f"no column names the members of `{name}`"
     fix = f"call the column of the names `{name}`; the others are attributes declared in the block"
-    raise ModelError([Diagnostic("E301", message, table.place(None, free[0] if free else 0), help=fix)])
+    raise ModelError(
+        [Diagnostic("E301", message, table.place(None, free[0] if free else 0), help=fix)]
+    )

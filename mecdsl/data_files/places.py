@@ -1,4 +1,7 @@
-"""Where a value stands in a JSON or TOML text. Read only after a fault was found, so speed does not matter."""
+"""Where a value stands in a JSON or TOML text.
+
+Read only after a fault was found, so speed does not matter.
+"""
 
 import json
 import re
@@ -13,7 +16,9 @@ BLANK = " \t\n\r"
 
 
 def json_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
-    """A function from a path of keys and positions to its span, the deepest part of the path that exists."""
+    """A function from a path of keys and positions to its span, the deepest part of the path that
+    exists.
+    """
 
     def place(path: Sequence[str | int]) -> Span | None:
         start, end = 0, len(source.text)
@@ -73,9 +78,13 @@ def _child(text: str, at: int, part: str | int) -> tuple[int, int] | None:
 
 
 def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
-    """Keys that stand twice in one object of a valid JSON text: the key, its first and its later place."""
+    """Keys that stand twice in one object of a valid JSON text: the key, its first and its later
+    place.
+    """
     found: list[tuple[str, Span, Span]] = []
-    seen: list[dict[str, Span] | None] = []  # for each open object its keys, for each open array None
+    seen: list[
+        dict[str, Span] | None
+    ] = []  # for each open object its keys, for each open array None
     text, at = source.text, 0
     is_key = False
     while at < len(text):
@@ -101,7 +110,9 @@ def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
 
 
 def toml_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
-    """A function from a path of keys and positions to the line of the key that leads furthest along it."""
+    """A function from a path of keys and positions to the line of the key that leads furthest along
+    it.
+    """
 
     def place(path: Sequence[str | int]) -> Span | None:
         best, depth = None, 0
@@ -124,7 +135,9 @@ def _toml_keys(source: Source) -> Iterator[tuple[int, tuple[str | int, ...]]]:
         found = TOML_LINE.match(line)
         if found is None:
             continue
-        keys: tuple[str | int, ...] = tuple(next(filter(None, key), "") for key in TOML_KEY.findall(found[2]))
+        keys: tuple[str | int, ...] = tuple(
+            next(filter(None, key), "") for key in TOML_KEY.findall(found[2])
+        )
         if not found[1]:
             yield number, (*table, *keys)
             continue

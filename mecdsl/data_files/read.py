@@ -1,6 +1,8 @@
-"""Data from outside: files of JSON, TOML and CSV and `--set`, as values by qualified name with their place.
+"""Data from outside: files of JSON, TOML and CSV and `--set`, as values by qualified name with
+their place.
 
-A name is either qualified (`"learner.cpu"`) or nested under its family (`"learner": {"cpu": ...}`), never both.
+A name is either qualified (`"learner.cpu"`) or nested under its family (`"learner": {"cpu": ...}`),
+never both.
 """
 
 import json
@@ -22,10 +24,12 @@ BARE_ITEM = re.compile(r"[^\[\],]*[^\[\],\s][^\[\],]*")  # of a list without quo
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value from outside; `place` tells where it, or the item at some indices or keys in it, stands.
+    """A value from outside; `place` tells where it, or the item at some indices or keys in it,
+    stands.
 
-    `unit`: of plain numbers, written in the header of a table; None means the declared unit. `table`, `column`: the
-    table whose column it is. `in_order`: the values are one for each row of the symbol, in its order.
+    `unit`: of plain numbers, written in the header of a table; None means the declared unit.
+    `table`, `column`: the table whose column it is. `in_order`: the values are one for each row of
+    the symbol, in its order.
     """
 
     value: Any
@@ -39,8 +43,8 @@ class Given:
 def read_data(path: str | Path, families: Sequence[str]) -> dict[str, Given]:
     """The values of a data file by qualified name.
 
-    `families`: the names whose objects are opened. Raises `ModelError` for a file that cannot be read or names
-    a thing twice.
+    `families`: the names whose objects are opened. Raises `ModelError` for a file that cannot be
+    read or names a thing twice.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
@@ -69,7 +73,11 @@ def read_document(path: Path) -> tuple[Any, Callable[[Sequence[str | int]], Span
 
 def is_records(value: Any) -> bool:
     """Whether a value is a list of objects, `[{"m": 1, "n": 2, "delay": "10 ms"}]`."""
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(item, Mapping) for item in value)
+    )
 
 
 def beside(name: str, span: Span) -> Path:
@@ -89,7 +97,11 @@ def _text(path: Path) -> str:
         raise ModelError([Diagnostic("E308", f"`{path}` cannot be read: {reason}")]) from None
     except UnicodeDecodeError:
         raise ModelError(
-            [Diagnostic("E308", f"`{path}` is not UTF-8 text", help="save the file with encoding UTF-8")]
+            [
+                Diagnostic(
+                    "E308", f"`{path}` is not UTF-8 text", help="save the file with encoding UTF-8"
+                )
+            ]
         ) from None
 
 
@@ -109,10 +121,18 @@ def _json(source: Source) -> Any:
     except RecursionError:
         raise ModelError([Diagnostic("E308", f"`{source.name}` is nested too deeply")]) from None
     except ValueError:  # Python reads no whole number beyond some thousand digits
-        raise ModelError([Diagnostic("E308", f"`{source.name}` holds a number of thousands of digits")]) from None
+        raise ModelError(
+            [Diagnostic("E308", f"`{source.name}` holds a number of thousands of digits")]
+        ) from None
     if twice:
         raise ModelError(
-            Diagnostic("E307", f"`{key}` is given twice", second, (Label(first, "the first is here"),), help=KEEP_ONE)
+            Diagnostic(
+                "E307",
+                f"`{key}` is given twice",
+                second,
+                (Label(first, "the first is here"),),
+                help=KEEP_ONE,
+            )
             for key, first, second in repeated_keys(source)
         )
     return value
@@ -147,8 +167,14 @@ def _toml(source: Source) -> dict[str, Any]:
         message = message[:1].lower() + message[1:]
         span = Span(source, line, column, line, column + 1)
         before, after = source.line(line)[: column - 1].rstrip(), source.line(line)[column - 1 :]
-        fix = 'a quantity is a text: `"30 s"`' if before[-1:].isdigit() and after[:1].isalpha() else None
-        raise ModelError([Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]) from None
+        fix = (
+            'a quantity is a text: `"30 s"`'
+            if before[-1:].isdigit() and after[:1].isalpha()
+            else None
+        )
+        raise ModelError(
+            [Diagnostic("E308", f"no valid TOML: {message}", span, help=fix)]
+        ) from None
 
 
 def _flatten(
@@ -196,16 +222,23 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
             value: Any = _setting_value(text)
         except (ValueError, RecursionError):
             fix = "write a list as `[1, 2]` or `[1 s, 2 s]`"
-            raise ModelError([Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]) from None
+            raise ModelError(
+                [Diagnostic("E308", f"`{text.strip()}` is no valid JSON", span, help=fix)]
+            ) from None
         if name.strip() in result:
             labels = (Label(result[name.strip()].place(()) or span, "the first is here"),)
-            raise ModelError([Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)])
+            raise ModelError(
+                [Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)]
+            )
         result[name.strip()] = Given(value, _always(span))
     return result
 
 
 def _setting_value(text: str) -> Any:
-    """A JSON value, a list of bare quantities, `[1 s, 2 s]`, or the text. Raises `ValueError` for broken JSON."""
+    """A JSON value, a list of bare quantities, `[1 s, 2 s]`, or the text.
+
+    Raises `ValueError` for broken JSON.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -255,7 +288,9 @@ def columns_of(table: Table) -> dict[str, Given]:
 
 
 def key_span(name: str, given: Given) -> Span | None:
-    """Where the name of a value stands, if it is on the line of the value; else where the value stands."""
+    """Where the name of a value stands, if it is on the line of the value; else where the value
+    stands.
+    """
     span = given.place(())
     if span is None:
         return None

@@ -1,6 +1,8 @@
-"""A table as a file holds it: columns under their titles, before anyone knows which of them are labels.
+"""A table as a file holds it: columns under their titles, before anyone knows which of them are
+labels.
 
-A CSV text is one, and so is a list of records in JSON or TOML, `[{"m": 1, "n": 2, "delay": "10 ms"}]`.
+A CSV text is one, and so is a list of records in JSON or TOML,
+`[{"m": 1, "n": 2, "delay": "10 ms"}]`.
 """
 
 import csv
@@ -22,10 +24,11 @@ DECIMAL = "commas separate the columns, and a decimal mark is a point: `1.5`"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Columns of equal length. `cells`: for each title what stands below it, texts of a CSV file without blanks around.
+    """Columns of equal length. `cells`: for each title what stands below it, texts of a CSV file
+    without blanks around.
 
-    `headers`: the titles as they stand there, `titles` without their units. `place`: of a cell by row and column; a
-    row of None is the title.
+    `headers`: the titles as they stand there, `titles` without their units. `place`: of a cell by
+    row and column; a row of None is the title.
     """
 
     name: str
@@ -75,16 +78,23 @@ def no_column_name(title: str, span: Span | None) -> Diagnostic | None:
     if COLUMN_NAME.fullmatch(title):
         return None
     message = f"`{title}` is no column name" if title else "a column has no title"
-    fix = "a column is named after an attribute, with its unit in brackets: `cpu` or `cpu [Gcycle/s]`"
+    fix = (
+        "a column is named after an attribute, with its unit in brackets: `cpu` or `cpu [Gcycle/s]`"
+    )
     return Diagnostic("E308", message, span, help=fix)
 
 
 def csv_table(source: Source) -> Table:
-    """The table of a CSV text. Raises `ModelError` for texts that are none and for titles that stand twice."""
+    """The table of a CSV text.
+
+    Raises `ModelError` for texts that are none and for titles that stand twice.
+    """
     rows, lines = _rows(source)
     if not rows:
         fix = "the first line names the columns: `cpu [Gcycle/s],work`"
-        raise ModelError([Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2), help=fix)])
+        raise ModelError(
+            [Diagnostic("E308", "the table is empty", Span(source, 1, 1, 1, 2), help=fix)]
+        )
     header, body = rows[0], rows[1:]
     _refuse_other_separators(source, header, lines[0])
     for number, row in zip(lines[1:], body, strict=True):
@@ -103,9 +113,14 @@ def csv_table(source: Source) -> Table:
 
 
 def records_table(
-    name: str, records: Sequence[Mapping[str, Any]], place: Callable[[tuple[str | int, ...]], Span | None]
+    name: str,
+    records: Sequence[Mapping[str, Any]],
+    place: Callable[[tuple[str | int, ...]], Span | None],
 ) -> Table:
-    """The table of a list of records that all have the same keys. Raises `ModelError` for one that has not."""
+    """The table of a list of records that all have the same keys.
+
+    Raises `ModelError` for one that has not.
+    """
     headers = tuple(records[0]) if records else ()
     for row, record in enumerate(records):
         for key in (*headers, *record):
@@ -133,7 +148,9 @@ def _without_repeats(table: Table) -> Table:
             message = f"column `{title}` stands twice"
             raise ModelError([Diagnostic("E307", message, table.place(None, column), labels)])
         if title in seen:
-            raise ModelError([Diagnostic("E308", "two columns have no title", table.place(None, column))])
+            raise ModelError(
+                [Diagnostic("E308", "two columns have no title", table.place(None, column))]
+            )
         seen[title] = column
     return table
 
@@ -159,7 +176,9 @@ def _title_spans(source: Source, header: Sequence[str], number: int) -> list[Spa
 
 
 def _rows(source: Source) -> tuple[list[list[str]], list[int]]:
-    """The rows of a CSV text that are not blank, blanks round cells taken off, and the line each ends on."""
+    """The rows of a CSV text that are not blank, blanks round cells taken off, and the line each
+    ends on.
+    """
     reader = csv.reader(io.StringIO(source.text), skipinitialspace=True)
     rows: list[list[str]] = []
     lines: list[int] = []

@@ -1,7 +1,8 @@
 """Forms: named variants of a model, applied to its syntax tree.
 
-A form keeps the variables of the original. `relax`, `set`, `drop`, `add` and `replace` change declarations; `fix`
-and `set` with indices become assignments of the document in the form; `linearize` is left to a pass of its own.
+A form keeps the variables of the original. `relax`, `set`, `drop`, `add` and `replace` change
+declarations; `fix` and `set` with indices become assignments of the document in the form;
+`linearize` is left to a pass of its own.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,12 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import Kind
 
 INTEGRAL = ("integer", "binary")
-KIND_WORDS = {Kind.PARAM: "parameter", Kind.VAR: "variable", Kind.LET: "definition", Kind.REPORT: "report"}
+KIND_WORDS = {
+    Kind.PARAM: "parameter",
+    Kind.VAR: "variable",
+    Kind.LET: "definition",
+    Kind.REPORT: "report",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,9 @@ def form_names(document: syntax.Document) -> list[str]:
     return [s.name for s in document.statements if isinstance(s, syntax.Form)]
 
 
-def apply_form(document: syntax.Document, form: str, relax: bool, collector: Collector) -> FormedDocument:
+def apply_form(
+    document: syntax.Document, form: str, relax: bool, collector: Collector
+) -> FormedDocument:
     """The document in a form; `form` is "" for the base model or names joined by `+` or `,`.
 
     `relax` makes every variable continuous. Unknown names go to the collector.
@@ -44,7 +52,12 @@ def apply_form(document: syntax.Document, form: str, relax: bool, collector: Col
             work.apply(name, None, ())
     if relax:
         work.relax_all()
-    changes = (tuple(work.fixes), tuple(work.settings), tuple(work.linearizations), frozenset(work.relaxed_binaries))
+    changes = (
+        tuple(work.fixes),
+        tuple(work.settings),
+        tuple(work.linearizations),
+        frozenset(work.relaxed_binaries),
+    )
     return FormedDocument(tuple(work.statements), *changes, form, document.span)
 
 
@@ -67,7 +80,11 @@ class _Work:
             return
         if name not in self.forms:
             near = nearest(name, self.forms)
-            known = f"this model has the forms {', '.join(self.forms)}" if self.forms else "this model has no forms"
+            known = (
+                f"this model has the forms {', '.join(self.forms)}"
+                if self.forms
+                else "this model has no forms"
+            )
             fix = f"did you mean `{near}`?" if near else known
             self.collector.error("E113", f"unknown form `{name}`", place, help=fix)
             return
@@ -84,14 +101,21 @@ class _Work:
         match change:
             case syntax.Relax(targets=targets):
                 for target in targets:
-                    self._edit(target.name, target.span, "variable", lambda d, t=target: self._relaxed(d, t))
+                    self._edit(
+                        target.name,
+                        target.span,
+                        "variable",
+                        lambda d, t=target: self._relaxed(d, t),
+                    )
             case syntax.Fix():
                 self.fixes.append(change)
             case syntax.SetValue(target=target):
                 if target.indices:
                     self.settings.append(change)
                 else:
-                    self._edit(target.name, target.span, "parameter", lambda d: self._valued(d, change))
+                    self._edit(
+                        target.name, target.span, "parameter", lambda d: self._valued(d, change)
+                    )
             case syntax.Drop(targets=targets):
                 for target in targets:
                     self._drop(target)
@@ -123,30 +147,42 @@ class _Work:
             if isinstance(statement, syntax.Family) and name.startswith(statement.name + "."):
                 local = name.removeprefix(statement.name + ".")
                 if any(member.name == local for member in statement.declarations):
-                    members = tuple(edit(m) if m.name == local else m for m in statement.declarations)
+                    members = tuple(
+                        edit(m) if m.name == local else m for m in statement.declarations
+                    )
                     self.statements[position] = replace(statement, declarations=members)
                     return
         near = nearest(name, [known for known, _ in self._declarations()])
         fix = f"did you mean `{near}`?" if near else None
         self.collector.error("E102", f"unknown {what} `{name}`", span, help=fix)
 
-    def _relaxed(self, declaration: syntax.Declaration, target: syntax.Target) -> syntax.Declaration:
+    def _relaxed(
+        self, declaration: syntax.Declaration, target: syntax.Target
+    ) -> syntax.Declaration:
         if declaration.kind is not Kind.VAR:
             message = f"`{target.name}` is no variable, only variables can be relaxed"
             labels = (Label(declaration.name_span, "declared here"),)
-            self.collector.error("E113", message, target.span, labels=labels, help=f"leave `{target.name}` out")
+            self.collector.error(
+                "E113", message, target.span, labels=labels, help=f"leave `{target.name}` out"
+            )
             return declaration
         return self._without_integrality(declaration, target.name)
 
-    def _without_integrality(self, declaration: syntax.Declaration, name: str) -> syntax.Declaration:
+    def _without_integrality(
+        self, declaration: syntax.Declaration, name: str
+    ) -> syntax.Declaration:
         words = [word.text for word in declaration.type.words] if declaration.type else []
         if declaration.kind is Kind.VAR and "binary" in words:
             self.relaxed_binaries.add(name)
         return relaxed(declaration)
 
-    def _valued(self, declaration: syntax.Declaration, change: syntax.SetValue) -> syntax.Declaration:
+    def _valued(
+        self, declaration: syntax.Declaration, change: syntax.SetValue
+    ) -> syntax.Declaration:
         if declaration.kind not in (Kind.PARAM, Kind.LET):
-            message = f"`{change.target.name}` is a {KIND_WORDS[declaration.kind]} and cannot be set"
+            message = (
+                f"`{change.target.name}` is a {KIND_WORDS[declaration.kind]} and cannot be set"
+            )
             labels = (Label(declaration.name_span, "declared here"),)
             fix = "use `fix` for a variable"
             self.collector.error("E113", message, change.target.span, labels=labels, help=fix)
@@ -171,11 +207,16 @@ class _Work:
         kept: list[syntax.Statement] = []
         found = False
         for statement in self.statements:
-            if isinstance(statement, syntax.Constraint | syntax.Declaration) and statement.name == target.name:
+            if (
+                isinstance(statement, syntax.Constraint | syntax.Declaration)
+                and statement.name == target.name
+            ):
                 found = True
                 continue
             if isinstance(statement, syntax.Family):
-                names = {member: f"{statement.name}.{member.name}" for member in statement.declarations}
+                names = {
+                    member: f"{statement.name}.{member.name}" for member in statement.declarations
+                }
                 members = tuple(member for member, name in names.items() if name != target.name)
                 if len(members) < len(statement.declarations):
                     found = True
@@ -185,7 +226,9 @@ class _Work:
             known = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
             near = nearest(target.name, [*known, *(name for name, _ in self._declarations())])
             fix = f"did you mean `{near}`?" if near else None
-            self.collector.error("E102", f"nothing named `{target.name}` to drop", target.span, help=fix)
+            self.collector.error(
+                "E102", f"nothing named `{target.name}` to drop", target.span, help=fix
+            )
         self.statements = kept
 
     def _replace(self, statement: syntax.Statement) -> None:
@@ -202,10 +245,16 @@ class _Work:
             local = replace(statement, name=statement.name.split(".", 1)[1])
             self._edit(statement.name, statement.name_span, "declaration", lambda _: local)
             return
-        same = [s.name for s in self.statements if type(s) is type(statement) and not isinstance(s, syntax.Header)]
+        same = [
+            s.name
+            for s in self.statements
+            if type(s) is type(statement) and not isinstance(s, syntax.Header)
+        ]
         near = nearest(statement.name, same)
         fix = f"did you mean `{near}`?" if near else "use `add` for something new"
-        self.collector.error("E102", f"nothing named `{statement.name}` to replace", statement.name_span, help=fix)
+        self.collector.error(
+            "E102", f"nothing named `{statement.name}` to replace", statement.name_span, help=fix
+        )
 
 
 def relaxed(declaration: syntax.Declaration) -> syntax.Declaration:

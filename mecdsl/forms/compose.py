@@ -1,6 +1,8 @@
-"""Symbolic expressions put together by a pass, with what is known at once folded away: `0*x`, `1*x`, `x + 0`.
+"""Symbolic expressions put together by a pass, with what is known at once folded away: `0*x`,
+`1*x`, `x + 0`.
 
-A composed expression has a text of its own, so that whoever shows it finds a formula: `(data_limit - 3 s)*used`.
+A composed expression has a text of its own, so that whoever shows it finds a formula:
+`(data_limit - 3 s)*used`.
 """
 
 from collections.abc import Iterable
@@ -114,7 +116,9 @@ def _extreme(function: str, values: tuple[sym.Expression, ...]) -> sym.Expressio
         pick = min if function == "min" else max
         best = pick(numbers, key=lambda constant: constant.value)
         # a zero fits every dimension; one with a dimension says more than one without
-        kept.insert(0, next((n for n in numbers if n.value == best.value and n.dimension is not None), best))
+        kept.insert(
+            0, next((n for n in numbers if n.value == best.value and n.dimension is not None), best)
+        )
     if len(kept) == 1:
         return kept[0]
     text = f"{function}({', '.join(value.span.text for value in kept)})"

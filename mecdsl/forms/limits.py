@@ -1,7 +1,8 @@
-"""The declared limits of a variable, and the range of an expression, as expressions at the place of their use.
+"""The declared limits of a variable, and the range of an expression, as expressions at the place of
+their use.
 
-A limit that depends on the member becomes a definition over data, `learner.batch.upper`, with the index of the
-variable; so it can be looked up wherever the variable can.
+A limit that depends on the member becomes a definition over data, `learner.batch.upper`, with the
+index of the variable; so it can be looked up wherever the variable can.
 """
 
 from collections.abc import Callable
@@ -10,11 +11,23 @@ from itertools import islice
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.checking.dimensions import literal
-from mecdsl.forms.compose import ONE, ZERO, add, is_number, largest, multiply, negate, smallest, subtract, written
+from mecdsl.forms.compose import (
+    ONE,
+    ZERO,
+    add,
+    is_number,
+    largest,
+    multiply,
+    negate,
+    smallest,
+    subtract,
+    written,
+)
 from mecdsl.forms.rewrite import free_names
 from mecdsl.parsing.syntax import Kind
 
-LONGEST_LIMIT = 12  # parts; a longer one becomes a definition, or limits of products of products would grow without end
+# parts; a longer one becomes a definition, or limits of products of products would grow without end
+LONGEST_LIMIT = 12
 LARGEST_RANGE = 20_000  # parts; each factor of a product of ranges takes eight times as many
 SIDES = {"lower": ">=", "upper": "<="}
 OTHER = {"lower": "upper", "upper": "lower"}
@@ -52,8 +65,10 @@ class Limits:
         if symbol.domain is not sym.NumberDomain.INTEGER:
             return False
         limits = [(limit.operator, limit.value) for limit in symbol.limits]
-        return all(any(o == operator and is_number(v, value) for o, v in limits) for operator, value in
-                   ((">=", 0.0), ("<=", 1.0)))  # fmt: skip
+        return all(
+            any(o == operator and is_number(v, value) for o, v in limits)
+            for operator, value in ((">=", 0.0), ("<=", 1.0))
+        )
 
     def end(self, lookup: sym.Lookup, side: str) -> sym.Expression:
         """The `lower` or the `upper` limit alone. Raises `Unbounded`."""
@@ -61,7 +76,9 @@ class Limits:
         if symbol.domain is sym.NumberDomain.BINARY:
             return ZERO if side == "lower" else ONE
         values = tuple(limit.value for limit in symbol.limits if limit.operator == SIDES[side])
-        if not values or any(isinstance(v, sym.Constant) and abs(v.value) == float("inf") for v in values):
+        if not values or any(
+            isinstance(v, sym.Constant) and abs(v.value) == float("inf") for v in values
+        ):
             raise Unbounded(symbol.name, side)
         value = largest(values) if side == "lower" else smallest(values)
         if not free_names(value) and not is_large(value, LONGEST_LIMIT):
@@ -99,21 +116,27 @@ class NoInterval(Exception):
 
 
 class Intervals:
-    """Ends of the ranges of expressions over variables, made of the limits of the variables by interval arithmetic.
+    """Ends of the ranges of expressions over variables, made of the limits of the variables by
+    interval arithmetic.
 
-    Sums, products, quotients by data, squares, `if`, `max`, `min`, `abs` and definitions; each occurrence of a variable
-    counts for itself, so `x - x` has the range of a difference. An end is made of the limits it needs and of no
-    others: the largest value of `x - y` of the upper limit of x and the lower one of y. `limits` holds the definitions
-    it makes.
+    Sums, products, quotients by data, squares, `if`, `max`, `min`, `abs` and definitions; each
+    occurrence of a variable counts for itself, so `x - x` has the range of a difference. An end is
+    made of the limits it needs and of no others: the largest value of `x - y` of the upper limit of
+    x and the lower one of y. `limits` holds the definitions it makes.
     """
 
-    def __init__(self, model: sym.Model, limits: Limits, is_data: Callable[[sym.Expression], bool]) -> None:
+    def __init__(
+        self, model: sym.Model, limits: Limits, is_data: Callable[[sym.Expression], bool]
+    ) -> None:
         self.model = model
         self.limits = limits
         self.is_data = is_data
 
     def end(self, expression: sym.Expression, side: str) -> sym.Expression:
-        """The `lower` or the `upper` end as an expression over data. Raises `Unbounded` and `NoInterval`."""
+        """The `lower` or the `upper` end as an expression over data.
+
+        Raises `Unbounded` and `NoInterval`.
+        """
         found = self._end(expression, side)
         if is_large(found, LARGEST_RANGE):
             raise NoInterval(expression)
@@ -126,7 +149,11 @@ class Intervals:
         match expression:
             case sym.Lookup(symbol=name):
                 is_variable = self.limits.symbols[name].kind is Kind.VAR
-                return self.limits.end(expression, side) if is_variable else self._definition(expression, side)
+                return (
+                    self.limits.end(expression, side)
+                    if is_variable
+                    else self._definition(expression, side)
+                )
             case sym.Operation(operator="neg", operands=(operand,)):
                 return negate(self.end(operand, other))
             case sym.Operation(operator="+", operands=(left, right)):
@@ -138,13 +165,17 @@ class Intervals:
             case sym.Operation(operator="/", operands=(left, right)) if self.is_data(right):
                 inverse = sym.Operation("/", (ONE, right), written(f"1/({right.span.text})"))
                 sign = sign_of(right)
-                return multiply(self.end(left, side if sign > 0 else other), inverse) if sign else self._corners(
-                    left, inverse, side
-                )  # fmt: skip
+                return (
+                    multiply(self.end(left, side if sign > 0 else other), inverse)
+                    if sign
+                    else self._corners(left, inverse, side)
+                )
             case sym.Operation(operator="^", operands=(base, exponent)) if literal(exponent) == 2:
                 return ZERO if side == "lower" else self._largest_square(base)
             case sym.Choice(condition=condition, then=then, otherwise=otherwise):
-                return sym.Choice(condition, self.end(then, side), self.end(otherwise, side), expression.span)
+                return sym.Choice(
+                    condition, self.end(then, side), self.end(otherwise, side), expression.span
+                )
             case sym.Aggregate(function="sum" | "max" | "min" as name, body=body, space=space):
                 return sym.Aggregate(name, self.end(body, side), space, expression.span)
             case sym.Function(name="max" | "min" as name, arguments=arguments):
@@ -182,7 +213,13 @@ class Intervals:
         if name not in self.limits.made:
             value, doc = self.end(symbol.value, side), f"{side} bound of {symbol.name}"
             self.limits.made[name] = replace(
-                symbol, name=name, kind=Kind.LET, value=value, doc=doc, domain=sym.NumberDomain.REAL, limits=()
+                symbol,
+                name=name,
+                kind=Kind.LET,
+                value=value,
+                doc=doc,
+                domain=sym.NumberDomain.REAL,
+                limits=(),
             )
         return sym.Lookup(name, lookup.indices, written(name), lookup.by_row)
 

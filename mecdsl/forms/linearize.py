@@ -1,12 +1,14 @@
 """`linearize x*y`: products of two variables become variables with linear rows.
 
-Where one factor is 0 or 1 the rows of McCormick leave the product no other value: exact. Otherwise they are its convex
-hull over the box of the two limits: a relaxation, and the model says so. A binary times itself is the binary.
+Where one factor is 0 or 1 the rows of McCormick leave the product no other value: exact. Otherwise
+they are its convex hull over the box of the two limits: a relaxation, and the model says so. A
+binary times itself is the binary.
 
-Choices: the pass works on the checked symbolic model and not on the text, because there every product knows the indices
-it stands under, so the new variable is a family like any other. Products of sums and of definitions are multiplied out
-first, since x*sum(y) has rows with tighter limits, and is exact in more cases, when each x*y is taken by itself.
-Equal products under equal indices share one variable. Reports keep the true product.
+Choices: the pass works on the checked symbolic model and not on the text, because there every
+product knows the indices it stands under, so the new variable is a family like any other. Products
+of sums and of definitions are multiplied out first, since x*sum(y) has rows with tighter limits,
+and is exact in more cases, when each x*y is taken by itself. Equal products under equal indices
+share one variable. Reports keep the true product.
 """
 
 from collections.abc import Hashable, Sequence
@@ -27,7 +29,9 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import Kind
 
 EVERY: Final = "all"
-MOST_PRODUCTS: Final = 1000  # that one expression may become; each takes variables and rows of its own
+MOST_PRODUCTS: Final = (
+    1000  # that one expression may become; each takes variables and rows of its own
+)
 HIGHEST_DEGREE: Final = 16
 
 
@@ -46,10 +50,11 @@ def linearize(
     shapes: Classifier,
     collector: Collector,
 ) -> sym.Model:
-    """The model with the wanted products replaced, the new variables and rows, and `linearized` that tells of them.
+    """The model with the wanted products replaced, the new variables and rows, and `linearized`
+    that tells of them.
 
-    `order`: the definitions, each after what it needs. A wrong name, a missing limit and a product that is not there
-    go to the collector.
+    `order`: the definitions, each after what it needs. A wrong name, a missing limit and a product
+    that is not there go to the collector.
     """
     requests = [request for change in wanted for request in _requests(model, change, collector)]
     return _Pass(model, requests, shapes, collector).run(order) if requests else model
@@ -64,7 +69,13 @@ def _requests(model: sym.Model, change: syntax.Linearize, collector: Collector) 
         if symbol is not None and symbol.kind is not Kind.VAR:
             labels = (Label(symbol.span, "declared here"),)
             message = f"`{target.name}` is no variable, products of variables are linearised"
-            collector.error("E113", message, target.span, labels=labels, help="name the two variables of the product")
+            collector.error(
+                "E113",
+                message,
+                target.span,
+                labels=labels,
+                help="name the two variables of the product",
+            )
             return []
         if symbol is None:
             near = nearest(target.name, [s.name for s in model.of_kind(Kind.VAR)])
@@ -74,14 +85,20 @@ def _requests(model: sym.Model, change: syntax.Linearize, collector: Collector) 
     if len(targets) != 2 or any(target.indices for target in targets):
         text = "*".join(target.name for target in (*targets, *targets)[:2])
         message = "`linearize` takes a product of two variables, all members at once"
-        collector.error("E113", message, change.span, help=f"write `linearize {text}` or `linearize all`")
+        collector.error(
+            "E113", message, change.span, help=f"write `linearize {text}` or `linearize all`"
+        )
         return []
     return [_Request(frozenset(target.name for target in targets), change.span)]
 
 
 class _Pass:
     def __init__(
-        self, model: sym.Model, requests: Sequence[_Request], shapes: Classifier, collector: Collector
+        self,
+        model: sym.Model,
+        requests: Sequence[_Request],
+        shapes: Classifier,
+        collector: Collector,
     ) -> None:
         self.model = model
         self.requests = requests
@@ -107,7 +124,9 @@ class _Pass:
         constraints: list[sym.Constraint] = []
         for constraint in model.constraints:
             self.place = constraint.name
-            left, right = (self._rewrite(s, (constraint.space,)) for s in (constraint.left, constraint.right))
+            left, right = (
+                self._rewrite(s, (constraint.space,)) for s in (constraint.left, constraint.right)
+            )
             constraints.append(replace(constraint, left=left, right=right))
         self.place = model.objective.name
         objective = replace(model.objective, value=self._rewrite(model.objective.value, ()))
@@ -124,16 +143,24 @@ class _Pass:
         fixed = self.shapes.fixed
         for request in self.requests:
             names = sorted(request.names or ())
-            if request in self.seen or self.collector.errors or (fixed if request.names is None else fixed & {*names}):
+            if (
+                request in self.seen
+                or self.collector.errors
+                or (fixed if request.names is None else fixed & {*names})
+            ):
                 continue
             what = f"of `{names[0]}` and `{names[-1]}`" if names else "of two variables"
             message = f"there is no product {what} in this form of the model"
-            self.collector.warning("W403", message, request.span, help="delete it, or look for a name mixed up")
+            self.collector.warning(
+                "W403", message, request.span, help="delete it, or look for a name mixed up"
+            )
 
     # Rewriting
 
     def _rewrite(self, expression: sym.Expression, frames: tuple[sym.Space, ...]) -> sym.Expression:
-        """The expression with its products replaced; `frames`: the spaces it stands in, outermost first."""
+        """The expression with its products replaced; `frames`: the spaces it stands in, outermost
+        first.
+        """
         if self.expander.is_data(expression):
             return expression
         match expression:
@@ -154,8 +181,12 @@ class _Pass:
                     return replaced
         return map_parts(expression, lambda part: self._rewrite(part, frames))
 
-    def _product(self, operation: sym.Operation, frames: tuple[sym.Space, ...]) -> sym.Expression | None:
-        """A product with its variables multiplied out and pairs of them replaced; None if nothing of it is wanted."""
+    def _product(
+        self, operation: sym.Operation, frames: tuple[sym.Space, ...]
+    ) -> sym.Expression | None:
+        """A product with its variables multiplied out and pairs of them replaced; None if nothing
+        of it is wanted.
+        """
         if not self._may_hold_a_pair(operation):
             return None
         scope = frozenset(name for frame in frames for name in frame.names)
@@ -166,15 +197,21 @@ class _Pass:
             return None
         if not any(self._pair(monomial.factors) for monomial in monomials):
             return None
-        if len(monomials) > MOST_PRODUCTS or any(len(m.factors) > HIGHEST_DEGREE for m in monomials):
+        if len(monomials) > MOST_PRODUCTS or any(
+            len(m.factors) > HIGHEST_DEGREE for m in monomials
+        ):
             self._too_large(operation)
             return None
         self.span = operation.span
         done = [self._paired(monomial, frames) for monomial in monomials]
-        return collect(done, lambda factor, monomial: self._rewrite(factor, (*frames, *monomial.frames)))
+        return collect(
+            done, lambda factor, monomial: self._rewrite(factor, (*frames, *monomial.frames))
+        )
 
     def _may_hold_a_pair(self, operation: sym.Operation) -> bool:
-        """Whether the variables on the two sides include a wanted pair; multiplying out is done only then."""
+        """Whether the variables on the two sides include a wanted pair; multiplying out is done
+        only then.
+        """
         left, right = operation.operands
         if operation.operator == "^":
             if not whole_power(right):
@@ -185,7 +222,11 @@ class _Pass:
         sides = [self.shapes.variables(side) for side in (left, right)]
         return any(
             request.names is None
-            or any({one, two} == request.names for one in sides[0] & request.names for two in sides[1] & request.names)
+            or any(
+                {one, two} == request.names
+                for one in sides[0] & request.names
+                for two in sides[1] & request.names
+            )
             for request in self.requests
         )
 
@@ -205,14 +246,18 @@ class _Pass:
         return monomial
 
     def _pair(self, factors: tuple[sym.Expression, ...]) -> tuple[int, int] | None:
-        """The positions of the wanted pair that loses least: equal binaries, two binaries, one, none."""
+        """The positions of the wanted pair that loses least: equal binaries, two binaries, one,
+        none.
+        """
         found: dict[tuple[int, int], int] = {}
         variables = [i for i, factor in enumerate(factors) if self.expander.is_variable(factor)]
         for first, second in combinations(variables, 2):
             one, two = factors[first], factors[second]
             assert isinstance(one, sym.Lookup)
             assert isinstance(two, sym.Lookup)
-            asked = [r for r in self.requests if r.names is None or r.names == {one.symbol, two.symbol}]
+            asked = [
+                r for r in self.requests if r.names is None or r.names == {one.symbol, two.symbol}
+            ]
             if asked:
                 self.seen.update(asked)
                 binaries = self._is_zero_one(one) + self._is_zero_one(two)
@@ -224,8 +269,12 @@ class _Pass:
 
     # New variables
 
-    def _replacement(self, first: sym.Lookup, second: sym.Lookup, frames: Sequence[sym.Space]) -> sym.Lookup:
-        """What stands for a product of two variables: a new variable, or the binary that is multiplied by itself."""
+    def _replacement(
+        self, first: sym.Lookup, second: sym.Lookup, frames: Sequence[sym.Space]
+    ) -> sym.Lookup:
+        """What stands for a product of two variables: a new variable, or the binary that is
+        multiplied by itself.
+        """
         if self._is_zero_one(second) and not self._is_zero_one(first):
             first, second = second, first
         space = project(frames, all_names((first, second)))
@@ -241,25 +290,47 @@ class _Pass:
             self._note_place(identity)
         return at(self.facts[identity].variable, space, first, second)
 
-    def _new_variable(self, identity: Hashable, first: sym.Lookup, second: sym.Lookup, space: sym.Space) -> None:
-        product = Product(first, second, space, (self.limits.of(first), self.limits.of(second)), self.span)
+    def _new_variable(
+        self, identity: Hashable, first: sym.Lookup, second: sym.Lookup, space: sym.Space
+    ) -> None:
+        product = Product(
+            first, second, space, (self.limits.of(first), self.limits.of(second)), self.span
+        )
         exact = self._is_zero_one(first)
         both = exact and self._is_zero_one(second)
         base = f"{_local(first.symbol)}_times_{_local(second.symbol)}"
-        name = unused(base, {*self.symbols, *self.model.families, *(c.name for c in self.model.constraints)})
+        name = unused(
+            base, {*self.symbols, *self.model.families, *(c.name for c in self.model.constraints)}
+        )
         units = (self.symbols[first.symbol].unit, self.symbols[second.symbol].unit)
         self.symbols[name] = new_variable(name, product, units)
         if both:
             self.zero_one.add(name)
         rows = envelope(self.symbols[name], product)
         self.rows += rows
-        method = "binary times binary" if both else "binary times bounded variable" if exact else "McCormick envelope"
-        factors = tuple(sym.Bounded(factor.symbol, *self.limits.of(factor)) for factor in (first, second))
+        method = (
+            "binary times binary"
+            if both
+            else "binary times bounded variable"
+            if exact
+            else "McCormick envelope"
+        )
+        factors = tuple(
+            sym.Bounded(factor.symbol, *self.limits.of(factor)) for factor in (first, second)
+        )
         names = tuple(row.name for row in rows)
         self.facts[identity] = sym.Linearized(
-            text_of(first, second), name, multiply(first, second), exact, method, space, factors, names, (self.place,),
+            text_of(first, second),
+            name,
+            multiply(first, second),
+            exact,
+            method,
+            space,
+            factors,
+            names,
+            (self.place,),
             self.span,
-        )  # fmt: skip
+        )
 
     def _note_square(self, identity: Hashable, binary: sym.Lookup, space: sym.Space) -> None:
         if identity in self.facts:
@@ -286,7 +357,8 @@ class _Pass:
             f"`{text}` cannot be linearised: `{error.symbol}` has no {error.side} bound",
             request.span,
             labels=(Label(symbol.span, f"no `{operator}` here"),),
-            help=f"declare a finite bound, `{_local(error.symbol)} : ... {operator} ...`, here or in the form with "
+            help=f"declare a finite bound, `{_local(error.symbol)} : ... {operator} ...`, "
+            "here or in the form with "
             "`replace var`",
         )
 
@@ -304,7 +376,8 @@ class _Pass:
         request = self.requests[0]
         self.collector.error(
             "E116",
-            f"`{operation.span.text}` cannot be linearised: `{lookup.span.text}` is a definition that uses an index "
+            f"`{operation.span.text}` cannot be linearised: `{lookup.span.text}` is a "
+            "definition that uses an index "
             "which is no end of the link",
             request.span,
             labels=(Label(lookup.span, "used here by the link"),),

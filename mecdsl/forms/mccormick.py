@@ -1,7 +1,7 @@
 """The variable that stands for a product of two, its limits and its rows.
 
-G. P. McCormick, Computability of global solutions to factorable nonconvex programs, Mathematical Programming 10 (1976):
-with L <= x <= U and l <= y <= u the convex hull of w = x*y is
+G. P. McCormick, Computability of global solutions to factorable nonconvex programs, Mathematical
+Programming 10 (1976): with L <= x <= U and l <= y <= u the convex hull of w = x*y is
 
     w >= l*x + L*y - L*l,   w >= u*x + U*y - U*u,   w <= l*x + U*y - U*l,   w <= u*x + L*y - L*u.
 """
@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
-from mecdsl.forms.compose import ZERO, add, is_number, largest, multiply, smallest, subtract, written
+from mecdsl.forms.compose import (
+    ZERO,
+    add,
+    is_number,
+    largest,
+    multiply,
+    smallest,
+    subtract,
+    written,
+)
 from mecdsl.forms.limits import Interval
 from mecdsl.forms.rewrite import structure
 from mecdsl.parsing.syntax import Kind
@@ -19,7 +28,9 @@ from mecdsl.units import Unit
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Two variables at indices of a space, their limits there, and where their product stands in the text."""
+    """Two variables at indices of a space, their limits there, and where their product stands in
+    the text.
+    """
 
     first: sym.Lookup
     second: sym.Lookup
@@ -40,16 +51,35 @@ def same(first: sym.Lookup, second: sym.Lookup) -> bool:
 
 def at(name: str, space: sym.Space, first: sym.Lookup, second: sym.Lookup) -> sym.Lookup:
     """The new variable at the indices of its space, as the two factors use them."""
-    known = {i.name: i for e in (first, second) for i in sym.walk(e) if isinstance(i, sym.IndexValue)}
+    known = {
+        i.name: i for e in (first, second) for i in sym.walk(e) if isinstance(i, sym.IndexValue)
+    }
     span = written(text_of(first, second))
-    return sym.Lookup(name, tuple(known.get(index, sym.IndexValue(index, span)) for index in space.names), span)
+    return sym.Lookup(
+        name, tuple(known.get(index, sym.IndexValue(index, span)) for index in space.names), span
+    )
 
 
 def new_variable(name: str, product: Product, units: tuple[Unit | None, Unit | None]) -> sym.Symbol:
-    """The variable over the space of the product, with the limits and the unit that follow from the factors'."""
+    """The variable over the space of the product, with the limits and the unit that follow from the
+    factors'.
+    """
     doc = f"stands for {text_of(product.first, product.second)}"
     real, space, limits = sym.NumberDomain.REAL, product.space, _limits(product)
-    return sym.Symbol(name, Kind.VAR, None, space, space, real, _unit(*units), limits, None, None, doc, product.span)
+    return sym.Symbol(
+        name,
+        Kind.VAR,
+        None,
+        space,
+        space,
+        real,
+        _unit(*units),
+        limits,
+        None,
+        None,
+        doc,
+        product.span,
+    )
 
 
 def envelope(variable: sym.Symbol, product: Product) -> list[sym.Constraint]:
@@ -66,13 +96,18 @@ def envelope(variable: sym.Symbol, product: Product) -> list[sym.Constraint]:
         right = subtract(add(multiply(two, first), multiply(one, second)), multiply(one, two))
         if is_number(right, 0.0) and (relation, True) in known:
             continue
-        name, doc = f"{variable.name}.row_{number}", f"{text_of(first, second)} {relation} {right.span.text}"
+        name, doc = (
+            f"{variable.name}.row_{number}",
+            f"{text_of(first, second)} {relation} {right.span.text}",
+        )
         rows.append(sym.Constraint(name, product.space, new, relation, right, doc, product.span))
     return rows
 
 
 def _limits(product: Product) -> tuple[sym.Limit, sym.Limit]:
-    """The smallest and the largest product of two intervals; that of two intervals from 0 on has no `min` in it."""
+    """The smallest and the largest product of two intervals; that of two intervals from 0 on has no
+    `min` in it.
+    """
     (low, high), (least, most) = product.box
     corners = tuple(multiply(one, two) for one in (low, high) for two in (least, most))
     below, above = smallest(corners), largest(corners)

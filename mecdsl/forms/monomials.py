@@ -1,7 +1,8 @@
-"""A product over variables as a sum of monomials: data times variables, under the sums and conditions it stands in.
+"""A product over variables as a sum of monomials: data times variables, under the sums and
+conditions it stands in.
 
-Sums, differences, quotients by data, `if`, `sum`, small whole powers and definitions are multiplied out. Whatever else
-depends on variables, such as a logarithm, stays one factor.
+Sums, differences, quotients by data, `if`, `sum`, small whole powers and definitions are multiplied
+out. Whatever else depends on variables, such as a logarithm, stays one factor.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,8 @@ class NotExpanded(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Monomial:
-    """The sum over the rows of `frames` of data `coefficients` times `factors` that depend on variables.
+    """The sum over the rows of `frames` of data `coefficients` times `factors` that depend on
+    variables.
 
     A frame without a generator is a condition.
     """
@@ -43,20 +45,33 @@ class Monomial:
 
 
 class Expander:
-    """Multiplies out expressions of one model; `symbols` are those of the model as far as a pass has changed them."""
+    """Multiplies out expressions of one model; `symbols` are those of the model as far as a pass
+    has changed them.
+    """
 
-    def __init__(self, model: sym.Model, shapes: Classifier, symbols: Mapping[str, sym.Symbol]) -> None:
+    def __init__(
+        self, model: sym.Model, shapes: Classifier, symbols: Mapping[str, sym.Symbol]
+    ) -> None:
         self.model = model
         self.shapes = shapes
         self.symbols = symbols
 
     def is_data(self, expression: sym.Expression) -> bool:
-        """Whether no free variable occurs; asked by name, since expressions that a pass makes are short-lived."""
-        return not any(isinstance(node, sym.Lookup) and self.varies(node.symbol) for node in sym.walk(expression))
+        """Whether no free variable occurs; asked by name, since expressions that a pass makes are
+        short-lived.
+        """
+        return not any(
+            isinstance(node, sym.Lookup) and self.varies(node.symbol)
+            for node in sym.walk(expression)
+        )
 
     def varies(self, name: str) -> bool:
-        """Whether a symbol depends on free variables; a name the model does not know is a variable of the pass."""
-        return name not in self.model.symbols or self.shapes.symbol(name).degree is not Degree.CONSTANT
+        """Whether a symbol depends on free variables; a name the model does not know is a variable
+        of the pass.
+        """
+        return (
+            name not in self.model.symbols or self.shapes.symbol(name).degree is not Degree.CONSTANT
+        )
 
     def is_variable(self, expression: sym.Expression) -> bool:
         """Whether an expression is the value of one variable."""
@@ -66,7 +81,10 @@ class Expander:
         return symbol is None or (symbol.kind is Kind.VAR and self.varies(symbol.name))
 
     def monomials(self, expression: sym.Expression, scope: frozenset[str]) -> Iterator[Monomial]:
-        """The monomials of an expression; `scope`: the indices in use around it. Raises `NotExpanded`."""
+        """The monomials of an expression; `scope`: the indices in use around it.
+
+        Raises `NotExpanded`.
+        """
         if self.is_data(expression):
             yield Monomial((expression,), ())
             return
@@ -99,7 +117,9 @@ class Expander:
             case _:
                 yield Monomial((), (expression,))
 
-    def _multiplied(self, operands: tuple[sym.Expression, ...], scope: frozenset[str]) -> Iterator[Monomial]:
+    def _multiplied(
+        self, operands: tuple[sym.Expression, ...], scope: frozenset[str]
+    ) -> Iterator[Monomial]:
         first, *rest = operands
         for left in self.monomials(first, scope):
             if not rest:
@@ -118,7 +138,9 @@ class Expander:
         assert symbol.value is not None
         assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
         if not lookup.by_row:
-            return substitute(symbol.value, dict(zip(symbol.space.names, lookup.indices, strict=True)))
+            return substitute(
+                symbol.value, dict(zip(symbol.space.names, lookup.indices, strict=True))
+            )
         assert symbol.owner is not None
         family = self.model.families[symbol.owner]
         row, *own = lookup.indices
@@ -140,13 +162,20 @@ def _ends(family: sym.Family, row: sym.Expression) -> Mapping[str, sym.Expressio
 
 
 def _by_row(
-    expression: sym.Expression, symbols: Mapping[str, sym.Symbol], family: sym.Family, row: sym.Expression
+    expression: sym.Expression,
+    symbols: Mapping[str, sym.Symbol],
+    family: sym.Family,
+    row: sym.Expression,
 ) -> sym.Expression:
     """Attributes of the member itself, looked up by its row instead of by its indices."""
     names = family.space.names
 
     def change(node: sym.Expression) -> sym.Expression:
-        if isinstance(node, sym.Lookup) and not node.by_row and symbols[node.symbol].owner == family.name:
+        if (
+            isinstance(node, sym.Lookup)
+            and not node.by_row
+            and symbols[node.symbol].owner == family.name
+        ):
             first = node.indices[: len(names)]
             if tuple(i.name if isinstance(i, sym.IndexValue) else None for i in first) == names:
                 rest = tuple(change(index) for index in node.indices[len(names) :])
@@ -166,7 +195,9 @@ def whole_power(exponent: sym.Expression) -> int:
     return int(value) if value is not None and value in range(2, LARGEST_POWER + 1) else 0
 
 
-def collect(monomials: list[Monomial], change: Callable[[sym.Expression, Monomial], sym.Expression]) -> sym.Expression:
+def collect(
+    monomials: list[Monomial], change: Callable[[sym.Expression, Monomial], sym.Expression]
+) -> sym.Expression:
     """The sum of monomials as one expression, with `change` applied to every factor."""
     total: sym.Expression = ZERO
     for monomial in monomials:

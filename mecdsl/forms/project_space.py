@@ -1,4 +1,6 @@
-"""The space a product needs: of the indices in scope only those its factors use, with the conditions on them."""
+"""The space a product needs: of the indices in scope only those its factors use, with the
+conditions on them.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,8 +12,9 @@ from mecdsl.forms.rewrite import all_names, free_names
 def project(frames: Sequence[sym.Space], used: Iterable[str]) -> sym.Space:
     """The rows of nested spaces seen through some of their indices, each once.
 
-    An index that is not used goes; where a condition or the range of another index holds it, what is left is the
-    condition that some value of it exists. The rows are a superset only if a range is empty whatever the rest is.
+    An index that is not used goes; where a condition or the range of another index holds it, what
+    is left is the condition that some value of it exists. The rows are a superset only if a range
+    is empty whatever the rest is.
     """
     generators = [generator for frame in frames for generator in frame.generators]
     conditions = [part for frame in frames for part in _conjuncts(frame.condition)]
@@ -21,7 +24,9 @@ def project(frames: Sequence[sym.Space], used: Iterable[str]) -> sym.Space:
     outer = [part for part in conditions if free_names(part) <= names]
     dropped = [generator for generator in generators if generator not in kept]
     bound = [g for g in dropped if all_names(sym.domain_parts(g.domain))]
-    involved = _with_needed(dropped, {*all_names(inner), *(name for g in bound for name in g.names)})
+    involved = _with_needed(
+        dropped, {*all_names(inner), *(name for g in bound for name in g.names)}
+    )
     if involved:
         body = every(inner) or sym.Operation("==", (ONE, ONE), written("1 == 1"))
         outer.append(sym.Aggregate("any", body, sym.Space(tuple(involved)), body.span))

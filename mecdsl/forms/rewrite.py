@@ -1,7 +1,8 @@
-"""Tools of passes that change symbolic expressions: free indices, substitution, comparison by structure.
+"""Tools of passes that change symbolic expressions: free indices, substitution, comparison by
+structure.
 
-They go through the fields of the nodes and not through a list of node types, so a new kind of node is treated
-right as long as its parts are expressions, sets, generators or tuples of these.
+They go through the fields of the nodes and not through a list of node types, so a new kind of node
+is treated right as long as its parts are expressions, sets, generators or tuples of these.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -11,10 +12,14 @@ from typing import Any, cast
 from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
 
-Values = Mapping[str, sym.Expression | str]  # what stands for an index: an expression, or another name
+Values = Mapping[
+    str, sym.Expression | str
+]  # what stands for an index: an expression, or another name
 
 
-def map_parts(node: sym.Expression, change: Callable[[sym.Expression], sym.Expression]) -> sym.Expression:
+def map_parts(
+    node: sym.Expression, change: Callable[[sym.Expression], sym.Expression]
+) -> sym.Expression:
     """The node with every expression in it replaced; those in domains included."""
     return cast(sym.Expression, _map_fields(node, change))
 
@@ -56,7 +61,9 @@ def all_names(expressions: Iterable[sym.Expression]) -> frozenset[str]:
 
 
 def substitute(expression: sym.Expression, values: Values) -> sym.Expression:
-    """The expression with other expressions in place of free indices; bound indices that clash are renamed."""
+    """The expression with other expressions in place of free indices; bound indices that clash are
+    renamed.
+    """
     match expression:
         case sym.IndexValue(name=name):
             value = values.get(name, expression)
@@ -68,8 +75,12 @@ def substitute(expression: sym.Expression, values: Values) -> sym.Expression:
             return map_parts(expression, lambda part: substitute(part, values))
 
 
-def substitute_space(space: sym.Space, values: Values, taken: Iterable[str]) -> tuple[sym.Space, Values]:
-    """The space with the values put in and its indices apart from those taken; and the values for what is inside."""
+def substitute_space(
+    space: sym.Space, values: Values, taken: Iterable[str]
+) -> tuple[sym.Space, Values]:
+    """The space with the values put in and its indices apart from those taken; and the values for
+    what is inside.
+    """
     taken, inner = set(taken), dict(values)
     generators: list[sym.Generator] = []
     for generator in space.generators:
@@ -104,7 +115,8 @@ def unused(name: str, taken: Iterable[str]) -> str:
 def structure(part: Any, names: Mapping[str, int]) -> Hashable:
     """What an expression, space or domain says, free of places and of what its indices are called.
 
-    `names`: the number that stands for an index. Equal structures over equal spaces have equal values.
+    `names`: the number that stands for an index. Equal structures over equal spaces have equal
+    values.
     """
     if isinstance(part, sym.IndexValue):
         return ("index", names.get(part.name, part.name))
@@ -119,7 +131,9 @@ def structure(part: Any, names: Mapping[str, int]) -> Hashable:
     return cast(Hashable, part)
 
 
-def structure_of_space(space: sym.Space, names: Mapping[str, int]) -> tuple[Hashable, dict[str, int]]:
+def structure_of_space(
+    space: sym.Space, names: Mapping[str, int]
+) -> tuple[Hashable, dict[str, int]]:
     """The structure of a space, and the numbers of the indices inside it."""
     inner = dict(names)
     found: list[Hashable] = []
@@ -127,4 +141,7 @@ def structure_of_space(space: sym.Space, names: Mapping[str, int]) -> tuple[Hash
         found.append((structure(generator.domain, inner), len(generator.names)))
         for name in generator.names:
             inner[name] = len(inner)
-    return (tuple(found), None if space.condition is None else structure(space.condition, inner)), inner
+    return (
+        tuple(found),
+        None if space.condition is None else structure(space.condition, inner),
+    ), inner

@@ -1,10 +1,12 @@
-"""`constraint c when x: left <= right` becomes `left <= right + M*(1 - x)`, with M computed and shown.
+"""`constraint c when x: left <= right` becomes `left <= right + M*(1 - x)`, with M computed and
+shown.
 
-M is the largest value of `left - right` by interval arithmetic over the declared limits: large enough by proof, and
-never guessed. A row of `<=` needs that end alone, and asks for no limit that does not enter it. M is a definition of
-the model, `c.big_m`, one number for every row; `show` and `check --explain` print it.
-The constraint itself is kept in `Model.switched`, and the verifier judges that one where the switch has its value:
-a row with a big M alone would forgive a violation of 1e-6 times M.
+M is the largest value of `left - right` by interval arithmetic over the declared limits: large
+enough by proof, and never guessed. A row of `<=` needs that end alone, and asks for no limit that
+does not enter it. M is a definition of the model, `c.big_m`, one number for every row; `show` and
+`check --explain` print it. The constraint itself is kept in `Model.switched`, and the verifier
+judges that one where the switch has its value: a row with a big M alone would forgive a violation
+of 1e-6 times M.
 """
 
 from collections.abc import Sequence
@@ -21,14 +23,18 @@ from mecdsl.units import Unit
 
 
 def switch_rows(model: sym.Model, collector: Collector) -> sym.Model:
-    """The model with big-M rows in place of constraints that have a switch; a missing limit goes to the collector."""
+    """The model with big-M rows in place of constraints that have a switch; a missing limit goes to
+    the collector.
+    """
     if all(constraint.switch is None for constraint in model.constraints):
         return model
     limits, shapes = Limits(dict(model.symbols)), Classifier(model)
 
     def is_data(expression: sym.Expression) -> bool:
         names = (node.symbol for node in sym.walk(expression) if isinstance(node, sym.Lookup))
-        return all(name in limits.made or shapes.symbol(name).degree is Degree.CONSTANT for name in names)
+        return all(
+            name in limits.made or shapes.symbol(name).degree is Degree.CONSTANT for name in names
+        )
 
     intervals = Intervals(model, limits, is_data)
     constraints: list[sym.Constraint] = []
@@ -44,9 +50,14 @@ def switch_rows(model: sym.Model, collector: Collector) -> sym.Model:
             _unbounded(constraint, constraint.switch, error, model, collector)
             continue
         except NoInterval as error:
-            message = f"`{constraint.name}` cannot be switched: the range of a part of it is not known"
+            message = (
+                f"`{constraint.name}` cannot be switched: the range of a part of it is not known"
+            )
             labels = (Label(error.expression.span, "this part"),)
-            fix = "give the part a variable of its own with finite bounds, and a constraint that sets it"
+            fix = (
+                "give the part a variable of its own with finite bounds, and a constraint "
+                "that sets it"
+            )
             collector.error("E122", message, constraint.switch.span, labels=labels, help=fix)
             continue
         constraints += rows
@@ -77,21 +88,31 @@ def _rows(
         right = add(constraint.right, multiply(big_m, off))
         row = f"{constraint.name}.switched" + (f"_{side}" if side else "")
         doc = f"{constraint.left.span.text} {relation} {right.span.text}"
-        rows.append(replace(constraint, name=row, relation=relation, right=right, doc=doc, switch=None))
+        rows.append(
+            replace(constraint, name=row, relation=relation, right=right, doc=doc, switch=None)
+        )
     return rows, values
 
 
-def _definition(name: str, constraint: sym.Constraint, bound: sym.Expression, model: sym.Model) -> sym.Symbol:
+def _definition(
+    name: str, constraint: sym.Constraint, bound: sym.Expression, model: sym.Model
+) -> sym.Symbol:
     found = (find_dimension(model, side) for side in (constraint.left, constraint.right))
     dimension = next((one for one in found if one is not None), None)
     unit = None if dimension is None else Unit(str(dimension), dimension, 1.0)
     space, real = constraint.space, sym.NumberDomain.REAL
     doc = f"big-M of {constraint.name}"
-    return sym.Symbol(name, Kind.LET, None, space, space, real, unit, (), bound, None, doc, constraint.span)
+    return sym.Symbol(
+        name, Kind.LET, None, space, space, real, unit, (), bound, None, doc, constraint.span
+    )
 
 
 def _unbounded(
-    constraint: sym.Constraint, switch: sym.Switch, error: Unbounded, model: sym.Model, collector: Collector
+    constraint: sym.Constraint,
+    switch: sym.Switch,
+    error: Unbounded,
+    model: sym.Model,
+    collector: Collector,
 ) -> None:
     symbol = model.symbols[error.symbol]
     operator = ">=" if error.side == "lower" else "<="

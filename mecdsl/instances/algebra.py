@@ -1,6 +1,8 @@
-"""What an expression template is evaluated with: numbers, numbers with derivatives, or a modelling tool's objects.
+"""What an expression template is evaluated with: numbers, numbers with derivatives, or a modelling
+tool's objects.
 
-The evaluator itself uses Python operators and these few operations; data parts are always plain arrays.
+The evaluator itself uses Python operators and these few operations; data parts are always plain
+arrays.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +22,8 @@ Value = Any  # float, float64[n], bool[n], Jet, Magnitude or object[n]
 class Algebra(ABC):
     """The operations on families of values that are not Python operators.
 
-    `numeric`: values have numbers behind them, which `level` gives; so a logarithm of exponentials can be shifted.
+    `numeric`: values have numbers behind them, which `level` gives; so a logarithm of exponentials
+    can be shifted.
     """
 
     numeric = False
@@ -99,7 +102,11 @@ class Floats(Algebra):
         return np.bincount(parent, weights=value, minlength=size).astype(np.float64)
 
     def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> NDArray[Any]:
-        kind = np.result_type(*(np.asarray(value).dtype for _, value in parts)) if parts else np.float64
+        kind = (
+            np.result_type(*(np.asarray(value).dtype for _, value in parts))
+            if parts
+            else np.float64
+        )
         result = np.zeros(size, dtype=kind)
         for rows, value in parts:
             result[rows] = value
@@ -163,7 +170,8 @@ class Jets(Algebra):
 class Objects(Algebra):
     """Expression objects of another tool, one per row, in object arrays.
 
-    `columns` holds the variable objects; `functions` the tool's own functions of one object; `total` its sum.
+    `columns` holds the variable objects; `functions` the tool's own functions of one object;
+    `total` its sum.
     """
 
     def __init__(
@@ -212,7 +220,9 @@ class Objects(Algebra):
         return _by_rows(lambda *values: self._one(name, *values), arguments)
 
     def _one(self, name: str, *values: Any) -> Any:
-        """A function of one row; where it holds no object it is that of numbers, which knows no exceptions."""
+        """A function of one row; where it holds no object it is that of numbers, which knows no
+        exceptions.
+        """
         if all(map(_is_number, values)):
             return float(PLAIN_FUNCTIONS[name](*values))
         return self.functions[name](*values)

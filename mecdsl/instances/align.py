@@ -1,7 +1,9 @@
-"""Data with labels, put in the order of the symbol they are for; data without labels stay as they are.
+"""Data with labels, put in the order of the symbol they are for; data without labels stay as they
+are.
 
-Labels are columns of a table called as the indices, the titles of a matrix, or the keys of nested objects. Every way
-data come in, `from`, `--data`, `--set` and Python, passes here, so that all mean the same.
+Labels are columns of a table called as the indices, the titles of a matrix, or the keys of nested
+objects. Every way data come in, `from`, `--data`, `--set` and Python, passes here, so that all mean
+the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,8 @@ from mecdsl.instances.tables import IntArray
 
 
 def aligned(world: World, symbol: sym.Symbol, given: Given) -> Given:
-    """The data of a symbol with one value for each row, in order; unchanged where they have no labels.
+    """The data of a symbol with one value for each row, in order; unchanged where they have no
+    labels.
 
     Raises `ModelError` for labels that are not those of the symbol, each once.
     """
@@ -68,8 +71,12 @@ def _ordered(symbol: sym.Symbol, table: Table, column: int, order: IntArray) -> 
     return Given([cells[row] for row in order], place, table.split(column)[1], in_order=True)
 
 
-def _index_missing(symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]) -> ModelError:
-    missing = [index.name for index, column in zip(of.indices, columns, strict=True) if column is None]
+def _index_missing(
+    symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]
+) -> ModelError:
+    missing = [
+        index.name for index, column in zip(of.indices, columns, strict=True) if column is None
+    ]
     shown = ", ".join(f"`{name}`" for name in missing)
     what = "no column for the index" if len(missing) == 1 else "no columns for the indices"
     first = next(column for column in columns if column is not None)
@@ -88,8 +95,8 @@ def aligned_table(
 ) -> Given:
     """The values of one parameter in a table of its own: a column for them, or a matrix.
 
-    `others`: titles that belong to other parameters. `span`: where the model names the table. A column that is none
-    of the indices, and no value, is an error.
+    `others`: titles that belong to other parameters. `span`: where the model names the table. A
+    column that is none of the indices, and no value, is an error.
     """
     of = indexed(world, symbol.name)
     columns = of.column_of(table)
@@ -124,7 +131,9 @@ def _local(symbol: sym.Symbol) -> str:
 
 
 def _is_matrix_row(world: World, table: Table, of: Indexed, columns: Sequence[int]) -> bool:
-    """Whether titles, but for the first, are labels of one of the indices, so that the table is meant as a matrix."""
+    """Whether titles, but for the first, are labels of one of the indices, so that the table is
+    meant as a matrix.
+    """
     titles = [table.titles[column] for column in columns if column]
     names = [world.label_names(index.domain) for index in of.indices]
     return bool(titles) and any(NO_MEMBER not in labels_of(titles, known) for known in names)
@@ -132,14 +141,22 @@ def _is_matrix_row(world: World, table: Table, of: Indexed, columns: Sequence[in
 
 def _no_corner(symbol: sym.Symbol, table: Table, of: Indexed) -> ModelError:
     first, second = of.indices
-    message = f"the first column of the matrix for `{symbol.name}` is called after no index: `{table.headers[0]}`"
-    fix = f"call it `{first.name}`, with the labels of `{second.name}` as the other titles, or `{second.name}`, "
+    message = (
+        f"the first column of the matrix for `{symbol.name}` is called after no index: "
+        f"`{table.headers[0]}`"
+    )
+    fix = (
+        f"call it `{first.name}`, with the labels of `{second.name}` as the other titles, "
+        f"or `{second.name}`, "
+    )
     fix += f"with those of `{first.name}`"
     labels = (Label(symbol.span, "declared here"),)
     return ModelError([Diagnostic("E303", message, table.place(None, 0), labels, help=fix)])
 
 
-def _no_value(symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int], span: Span | None) -> ModelError:
+def _no_value(
+    symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int], span: Span | None
+) -> ModelError:
     local = _local(symbol)
     near = nearest(local, [table.titles[column] for column in rest])
     fix = f"rename the column `{near}`" if near else f"name one of them `{local}`"
@@ -152,7 +169,9 @@ def _no_value(symbol: sym.Symbol, table: Table, of: Indexed, rest: Sequence[int]
     return ModelError([Diagnostic("E301", message, span or table.place(None, 0), help=fix)])
 
 
-def _no_index(symbol: sym.Symbol, table: Table, of: Indexed, column: int, columns: Sequence[int | None]) -> ModelError:
+def _no_index(
+    symbol: sym.Symbol, table: Table, of: Indexed, column: int, columns: Sequence[int | None]
+) -> ModelError:
     title = table.titles[column]
     free = [index.name for index, found in zip(of.indices, columns, strict=True) if found is None]
     message = f"`{title}` is none of the indices of `{symbol.name}`: {of.names}"
@@ -171,7 +190,8 @@ def _no_index(symbol: sym.Symbol, table: Table, of: Indexed, column: int, column
 def _matrix_rows(
     table: Table, of: Indexed, columns: Sequence[int | None], rest: Sequence[int]
 ) -> list[int | None] | None:
-    """For each index its column, None for the one index whose labels stand in the header; None if it is no matrix.
+    """For each index its column, None for the one index whose labels stand in the header; None if
+    it is no matrix.
 
     A corner without a title stands over the labels of the first index.
     """
@@ -183,7 +203,9 @@ def _matrix_rows(
     return found if len([c for c in rest if c not in found]) > 0 else None
 
 
-def _matrix(world: World, symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]) -> Given:
+def _matrix(
+    world: World, symbol: sym.Symbol, table: Table, of: Indexed, columns: Sequence[int | None]
+) -> Given:
     """A matrix as a long table: one row for each cell; an empty cell is no value."""
     across = columns.index(None)
     body = [column for column in range(len(table.titles)) if column not in columns]
@@ -191,7 +213,10 @@ def _matrix(world: World, symbol: sym.Symbol, table: Table, of: Indexed, columns
     headers = [_header(table, column, names) for column in body]
     _refuse_no_labels(world, symbol, table, of, across, body)
     filled = [
-        (row, place) for row in range(table.size) for place, column in enumerate(body) if table.cells[column][row] != ""
+        (row, place)
+        for row in range(table.size)
+        for place, column in enumerate(body)
+        if table.cells[column][row] != ""
     ]
     cells = [
         [headers[place][0] for _, place in filled]

@@ -1,4 +1,7 @@
-"""Given data to arrays: shape, units, domain and bounds of one symbol. Nothing is broadcast or cut."""
+"""Given data to arrays: shape, units, domain and bounds of one symbol.
+
+Nothing is broadcast or cut.
+"""
 
 import json
 import math
@@ -35,7 +38,9 @@ def bind(world: World, symbol: sym.Symbol, given: Given) -> FloatArray:
     return _numbers(world, symbol, given, flat, paths, unit)
 
 
-def _fail(code: str, message: str, span: Span | None, symbol: sym.Symbol, help: str | None = None) -> ModelError:
+def _fail(
+    code: str, message: str, span: Span | None, symbol: sym.Symbol, help: str | None = None
+) -> ModelError:
     labels = (Label(symbol.span, "declared here"),)
     return ModelError([Diagnostic(code, message, span, labels, help=help)])
 
@@ -56,13 +61,20 @@ def _require_dimension(symbol: sym.Symbol, unit: Unit, span: Span | None) -> Non
     if unit.dimension != symbol.unit.dimension:
         message = f"`{symbol.name}` is in [{symbol.unit.dimension}], its data in [{unit.dimension}]"
         fix = f"give it in `{symbol.unit.text}` or a multiple"
-        if symbol.unit.dimension / unit.dimension == parse_unit("cycle").dimension and "Hz" in unit.text:
+        if (
+            symbol.unit.dimension / unit.dimension == parse_unit("cycle").dimension
+            and "Hz" in unit.text
+        ):
             fix = f"clock rates are in cycle/s here: write `{unit.text.replace('Hz', 'cycle/s')}`"
         raise _fail("E305", message, span, symbol, fix)
 
 
-def _flatten(world: World, symbol: sym.Symbol, given: Given) -> tuple[list[Any], Callable[[int], tuple[int, ...]]]:
-    """All items in the order of the table, and the way from a row to its indices in the nested list."""
+def _flatten(
+    world: World, symbol: sym.Symbol, given: Given
+) -> tuple[list[Any], Callable[[int], tuple[int, ...]]]:
+    """All items in the order of the table, and the way from a row to its indices in the nested
+    list.
+    """
     family = world.symbols[symbol.name]
     if given.in_order:
         return list(given.value), lambda row: (row,)
@@ -95,7 +107,9 @@ def _check_level(
     world: World, symbol: sym.Symbol, given: Given, nodes: list[Any], counts: IntArray, depth: int
 ) -> None:
     lists = [isinstance(node, list | tuple) for node in nodes]
-    lengths = np.array([len(n) if ok else -1 for n, ok in zip(nodes, lists, strict=True)], dtype=np.int64)
+    lengths = np.array(
+        [len(n) if ok else -1 for n, ok in zip(nodes, lists, strict=True)], dtype=np.int64
+    )
     wrong = np.flatnonzero(lengths != counts)
     if not len(wrong):
         return
@@ -108,12 +122,18 @@ def _check_level(
     where = f"`{symbol.name}`" + (f" item {', '.join(str(i + 1) for i in path)}" if path else "")
     if not lists[position]:
         fix = "every member has its own value, nothing is broadcast"
-        message = f"{where} needs a list of {count(expected, 'value')} ({what}), found {_shape_text(nodes[position])}"
+        message = (
+            f"{where} needs a list of {count(expected, 'value')} ({what}), found "
+            f"{_shape_text(nodes[position])}"
+        )
         raise _fail("E302", message, place, symbol, fix)
     found = int(lengths[position])
     more = "too many" if found > expected else "missing"
     noun = "list" if depth + 1 < len(world.symbols[symbol.name].levels) else "value"
-    message = f"{where} has {count(found, noun)}, expected {expected} ({what}): {abs(found - expected)} {more}"
+    message = (
+        f"{where} has {count(found, noun)}, expected {expected} ({what}): "
+        f"{abs(found - expected)} {more}"
+    )
     raise _fail("E302", message, place, symbol, _shape_fix(world, symbol, nodes, depth))
 
 
@@ -126,8 +146,14 @@ def _shape_fix(world: World, symbol: sym.Symbol, nodes: list[Any], depth: int) -
     outer, inner = _level_text(world, symbol, 0), _level_text(world, symbol, 1)
     shape = f"{count(rows, 'list')} ({outer}) of {count(columns, 'value')} each ({inner})"
     given = nodes[0]
-    transposed = len(given) == columns and all(isinstance(row, list) and len(row) == rows for row in given)
-    return f"swap rows and columns: {shape}" if transposed and len(family.levels) == 2 else f"write {shape}"
+    transposed = len(given) == columns and all(
+        isinstance(row, list) and len(row) == rows for row in given
+    )
+    return (
+        f"swap rows and columns: {shape}"
+        if transposed and len(family.levels) == 2
+        else f"write {shape}"
+    )
 
 
 def _level_text(world: World, symbol: sym.Symbol, depth: int) -> str:
@@ -138,7 +164,9 @@ def _level_text(world: World, symbol: sym.Symbol, depth: int) -> str:
         if generator is not None and isinstance(generator.domain, sym.FamilyDomain):
             return f"{name} in {generator.domain.family}"
         space = world.model.families[symbol.owner].space if symbol.owner else symbol.space
-        return f"one per {name}" + (f" where {space.condition.span.text}" if space.condition and not depth else "")
+        return f"one per {name}" + (
+            f" where {space.condition.span.text}" if space.condition and not depth else ""
+        )
     joined = len(family.names) - len(family.levels) + 1  # indices that share the outer list
     if depth == 0:
         return f"one per ({', '.join(family.names[:joined])}), in family order"
@@ -166,7 +194,8 @@ def _numbers(
         values = _plain(symbol, given, flat, paths, unit)
     else:
         values = np.array(
-            [_item(world, symbol, given, item, row, paths, unit) for row, item in enumerate(flat)], dtype=np.float64
+            [_item(world, symbol, given, item, row, paths, unit) for row, item in enumerate(flat)],
+            dtype=np.float64,
         )
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
@@ -178,13 +207,19 @@ def _numbers(
 
 
 def _plain(
-    symbol: sym.Symbol, given: Given, flat: list[Any], paths: Callable[[int], tuple[int, ...]], unit: Unit
+    symbol: sym.Symbol,
+    given: Given,
+    flat: list[Any],
+    paths: Callable[[int], tuple[int, ...]],
+    unit: Unit,
 ) -> FloatArray:
     try:
         values = np.array(flat, dtype=np.float64)
     except OverflowError:
         row = next(i for i, item in enumerate(flat) if abs(item) > 1e308)
-        raise _fail("E304", f"`{symbol.name}` holds a number too large", given.place(paths(row)), symbol) from None
+        raise _fail(
+            "E304", f"`{symbol.name}` holds a number too large", given.place(paths(row)), symbol
+        ) from None
     if unit.logarithmic:
         return np.array([unit.to_si(value) for value in values])
     return values if unit.factor == 1.0 else values * unit.scale
@@ -201,7 +236,11 @@ def _item(
 ) -> float:
     name = f"`{world.row_text(symbol.name, row)}`"
     place = given.place(paths(row))
-    if isinstance(item, bool) or item is None or not isinstance(item, int | float | str | np.number):
+    if (
+        isinstance(item, bool)
+        or item is None
+        or not isinstance(item, int | float | str | np.number)
+    ):
         shown = json.dumps(item) if item is None or isinstance(item, bool) else item
         raise _fail("E304", f"{name} is {_shape_text(shown)}, expected a number", place, symbol)
     if symbol.member_of is not None and str(item).strip():
@@ -220,7 +259,10 @@ def _item(
         own = parse_unit(found[2], world.model.units)
     except UnitError as error:
         if DECIMAL_COMMA.match(item):
-            message, fix = f"{name} is `{item}`, expected a number or a quantity", "a decimal mark is a point: `1.5`"
+            message, fix = (
+                f"{name} is `{item}`, expected a number or a quantity",
+                "a decimal mark is a point: `1.5`",
+            )
             raise _fail("E304", message, place, symbol, fix) from None
         raise _fail("E305", f"{name}: {error.message}", place, symbol, error.help) from None
     _require_dimension(symbol, own, place)
@@ -228,7 +270,9 @@ def _item(
 
 
 def _member(world: World, symbol: sym.Symbol, item: Any, name: str, place: Span | None) -> float:
-    """The label of the member that a value names; a plain number is the place of a member that has a name."""
+    """The label of the member that a value names; a plain number is the place of a member that has
+    a name.
+    """
     family = symbol.member_of or ""
     names = world.label_names(sym.FamilyDomain(family))
     (label,) = labels_of([item], names)
@@ -244,39 +288,68 @@ def _member(world: World, symbol: sym.Symbol, item: Any, name: str, place: Span 
     raise _fail("E306", f"{name} is `{item}`, no member of `{family}`", place, symbol, fix)
 
 
-def _require_levels(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:
+def _require_levels(
+    world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]
+) -> None:
     """What is declared in dB or dBm is a factor or a power, which is not negative."""
     if symbol.unit is None or not symbol.unit.logarithmic:
         return
     wrong = np.flatnonzero(values < 0.0)
     if len(wrong):
         row, unit = int(wrong[0]), symbol.unit
-        found = f"{values[row]:.10g}" + ("" if unit.dimension.is_dimensionless else f" {unit.dimension}")
-        message = f"`{world.row_text(symbol.name, row)}` is {found}, which no level in {unit.text} stands for"
-        fix = f"write the level with its unit, as in `-3 {unit.text}`, or a factor or power that is not negative"
+        found = f"{values[row]:.10g}" + (
+            "" if unit.dimension.is_dimensionless else f" {unit.dimension}"
+        )
+        message = (
+            f"`{world.row_text(symbol.name, row)}` is {found}, which no level in "
+            f"{unit.text} stands for"
+        )
+        fix = (
+            f"write the level with its unit, as in `-3 {unit.text}`, or a factor or power "
+            "that is not negative"
+        )
         raise _fail("E306", message, place(row), symbol, fix)
 
 
-def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]) -> None:
-    """Integrality, membership and bounds of the values of a parameter, and that levels exist. Raises `ModelError`."""
+def check_values(
+    world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]
+) -> None:
+    """Integrality, membership and bounds of the values of a parameter, and that levels exist.
+
+    Raises `ModelError`.
+    """
     _require_levels(world, symbol, values, place)
     if symbol.domain is not sym.NumberDomain.REAL:
-        wrong = np.flatnonzero(np.abs(values - np.round(values)) > 1e-9 * np.maximum(1.0, np.abs(values)))
+        wrong = np.flatnonzero(
+            np.abs(values - np.round(values)) > 1e-9 * np.maximum(1.0, np.abs(values))
+        )
         if len(wrong):
             row = int(wrong[0])
-            message = f"`{world.row_text(symbol.name, row)}` is {values[row]:.10g}, expected an integer"
+            message = (
+                f"`{world.row_text(symbol.name, row)}` is {values[row]:.10g}, expected an integer"
+            )
             raise _fail("E306", message, place(row), symbol)
     if symbol.member_of is not None:
         family = world.families[symbol.member_of]
         wrong = np.flatnonzero(family.locate([np.round(values).astype(np.int64)], len(values)) < 0)
         if len(wrong):
             row = int(wrong[0])
-            message = f"`{world.row_text(symbol.name, row)}` is {values[row]:g}, no member of `{symbol.member_of}`"
+            message = (
+                f"`{world.row_text(symbol.name, row)}` is {values[row]:g}, no member of "
+                f"`{symbol.member_of}`"
+            )
             raise _fail("E306", message, place(row), symbol)
     evaluator = Evaluator(world, Floats())
     for limit in symbol.limits:
-        bound = np.asarray(evaluator.family(limit.value, world.symbols[symbol.name].table), dtype=np.float64)
-        keeps = {"<=": values <= bound, ">=": values >= bound, "<": values < bound, ">": values > bound}
+        bound = np.asarray(
+            evaluator.family(limit.value, world.symbols[symbol.name].table), dtype=np.float64
+        )
+        keeps = {
+            "<=": values <= bound,
+            ">=": values >= bound,
+            "<": values < bound,
+            ">": values > bound,
+        }
         wrong = np.flatnonzero(~keeps[limit.operator])
         if len(wrong):
             row = int(wrong[0])
@@ -284,5 +357,8 @@ def check_values(world: World, symbol: sym.Symbol, values: FloatArray, place: Ca
                 f"{value:.6g}" if symbol.unit is None else format_value(value, symbol.unit, 6)
                 for value in (float(values[row]), float(bound[row]))
             )
-            message = f"`{world.row_text(symbol.name, row)}` is {found}, expected {limit.operator} {wanted}"
+            message = (
+                f"`{world.row_text(symbol.name, row)}` is {found}, expected "
+                f"{limit.operator} {wanted}"
+            )
             raise _fail("E306", message, place(row), symbol)

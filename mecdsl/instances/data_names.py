@@ -1,4 +1,6 @@
-"""What the names in data mean: parameters, columns of labels beside them, and objects that are opened."""
+"""What the names in data mean: parameters, columns of labels beside them, and objects that are
+opened.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,7 +13,9 @@ from mecdsl.parsing.syntax import Kind
 
 
 def label_columns(world: World, given: Mapping[str, Given]) -> frozenset[str]:
-    """The names that are columns of labels: they lie in a table with a parameter that has an index called so."""
+    """The names that are columns of labels: they lie in a table with a parameter that has an index
+    called so.
+    """
     params = {symbol.name for symbol in world.model.of_kind(Kind.PARAM)}
     tables = {name: value.table for name, value in given.items() if value.table is not None}
     orders = [(table, indexed(world, name)) for name, table in tables.items() if name in params]
@@ -19,12 +23,16 @@ def label_columns(world: World, given: Mapping[str, Given]) -> frozenset[str]:
         name
         for name, table in tables.items()
         if name not in params
-        and any(other is table and of.is_index(table.titles[given[name].column]) for other, of in orders)
+        and any(
+            other is table and of.is_index(table.titles[given[name].column]) for other, of in orders
+        )
     )
 
 
 def opened(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
-    """The data with the objects opened that belong to no parameter, so that a fault names what is in them."""
+    """The data with the objects opened that belong to no parameter, so that a fault names what is
+    in them.
+    """
     found: dict[str, Given] = {}
     for name, value in given.items():
         symbol = model.symbols.get(name)

@@ -1,9 +1,9 @@
 """The data of an instance as a data file: what was drawn or computed by default, written out.
 
-Solving the file gives the same numbers to the last bit: values go out in SI with all their digits, as texts with
-their unit where the declared unit is not the SI one. A level goes out in its own unit where that reads back exactly.
-Where members have names, the values stand under the names, so that another order of the members, in another file of
-theirs, changes nothing.
+Solving the file gives the same numbers to the last bit: values go out in SI with all their digits,
+as texts with their unit where the declared unit is not the SI one. A level goes out in its own unit
+where that reads back exactly. Where members have names, the values stand under the names, so that
+another order of the members, in another file of theirs, changes nothing.
 """
 
 from typing import Any
@@ -17,7 +17,10 @@ from mecdsl.parsing.syntax import Kind
 
 
 def data_of(instance: Instance) -> dict[str, Any]:
-    """Every parameter by qualified name, in the shape `--data` reads. Raises `ModelError` E304 for infinite ones."""
+    """Every parameter by qualified name, in the shape `--data` reads.
+
+    Raises `ModelError` E304 for infinite ones.
+    """
     _require_finite(instance)
     return {symbol.name: _values(instance, symbol) for symbol in instance.model.of_kind(Kind.PARAM)}
 
@@ -35,7 +38,10 @@ def _values(instance: Instance, symbol: sym.Symbol) -> Any:
     if not any(name is not None for name in names):
         return nested(values, table.levels, written)
     keys = [
-        [str(label) if words is None else words[label - 1] for label in table.table.columns[index].tolist()]
+        [
+            str(label) if words is None else words[label - 1]
+            for label in table.table.columns[index].tolist()
+        ]
         for index, words in zip(table.names, names, strict=True)
     ]
     found: dict[str, Any] = {}
@@ -53,7 +59,10 @@ def _require_finite(instance: Instance) -> None:
     for symbol in instance.model.of_kind(Kind.PARAM):
         values = instance.world.values[symbol.name]
         for row in np.flatnonzero(~np.isfinite(values))[:1].tolist():
-            message = f"`{instance.world.row_text(symbol.name, row)}` is {values[row]}, which no data file may hold"
+            message = (
+                f"`{instance.world.row_text(symbol.name, row)}` is {values[row]}, which "
+                "no data file may hold"
+            )
             fix = f"give it a finite value, or make it a definition: `let {symbol.name} = ...`"
             collector.error("E304", message, symbol.span, help=fix)
     collector.raise_errors()
@@ -68,6 +77,7 @@ def _value(symbol: sym.Symbol, value: float) -> Any:
             if unit.to_si(float(digits)) == value:
                 return f"{digits} {unit.text}"
     if unit.factor != 1.0 or unit.logarithmic:
-        return f"{value!r} {unit.dimension}"  # of a plain number too: without the `1` it would be in per cent
+        # of a plain number too: without the `1` it would be in per cent
+        return f"{value!r} {unit.dimension}"
     whole = symbol.domain is not sym.NumberDomain.REAL and value == int(value)
     return int(value) if whole else value

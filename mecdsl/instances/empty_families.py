@@ -1,4 +1,6 @@
-"""Constraints without rows and links that match nothing: legal, and mostly a condition that was meant otherwise."""
+"""Constraints without rows and links that match nothing: legal, and mostly a condition that was
+meant otherwise.
+"""
 
 from collections.abc import Iterator
 
@@ -12,7 +14,9 @@ SETS = "look at the sets it runs over"
 
 
 def empty_families(instance: Instance) -> tuple[Diagnostic, ...]:
-    """A warning for every links family without members, and constraint without rows, that no other one explains."""
+    """A warning for every links family without members, and constraint without rows, that no other
+    one explains.
+    """
     return tuple(_warnings(instance))
 
 
@@ -22,7 +26,9 @@ def _warnings(instance: Instance) -> Iterator[Diagnostic]:
     for name in sorted(empty):
         family = families[name]
         if family.kind is FamilyKind.LINKS and not empty & set(_over(family.space)):
-            yield _warning(f"links `{name}` has no member with these data", family.span, family.space)
+            yield _warning(
+                f"links `{name}` has no member with these data", family.span, family.space
+            )
     for rows in instance.constraints:
         space = rows.constraint.space
         if not rows.size and not empty & set(_over(space)):

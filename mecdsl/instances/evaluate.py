@@ -1,7 +1,7 @@
 """The value of any expression over a whole table at once.
 
-A nested sum gets a child table with a pointer to its parent row; an inner expression that uses only some of the
-indices in scope is evaluated once per combination of those and spread over the rows.
+A nested sum gets a child table with a pointer to its parent row; an inner expression that uses only
+some of the indices in scope is evaluated once per combination of those and spread over the rows.
 """
 
 import re
@@ -42,11 +42,12 @@ EVERY_INDEX = "*"  # among the free indices of an expression that holds a random
 
 @dataclass(slots=True, eq=False)
 class World:
-    """The data of an instance while it grows: tables of families and symbols, values of data symbols.
+    """The data of an instance while it grows: tables of families and symbols, values of data
+    symbols.
 
-    `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each variable family.
-    `domains`: what each index ran over last, for messages only. `ends`: both ends of the links families asked for.
-    `drawn`: symbols with values that were drawn at random.
+    `values`: float64, one entry per row of the symbol's table. `offsets`: first column of each
+    variable family. `domains`: what each index ran over last, for messages only. `ends`: both ends
+    of the links families asked for. `drawn`: symbols with values that were drawn at random.
     """
 
     model: sym.Model
@@ -64,15 +65,22 @@ class World:
         """`[3, gateway]`: labels as the user knows them."""
         if not labels:
             return ""
-        words = [self.label_text(d, label) for d, label in zip(self.index_domains(space), labels, strict=False)]
+        words = [
+            self.label_text(d, label)
+            for d, label in zip(self.index_domains(space), labels, strict=False)
+        ]
         words += [str(label) for label in labels[len(words) :]]
         return "[" + ", ".join(words) + "]"
 
     def index_domains(self, space: sym.Space) -> list[sym.Domain]:
-        """What each index of a space runs over; `(m, n) in pair` leads to what the indices of `pair` run over."""
+        """What each index of a space runs over; `(m, n) in pair` leads to what the indices of
+        `pair` run over.
+        """
         found: list[sym.Domain] = []
         for generator in space.generators:
-            if len(generator.names) > 1 and isinstance(generator.domain, sym.FamilyDomain | sym.LinksAt):
+            if len(generator.names) > 1 and isinstance(
+                generator.domain, sym.FamilyDomain | sym.LinksAt
+            ):
                 found += self.index_domains(self.model.families[generator.domain.family].space)
             else:
                 found.append(generator.domain)
@@ -116,18 +124,26 @@ class World:
     def row_text(self, name: str, row: int) -> str:
         """`learner.cpu[3]`: one member of a symbol or family."""
         family = self.symbols.get(name) or self.families[name]
-        space = self.model.symbols[name].space if name in self.model.symbols else self.model.families[name].space
+        space = (
+            self.model.symbols[name].space
+            if name in self.model.symbols
+            else self.model.families[name].space
+        )
         labels = [int(family.table.columns[index][row]) for index in family.names]
         return name + self.labels_text(space, labels)
 
 
 def written(name: str) -> str:
-    """The name of a member as it is written in a model: bare if that can be read, else in quotes."""
+    """The name of a member as it is written in a model: bare if that can be read, else in
+    quotes.
+    """
     return name if BARE_NAME.fullmatch(name) else f'"{name}"'
 
 
 class Evaluator:
-    """Evaluates expressions of one world in one algebra; definitions over variables are computed once."""
+    """Evaluates expressions of one world in one algebra; definitions over variables are computed
+    once.
+    """
 
     def __init__(self, world: World, algebra: Algebra) -> None:
         self.world = world
@@ -140,7 +156,9 @@ class Evaluator:
     # Entry points
 
     def family(self, expression: sym.Expression, table: Table) -> Value:
-        """The value of an expression on every row of a table; plain results have one entry per row."""
+        """The value of an expression on every row of a table; plain results have one entry per
+        row.
+        """
         value = self.value(expression, table)
         if isinstance(value, float | int | np.floating | np.bool_ | bool):
             return np.full(table.size, value)
@@ -152,15 +170,20 @@ class Evaluator:
         """The truth of a data condition on every row."""
         return np.asarray(self.family(expression, table), dtype=bool)
 
-    def space(self, space: sym.Space, base: Table, what: str) -> tuple[Table, IntArray, list[IntArray]]:
-        """Expand a space under every row of `base`: child table, pointer to the parent row, counts per generator.
+    def space(
+        self, space: sym.Space, base: Table, what: str
+    ) -> tuple[Table, IntArray, list[IntArray]]:
+        """Expand a space under every row of `base`: child table, pointer to the parent row, counts
+        per generator.
 
         With a condition the counts are not those of the members.
         """
         table, pointer = base, np.arange(base.size, dtype=np.int64)
         counts: list[IntArray] = []
         for position, generator in enumerate(space.generators):
-            parent, columns, count = self._generator(generator, table, what, limits(space, position))
+            parent, columns, count = self._generator(
+                generator, table, what, limits(space, position)
+            )
             table = table.take(parent).with_columns(columns)
             pointer = pointer[parent]
             counts.append(count)
@@ -188,7 +211,9 @@ class Evaluator:
                 return self._operation(expression, table)
             case sym.Choice():
                 return self._choice(expression, table)
-            case sym.Function(name=name, arguments=(argument,)) if self._takes_logarithms(name, argument):
+            case sym.Function(name=name, arguments=(argument,)) if self._takes_logarithms(
+                name, argument
+            ):
                 return self._log_sum(expression, argument, table)
             case sym.Function(name=name, arguments=arguments):
                 values = [self.value(argument, table) for argument in arguments]
@@ -213,12 +238,15 @@ class Evaluator:
 
     def _integers(self, numbers: FloatArray, span: Span, what: str, table: Table) -> IntArray:
         rounded = np.round(numbers)
-        wrong = ~np.isfinite(numbers) | (np.abs(numbers - rounded) > 1e-9 * np.maximum(1.0, np.abs(numbers)))
+        wrong = ~np.isfinite(numbers) | (
+            np.abs(numbers - rounded) > 1e-9 * np.maximum(1.0, np.abs(numbers))
+        )
         wrong |= np.abs(np.where(np.isfinite(numbers), numbers, 0.0)) >= 2.0**62
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             message = (
-                f"{what} must be an integer, `{span.text}` is {numbers[row]:.6g}{self.world.place_text(table, row)}"
+                f"{what} must be an integer, `{span.text}` is "
+                f"{numbers[row]:.6g}{self.world.place_text(table, row)}"
             )
             raise ModelError([Diagnostic("E309", message, span)])
         return rounded.astype(np.int64)
@@ -237,7 +265,9 @@ class Evaluator:
         return self._defined(lookup, table, rows, name, self.family)
 
     def definition_at(self, lookup: sym.Lookup, table: Table, how: Callable[..., Value]) -> Value:
-        """What a function of this evaluator, an expression and a table finds of a definition, at a lookup of it."""
+        """What a function of this evaluator, an expression and a table finds of a definition, at a
+        lookup of it.
+        """
         key = f"{how.__name__} {lookup.symbol}"
         return self._defined(lookup, table, self._rows(lookup, table), key, partial(how, self))
 
@@ -258,7 +288,9 @@ class Evaluator:
         value = self.definitions[key]
         if rows is None:
             rows = np.zeros(table.size, dtype=np.int64)
-        elif len(rows) == self.world.symbols[name].size and np.array_equal(rows, np.arange(len(rows))):
+        elif len(rows) == self.world.symbols[name].size and np.array_equal(
+            rows, np.arange(len(rows))
+        ):
             return value
         return value[rows]
 
@@ -278,13 +310,19 @@ class Evaluator:
             raise self._outside(lookup, labels, int(np.flatnonzero(missing)[0]), table)
         return rows
 
-    def _outside(self, lookup: sym.Lookup, labels: Sequence[IntArray], row: int, table: Table) -> ModelError:
+    def _outside(
+        self, lookup: sym.Lookup, labels: Sequence[IntArray], row: int, table: Table
+    ) -> ModelError:
         symbol = self.world.model.symbols[lookup.symbol]
         family = self.world.symbols[lookup.symbol]
         asked = self.world.labels_text(symbol.space, [int(label[row]) for label in labels])
         if family.size:
-            parts = [f"{name} in {low}..{low + extent - 1}" for name, low, extent in
-                     zip(family.names, family.lowest.tolist(), family.extent.tolist(), strict=True)]  # fmt: skip
+            parts = [
+                f"{name} in {low}..{low + extent - 1}"
+                for name, low, extent in zip(
+                    family.names, family.lowest.tolist(), family.extent.tolist(), strict=True
+                )
+            ]
             shape = ", ".join(parts) + ("" if family.codes is None else ", not every combination")
         else:
             shape = "it is empty"
@@ -302,7 +340,9 @@ class Evaluator:
         )
 
     def _takes_logarithms(self, name: str, argument: sym.Expression) -> bool:
-        """Whether a function is the logarithm of a sum of exponentials, and this algebra has numbers to shift it by."""
+        """Whether a function is the logarithm of a sum of exponentials, and this algebra has
+        numbers to shift it by.
+        """
         if name not in BASES or not self.algebra.numeric:
             return False
         if id(argument) not in self.log_sums:
@@ -332,7 +372,9 @@ class Evaluator:
         if (name, end) not in self.world.ends:
             family = self.world.model.families[name]
             assert family.ends is not None
-            self.world.ends[name, end] = LinkEnds.of(self.labels(family.ends[end], self.world.families[name].table))
+            self.world.ends[name, end] = LinkEnds.of(
+                self.labels(family.ends[end], self.world.families[name].table)
+            )
         return self.world.ends[name, end]
 
     def _member(self, member: sym.Member, table: Table) -> IntArray:
@@ -347,7 +389,9 @@ class Evaluator:
                 column = family.table.columns[family.names[0]]
                 return np.full(table.size, column[0 if member.function == "first" else -1])
             case "prev" | "next":
-                found, missing = neighbours(family, labels[0], -1 if member.function == "prev" else 1)
+                found, missing = neighbours(
+                    family, labels[0], -1 if member.function == "prev" else 1
+                )
             case "at" | "row":
                 found = family.locate(labels, table.size)
                 missing = np.flatnonzero(found < 0) if member.function == "at" else found[:0]
@@ -411,61 +455,99 @@ class Evaluator:
 
     @staticmethod
     def _quotient(above: Value, below: Value) -> Value:
-        """A quotient; division of plain numbers by zero gives inf or nan, which are found where they are used."""
-        return np.float64(above) / below if isinstance(above, float | int) and not _is_jet(below) else above / below
+        """A quotient; division of plain numbers by zero gives inf or nan, which are found where
+        they are used.
+        """
+        return (
+            np.float64(above) / below
+            if isinstance(above, float | int) and not _is_jet(below)
+            else above / below
+        )
 
     @staticmethod
     def _power(base: Value, exponent: Value) -> Value:
         return (
-            np.float64(base) ** exponent if isinstance(base, float | int) and not _is_jet(exponent) else base**exponent
+            np.float64(base) ** exponent
+            if isinstance(base, float | int) and not _is_jet(exponent)
+            else base**exponent
         )
 
     def _draw(self, random: sym.Draw, table: Table) -> FloatArray:
-        """Random data: one number for every row, found from the seed, the address and the indices in scope."""
+        """Random data: one number for every row, found from the seed, the address and the indices
+        in scope.
+        """
         self.world.drawn.add(random.symbol)
-        arguments = [np.asarray(self.family(argument, table), dtype=np.float64) for argument in random.arguments]
+        arguments = [
+            np.asarray(self.family(argument, table), dtype=np.float64)
+            for argument in random.arguments
+        ]
         labels = list(table.columns.values())
         if random.axis is None:
             level = Levels(self.world.model).drawn(random)
             drawn = draw if level is None else partial(draw_level, level.factor)
-            return drawn(random.function, arguments, self.world.seed, random.symbol, random.call, labels)
+            return drawn(
+                random.function, arguments, self.world.seed, random.symbol, random.call, labels
+            )
         self._require_region(random, arguments, table)
         address = (self.world.seed, random.symbol, random.call, labels)
         return coordinate(random.function, random.axis, arguments, *address)
 
-    def _require_region(self, random: sym.Draw, lengths: Sequence[FloatArray], table: Table) -> None:
-        """Lengths of a region are finite and not negative, and a ring's inner radius is not above its outer one."""
+    def _require_region(
+        self, random: sym.Draw, lengths: Sequence[FloatArray], table: Table
+    ) -> None:
+        """Lengths of a region are finite and not negative, and a ring's inner radius is not above
+        its outer one.
+        """
         named = list(zip(REGIONS[random.function], lengths, random.arguments, strict=True))
         for name, values, argument in named:
             wrong = np.flatnonzero(~((values >= 0.0) & (values < np.inf)))
             if len(wrong):
                 row = int(wrong[0])
-                what = f"the {name} of `{random.function}` is {values[row]:g} m{self.world.place_text(table, row)}"
-                raise ModelError([Diagnostic("E306", f"{what}, expected a length >= 0", argument.span)])
+                what = (
+                    f"the {name} of `{random.function}` is {values[row]:g} "
+                    f"m{self.world.place_text(table, row)}"
+                )
+                raise ModelError(
+                    [Diagnostic("E306", f"{what}, expected a length >= 0", argument.span)]
+                )
         if random.function == "ring" and (wrong := np.flatnonzero(lengths[0] > lengths[1])).size:
             row = int(wrong[0])
-            what = f"the inner radius {lengths[0][row]:g} m is above the outer one, {lengths[1][row]:g} m"
+            what = (
+                f"the inner radius {lengths[0][row]:g} m is above the outer one, "
+                f"{lengths[1][row]:g} m"
+            )
             place = self.world.place_text(table, row)
             fix = "write `ring(inner, outer)`"
-            raise ModelError([Diagnostic("E306", f"{what}{place}", random.arguments[0].span, help=fix)])
+            raise ModelError(
+                [Diagnostic("E306", f"{what}{place}", random.arguments[0].span, help=fix)]
+            )
 
     def _choice(self, choice: sym.Choice, table: Table) -> Value:
-        """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0` is safe."""
+        """Each branch is evaluated only on the rows that take it, so `if k > 1 then x[k-1] else 0`
+        is safe.
+        """
         truth = self.condition(choice.condition, table)
         if truth.all():
             return self.value(choice.then, table)
         if not truth.any():
             return self.value(choice.otherwise, table)
         parts = []
-        for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
+        for rows, branch in (
+            (np.flatnonzero(truth), choice.then),
+            (np.flatnonzero(~truth), choice.otherwise),
+        ):
             parts.append((rows, self.family(branch, table.take(rows))))
         return self.algebra_of(*(value for _, value in parts)).merge(table.size, parts)
 
-    def _membership(self, inner: sym.Expression, domain: sym.Domain, table: Table) -> NDArray[np.bool_]:
+    def _membership(
+        self, inner: sym.Expression, domain: sym.Domain, table: Table
+    ) -> NDArray[np.bool_]:
         labels = self.labels(inner, table)
         match domain:
             case sym.RangeDomain(low=low, high=high):
-                return np.asarray((labels >= self.value(low, table)) & (labels <= self.value(high, table)))
+                return np.asarray(
+                    (labels >= self.value(low, table)) & (labels <= self.value(high, table))
+                )
             case sym.FamilyDomain(family=name):
                 family = self.world.families[name]
                 if len(family.names) == 1:
@@ -485,7 +567,9 @@ class Evaluator:
         """The layers of a cut or beside a layer, for every row."""
         file = self.world.model.families[domain.family].layer_file
         before = None if file is None else file.before
-        return LayerRows(domain.group, self.world.families[domain.family], before, self.labels(domain.of, table))
+        return LayerRows(
+            domain.group, self.world.families[domain.family], before, self.labels(domain.of, table)
+        )
 
     # Aggregates and generators
 
@@ -538,7 +622,9 @@ class Evaluator:
                 empty = np.bincount(parent, minlength=table.size) == 0
                 if empty.any():
                     row = int(np.flatnonzero(empty)[0])
-                    message = f"`{aggregate.function}` over nothing{self.world.place_text(table, row)}"
+                    message = (
+                        f"`{aggregate.function}` over nothing{self.world.place_text(table, row)}"
+                    )
                     raise ModelError([Diagnostic("E309", message, aggregate.span)])
                 return algebra.segment_extreme(aggregate.function, body, parent, table.size)
             case _:
@@ -553,8 +639,12 @@ class Evaluator:
             self.world.domains[names[0]] = generator.domain
         match generator.domain:
             case sym.RangeDomain(low=low, high=high):
-                lows = self._integers(self.family(low, table), low.span, "the start of a range", table)
-                highs = self._integers(self.family(high, table), high.span, "the end of a range", table)
+                lows = self._integers(
+                    self.family(low, table), low.span, "the start of a range", table
+                )
+                highs = self._integers(
+                    self.family(high, table), high.span, "the end of a range", table
+                )
                 lows, highs = self._narrowed(lows, highs, known, table)
                 rows = float(np.maximum(highs.astype(float) - lows + 1, 0).sum())
                 refuse_if_too_large(rows, len(table.columns) + 1, what, span)
@@ -569,18 +659,26 @@ class Evaluator:
             case sym.ListDomain(items=items):
                 columns = [self.labels(item, table) for item in items]
                 parent, positions, counts = expand_members(table.size, len(columns))
-                stacked = np.stack(columns, axis=1) if columns else np.zeros((table.size, 0), dtype=np.int64)
+                stacked = (
+                    np.stack(columns, axis=1)
+                    if columns
+                    else np.zeros((table.size, 0), dtype=np.int64)
+                )
                 return parent, {names[0]: stacked[parent, positions]}, counts
             case sym.LinksAt(family=name, end=end, node=node):
                 family = self.world.families[name]
                 ends = self.link_ends(name, end)
                 first, counts = ends.count(self.labels(node, table))
-                refuse_if_too_large(float(counts.sum()), len(table.columns) + len(names), what, span)
+                refuse_if_too_large(
+                    float(counts.sum()), len(table.columns) + len(names), what, span
+                )
                 parent, positions = ends.links(first, counts)
                 return parent, self._member_columns(family, names, positions), counts
             case sym.FamilyDomain(family=name):
                 family = self.world.families[name]
-                refuse_if_too_large(float(table.size) * family.size, len(table.columns) + len(names), what, span)
+                refuse_if_too_large(
+                    float(table.size) * family.size, len(table.columns) + len(names), what, span
+                )
                 parent, positions, counts = expand_members(table.size, family.size)
                 return parent, self._member_columns(family, names, positions), counts
             case _:
@@ -592,7 +690,11 @@ class Evaluator:
         """Ranges cut to what a condition leaves of them, rounded outwards."""
         for limit in known:
             centre = np.asarray(self.family(limit.centre, table), dtype=np.float64)
-            reach = 0.0 if limit.reach is None else np.asarray(self.family(limit.reach, table), dtype=np.float64)
+            reach = (
+                0.0
+                if limit.reach is None
+                else np.asarray(self.family(limit.reach, table), dtype=np.float64)
+            )
             if limit.reach is not None or limit.operator not in ("<=", "<"):
                 least = np.floor(centre - reach)
                 lows = np.where(least > lows, np.minimum(least, highs + 1), lows).astype(np.int64)
@@ -602,8 +704,12 @@ class Evaluator:
         return lows, highs
 
     @staticmethod
-    def _member_columns(family: FamilyTable, names: Sequence[str], positions: IntArray) -> dict[str, IntArray]:
-        """The members at some positions under new index names: their rows under one name, their indices under all."""
+    def _member_columns(
+        family: FamilyTable, names: Sequence[str], positions: IntArray
+    ) -> dict[str, IntArray]:
+        """The members at some positions under new index names: their rows under one name, their
+        indices under all.
+        """
         if len(names) == 1 and len(family.names) != 1:
             return {names[0]: positions}
         inner = (family.table.columns[own][positions] for own in family.names)

@@ -1,4 +1,6 @@
-"""Rows of the sets of layers: the layers of a cut, those that cross it, those before and after a layer."""
+"""Rows of the sets of layers: the layers of a cut, those that cross it, those before and after a
+layer.
+"""
 
 from dataclasses import dataclass
 
@@ -27,7 +29,9 @@ GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class LayerRows:
-    """One group of the layers of a family, for the cut or layer on each row: `labels`, int64[rows]."""
+    """One group of the layers of a family, for the cut or layer on each row: `labels`,
+    int64[rows].
+    """
 
     group: sym.LayerGroup
     family: FamilyTable
@@ -56,7 +60,10 @@ class LayerRows:
             low, high = self._chain()
             return np.asarray((layers >= low) & (layers <= high))
         inside = (layers >= 1) & (layers <= self.family.size)
-        return np.asarray(inside & self._groups(self.before).truth[self._positions(), np.where(inside, layers, 1) - 1])
+        return np.asarray(
+            inside
+            & self._groups(self.before).truth[self._positions(), np.where(inside, layers, 1) - 1]
+        )
 
     def _groups(self, before: Before) -> LayerGroups:
         return GROUPS[self.group](before)
@@ -72,7 +79,9 @@ class LayerRows:
         match self.group:
             case sym.LayerGroup.CUT:
                 return np.ones_like(labels), labels
-            case sym.LayerGroup.CROSSING:  # the last layer of the part that is not all, if there is one
+            case (
+                sym.LayerGroup.CROSSING
+            ):  # the last layer of the part that is not all, if there is one
                 inner = (labels >= 1) & (labels < last)
                 return np.where(inner, labels, 1), np.where(inner, labels, 0)
             case sym.LayerGroup.BEFORE:

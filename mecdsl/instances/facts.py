@@ -1,8 +1,8 @@
 """What is found out about an instance is found once.
 
-A function of an instance that is asked for again and again, by scaling, proofs, solvers and the verifier, is marked as
-a fact: its results stay with the instance, by its arguments. An instance never changes, so neither do they; a changed
-copy (`dataclasses.replace`) starts without any.
+A function of an instance that is asked for again and again, by scaling, proofs, solvers and the
+verifier, is marked as a fact: its results stay with the instance, by its arguments. An instance
+never changes, so neither do they; a changed copy (`dataclasses.replace`) starts without any.
 """
 
 from collections.abc import Callable, Hashable
@@ -51,7 +51,9 @@ I = TypeVar("I", bound=HasFacts)  # noqa: E741
 
 
 def fact(find: Callable[Concatenate[I, P], T]) -> Callable[Concatenate[I, P], T]:
-    """Keep the results of a function of an instance with the instance; further arguments must be hashable."""
+    """Keep the results of a function of an instance with the instance; further arguments must be
+    hashable.
+    """
 
     @wraps(find)
     def known(instance: I, /, *args: P.args, **kwargs: P.kwargs) -> T:

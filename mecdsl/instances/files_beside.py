@@ -15,13 +15,16 @@ from mecdsl.parsing.syntax import Kind
 
 
 def family_file(world: World, family: sym.Family) -> dict[str, Given]:
-    """The attributes of a family by qualified name; the columns of a table know those of the indices beside them.
+    """The attributes of a family by qualified name; the columns of a table know those of the
+    indices beside them.
 
-    Raises `ModelError` for a file that cannot be read, columns that are neither, and members that stand not exactly
-    once where no attribute would find out.
+    Raises `ModelError` for a file that cannot be read, columns that are neither, and members that
+    stand not exactly once where no attribute would find out.
     """
     if family.layer_file is not None:
-        return {f"{family.name}.{title}": column for title, column in family.layer_file.columns.items()}
+        return {
+            f"{family.name}.{title}": column for title, column in family.layer_file.columns.items()
+        }
     path = beside(family.source_file or "", family.span)
     entries = _family_entries(world, family, path)
     found: dict[str, Given] = {}
@@ -38,7 +41,9 @@ def family_file(world: World, family: sym.Family) -> dict[str, Given]:
 
 
 def _family_entries(world: World, family: sym.Family, path: Path) -> dict[str, Given]:
-    """What a file says of a family by name; objects for each member are turned round to be by attribute."""
+    """What a file says of a family by name; objects for each member are turned round to be by
+    attribute.
+    """
     listed = None if path.suffix.lower() == ".csv" else read_document(path)[0]
     if isinstance(listed, list) and not is_records(listed) and family.labels is not None:
         return {}  # names alone
@@ -83,12 +88,17 @@ def _check_members(world: World, family: sym.Family, table: Table) -> None:
     columns = [column for column in of.column_of(table) if column is not None]
     if columns and len(columns) == len(of.indices):
         cells = [table.cells[column] for column in columns]
-        keys = Keys(cells, lambda row, at: table.place(row, columns[at]), table.place(None, columns[0]))
+        keys = Keys(
+            cells, lambda row, at: table.place(row, columns[at]), table.place(None, columns[0])
+        )
         in_order(world, of, keys)
 
 
 def _entries(world: World, path: Path, orders: Sequence[Indexed]) -> dict[str, Given]:
-    """What a file holds by name. Lists in JSON and TOML beside the labels of an index are the columns of a table."""
+    """What a file holds by name.
+
+    Lists in JSON and TOML beside the labels of an index are the columns of a table.
+    """
     entries = read_data(path, tuple(world.model.families))
     if any(given.table is not None for given in entries.values()):
         return entries
@@ -99,7 +109,9 @@ def _entries(world: World, path: Path, orders: Sequence[Indexed]) -> dict[str, G
     if len(set(sizes.values())) > 1:
         shown = ", ".join(f"`{name}` {size}" for name, size in sizes.items())
         last = list(lists.values())[-1]
-        raise ModelError([Diagnostic("E302", f"the columns differ in length: {shown}", last.place(()))])
+        raise ModelError(
+            [Diagnostic("E302", f"the columns differ in length: {shown}", last.place(()))]
+        )
     titles = tuple(lists)
 
     def place(row: int | None, column: int) -> Span | None:
@@ -118,25 +130,35 @@ def _require_attribute(world: World, family: sym.Family, qualified: str, column:
     if unnamed is not None:
         raise ModelError([unnamed])
     near = nearest(name, [attribute.split(".", 1)[1] for attribute in attributes])
-    fix = f"did you mean `{near}`?" if near else f"declare `{name}` in the block, or delete the column"
+    fix = (
+        f"did you mean `{near}`?"
+        if near
+        else f"declare `{name}` in the block, or delete the column"
+    )
     raise ModelError([Diagnostic("E303", f"`{family.name}` has no `{name}`", place, help=fix)])
 
 
 def symbol_file(world: World, symbol: sym.Symbol, file: sym.DataFile) -> Given:
-    """The values of one parameter from a file: a column of a table, a matrix, or a key of JSON or TOML.
+    """The values of one parameter from a file: a column of a table, a matrix, or a key of JSON or
+    TOML.
 
-    A table with a single column of values need not name it after the parameter. Raises `ModelError`.
+    A table with a single column of values need not name it after the parameter. Raises
+    `ModelError`.
     """
     path = beside(file.path, file.span)
     entries = _entries(world, path, [indexed(world, symbol.name)])
     table = next((given.table for given in entries.values() if given.table is not None), None)
     if table is not None:
-        return aligned_table(world, symbol, table, file.span, read_by_others(world, symbol.name, file.path))
+        return aligned_table(
+            world, symbol, table, file.span, read_by_others(world, symbol.name, file.path)
+        )
     for key in (symbol.name, symbol.name.split(".")[-1]):
         if key in entries:
             return entries[key]
     fix = f'write `"{symbol.name}": ...` in the file'
-    raise ModelError([Diagnostic("E301", f"`{file.path}` has no `{symbol.name}`", file.span, help=fix)])
+    raise ModelError(
+        [Diagnostic("E301", f"`{file.path}` has no `{symbol.name}`", file.span, help=fix)]
+    )
 
 
 def read_by_others(world: World, name: str, file: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Which columns of a table hold the labels of which index.
 
-A column is meant for an index if it is called as the index, or as the set or the family of nodes that only this one
-index runs over. Its place in the table means nothing.
+A column is meant for an index if it is called as the index, or as the set or the family of nodes
+that only this one index runs over. Its place in the table means nothing.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,9 @@ from mecdsl.instances.evaluate import World
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One index of a symbol or family: its name, what it runs over, and what else a column for it may be called."""
+    """One index of a symbol or family: its name, what it runs over, and what else a column for it
+    may be called.
+    """
 
     name: str
     domain: sym.Domain
@@ -24,7 +26,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A symbol or family whose rows a table lists. `shown`: what its rows are called in messages."""
+    """A symbol or family whose rows a table lists.
+
+    `shown`: what its rows are called in messages.
+    """
 
     shown: str
     symbol: str
@@ -66,13 +71,22 @@ class Indexed:
         if unit is not None:
             message = f"column `{title}` holds the labels of an index, and has a unit"
             raise ModelError(
-                [Diagnostic("E305", message, table.place(None, column), help=f"write `{title}` without `[{unit}]`")]
+                [
+                    Diagnostic(
+                        "E305",
+                        message,
+                        table.place(None, column),
+                        help=f"write `{title}` without `[{unit}]`",
+                    )
+                ]
             )
 
     def _refuse_second(self, table: Table, column: int, position: int) -> None:
         title, name = table.titles[column], self.indices[position].name
         message = f"column `{title}` is the index `{name}`, which has a column already"
-        raise ModelError([Diagnostic("E307", message, table.place(None, column), help="delete one of the two")])
+        raise ModelError(
+            [Diagnostic("E307", message, table.place(None, column), help="delete one of the two")]
+        )
 
     def is_index(self, title: str) -> bool:
         """Whether a column of this title holds labels."""
@@ -98,7 +112,9 @@ def indexed(world: World, name: str) -> Indexed:
         Index(
             label,
             domain,
-            _lineage(model, sym.FamilyDomain(owner) if single and not position and owner else domain),
+            _lineage(
+                model, sym.FamilyDomain(owner) if single and not position and owner else domain
+            ),
         )
         for position, (label, domain) in enumerate(zip(space.names, domains, strict=True))
     ]

@@ -34,7 +34,9 @@ class VariableFamily:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConstraintFamily:
-    """Rows `first` to `first + size` of one constraint: `left - right`, compared with 0 by `relation`."""
+    """Rows `first` to `first + size` of one constraint: `left - right`, compared with 0 by
+    `relation`.
+    """
 
     name: str
     first: int
@@ -62,9 +64,10 @@ class ConstraintFamily:
 class Instance:
     """A model in one form with its data.
 
-    Arrays have one entry per column: `lower`, `upper` (inf for none), `fixed` (nan where free), `start` (nan
-    where not given), `integral`, `tolerance` (how far the author lets it be off, nan where nothing is said). All
-    numbers in SI. `norms`: columns that stand for norms in cones, of an instance without kinks.
+    Arrays have one entry per column: `lower`, `upper` (inf for none), `fixed` (nan where free),
+    `start` (nan where not given), `integral`, `tolerance` (how far the author lets it be off, nan
+    where nothing is said). All numbers in SI. `norms`: columns that stand for norms in cones, of an
+    instance without kinks.
 
     `facts`: what `mecdsl.instances.facts` keeps of it; a changed copy has none.
     """
@@ -113,7 +116,9 @@ class Instance:
         return Evaluator(self.world, algebra)
 
     def with_seed(self, seed: int) -> "Instance":
-        """The same instance for another seed, where no data are random: with the same arrays and facts."""
+        """The same instance for another seed, where no data are random: with the same arrays and
+        facts.
+        """
         if seed == self.seed:
             return self
         other = replace(self, seed=seed)
@@ -127,7 +132,9 @@ class Instance:
     def first_point(self) -> FloatArray:
         """The start values; where none is given the point of the bounds nearest to 0."""
         inside = np.clip(np.zeros(self.columns), self.lower, self.upper)
-        return self.complete(np.where(np.isnan(self.start), inside, np.clip(self.start, self.lower, self.upper)))
+        return self.complete(
+            np.where(np.isnan(self.start), inside, np.clip(self.start, self.lower, self.upper))
+        )
 
     def objective(self, x: FloatArray) -> float:
         """The objective at a point, in SI and in the sense of the model."""
@@ -137,10 +144,15 @@ class Instance:
     def differences(self, x: FloatArray) -> Mapping[str, FloatArray]:
         """`left - right` of every constraint family, one entry per row."""
         evaluator = self.evaluator(Floats(x))
-        return {family.name: difference(evaluator, family).astype(np.float64) for family in self.constraints}
+        return {
+            family.name: difference(evaluator, family).astype(np.float64)
+            for family in self.constraints
+        }
 
     def symbol_values(self, x: FloatArray, kinds: tuple[Kind, ...]) -> Mapping[str, FloatArray]:
-        """Values of all symbols of some kinds at a point, one entry per row of each symbol's table."""
+        """Values of all symbols of some kinds at a point, one entry per row of each symbol's
+        table.
+        """
         evaluator = self.evaluator(Floats(x))
         result: dict[str, FloatArray] = {}
         for symbol in self.model.symbols.values():

@@ -1,4 +1,6 @@
-"""Checked model and data to an instance: sets, then parameters, then variables and constraint rows."""
+"""Checked model and data to an instance: sets, then parameters, then variables and constraint
+rows.
+"""
 
 import math
 from collections.abc import Mapping
@@ -28,14 +30,22 @@ from mecdsl.units import coherent_unit
 def instantiate(checked: CheckedModel, given: Mapping[str, Given], seed: int = 0) -> Instance:
     """Build the instance of a checked model from given data by qualified name.
 
-    Raises `ModelError` for missing, misnamed or misshaped data and for values that cannot be computed.
+    Raises `ModelError` for missing, misnamed or misshaped data and for values that cannot be
+    computed.
     """
     return _read_only(_Builder(checked, given, seed).run())
 
 
 def _read_only(instance: Instance) -> Instance:
     """The instance, whose arrays nobody can write to any more: many share it."""
-    columns = (instance.lower, instance.upper, instance.fixed, instance.start, instance.integral, instance.tolerance)
+    columns = (
+        instance.lower,
+        instance.upper,
+        instance.fixed,
+        instance.start,
+        instance.integral,
+        instance.tolerance,
+    )
     for array in (*columns, *instance.world.values.values()):
         array.flags.writeable = False
     return instance
@@ -69,11 +79,15 @@ class _Builder:
                     else:
                         self._value(symbol)
             except ModelError as error:
-                self.collector.diagnostics += [d for d in error.diagnostics if d not in self.collector.diagnostics]
+                self.collector.diagnostics += [
+                    d for d in error.diagnostics if d not in self.collector.diagnostics
+                ]
                 if name in self.model.families or self.model.symbols[name].kind is not Kind.PARAM:
                     self.collector.raise_errors()
                 self.broken.add(name)
-                self.world.values[name] = np.ones(self.world.symbols[name].size if name in self.world.symbols else 1)
+                self.world.values[name] = np.ones(
+                    self.world.symbols[name].size if name in self.world.symbols else 1
+                )
                 if name not in self.world.symbols:
                     self.collector.raise_errors()
                 if self._sizes_depend_on(name):
@@ -85,11 +99,15 @@ class _Builder:
         return instance
 
     def _sizes_depend_on(self, name: str) -> bool:
-        """A wrong value that sets the size of something would only cause misleading faults later."""
+        """A wrong value that sets the size of something would only cause misleading faults
+        later.
+        """
         spaces = [family.space for family in self.model.families.values()]
         spaces += [symbol.own_space for symbol in self.model.symbols.values()]
         parts = [part for space in spaces for part in sym.space_parts(space)]
-        return any(isinstance(n, sym.Lookup) and n.symbol == name for part in parts for n in sym.walk(part))
+        return any(
+            isinstance(n, sym.Lookup) and n.symbol == name for part in parts for n in sym.walk(part)
+        )
 
     # Names of the data
 
@@ -103,21 +121,39 @@ class _Builder:
             if symbol is not None and symbol.kind is Kind.PARAM:
                 continue
             if symbol is not None:
-                what = {Kind.VAR: "a variable", Kind.LET: "computed by the model", Kind.REPORT: "a report"}
-                message, fix = f"`{name}` is {what[symbol.kind]} and cannot be given", "leave it out"
+                what = {
+                    Kind.VAR: "a variable",
+                    Kind.LET: "computed by the model",
+                    Kind.REPORT: "a report",
+                }
+                message, fix = (
+                    f"`{name}` is {what[symbol.kind]} and cannot be given",
+                    "leave it out",
+                )
             else:
                 near = nearest(name, [p for p in params if p not in self.given])
                 message, fix = f"the model has no parameter `{name}`", "leave it out"
                 family, _, below = name.partition(".")
                 if near and "." in below and near == f"{family}.{below.rpartition('.')[2]}":
-                    fix = f'write the members below the attribute: `"{near}": {{"{below.rpartition(".")[0]}": ...}}`'
+                    fix = (
+                        f'write the members below the attribute: `"{near}": '
+                        f'{{"{below.rpartition(".")[0]}": ...}}`'
+                    )
                 elif near:
                     fix = f"did you mean `{near}`?"
                     self.meant.add(near)
-                elif given.table is not None and any(other in params for other in given.table.titles):
-                    fix = "a column of labels is called as an index of the parameters beside it, or leave it out"
+                elif given.table is not None and any(
+                    other in params for other in given.table.titles
+                ):
+                    fix = (
+                        "a column of labels is called as an index of the parameters beside "
+                        "it, or leave it out"
+                    )
                 elif name in self.model.families:
-                    fix = f"write its attributes: {', '.join(p for p in params if p.startswith(name + '.'))}"
+                    fix = (
+                        "write its attributes: "
+                        f"{', '.join(p for p in params if p.startswith(name + '.'))}"
+                    )
             self.collector.error("E303", message, key_span(name, given), help=fix)
 
     # Sets
@@ -126,7 +162,9 @@ class _Builder:
         if is_listed(family):
             table = listed_table(self.evaluator, family)
             flat = (np.array([table.size], dtype=np.int64),)
-            self.world.families[family.name] = self._index(table, family.space.names, flat, False, family.span)
+            self.world.families[family.name] = self._index(
+                table, family.space.names, flat, False, family.span
+            )
             return
         table, _, counts = self.evaluator.space(family.space, SINGLE, f"`{family.name}`")
         if family.kind is FamilyKind.NODE:
@@ -134,14 +172,21 @@ class _Builder:
             return
         full = family.space.condition is None
         levels = tuple(counts) if full else (np.array([table.size], dtype=np.int64),)
-        self.world.families[family.name] = self._index(table, family.space.names, levels, full, family.span)
+        self.world.families[family.name] = self._index(
+            table, family.space.names, levels, full, family.span
+        )
         check_link_ends(self.evaluator, family)
         if family.source_file is not None:
             for name, given in family_file(self.world, family).items():
                 self.given.setdefault(name, given)
 
     def _index(
-        self, table: Table, names: tuple[str, ...], levels: tuple[IntArray, ...], full: bool, span: Span
+        self,
+        table: Table,
+        names: tuple[str, ...],
+        levels: tuple[IntArray, ...],
+        full: bool,
+        span: Span,
     ) -> FamilyTable:
         try:
             return FamilyTable.of(table, names, levels, full)
@@ -164,7 +209,9 @@ class _Builder:
             counts = [np.bincount(pointer, minlength=base.size).astype(np.int64)]
         full = full and symbol.own_space.condition is None
         names = (*names, *symbol.own_space.names)
-        self.world.symbols[symbol.name] = self._index(table, names, (*levels, *counts), full, symbol.span)
+        self.world.symbols[symbol.name] = self._index(
+            table, names, (*levels, *counts), full, symbol.span
+        )
 
     def _value(self, symbol: sym.Symbol) -> None:
         """The values of a parameter, or of a definition over data."""
@@ -181,12 +228,21 @@ class _Builder:
         if len(wrong):
             member = self.world.row_text(symbol.name, int(wrong[0]))
             raise ModelError(
-                [Diagnostic("E311", f"`{member}` is not a number with these data", symbol.value.span, (),
-                            note="0/0, inf - inf or the logarithm of a negative number")]
-            )  # fmt: skip
+                [
+                    Diagnostic(
+                        "E311",
+                        f"`{member}` is not a number with these data",
+                        symbol.value.span,
+                        (),
+                        note="0/0, inf - inf or the logarithm of a negative number",
+                    )
+                ]
+            )
 
     def _parameter(self, symbol: sym.Symbol) -> FloatArray:
-        setting = next((s for s in self.model.settings if s.symbol == symbol.name and not s.names), None)
+        setting = next(
+            (s for s in self.model.settings if s.symbol == symbol.name and not s.names), None
+        )
         if setting is not None:
             values = self._computed(symbol, setting.value)
         elif symbol.name in self.given:
@@ -213,7 +269,9 @@ class _Builder:
         wrong = np.flatnonzero(np.isnan(values))
         if len(wrong):
             member = self.world.row_text(symbol.name, int(wrong[0]))
-            raise ModelError([Diagnostic("E311", f"`{member}` is not a number with these data", span)])
+            raise ModelError(
+                [Diagnostic("E311", f"`{member}` is not a number with these data", span)]
+            )
         check_values(self.world, symbol, values, lambda _row: span)
 
     def _missing(self, symbol: sym.Symbol) -> ModelError:
@@ -221,7 +279,10 @@ class _Builder:
         unit = symbol.unit.text if symbol.unit else "1"
         message, example = f"`{name}` has no value", f'`"{name}": ...`'
         if family.names:
-            message, example = f"`{name}` has no values, {count(family.size, 'value')} expected", f'`"{name}": [...]`'
+            message, example = (
+                f"`{name}` has no values, {count(family.size, 'value')} expected",
+                f'`"{name}": [...]`',
+            )
         fix = f"write `: {unit} = ...` in the model, or {example} in a file for `--data`"
         return ModelError([Diagnostic("E301", message, symbol.span, help=fix)])
 
@@ -247,7 +308,9 @@ class _Builder:
     def _assigned(self, assignment: sym.Assignment) -> tuple[IntArray, FloatArray]:
         """The rows of a symbol an assignment speaks of, and the values it gives them."""
         family = self.world.symbols[assignment.symbol]
-        columns = dict(zip(assignment.names, (family.table.columns[n] for n in family.names), strict=True))
+        columns = dict(
+            zip(assignment.names, (family.table.columns[n] for n in family.names), strict=True)
+        )
         table = Table(family.size, columns)
         rows = np.arange(family.size, dtype=np.int64)
         if assignment.condition is not None:
@@ -272,11 +335,16 @@ class _Builder:
         variables: list[VariableFamily] = []
         for symbol in self.model.of_kind(Kind.VAR):
             family = VariableFamily(
-                symbol.name, self.world.offsets[symbol.name], self.world.symbols[symbol.name].size, symbol.domain
+                symbol.name,
+                self.world.offsets[symbol.name],
+                self.world.symbols[symbol.name].size,
+                symbol.domain,
             )
             variables.append(family)
             integral[family.columns] = symbol.domain is not sym.NumberDomain.REAL
-            self._bounds(symbol, lower[family.columns], upper[family.columns], tolerance[family.columns])
+            self._bounds(
+                symbol, lower[family.columns], upper[family.columns], tolerance[family.columns]
+            )
         for assignments, target in ((self.model.starts, start), (self.model.fixes, fixed)):
             for assignment in assignments:
                 rows, values = self._assigned(assignment)
@@ -298,7 +366,9 @@ class _Builder:
         )
 
     def _check_rows(self, instance: Instance) -> None:
-        """Evaluate everything over variables once: an index outside its family shows up here and not at a solver."""
+        """Evaluate everything over variables once: an index outside its family shows up here and
+        not at a solver.
+        """
         evaluator = instance.evaluator(Floats(instance.first_point()))
         parts = [(self.model.objective.value, SINGLE)]
         for symbol in self.model.symbols.values():
@@ -307,22 +377,31 @@ class _Builder:
                 assert not isinstance(symbol.value, sym.DataFile | sym.DataArray)
                 parts.append((symbol.value, self.world.symbols[symbol.name].table))
         for family in instance.constraints:
-            parts += [(family.constraint.left, family.table), (family.constraint.right, family.table)]
+            parts += [
+                (family.constraint.left, family.table),
+                (family.constraint.right, family.table),
+            ]
         for expression, table in parts:
             try:
                 with np.errstate(all="ignore"):
                     evaluator.family(expression, table)
             except ModelError as error:
-                self.collector.diagnostics += [d for d in error.diagnostics if d not in self.collector.diagnostics]
+                self.collector.diagnostics += [
+                    d for d in error.diagnostics if d not in self.collector.diagnostics
+                ]
         self.collector.raise_errors()
 
-    def _bounds(self, symbol: sym.Symbol, lower: FloatArray, upper: FloatArray, tolerance: FloatArray) -> None:
+    def _bounds(
+        self, symbol: sym.Symbol, lower: FloatArray, upper: FloatArray, tolerance: FloatArray
+    ) -> None:
         table = self.world.symbols[symbol.name].table
         for limit in symbol.limits:
             values = np.asarray(self.evaluator.family(limit.value, table), dtype=np.float64)
             if np.isnan(values).any():
                 member = self.world.row_text(symbol.name, int(np.flatnonzero(np.isnan(values))[0]))
-                raise ModelError([Diagnostic("E311", f"the bound of `{member}` is not a number", limit.span)])
+                raise ModelError(
+                    [Diagnostic("E311", f"the bound of `{member}` is not a number", limit.span)]
+                )
             match limit.operator:
                 case ">=":
                     np.maximum(lower, values, out=lower)
@@ -338,7 +417,10 @@ class _Builder:
         wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
         if len(wrong):
             member = self.world.row_text(symbol.name, int(wrong[0]))
-            message = f"the tolerance of `{member}` is {values[wrong[0]]:g}, expected a finite number above 0"
+            message = (
+                f"the tolerance of `{member}` is {values[wrong[0]]:g}, expected a "
+                "finite number above 0"
+            )
             raise ModelError([Diagnostic("E306", message, limit.span)])
 
     def _constraints(self) -> tuple[ConstraintFamily, ...]:
@@ -354,7 +436,9 @@ class _Builder:
 
 
 def _needs_variables(builder: _Builder, symbol: sym.Symbol) -> bool:
-    """Whether a definition holds variables that are all fixed: constant, but known only at the point."""
+    """Whether a definition holds variables that are all fixed: constant, but known only at the
+    point.
+    """
     if symbol.value is None or isinstance(symbol.value, sym.DataFile):
         return False
     for item in sym.data_expressions(symbol.value):
@@ -365,6 +449,8 @@ def _needs_variables(builder: _Builder, symbol: sym.Symbol) -> bool:
 
 
 def _in_si(symbol: sym.Symbol) -> sym.Symbol:
-    """The symbol with the SI unit of its dimension: inline arrays are converted at their literals."""
+    """The symbol with the SI unit of its dimension: inline arrays are converted at their
+    literals.
+    """
     assert symbol.unit is not None
     return replace(symbol, unit=coherent_unit(symbol.unit.dimension))

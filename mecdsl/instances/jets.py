@@ -1,20 +1,22 @@
 """First and second derivatives of a family of expressions, forward mode, all rows at once.
 
-A family is an array of n rows; each row is a scalar expression of the decision vector x in R^N and touches
-few of its columns. The evaluator walks the one expression template with Python operators, on plain arrays for
-values or on `Jet`s for values and derivatives. Evaluated at x = 0, a template of degree two or less has its
-constant in the value, its linear coefficients in the gradient and its quadratic coefficients in the Hessian.
+A family is an array of n rows; each row is a scalar expression of the decision vector x in R^N and
+touches few of its columns. The evaluator walks the one expression template with Python operators,
+on plain arrays for values or on `Jet`s for values and derivatives. Evaluated at x = 0, a template
+of degree two or less has its constant in the value, its linear coefficients in the gradient and its
+quadratic coefficients in the Hessian.
 
-Hessian convention: entries (row, column1, column2, value) with column1 >= column2. The Hessian of a row is
-the sum of its entries, an off-diagonal entry standing for both symmetric positions. In a quadratic,
-an entry h at (i, j), i > j, is thus the term h x_i x_j, and an entry d at (i, i) the term d/2 x_i^2.
+Hessian convention: entries (row, column1, column2, value) with column1 >= column2. The Hessian of a
+row is the sum of its entries, an off-diagonal entry standing for both symmetric positions. In a
+quadratic, an entry h at (i, j), i > j, is thus the term h x_i x_j, and an entry d at (i, i) the
+term d/2 x_i^2.
 
-The sequence of entries depends on the template, the index tables, the free columns and exponents equal to 0
-or 1 in all rows; never on x.
+The sequence of entries depends on the template, the index tables, the free columns and exponents
+equal to 0 or 1 in all rows; never on x.
 
-Choice: forward rather than reverse mode, because a row has a handful of columns but a family has 10^5 rows:
-index arithmetic over all rows replaces a tape. The price is p(p+1)/2 Hessian entries for a function of a sum
-of p terms, which is the size of the true Hessian of that row anyway.
+Choice: forward rather than reverse mode, because a row has a handful of columns but a family has
+10^5 rows: index arithmetic over all rows replaces a tape. The price is p(p+1)/2 Hessian entries for
+a function of a sum of p terms, which is the size of the true Hessian of that row anyway.
 """
 
 import math
@@ -46,11 +48,11 @@ Derivatives = tuple[FloatArray, FloatArray, FloatArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Jet:
-    """Values of n rows with their derivatives by x; operators mix it with floats and float64[n] arrays.
+    """Values of n rows with their derivatives by x; operators mix it with floats and float64[n]
+    arrays.
 
-    value: float64[n].
-    gradient: sparse rows with one column per entry.
-    hessian: sparse rows with two columns per entry, first >= second (see the module); None at order 1.
+    value: float64[n]. gradient: sparse rows with one column per entry. hessian: sparse rows with
+    two columns per entry, first >= second (see the module); None at order 1.
     """
 
     value: FloatArray
@@ -62,13 +64,17 @@ class Jet:
 
     def __post_init__(self) -> None:
         if self.value.shape != (self.gradient.size,):
-            raise ValueError(f"expected values of {self.gradient.size} rows, found shape {self.value.shape}")
+            raise ValueError(
+                f"expected values of {self.gradient.size} rows, found shape {self.value.shape}"
+            )
 
     @classmethod
     def variables(
         cls, x: FloatArray, columns: IntArray, order: int, free: npt.NDArray[np.bool_] | None = None
     ) -> "Jet":
-        """Rows x[columns]; columns with free[column] False (fixed variables, bool[N]) have no derivative."""
+        """Rows x[columns]; columns with free[column] False (fixed variables, bool[N]) have no
+        derivative.
+        """
         _check_order(order)
         _check_index(columns, x.size)
         moving = np.ones(columns.size, dtype=np.bool_) if free is None else free[columns]
@@ -107,7 +113,8 @@ class Jet:
         return 1 if self.hessian is None else 2
 
     def apply(self, value: FloatArray, first: Factor, second: Factor | None = None) -> "Jet":
-        """f(u) from the values of f, f', f'' at u in each row; second=None: f is linear in each row.
+        """f(u) from the values of f, f', f'' at u in each row; second=None: f is linear in each
+        row.
 
         grad f(u) = f' grad u, and Hess f(u) = f' Hess u + f'' grad u grad u^T.
         """
@@ -130,7 +137,9 @@ class Jet:
         return self.take(index)
 
     def segment_sum(self, parent: IntArray, size: int) -> "Jet":
-        """`size` rows, row r the sum of the rows with parent r (0 if none); IndexError outside 0..size-1."""
+        """`size` rows, row r the sum of the rows with parent r (0 if none); IndexError outside
+        0..size-1.
+        """
         value = _sum_segments(self.value, parent, size)
         hessian = None if self.hessian is None else self.hessian.segment_sum(parent, size)
         return Jet(value, self.gradient.segment_sum(parent, size), hessian)
@@ -152,7 +161,9 @@ class Jet:
             more = counts[active] > position
             done.append((active[~more], product.take(np.flatnonzero(~more))))
             active = active[more]
-            product = product.take(np.flatnonzero(more)) * self.take(ordered[first[active] + position])
+            product = product.take(np.flatnonzero(more)) * self.take(
+                ordered[first[active] + position]
+            )
         return merge(size, done, self.order)
 
     def __neg__(self) -> "Jet":
@@ -194,7 +205,9 @@ class Jet:
             inverse = 1.0 / other.value
             ratio = self.value / other.value
             slope = -ratio * inverse
-            return apply2(self, other, ratio, inverse, slope, None, -inverse * inverse, -2.0 * slope * inverse)
+            return apply2(
+                self, other, ratio, inverse, slope, None, -inverse * inverse, -2.0 * slope * inverse
+            )
 
     def __rtruediv__(self, other: Plain) -> "Jet":
         with quiet():
@@ -234,11 +247,13 @@ def apply2(
     by_uv: Factor | None,
     by_vv: Factor | None,
 ) -> Jet:
-    """f(u, v) from the values and partial derivatives of f in each row; None: the second derivative is zero.
+    """f(u, v) from the values and partial derivatives of f in each row; None: the second derivative
+    is zero.
 
     grad f = f_u grad u + f_v grad v
     Hess f = f_u Hess u + f_v Hess v
-             + f_uu grad u grad u^T + f_uv (grad u grad v^T + grad v grad u^T) + f_vv grad v grad v^T
+             + f_uu grad u grad u^T + f_uv (grad u grad v^T + grad v grad u^T) + f_vv grad v grad
+             v^T
 
     One of u, v may be plain; TypeError if both are. ValueError if orders or numbers of rows differ.
     """
@@ -284,35 +299,48 @@ def segment_prod(operand: Jet | FloatArray, parent: IntArray, size: int) -> Jet 
 
 
 def merge(size: int, parts: Sequence[tuple[IntArray, Operand]], order: int) -> Jet:
-    """`size` rows put together from parts: row index[k] is row k of the part (a jet, an array or one float).
+    """`size` rows put together from parts: row index[k] is row k of the part (a jet, an array or
+    one float).
 
-    The branches of an `if` come back together here. ValueError unless each row is given exactly once.
+    The branches of an `if` come back together here. ValueError unless each row is given exactly
+    once.
     """
     jets = [Jet.constant(np.empty(0), order)]
     for index, operand in parts:
         _check_index(index, size)
-        jet = operand if isinstance(operand, Jet) else Jet.constant(_filled(operand, index.size), order)
+        jet = (
+            operand
+            if isinstance(operand, Jet)
+            else Jet.constant(_filled(operand, index.size), order)
+        )
         _check_size(jet.size, index.size)
         jets.append(jet)
     places = np.concatenate([np.empty(0, dtype=np.int64), *(index for index, _ in parts)])
     given = np.bincount(places, minlength=size)
     if bool((given != 1).any()):
         row = int(np.flatnonzero(given != 1)[0])
-        raise ValueError(f"expected each row in one part, found row {row} in {int(given[row])} parts")
+        raise ValueError(
+            f"expected each row in one part, found row {row} in {int(given[row])} parts"
+        )
     source = np.empty(size, dtype=np.int64)
     source[places] = np.arange(size, dtype=np.int64)
     return Jet.concatenate(jets).take(source)
 
 
 def extreme(name: str, operands: Sequence[Operand], size: int, order: int) -> Jet:
-    """`min` or `max` of several, row by row; where some are equal the derivatives are those of the first."""
-    every = [Jet.constant(_filled(o, size), order) if not isinstance(o, Jet) else o for o in operands]
+    """`min` or `max` of several, row by row; where some are equal the derivatives are those of the
+    first.
+    """
+    every = [
+        Jet.constant(_filled(o, size), order) if not isinstance(o, Jet) else o for o in operands
+    ]
     parent = np.tile(np.arange(size, dtype=np.int64), len(every))
     return segment_extreme(name, Jet.concatenate(every), parent, size)
 
 
 def segment_extreme(name: str, operand: Jet, parent: IntArray, size: int) -> Jet:
-    """Row r is the smallest or largest row with parent r, the first of equal ones; no segment is empty.
+    """Row r is the smallest or largest row with parent r, the first of equal ones; no segment is
+    empty.
 
     A row that is no number wins, as it does in NumPy.
     """
@@ -323,17 +351,21 @@ def segment_extreme(name: str, operand: Jet, parent: IntArray, size: int) -> Jet
 
 
 def call(name: str, operand: Operand) -> Jet | FloatArray:
-    """The function of that name in `FUNCTIONS` of a jet or of plain values; KeyError for another name."""
+    """The function of that name in `FUNCTIONS` of a jet or of plain values; KeyError for another
+    name.
+    """
     if isinstance(operand, Jet):
         return operand.apply(*FUNCTIONS[name](operand.value))
     return FUNCTIONS[name](np.asarray(operand, dtype=np.float64))[0]
 
 
 def log_perspective(t: Operand, e: Operand) -> Jet | FloatArray:
-    """t ln(1 + e/t), the perspective of ln(1 + e), for t, e >= 0; with t = 0 the limit 0 (nan if e < 0).
+    """t ln(1 + e/t), the perspective of ln(1 + e), for t, e >= 0; with t = 0 the limit 0 (nan if e
+    < 0).
 
-    With s = t + e: f_t = ln(1 + e/t) - e/s, f_e = t/s, f_tt = -e^2/(t s^2), f_te = e/s^2, f_ee = -t/s^2.
-    At t = 0 the derivatives are the one-sided limits (f_t infinite); at t = e = 0 they have none and are nan.
+    With s = t + e: f_t = ln(1 + e/t) - e/s, f_e = t/s, f_tt = -e^2/(t s^2), f_te = e/s^2, f_ee =
+    -t/s^2. At t = 0 the derivatives are the one-sided limits (f_t infinite); at t = e = 0 they have
+    none and are nan.
     """
     time = np.asarray(t.value if isinstance(t, Jet) else t, dtype=np.float64) + 0.0
     energy = np.asarray(e.value if isinstance(e, Jet) else e, dtype=np.float64) + 0.0
@@ -351,7 +383,8 @@ def log_perspective(t: Operand, e: Operand) -> Jet | FloatArray:
 def quad_over_lin(x: Operand, y: Operand) -> Jet | FloatArray:
     """x^2/y for y >= 0, with value 0 at x = y = 0 and infinity at y = 0 elsewhere.
 
-    f_x = 2x/y, f_y = -(x/y)^2, f_xx = 2/y, f_xy = -2x/y^2, f_yy = 2x^2/y^3; nan or infinite at y = 0.
+    f_x = 2x/y, f_y = -(x/y)^2, f_xx = 2/y, f_xy = -2x/y^2, f_yy = 2x^2/y^3; nan or infinite at y =
+    0.
     """
     above = np.asarray(x.value if isinstance(x, Jet) else x, dtype=np.float64) + 0.0
     below = np.asarray(y.value if isinstance(y, Jet) else y, dtype=np.float64) + 0.0
@@ -361,7 +394,14 @@ def quad_over_lin(x: Operand, y: Operand) -> Jet | FloatArray:
             return value
         share = above / below
         return apply2(
-            x, y, value, 2.0 * share, -share * share, 2.0 / below, -2.0 * share / below, 2.0 * share * share / below
+            x,
+            y,
+            value,
+            2.0 * share,
+            -share * share,
+            2.0 / below,
+            -2.0 * share / below,
+            2.0 * share * share / below,
         )
 
 
@@ -384,7 +424,9 @@ def _power_terms(base: FloatArray, power: Plain) -> Derivatives:
     return np.power(base, power), first, second
 
 
-def _logarithm(scale: float, function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], Derivatives]:
+def _logarithm(
+    scale: float, function: Callable[[FloatArray], FloatArray]
+) -> Callable[[FloatArray], Derivatives]:
     """Logarithm to the base exp(1/scale) with its derivatives."""
 
     def derivatives(x: FloatArray) -> Derivatives:
@@ -435,7 +477,9 @@ FUNCTIONS: Mapping[str, Callable[[FloatArray], Derivatives]] = MappingProxyType(
         "round": _steps(np.round),
     }
 )
-"""Name of a function to (f, f', f'') of a float array; infinite or nan off the domain, without warnings."""
+"""Name of a function to (f, f', f'') of a float array; infinite or nan off the domain, without
+warnings.
+"""
 
 
 def gradient_pattern(jet: Jet) -> Pattern:
@@ -444,17 +488,23 @@ def gradient_pattern(jet: Jet) -> Pattern:
 
 
 def jacobian_values(pattern: Pattern, jet: Jet) -> FloatArray:
-    """Jacobian entries at the positions of the pattern of an equally structured jet, float64[positions]."""
+    """Jacobian entries at the positions of the pattern of an equally structured jet,
+    float64[positions].
+    """
     return pattern.add_up(jet.gradient.values)
 
 
 def hessian_pattern(jet: Jet) -> Pattern:
-    """Distinct (column1, column2) positions, column1 >= column2, of the Hessians of all rows together."""
+    """Distinct (column1, column2) positions, column1 >= column2, of the Hessians of all rows
+    together.
+    """
     return Pattern.of(*_second_order(jet).columns)
 
 
 def lagrangian_values(pattern: Pattern, jet: Jet, multipliers: FloatArray) -> FloatArray:
-    """Lower triangle of sum_r multipliers[r] Hess(row r) at the pattern's positions, float64[positions]."""
+    """Lower triangle of sum_r multipliers[r] Hess(row r) at the pattern's positions,
+    float64[positions].
+    """
     _check_size(multipliers.size, jet.size)
     return pattern.add_up(_second_order(jet).scale(multipliers).values)
 
@@ -471,7 +521,9 @@ def _plain(operand: Plain, size: int) -> Plain:
     if array.ndim == 0:
         return float(array)
     if array.shape != (size,):
-        raise ValueError(f"expected a float or an array of shape ({size},), found shape {array.shape}")
+        raise ValueError(
+            f"expected a float or an array of shape ({size},), found shape {array.shape}"
+        )
     return array
 
 
@@ -482,7 +534,9 @@ def _filled(operand: Plain, size: int) -> FloatArray:
 
 def _sum_segments(values: FloatArray, parent: IntArray, size: int) -> FloatArray:
     _check_index(parent, size)
-    sums: FloatArray = np.bincount(parent, weights=values, minlength=size).astype(np.float64, copy=False)
+    sums: FloatArray = np.bincount(parent, weights=values, minlength=size).astype(
+        np.float64, copy=False
+    )
     return sums
 
 
@@ -500,4 +554,6 @@ def _check_index(index: IntArray, size: int) -> None:
     if index.dtype.kind != "i":  # numpy would take booleans as a mask
         raise TypeError(f"expected an array of integers as index, found {index.dtype}")
     if index.size and not 0 <= int(index.min()) <= int(index.max()) < size:
-        raise IndexError(f"expected indices in 0..{size - 1}, found {int(index.min())}..{int(index.max())}")
+        raise IndexError(
+            f"expected indices in 0..{size - 1}, found {int(index.min())}..{int(index.max())}"
+        )

@@ -1,4 +1,6 @@
-"""Joins over tables: the links that meet a node, and the neighbours of a member, without trying every pair."""
+"""Joins over tables: the links that meet a node, and the neighbours of a member, without trying
+every pair.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,8 @@ from mecdsl.instances.tables import FamilyTable, IntArray
 class LinkEnds:
     """One end of every link of a family: `labels` int64[links], and the links sorted by it.
 
-    `order`: the links by end, in their own order at each end; `ascending`: their ends in that order.
+    `order`: the links by end, in their own order at each end; `ascending`: their ends in that
+    order.
     """
 
     labels: IntArray
@@ -26,7 +29,9 @@ class LinkEnds:
         return cls(labels, order, labels[order])
 
     def count(self, nodes: IntArray) -> tuple[IntArray, IntArray]:
-        """For each node label the position of its first link in `order`, and how many links it has."""
+        """For each node label the position of its first link in `order`, and how many links it
+        has.
+        """
         first = np.searchsorted(self.ascending, nodes, side="left").astype(np.int64)
         return first, np.searchsorted(self.ascending, nodes, side="right").astype(np.int64) - first
 
@@ -37,7 +42,8 @@ class LinkEnds:
 
 
 def neighbours(family: FamilyTable, labels: IntArray, step: int) -> tuple[IntArray, IntArray]:
-    """The labels one step behind (-1) or ahead (+1) in a family with one index, and the rows that have none.
+    """The labels one step behind (-1) or ahead (+1) in a family with one index, and the rows that
+    have none.
 
     Where there is none, the label is the given one.
     """

@@ -1,4 +1,6 @@
-"""Rows of data in the order of the members that their labels name, each member once and no other."""
+"""Rows of data in the order of the members that their labels name, each member once and no
+other.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,8 @@ from mecdsl.instances.tables import FamilyTable, IntArray
 class Keys:
     """The labels in a file: for each index what stands in every row.
 
-    `place`: of a row and an index, -1 for the row as a whole; `whole`: of all rows. `words`: where the rows are,
-    `each`: what to do about a wrong number of them.
+    `place`: of a row and an index, -1 for the row as a whole; `whole`: of all rows. `words`: where
+    the rows are, `each`: what to do about a wrong number of them.
     """
 
     cells: Sequence[Sequence[Any]]
@@ -30,7 +32,10 @@ class Keys:
 
 
 def in_order(world: World, of: Indexed, keys: Keys) -> IntArray:
-    """For each row of the symbol or family the row of the file. Raises `ModelError` where that is not one."""
+    """For each row of the symbol or family the row of the file.
+
+    Raises `ModelError` where that is not one.
+    """
     found = rows_of(world, of, keys)
     _require_each_once(world, of, keys, found)
     return np.argsort(found, kind="stable").astype(np.int64)
@@ -56,12 +61,18 @@ def _table(world: World, of: Indexed) -> FamilyTable:
 
 def _declared(world: World, of: Indexed) -> tuple[Label, ...]:
     model = world.model
-    span = (model.families[of.shown] if of.shown in model.families else model.symbols[of.shown]).span
+    span = (
+        model.families[of.shown] if of.shown in model.families else model.symbols[of.shown]
+    ).span
     return (Label(span, "declared here"),)
 
 
-def _no_member(world: World, of: Indexed, keys: Keys, labels: Sequence[IntArray], row: int) -> ModelError:
-    """The first row whose labels are no member: an empty one, one its index never has, or a tuple that is none."""
+def _no_member(
+    world: World, of: Indexed, keys: Keys, labels: Sequence[IntArray], row: int
+) -> ModelError:
+    """The first row whose labels are no member: an empty one, one its index never has, or a tuple
+    that is none.
+    """
     cells = [text_of(column[row]) for column in keys.cells]
     shown = ", ".join(cells)
     at, note, fix = -1, None, keys.each
@@ -69,7 +80,15 @@ def _no_member(world: World, of: Indexed, keys: Keys, labels: Sequence[IntArray]
         if not cells[position].strip():
             message = f"the label of `{index.name}` is empty"
             raise ModelError(
-                [Diagnostic("E302", message, keys.place(row, position), _declared(world, of), help=keys.each)]
+                [
+                    Diagnostic(
+                        "E302",
+                        message,
+                        keys.place(row, position),
+                        _declared(world, of),
+                        help=keys.each,
+                    )
+                ]
             )
         if not _is_label(world, index, int(labels[position][row])):
             at = position
@@ -77,14 +96,24 @@ def _no_member(world: World, of: Indexed, keys: Keys, labels: Sequence[IntArray]
             fix = _meant(world, index, keys.cells[position][row]) or fix
             break
     message = f"`{shown}` is no member of `{of.shown}`"
-    return ModelError([Diagnostic("E302", message, keys.place(row, at), _declared(world, of), note=note, help=fix)])
+    return ModelError(
+        [
+            Diagnostic(
+                "E302", message, keys.place(row, at), _declared(world, of), note=note, help=fix
+            )
+        ]
+    )
 
 
 def _strange(world: World, of: Indexed, index: Index, cell: str) -> str | None:
     if len(of.indices) == 1:
         return None
     domain = index.domain
-    over = f"`{domain.family}`" if isinstance(domain, sym.FamilyDomain) else f"what `{index.name}` runs over"
+    over = (
+        f"`{domain.family}`"
+        if isinstance(domain, sym.FamilyDomain)
+        else f"what `{index.name}` runs over"
+    )
     return f"`{cell}` is not in {over}"
 
 
@@ -131,7 +160,9 @@ def _require_each_once(world: World, of: Indexed, keys: Keys, found: IntArray) -
         message = f"`{_row_text(world, of, int(missing[0]))}` is missing {keys.words}"
         where = keys.whole
         note = f"{len(missing)} members are missing" if len(missing) > 1 else None
-    raise ModelError([Diagnostic("E302", message, where, _declared(world, of), note=note, help=keys.each)])
+    raise ModelError(
+        [Diagnostic("E302", message, where, _declared(world, of), note=note, help=keys.each)]
+    )
 
 
 def _row_text(world: World, of: Indexed, row: int) -> str:

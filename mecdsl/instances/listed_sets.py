@@ -1,4 +1,6 @@
-"""Sets whose members are written one by one, as tuples in the model or as lines of a file, and the ends of links."""
+"""Sets whose members are written one by one, as tuples in the model or as lines of a file, and the
+ends of links.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,9 @@ from mecdsl.parsing.syntax import FamilyKind
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Members as label columns; `cell` and `place` tell what the user wrote for an index (or the whole member)."""
+    """Members as label columns; `cell` and `place` tell what the user wrote for an index (or the
+    whole member).
+    """
 
     columns: list[IntArray]
     cell: Callable[[int, int], str]
@@ -29,15 +33,22 @@ class _Listed:
 
 def is_listed(family: sym.Family) -> bool:
     """Whether the members of a family are written one by one and not computed from its space."""
-    return family.kind is FamilyKind.SET and (family.listed is not None or family.source_file is not None)
+    return family.kind is FamilyKind.SET and (
+        family.listed is not None or family.source_file is not None
+    )
 
 
 def listed_table(evaluator: Evaluator, family: sym.Family) -> Table:
     """The members in order, by first, then second index, that meet the condition.
 
-    Raises `ModelError` for a member outside of the sets its indices run over and for one that stands twice.
+    Raises `ModelError` for a member outside of the sets its indices run over and for one that
+    stands twice.
     """
-    listed = _written(evaluator, family) if family.listed is not None else _from_file(evaluator.world, family)
+    listed = (
+        _written(evaluator, family)
+        if family.listed is not None
+        else _from_file(evaluator.world, family)
+    )
     names = family.space.names
     table = Table(len(listed.columns[0]), dict(zip(names, listed.columns, strict=True)))
     _check_members(evaluator, family, listed, table)
@@ -53,7 +64,8 @@ def _written(evaluator: Evaluator, family: sym.Family) -> _Listed:
     """The members of `set pair = {(1, 2), (2, 3)}`."""
     members = family.listed or ()
     labels = np.array(
-        [[int(evaluator.labels(item, SINGLE)[0]) for item in member] for member in members], dtype=np.int64
+        [[int(evaluator.labels(item, SINGLE)[0]) for item in member] for member in members],
+        dtype=np.int64,
     ).reshape(len(members), family.arity)
 
     def place(row: int, position: int | None) -> Span:
@@ -64,12 +76,17 @@ def _written(evaluator: Evaluator, family: sym.Family) -> _Listed:
 
 
 def _from_file(world: World, family: sym.Family) -> _Listed:
-    """The members of `set pair[m in device, n in server] from "pairs.csv"`: one column for each index."""
+    """The members of `set pair[m in device, n in server] from "pairs.csv"`: one column for each
+    index.
+    """
     of = indexed(world, family.name)
     table = set_table(beside(family.source_file or "", family.span), family.name)
     untitled = table.titles == tuple(str(number) for number in range(1, len(of.indices) + 1))
     found = list(range(len(of.indices))) if untitled else of.column_of(table)
-    columns = [_required(family, table, index, column) for index, column in zip(of.indices, found, strict=True)]
+    columns = [
+        _required(family, table, index, column)
+        for index, column in zip(of.indices, found, strict=True)
+    ]
     _refuse_other_columns(world, family, table, columns)
     labels = [
         np.array(labels_of(table.cells[column], world.label_names(index.domain)), dtype=np.int64)
@@ -86,18 +103,29 @@ def _required(family: sym.Family, table: DataTable, index: Index, column: int | 
     if column is not None:
         return column
     near = nearest(index.name, table.titles)
-    fix = f"rename the column `{near}`" if near else "each index of the set has a column of its name"
-    message = f"`{family.source_file}` has no column `{index.name}`, it has {', '.join(table.titles)}"
+    fix = (
+        f"rename the column `{near}`" if near else "each index of the set has a column of its name"
+    )
+    message = (
+        f"`{family.source_file}` has no column `{index.name}`, it has {', '.join(table.titles)}"
+    )
     raise ModelError([Diagnostic("E301", message, family.span, help=fix)])
 
 
-def _refuse_other_columns(world: World, family: sym.Family, table: DataTable, columns: Sequence[int]) -> None:
-    """A column that is no index belongs to a family or parameter that reads the same file, or is an error."""
+def _refuse_other_columns(
+    world: World, family: sym.Family, table: DataTable, columns: Sequence[int]
+) -> None:
+    """A column that is no index belongs to a family or parameter that reads the same file, or is an
+    error.
+    """
     others = read_by_others(world, family.name, family.source_file or "")
     for column, name in enumerate(table.titles):
         if column not in columns and name not in others:
             message = f"`{family.name}` has no index `{name}`"
-            fix = f"the columns of a set are its indices, {', '.join(family.space.names)}; delete the column"
+            fix = (
+                f"the columns of a set are its indices, {', '.join(family.space.names)}; "
+                "delete the column"
+            )
             raise ModelError([Diagnostic("E303", message, table.place(None, column), help=fix)])
 
 
@@ -115,7 +143,11 @@ def _check_members(evaluator: Evaluator, family: sym.Family, listed: _Listed, ta
         if len(outside):
             row = int(outside[0])
             shown = ", ".join(listed.cell(row, position + offset) for offset in range(len(names)))
-            over = generator.domain.family if isinstance(generator.domain, sym.FamilyDomain) else generator.span.text
+            over = (
+                generator.domain.family
+                if isinstance(generator.domain, sym.FamilyDomain)
+                else generator.span.text
+            )
             message = f"`{shown}` is no member of `{over}`"
             labels = (Label(generator.span, f"`{', '.join(names)}` runs over it"),)
             raise ModelError([Diagnostic("E306", message, listed.place(row, position), labels)])
@@ -123,7 +155,10 @@ def _check_members(evaluator: Evaluator, family: sym.Family, listed: _Listed, ta
 
 
 def _check_repeats(family: sym.Family, listed: _Listed, order: IntArray) -> None:
-    """No member stands twice. `order`: the members sorted, equal ones in the order they are written."""
+    """No member stands twice.
+
+    `order`: the members sorted, equal ones in the order they are written.
+    """
     same = np.ones(max(0, len(order) - 1), dtype=bool)
     for column in listed.columns:
         same &= column[order[1:]] == column[order[:-1]]
@@ -136,15 +171,29 @@ def _check_repeats(family: sym.Family, listed: _Listed, order: IntArray) -> None
     where = listed.place(first, None)
     labels = (Label(where, "the first is here"),) if where else ()
     message = f"`{family.name}` holds ({member}) twice"
-    raise ModelError([Diagnostic("E307", message, listed.place(second, None), labels, help="keep one of the two")])
+    raise ModelError(
+        [
+            Diagnostic(
+                "E307", message, listed.place(second, None), labels, help="keep one of the two"
+            )
+        ]
+    )
 
 
 def check_link_ends(evaluator: Evaluator, family: sym.Family) -> None:
-    """Every link begins and ends at a member. Raises `ModelError` that names the first link that does not."""
-    for end, (target, word) in enumerate(zip(family.end_families, ("begins", "leads"), strict=True)):
+    """Every link begins and ends at a member.
+
+    Raises `ModelError` that names the first link that does not.
+    """
+    for end, (target, word) in enumerate(
+        zip(family.end_families, ("begins", "leads"), strict=True)
+    ):
         if target is None or family.ends is None:
             continue
-        nodes, labels = evaluator.world.families[target], evaluator.link_ends(family.name, end).labels
+        nodes, labels = (
+            evaluator.world.families[target],
+            evaluator.link_ends(family.name, end).labels,
+        )
         if len(nodes.names) == 0:
             continue  # a single node
         if len(nodes.names) == 1:
@@ -155,6 +204,10 @@ def check_link_ends(evaluator: Evaluator, family: sym.Family) -> None:
             row = int(missing[0])
             shown = evaluator.world.label_text(sym.FamilyDomain(target), int(labels[row]))
             link = evaluator.world.row_text(family.name, row)
-            message = f"`{link}` {word} {'at' if end == 0 else 'to'} {shown}, no member of `{target}`"
+            message = (
+                f"`{link}` {word} {'at' if end == 0 else 'to'} {shown}, no member of `{target}`"
+            )
             span = family.ends[end].span
-            raise ModelError([Diagnostic("E309", message, span, (Label(family.span, "declared here"),))])
+            raise ModelError(
+                [Diagnostic("E309", message, span, (Label(family.span, "declared here"),))]
+            )

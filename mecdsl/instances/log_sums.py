@@ -1,11 +1,13 @@
-"""`ln(exp(a) + exp(b) + ...)` without overflow: the logarithm is taken inside, and the largest term out.
+"""`ln(exp(a) + exp(b) + ...)` without overflow: the logarithm is taken inside, and the largest term
+out.
 
-What counts as a sum of exponentials: `exp` of anything, data that are not negative, and sums, products, quotients,
-powers by data, `if` and definitions of these: `ln(1 + exp(x))`, `log2(sum(w[i]*exp(x[i]) for i in I))`.
+What counts as a sum of exponentials: `exp` of anything, data that are not negative, and sums,
+products, quotients, powers by data, `if` and definitions of these: `ln(1 + exp(x))`,
+`log2(sum(w[i]*exp(x[i]) for i in I))`.
 
-With m the largest logarithm of a term, `ln sum exp(u) = m + ln sum exp(u - m)`; m counts as a number, which changes
-neither the value nor any derivative. Algebras that have no numbers, those of modelling tools and of curvature, see
-what is written.
+With m the largest logarithm of a term, `ln sum exp(u) = m + ln sum exp(u - m)`; m counts as a
+number, which changes neither the value nor any derivative. Algebras that have no numbers, those of
+modelling tools and of curvature, see what is written.
 """
 
 from collections.abc import Callable
@@ -33,7 +35,9 @@ class Evaluates(Protocol):
     def condition(self, expression: sym.Expression, table: Table) -> Any:
         """The truth of a data condition on every row."""
 
-    def space(self, space: sym.Space, base: Table, what: str) -> tuple[Table, IntArray, list[IntArray]]:
+    def space(
+        self, space: sym.Space, base: Table, what: str
+    ) -> tuple[Table, IntArray, list[IntArray]]:
         """The rows of a space under every row of a table."""
 
     def algebra_of(self, *values: Any) -> Algebra:
@@ -74,7 +78,10 @@ class NegativeTerm(Exception):
 
 
 def log_of(evaluator: Evaluates, expression: sym.Expression, table: Table) -> Any:
-    """The natural logarithm of a sum of exponentials on every row of a table. Raises `NegativeTerm`."""
+    """The natural logarithm of a sum of exponentials on every row of a table.
+
+    Raises `NegativeTerm`.
+    """
     if evaluator.world.shapes.is_data(expression):
         value = evaluator.family(expression, table)
         if (_level(evaluator, value) < 0.0).any():
@@ -84,7 +91,9 @@ def log_of(evaluator: Evaluates, expression: sym.Expression, table: Table) -> An
         case sym.Function(name="exp", arguments=(argument,)):
             return evaluator.family(argument, table)
         case sym.Operation(operator="+", operands=(left, right)):
-            return _added(evaluator, log_of(evaluator, left, table), log_of(evaluator, right, table))
+            return _added(
+                evaluator, log_of(evaluator, left, table), log_of(evaluator, right, table)
+            )
         case sym.Operation(operator="*", operands=(left, right)):
             return log_of(evaluator, left, table) + log_of(evaluator, right, table)
         case sym.Operation(operator="/", operands=(left, right)):
@@ -105,7 +114,10 @@ def log_of(evaluator: Evaluates, expression: sym.Expression, table: Table) -> An
 def _chosen(evaluator: Evaluates, choice: sym.Choice, table: Table) -> Any:
     truth = evaluator.condition(choice.condition, table)
     parts = []
-    for rows, branch in ((np.flatnonzero(truth), choice.then), (np.flatnonzero(~truth), choice.otherwise)):
+    for rows, branch in (
+        (np.flatnonzero(truth), choice.then),
+        (np.flatnonzero(~truth), choice.otherwise),
+    ):
         if len(rows):
             parts.append((rows, log_of(evaluator, branch, table.take(rows))))
     return evaluator.algebra_of(*(value for _, value in parts)).merge(table.size, parts)

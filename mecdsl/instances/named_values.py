@@ -1,4 +1,6 @@
-"""Values under the names of their members, as nested objects: `{"north": {"1": "10 ms", "2": "30 ms"}}`."""
+"""Values under the names of their members, as nested objects:
+`{"north": {"1": "10 ms", "2": "30 ms"}}`.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,12 +69,16 @@ class _Walk:
                 yield _Value((*labels, label), item, (*path, number))
         else:
             index = self.of.indices[depth].name
-            shown = f"`{value}`" if not isinstance(value, list | tuple) else f"a list of {len(value)}"
+            shown = (
+                f"`{value}`" if not isinstance(value, list | tuple) else f"a list of {len(value)}"
+            )
             message = f"{self._where(labels)} needs an object with a value for each `{index}`"
             raise self._fault(f"{message}, found {shown}", path)
 
     def _last_labels(self, labels: tuple[Any, ...], size: int, path: Path) -> list[Any]:
-        """The labels of the last index in the order of the members, for a list below the names of the others."""
+        """The labels of the last index in the order of the members, for a list below the names of
+        the others.
+        """
         table = self.world.symbols[self.symbol.name]
         rows = np.ones(table.size, dtype=bool)
         for index, label, name in zip(self.of.indices, labels, table.names, strict=False):
@@ -81,7 +87,10 @@ class _Walk:
         last = table.table.columns[table.names[-1]][rows].tolist()
         if len(last) != size:
             last_index = self.of.indices[-1].name
-            message = f"{self._where(labels)} has {size} values, expected {len(last)} (one per {last_index})"
+            message = (
+                f"{self._where(labels)} has {size} values, expected {len(last)} (one "
+                f"per {last_index})"
+            )
             raise self._fault(message, path)
         names = self.world.label_names(self.of.indices[-1].domain)
         return last if names is None else [names[label - 1] for label in last]

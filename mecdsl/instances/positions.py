@@ -1,4 +1,6 @@
-"""Positions in data: pairs `[[x, y], ...]` under the name `family.position` are the attributes `x` and `y`."""
+"""Positions in data: pairs `[[x, y], ...]` under the name `family.position` are the attributes `x`
+and `y`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,9 +17,11 @@ PAIR = "a position is a pair `[x, y]`, a list of members has one for each"
 
 
 def with_coordinates(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
-    """The data with each `family.position` as `family.x` and `family.y`, where these are parameters.
+    """The data with each `family.position` as `family.x` and `family.y`, where these are
+    parameters.
 
-    Raises `ModelError` for what are no pairs (E302) and for coordinates that are given twice (E307).
+    Raises `ModelError` for what are no pairs (E302) and for coordinates that are given twice
+    (E307).
     """
     found: dict[str, Given] = {}
     for name, value in given.items():
@@ -29,9 +33,13 @@ def with_coordinates(model: sym.Model, given: Mapping[str, Given]) -> dict[str, 
             if part in given:
                 labels = _first_label(given[part], part)
                 message = f"`{part}` is given twice, by itself and in `{name}`"
-                raise ModelError([Diagnostic("E307", message, key_span(name, value), labels, help=KEEP_ONE)])
+                raise ModelError(
+                    [Diagnostic("E307", message, key_span(name, value), labels, help=KEEP_ONE)]
+                )
             items = value.value.tolist() if isinstance(value.value, np.ndarray) else value.value
-            found[part] = Given(_split(name, value, items, axis, ()), _part(value, axis), value.unit)
+            found[part] = Given(
+                _split(name, value, items, axis, ()), _part(value, axis), value.unit
+            )
     return found
 
 
@@ -41,21 +49,29 @@ def _coordinates(model: sym.Model, name: str) -> tuple[str, ...]:
         return ()
     parts = tuple(f"{name.removesuffix(SUFFIX)}.{axis}" for axis in "xy")
     known = [model.symbols.get(part) for part in parts]
-    return parts if all(symbol is not None and symbol.kind is Kind.PARAM for symbol in known) else ()
+    return (
+        parts if all(symbol is not None and symbol.kind is Kind.PARAM for symbol in known) else ()
+    )
 
 
 def _split(name: str, given: Given, items: Any, axis: int, path: tuple[int | str, ...]) -> Any:
     """One coordinate of every pair, in the shape of the list of pairs."""
     if isinstance(items, Mapping):
         return {key: _split(name, given, item, axis, (*path, key)) for key, item in items.items()}
-    if isinstance(items, list | tuple) and (not items or any(isinstance(item, list | tuple) for item in items)):
-        return [_split(name, given, item, axis, (*path, number)) for number, item in enumerate(items)]
+    if isinstance(items, list | tuple) and (
+        not items or any(isinstance(item, list | tuple) for item in items)
+    ):
+        return [
+            _split(name, given, item, axis, (*path, number)) for number, item in enumerate(items)
+        ]
     if isinstance(items, list | tuple) and len(items) == 2:
         return items[axis]
     what = f"{len(items)} values" if isinstance(items, list | tuple) else f"`{items}`"
     steps = ", ".join(step if isinstance(step, str) else str(step + 1) for step in path)
     where = f"`{name}`" + (f" item {steps}" if path else "")
-    raise ModelError([Diagnostic("E302", f"{where} is {what}, expected `[x, y]`", given.place(path), help=PAIR)])
+    raise ModelError(
+        [Diagnostic("E302", f"{where} is {what}, expected `[x, y]`", given.place(path), help=PAIR)]
+    )
 
 
 def _part(given: Given, axis: int) -> Callable[[Sequence[int | str]], Span | None]:

@@ -1,8 +1,9 @@
-"""Random data by address: every draw has its own number, found from (seed, qualified name, call, index labels).
+"""Random data by address: every draw has its own number, found from (seed, qualified name, call,
+index labels).
 
-A counter-based generator and no stream that is read in order: adding a parameter, a family or a member at the end
-moves nothing, and one row can be drawn without the others. The mixing function is splitmix64 (Steele, Lea, Flood
-2014), applied once for the name and once for every index label.
+A counter-based generator and no stream that is read in order: adding a parameter, a family or a
+member at the end moves nothing, and one row can be drawn without the others. The mixing function is
+splitmix64 (Steele, Lea, Flood 2014), applied once for the name and once for every index label.
 """
 
 import hashlib
@@ -19,7 +20,12 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 def draw(
-    function: str, arguments: Sequence[FloatArray], seed: int, name: str, call: int, labels: Sequence[IntArray]
+    function: str,
+    arguments: Sequence[FloatArray],
+    seed: int,
+    name: str,
+    call: int,
+    labels: Sequence[IntArray],
 ) -> FloatArray:
     """One value per row. `arguments`: float64[n] each; `labels`: int64[n] for every index in scope.
 
@@ -34,7 +40,8 @@ def draw(
     kinds: Mapping[str, Callable[[], FloatArray]] = {
         "uniform": lambda: arguments[0] + (arguments[1] - arguments[0]) * units(0),
         "normal": lambda: (
-            arguments[0] + arguments[1] * np.sqrt(-2.0 * np.log(units(0))) * np.cos(2.0 * np.pi * units(1))
+            arguments[0]
+            + arguments[1] * np.sqrt(-2.0 * np.log(units(0))) * np.cos(2.0 * np.pi * units(1))
         ),
         "exponential": lambda: -arguments[0] * np.log(units(0)),
         "rayleigh": lambda: arguments[0] * np.sqrt(-2.0 * np.log(units(0))),
@@ -52,27 +59,39 @@ def draw_level(
     call: int,
     labels: Sequence[IntArray],
 ) -> FloatArray:
-    """The same for levels: drawn in decibels, so that `normal(0 dB, 8 dB)` is log-normal; arguments and result in SI.
+    """The same for levels: drawn in decibels, so that `normal(0 dB, 8 dB)` is log-normal; arguments
+    and result in SI.
 
     `zero`: the SI value of the level 0. The deviation of a normal level is a ratio.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         scales = (zero, 1.0 if function == "normal" else zero)
-        levels = [10.0 * np.log10(values / scale) for values, scale in zip(arguments, scales, strict=True)]
+        levels = [
+            10.0 * np.log10(values / scale) for values, scale in zip(arguments, scales, strict=True)
+        ]
         drawn = 10.0 ** (draw(function, levels, seed, name, call, labels) / 10.0) * zero
     if function == "normal":
         return drawn
-    return np.clip(drawn, np.minimum(*arguments), np.maximum(*arguments))  # rounding must not leave the bounds
+    return np.clip(
+        drawn, np.minimum(*arguments), np.maximum(*arguments)
+    )  # rounding must not leave the bounds
 
 
 def coordinate(
-    region: str, axis: int, arguments: Sequence[FloatArray], seed: int, name: str, call: int, labels: Sequence[IntArray]
+    region: str,
+    axis: int,
+    arguments: Sequence[FloatArray],
+    seed: int,
+    name: str,
+    call: int,
+    labels: Sequence[IntArray],
 ) -> FloatArray:
     """One coordinate of a point spread evenly over a region, in m; `axis` 0 is x, 1 is y.
 
-    `rectangle(width, height)` has a corner at (0, 0), `disc(radius)` and `ring(inner, outer)` their centre. Both
-    coordinates come from the same two numbers, so they are those of one point. The square of the distance to the
-    centre of a disc is uniform, for the area within a distance grows with its square.
+    `rectangle(width, height)` has a corner at (0, 0), `disc(radius)` and `ring(inner, outer)` their
+    centre. Both coordinates come from the same two numbers, so they are those of one point. The
+    square of the distance to the centre of a disc is uniform, for the area within a distance grows
+    with its square.
     """
     size = len(arguments[0])
     first, second = (unit_numbers(f"{seed}|{name}|{call}|{part}", labels, size) for part in (0, 1))
@@ -85,7 +104,9 @@ def coordinate(
 
 
 def unit_numbers(key: str, labels: Sequence[IntArray], size: int) -> FloatArray:
-    """Numbers strictly between 0 and 1, one per row, that depend on the key and the labels alone."""
+    """Numbers strictly between 0 and 1, one per row, that depend on the key and the labels
+    alone.
+    """
     start = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
     state: NDArray[np.uint64] = np.full(size, start, dtype=np.uint64)
     with np.errstate(over="ignore"):

@@ -1,4 +1,6 @@
-"""What became of the products of a form, in numbers: sizes, and the limits their rows are made with."""
+"""What became of the products of a form, in numbers: sizes, and the limits their rows are made
+with.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from mecdsl.instances.tables import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class LimitRange:
-    """The limits of one factor over all rows: SI, smallest and largest of the lower and of the upper ones."""
+    """The limits of one factor over all rows: SI, smallest and largest of the lower and of the
+    upper ones.
+    """
 
     symbol: str
     lower: tuple[float, float]
@@ -43,7 +47,9 @@ class Reformulation:
             "line": self.fact.span.line,
             "columns": self.columns,
             "rows": self.rows,
-            "limits": {r.symbol: {"lower": list(r.lower), "upper": list(r.upper)} for r in self.ranges},
+            "limits": {
+                r.symbol: {"lower": list(r.lower), "upper": list(r.upper)} for r in self.ranges
+            },
         }
 
 
@@ -80,7 +86,9 @@ def big_ms(instance: Instance) -> tuple[BigM, ...]:
 
 
 def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
-    """Every product a form replaced, in the order of the pass; empty for a model without `linearize`."""
+    """Every product a form replaced, in the order of the pass; empty for a model without
+    `linearize`.
+    """
     evaluator = instance.evaluator(Floats())
     found: list[Reformulation] = []
     for fact in instance.model.linearized:
@@ -90,7 +98,8 @@ def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
         size = instance.world.symbols[fact.variable].size
         rows = sum(family.size for family in instance.constraints if family.name in fact.rows)
         ranges = tuple(
-            LimitRange(name, _extent(lower), _extent(upper)) for name, lower, upper in _limits(evaluator, fact)
+            LimitRange(name, _extent(lower), _extent(upper))
+            for name, lower, upper in _limits(evaluator, fact)
         )
         found.append(Reformulation(fact, size, rows, ranges if size else ()))
     return tuple(found)
@@ -100,16 +109,23 @@ def _extent(values: FloatArray) -> tuple[float, float]:
     return float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
 
 
-def _limits(evaluator: Evaluator, fact: sym.Linearized) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+def _limits(
+    evaluator: Evaluator, fact: sym.Linearized
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
     """The limits of the factors of a product, one entry per row of its variable."""
     table = evaluator.world.symbols[fact.variable].table
     for factor in fact.factors:
         lower, upper = (evaluator.family(limit, table) for limit in (factor.lower, factor.upper))
-        yield factor.symbol, np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+        yield (
+            factor.symbol,
+            np.asarray(lower, dtype=np.float64),
+            np.asarray(upper, dtype=np.float64),
+        )
 
 
 def with_products(world: World, x: FloatArray) -> FloatArray:
-    """The point with every variable that stands for a product at that product; nan where a factor is nan.
+    """The point with every variable that stands for a product at that product; nan where a factor
+    is nan.
 
     `x`: float64[columns].
     """
@@ -123,10 +139,12 @@ def with_products(world: World, x: FloatArray) -> FloatArray:
 
 
 def onto_products(instance: Instance, x: FloatArray, allowed: FloatArray) -> FloatArray:
-    """The point with new variables where their rows want them, as far as that moves them by less than allowed.
+    """The point with new variables where their rows want them, as far as that moves them by less
+    than allowed.
 
-    Where the rows leave one value it is the product, else the nearest within the envelope. Without this a product of
-    1e-12 beside factors that are 0 would break a row all of whose terms are 0. `x`, `allowed`: float64[columns].
+    Where the rows leave one value it is the product, else the nearest within the envelope. Without
+    this a product of 1e-12 beside factors that are 0 would break a row all of whose terms are 0.
+    `x`, `allowed`: float64[columns].
     """
     result = x.copy()
     for fact in instance.model.linearized:
@@ -143,11 +161,18 @@ def onto_products(instance: Instance, x: FloatArray, allowed: FloatArray) -> Flo
     return result
 
 
-def _envelope(evaluator: Evaluator, fact: sym.Linearized, product: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The smallest and largest value the rows of McCormick allow; the true product lies between them."""
+def _envelope(
+    evaluator: Evaluator, fact: sym.Linearized, product: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The smallest and largest value the rows of McCormick allow; the true product lies between
+    them.
+    """
     table = evaluator.world.symbols[fact.variable].table
     assert isinstance(fact.value, sym.Operation)
-    x, y = (np.asarray(evaluator.family(factor, table), dtype=np.float64) for factor in fact.value.operands)
+    x, y = (
+        np.asarray(evaluator.family(factor, table), dtype=np.float64)
+        for factor in fact.value.operands
+    )
     (_, low, high), (_, least, most) = _limits(evaluator, fact)
     above = np.minimum(least * x + high * y - high * least, most * x + low * y - low * most)
     below = np.maximum(least * x + low * y - low * least, most * x + high * y - high * most)
@@ -163,7 +188,10 @@ def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
                 wrong = np.flatnonzero(~np.isfinite(values))
                 if not len(wrong):
                     continue
-                message = f"`{fact.product}` cannot be linearised: the {side} bound of `{name}` is {values[wrong[0]]}"
+                message = (
+                    f"`{fact.product}` cannot be linearised: the {side} bound of "
+                    f"`{name}` is {values[wrong[0]]}"
+                )
                 where = world.place_text(world.symbols[fact.variable].table, int(wrong[0]))
                 labels = (Label(world.model.symbols[name].span, "declared here"),)
                 fix = "give data that make the bound finite; its value becomes a coefficient"

@@ -1,13 +1,14 @@
-"""Row-sparse arrays: n rows with few entries each, and the index arithmetic that needs no loop over rows.
+"""Row-sparse arrays: n rows with few entries each, and the index arithmetic that needs no loop over
+rows.
 
-Entries stand row after row; `pointer[r]:pointer[r + 1]` are those of row r. An entry has a value and one
-column (a gradient) or two (a Hessian, lower triangle: first column >= second). Duplicates are allowed and
-mean a sum. No entry is dropped because its value is zero, so the sequence of positions depends on the
-structure alone.
+Entries stand row after row; `pointer[r]:pointer[r + 1]` are those of row r. An entry has a value
+and one column (a gradient) or two (a Hessian, lower triangle: first column >= second). Duplicates
+are allowed and mean a sum. No entry is dropped because its value is zero, so the sequence of
+positions depends on the structure alone.
 
-Choice: when all rows have equally many entries (`width`), an operation is a reshape and a broadcast, several
-times faster than the ragged `repeat`/`arange` expansion; families without fixed variables or ragged sums are
-of that kind. Both ways give the same entries in the same order.
+Choice: when all rows have equally many entries (`width`), an operation is a reshape and a
+broadcast, several times faster than the ragged `repeat`/`arange` expansion; families without fixed
+variables or ragged sums are of that kind. Both ways give the same entries in the same order.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ IntArray = npt.NDArray[np.int64]
 Factor = float | FloatArray
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-# A derivative may be infinite on the edge of a domain (`sqrt` at 0): a result, not an accident to warn of.
+# A derivative may be infinite on the edge of a domain (`sqrt` at 0): a result, not an accident to
+# warn of.
 quiet = partial(np.errstate, divide="ignore", invalid="ignore", over="ignore", under="ignore")
 
 
@@ -46,12 +48,16 @@ class SparseRows:
     width: int | None
 
     @classmethod
-    def uniform(cls, size: int, width: int, columns: tuple[IntArray, ...], values: FloatArray) -> "SparseRows":
+    def uniform(
+        cls, size: int, width: int, columns: tuple[IntArray, ...], values: FloatArray
+    ) -> "SparseRows":
         """`size` rows of `width` entries each."""
         return cls(np.arange(size + 1, dtype=np.int64) * width, columns, values, width)
 
     @classmethod
-    def ragged(cls, pointer: IntArray, columns: tuple[IntArray, ...], values: FloatArray) -> "SparseRows":
+    def ragged(
+        cls, pointer: IntArray, columns: tuple[IntArray, ...], values: FloatArray
+    ) -> "SparseRows":
         """Rows of any lengths; equal lengths are recognised."""
         counts = np.diff(pointer)
         width = int(counts[0]) if counts.size else 0
@@ -96,7 +102,9 @@ class SparseRows:
             def pick(entries: npt.NDArray[Scalar], width: int = self.width) -> npt.NDArray[Scalar]:
                 return np.take(entries.reshape(self.size, width), index, axis=0).reshape(-1)
 
-            return SparseRows.uniform(index.size, self.width, tuple(map(pick, self.columns)), pick(self.values))
+            return SparseRows.uniform(
+                index.size, self.width, tuple(map(pick, self.columns)), pick(self.values)
+            )
         counts = self.counts[index]
         entries = ragged_ranges(self.pointer[:-1][index], counts)
         columns = tuple(axis[entries] for axis in self.columns)
@@ -134,12 +142,16 @@ def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
     if len(parts) == 1:
         return parts[0]
     pointer = pointer_of(np.concatenate([part.counts for part in parts]))
-    columns = tuple(np.concatenate(axis) for axis in zip(*(part.columns for part in parts), strict=True))
+    columns = tuple(
+        np.concatenate(axis) for axis in zip(*(part.columns for part in parts), strict=True)
+    )
     return SparseRows.ragged(pointer, columns, np.concatenate([part.values for part in parts]))
 
 
 def add_rows(parts: Sequence[SparseRows]) -> SparseRows:
-    """Sum of parts with equally many rows: row r holds the entries of row r of each part, part after part."""
+    """Sum of parts with equally many rows: row r holds the entries of row r of each part, part
+    after part.
+    """
     filled = [part for part in parts if part.values.size]
     if len(filled) < 2:
         return filled[0] if filled else parts[0]
@@ -149,7 +161,9 @@ def add_rows(parts: Sequence[SparseRows]) -> SparseRows:
 
 
 def _merged(rows: SparseRows) -> SparseRows:
-    """The same with one entry for each place, if that halves them: definitions that add up double in each step."""
+    """The same with one entry for each place, if that halves them: definitions that add up double
+    in each step.
+    """
     keys = (rows.rows, *rows.columns)
     order = np.lexsort(keys[::-1])
     sorted_keys = [key[order] for key in keys]
@@ -160,7 +174,9 @@ def _merged(rows: SparseRows) -> SparseRows:
         return rows
     counts = np.bincount(sorted_keys[0][starts], minlength=rows.size)
     columns = tuple(key[starts] for key in sorted_keys[1:])
-    return SparseRows.ragged(pointer_of(counts), columns, np.add.reduceat(rows.values[order], starts))
+    return SparseRows.ragged(
+        pointer_of(counts), columns, np.add.reduceat(rows.values[order], starts)
+    )
 
 
 def _add_uniform(parts: Sequence[SparseRows], widths: Sequence[int]) -> SparseRows:
@@ -170,7 +186,9 @@ def _add_uniform(parts: Sequence[SparseRows], widths: Sequence[int]) -> SparseRo
         blocks = [array.reshape(size, width) for array, width in zip(arrays, widths, strict=True)]
         return np.concatenate(blocks, axis=1).reshape(-1)
 
-    columns = tuple(interleave(axis) for axis in zip(*(part.columns for part in parts), strict=True))
+    columns = tuple(
+        interleave(axis) for axis in zip(*(part.columns for part in parts), strict=True)
+    )
     return SparseRows.uniform(size, total, columns, interleave([part.values for part in parts]))
 
 
@@ -188,29 +206,38 @@ def _add_ragged(parts: Sequence[SparseRows]) -> SparseRows:
             result[place] = array
         return result
 
-    columns = tuple(interleave(axis) for axis in zip(*(part.columns for part in parts), strict=True))
+    columns = tuple(
+        interleave(axis) for axis in zip(*(part.columns for part in parts), strict=True)
+    )
     return SparseRows.ragged(pointer, columns, interleave([part.values for part in parts]))
 
 
-# Outer products in the lower-triangle convention: an entry at (i, j), i > j, counts at (i, j) and at (j, i).
+# Outer products in the lower-triangle convention: an entry at (i, j), i > j, counts at (i, j) and
+# at (j, i).
 #
-# Mixed, M = a b^T + b a^T with a = sum_s a_s e_{i_s}, b = sum_t b_t e_{j_t}: each of the p*q pairs (s, t)
-# adds a_s b_t to M at (i_s, j_t) and again at (j_t, i_s). If i_s != j_t these are two mirrored positions: one
-# entry of value a_s b_t. If i_s == j_t they are one place on the diagonal: one entry of value 2 a_s b_t.
+# Mixed, M = a b^T + b a^T with a = sum_s a_s e_{i_s}, b = sum_t b_t e_{j_t}: each of the p*q pairs
+# (s, t) adds a_s b_t to M at (i_s, j_t) and again at (j_t, i_s). If i_s != j_t these are two
+# mirrored positions: one entry of value a_s b_t. If i_s == j_t they are one place on the diagonal:
+# one entry of value 2 a_s b_t.
 #
-# Self, M = a a^T: the pairs (s, t) and (t, s) together are the case above, so the pairs s < t give a_s a_t,
-# doubled where i_s == i_t (duplicates); the pair (s, s) adds a_s^2 once. Together p(p+1)/2 entries.
+# Self, M = a a^T: the pairs (s, t) and (t, s) together are the case above, so the pairs s < t give
+# a_s a_t, doubled where i_s == i_t (duplicates); the pair (s, s) adds a_s^2 once. Together p(p+1)/2
+# entries.
 
 
 def mixed_outer(left: SparseRows, right: SparseRows, factor: Factor) -> SparseRows:
-    """Rows of factor * (a b^T + b a^T) for gradient rows a of `left`, b of `right`; p*q entries in a row."""
+    """Rows of factor * (a b^T + b a^T) for gradient rows a of `left`, b of `right`; p*q entries in
+    a row.
+    """
     left = left.scale(factor)
     (left_columns,), (right_columns,) = left.columns, right.columns
     if left.width is not None and right.width is not None:
         size, width = left.size, left.width * right.width
         along, across = (size, left.width, 1), (size, 1, right.width)
         values = left.values.reshape(along) * right.values.reshape(across)
-        columns, values = _lower(left_columns.reshape(along), right_columns.reshape(across), values, True)
+        columns, values = _lower(
+            left_columns.reshape(along), right_columns.reshape(across), values, True
+        )
         return SparseRows.uniform(size, width, columns, values)
     repeats = np.repeat(right.counts, left.counts)
     first = np.repeat(np.arange(left.values.size, dtype=np.int64), repeats)
@@ -243,15 +270,21 @@ def self_outer(rows: SparseRows, factor: Factor) -> SparseRows:
 def _lower(
     first: IntArray, second: IntArray, values: FloatArray, distinct: bool | npt.NDArray[np.bool_]
 ) -> tuple[tuple[IntArray, IntArray], FloatArray]:
-    """Ordered column pairs; values on the diagonal doubled where the pair is of two `distinct` entries."""
+    """Ordered column pairs; values on the diagonal doubled where the pair is of two `distinct`
+    entries.
+    """
     doubled = (first == second) & distinct
     np.multiply(values, 2.0, out=values, where=doubled)
-    return (np.maximum(first, second).reshape(-1), np.minimum(first, second).reshape(-1)), values.reshape(-1)
+    return (
+        np.maximum(first, second).reshape(-1),
+        np.minimum(first, second).reshape(-1),
+    ), values.reshape(-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """Distinct positions of a sequence of entries, computed once; later evaluations only add up their values.
+    """Distinct positions of a sequence of entries, computed once; later evaluations only add up
+    their values.
 
     first, second: int64[positions], ordered by first, then second.
     inverse: int64[entries], the position of each entry.
@@ -274,8 +307,12 @@ class Pattern:
         return self.first.size
 
     def add_up(self, values: FloatArray) -> FloatArray:
-        """Sum of the entries of each position, float64[positions]; ValueError if their number changed."""
+        """Sum of the entries of each position, float64[positions]; ValueError if their number
+        changed.
+        """
         if values.size != self.inverse.size:
-            raise ValueError(f"expected {self.inverse.size} entries as in the pattern, found {values.size}")
+            raise ValueError(
+                f"expected {self.inverse.size} entries as in the pattern, found {values.size}"
+            )
         sums = np.bincount(self.inverse, weights=values, minlength=self.size)
         return sums.astype(np.float64, copy=False)

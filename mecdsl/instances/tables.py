@@ -37,9 +37,9 @@ SINGLE = Table(1)
 class FamilyTable:
     """The rows of a family or symbol and how to find one.
 
-    `levels`: how a nested list of its data is shaped, outermost first: the count of items of every list at that
-    level. `codes`: mixed-radix numbers of the rows in ascending order, `order` the rows in that order; both None
-    if the rows are the full product in lexicographic order.
+    `levels`: how a nested list of its data is shaped, outermost first: the count of items of every
+    list at that level. `codes`: mixed-radix numbers of the rows in ascending order, `order` the
+    rows in that order; both None if the rows are the full product in lexicographic order.
     """
 
     table: Table
@@ -52,11 +52,15 @@ class FamilyTable:
     order: IntArray | None
 
     @classmethod
-    def of(cls, table: Table, names: tuple[str, ...], levels: tuple[IntArray, ...], full: bool) -> "FamilyTable":
+    def of(
+        cls, table: Table, names: tuple[str, ...], levels: tuple[IntArray, ...], full: bool
+    ) -> "FamilyTable":
         """Index the rows of a table by the given columns."""
         columns = [table.columns[name] for name in names]
         lowest = np.array([c.min() if table.size else 0 for c in columns], dtype=np.int64)
-        extent = np.array([(c.max() - c.min() + 1) if table.size else 0 for c in columns], dtype=np.int64)
+        extent = np.array(
+            [(c.max() - c.min() + 1) if table.size else 0 for c in columns], dtype=np.int64
+        )
         if table.size and float(np.prod(extent.astype(float))) >= 2.0**62:
             raise OverflowError("index space too wide to number its rows")
         codes = _codes(columns, lowest, extent, table.size)
@@ -71,12 +75,19 @@ class FamilyTable:
         return self.table.size
 
     def locate(self, labels: Sequence[IntArray], size: int) -> IntArray:
-        """The row of each label tuple, -1 where there is none. `labels`: one int64[size] per index."""
+        """The row of each label tuple, -1 where there is none.
+
+        `labels`: one int64[size] per index.
+        """
         inside = np.ones(size, dtype=bool)
         for label, low, extent in zip(labels, self.lowest, self.extent, strict=True):
             inside &= (label >= low) & (label < low + extent)
-        codes = _codes([np.where(inside, label, low) for label, low in zip(labels, self.lowest, strict=True)],
-                       self.lowest, self.extent, size)  # fmt: skip
+        codes = _codes(
+            [np.where(inside, label, low) for label, low in zip(labels, self.lowest, strict=True)],
+            self.lowest,
+            self.extent,
+            size,
+        )
         if self.size == 0:
             return np.full(size, -1, dtype=np.int64)
         if self.codes is None or self.order is None:
@@ -100,7 +111,9 @@ def expand_ranges(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray, In
 
 
 def expand_members(size: int, members: int) -> tuple[IntArray, IntArray, IntArray]:
-    """For each of `size` rows all `members` positions: parent row and position of each, and the counts."""
+    """For each of `size` rows all `members` positions: parent row and position of each, and the
+    counts.
+    """
     parent = np.repeat(np.arange(size, dtype=np.int64), members)
     positions = np.tile(np.arange(members, dtype=np.int64), size)
     return parent, positions, np.full(size, members, dtype=np.int64)

@@ -1,7 +1,7 @@
 """The networks whose layer tables are shipped, from their architectures.
 
-`python -m mecdsl.networks.architectures` writes the tables of `models/data/` anew; a test compares them and their
-totals with the literature.
+`python -m mecdsl.networks.architectures` writes the tables of `models/data/` anew; a test compares
+them and their totals with the literature.
 """
 
 import sys
@@ -14,7 +14,9 @@ from mecdsl.networks.layer_table import BITS_PER_VALUE, LayerTable
 
 
 def lenet5(bits: int = BITS_PER_VALUE) -> LayerTable:
-    """LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998 as printed: C3 reads 60 of the 96 pairs of maps (Table I)."""
+    """LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998 as printed: C3 reads 60 of the 96 pairs of
+    maps (Table I).
+    """
     net = NetworkBuilder("lenet5", (1, 32, 32), bits)
     net.convolution("C1", 6, 5)
     net.subsampling("S2")
@@ -27,7 +29,9 @@ def lenet5(bits: int = BITS_PER_VALUE) -> LayerTable:
 
 
 def alexnet(bits: int = BITS_PER_VALUE) -> LayerTable:
-    """AlexNet of Krizhevsky, Sutskever and Hinton 2012: two columns, as groups in conv2, conv4 and conv5."""
+    """AlexNet of Krizhevsky, Sutskever and Hinton 2012: two columns, as groups in conv2, conv4 and
+    conv5.
+    """
     net = NetworkBuilder("alexnet", (3, 227, 227), bits)
     net.convolution("conv1", 96, 11, 4)
     net.pool("pool1", "maxpool", 3, 2)
@@ -63,7 +67,9 @@ def alexnet_one_column(bits: int = BITS_PER_VALUE) -> LayerTable:
 def _vgg(name: str, depths: tuple[int, ...], bits: int) -> LayerTable:
     """VGG of Simonyan and Zisserman 2015 with `depths[i]` convolutions in block i + 1."""
     net = NetworkBuilder(name, (3, 224, 224), bits)
-    for block, (depth, channels) in enumerate(zip(depths, (64, 128, 256, 512, 512), strict=True), 1):
+    for block, (depth, channels) in enumerate(
+        zip(depths, (64, 128, 256, 512, 512), strict=True), 1
+    ):
         for layer in range(1, depth + 1):
             net.convolution(f"conv{block}_{layer}", channels, 3, padding=1)
         net.pool(f"pool{block}", "maxpool", 2, 2)
@@ -84,7 +90,9 @@ def vgg16(bits: int = BITS_PER_VALUE) -> LayerTable:
 
 
 def nin(bits: int = BITS_PER_VALUE) -> LayerTable:
-    """Network in network for CIFAR-10, Lin, Chen and Yan 2014, with the sizes of the authors' published model."""
+    """Network in network for CIFAR-10, Lin, Chen and Yan 2014, with the sizes of the authors'
+    published model.
+    """
     net = NetworkBuilder("nin", (3, 32, 32), bits)
     net.convolution("conv1", 192, 5, padding=2)
     net.convolution("cccp1", 160, 1)
@@ -115,7 +123,9 @@ def tiny_yolov2(bits: int = BITS_PER_VALUE) -> LayerTable:
 
 
 def resnet18(bits: int = BITS_PER_VALUE) -> LayerTable:
-    """ResNet-18 of He, Zhang, Ren and Sun 2016 with its shortcuts; 1 x 1 convolutions where the shape changes."""
+    """ResNet-18 of He, Zhang, Ren and Sun 2016 with its shortcuts; 1 x 1 convolutions where the
+    shape changes.
+    """
     net = NetworkBuilder("resnet18", (3, 224, 224), bits)
     net.convolution("conv1", 64, 7, 2, 3, normalized=True)
     at = net.pool("maxpool", "maxpool", 3, 2, padding=2)
@@ -123,7 +133,9 @@ def resnet18(bits: int = BITS_PER_VALUE) -> LayerTable:
         for block in (1, 2):
             name = f"block{stage}_{block}"
             shrinks = stage > 1 and block == 1
-            net.convolution(f"{name}_conv1", channels, 3, 2 if shrinks else 1, 1, normalized=True, source=at)
+            net.convolution(
+                f"{name}_conv1", channels, 3, 2 if shrinks else 1, 1, normalized=True, source=at
+            )
             main = net.convolution(f"{name}_conv2", channels, 3, 1, 1, normalized=True)
             if shrinks:
                 at = net.convolution(f"{name}_shortcut", channels, 1, 2, normalized=True, source=at)
@@ -149,6 +161,10 @@ def write_tables(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(str(resources.files("mecdsl.models").joinpath("data")))
+    target = (
+        Path(sys.argv[1])
+        if len(sys.argv) > 1
+        else Path(str(resources.files("mecdsl.models").joinpath("data")))
+    )
     for path in write_tables(target):
         print(path)

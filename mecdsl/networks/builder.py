@@ -1,7 +1,8 @@
-"""Networks layer by layer with shape inference: MACs, parameters and outputs follow from the architecture.
+"""Networks layer by layer with shape inference: MACs, parameters and outputs follow from the
+architecture.
 
-Activations, batch and response normalisation, and dropout belong to the layer before them: they change no shape.
-The trained scale and shift of a batch normalisation are parameters of that layer.
+Activations, batch and response normalisation, and dropout belong to the layer before them: they
+change no shape. The trained scale and shift of a batch normalisation are parameters of that layer.
 """
 
 from math import ceil, prod
@@ -12,9 +13,11 @@ NETWORK_INPUT = 0
 
 
 class NetworkBuilder:
-    """Collects layers; every method returns the number of the new layer, which later layers name as their source.
+    """Collects layers; every method returns the number of the new layer, which later layers name as
+    their source.
 
-    Shapes are (channels, height, width) or (features,). `source` is the last layer if it is left out.
+    Shapes are (channels, height, width) or (features,). `source` is the last layer if it is left
+    out.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], bits: int = BITS_PER_VALUE) -> None:
@@ -40,14 +43,20 @@ class NetworkBuilder:
         kernels: int | None = None,
         source: int | None = None,
     ) -> int:
-        """A convolution with `padding` on each side; `normalized`: batch normalisation in place of a bias.
+        """A convolution with `padding` on each side; `normalized`: batch normalisation in place of
+        a bias.
 
         `kernels`: the number of two-dimensional kernels where not every map reads every channel.
         """
         depth, height, width = self._shape(source)
         if depth % groups or channels % groups:
-            raise ValueError(f"{name}: {depth} and {channels} channels do not divide into {groups} groups")
-        shape = (channels, *((side + 2 * padding - kernel) // stride + 1 for side in (height, width)))
+            raise ValueError(
+                f"{name}: {depth} and {channels} channels do not divide into {groups} groups"
+            )
+        shape = (
+            channels,
+            *((side + 2 * padding - kernel) // stride + 1 for side in (height, width)),
+        )
         weights = (channels * depth // groups if kernels is None else kernels) * kernel**2
         own = 2 * channels if normalized else channels
         return self._add(name, "conv", weights * prod(shape[1:]), weights + own, shape, (source,))
@@ -55,7 +64,9 @@ class NetworkBuilder:
     def dense(self, name: str, features: int, source: int | None = None) -> int:
         """A fully connected layer with bias."""
         inputs = prod(self._shape(source))
-        return self._add(name, "dense", inputs * features, (inputs + 1) * features, (features,), (source,))
+        return self._add(
+            name, "dense", inputs * features, (inputs + 1) * features, (features,), (source,)
+        )
 
     def pool(
         self,
@@ -68,7 +79,9 @@ class NetworkBuilder:
         round_up: bool = False,
         source: int | None = None,
     ) -> int:
-        """`maxpool` or `avgpool`; `padding` is the sum of both sides, `round_up` keeps a window that sticks out."""
+        """`maxpool` or `avgpool`; `padding` is the sum of both sides, `round_up` keeps a window
+        that sticks out.
+        """
         depth, height, width = self._shape(source)
         whole = ceil if round_up else int
         sides = (whole((side + padding - kernel) / stride) + 1 for side in (height, width))
@@ -79,7 +92,8 @@ class NetworkBuilder:
         return self._add(name, "avgpool", 0, 0, (self._shape(None)[0],), (None,))
 
     def subsampling(self, name: str) -> int:
-        """LeNet's pooling: four values times a trained coefficient plus a trained bias, one of each for a map.
+        """LeNet's pooling: four values times a trained coefficient plus a trained bias, one of each
+        for a map.
 
         Each value counts as one connection, as LeCun et al. 1998 count them.
         """
@@ -89,23 +103,35 @@ class NetworkBuilder:
 
     def radial(self, name: str, features: int) -> int:
         """LeNet's output: squared distances to fixed codes, nothing trained."""
-        return self._add(name, "radial", prod(self._shape(None)) * features, 0, (features,), (None,))
+        return self._add(
+            name, "radial", prod(self._shape(None)) * features, 0, (features,), (None,)
+        )
 
     def add(self, name: str, first: int, second: int) -> int:
         """The sum of two outputs of the same shape."""
         if self._shape(first) != self._shape(second):
-            raise ValueError(f"{name}: shapes {self._shape(first)} and {self._shape(second)} differ")
+            raise ValueError(
+                f"{name}: shapes {self._shape(first)} and {self._shape(second)} differ"
+            )
         return self._add(name, "add", 0, 0, self._shape(first), (first, second))
 
     def _shape(self, source: int | None) -> tuple[int, ...]:
         return self.shapes[-1 if source is None else source]
 
     def _add(
-        self, name: str, kind: str, macs: int, parameters: int, shape: tuple[int, ...], sources: tuple[int | None, ...]
+        self,
+        name: str,
+        kind: str,
+        macs: int,
+        parameters: int,
+        shape: tuple[int, ...],
+        sources: tuple[int | None, ...],
     ) -> int:
         read = {len(self.layers) if source is None else source for source in sources}
         taken = prod(self.shapes[NETWORK_INPUT]) * self.bits if NETWORK_INPUT in read else 0
         before = tuple(sorted(read - {NETWORK_INPUT}))
-        self.layers.append(Layer(name, kind, macs, parameters, taken, prod(shape) * self.bits, before))
+        self.layers.append(
+            Layer(name, kind, macs, parameters, taken, prod(shape) * self.bits, before)
+        )
         self.shapes.append(shape)
         return len(self.layers)

@@ -1,8 +1,8 @@
 """A file of layers: its columns as attributes, and which layer reads which.
 
-A table (`.csv`) has one row for each layer in order. `name`, `kind` and `index` describe; `after` lists the numbers of
-the layers whose output a layer reads, blanks between, none for the network's input; every other column is an
-attribute. A network (`.onnx`) gives the same columns.
+A table (`.csv`) has one row for each layer in order. `name`, `kind` and `index` describe; `after`
+lists the numbers of the layers whose output a layer reads, blanks between, none for the network's
+input; every other column is an attribute. A network (`.onnx`) gives the same columns.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,11 @@ UNITS: Mapping[str, str] = {"macs": "mac", "flops": "flop", "input": "bit", "out
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """What a file says. `columns`: the attributes, one value for each layer; `texts`: the columns that describe.
+    """What a file says. `columns`: the attributes, one value for each layer; `texts`: the columns
+    that describe.
 
-    `before`: the numbers of the layers each one reads; None for a chain. `span`: where a model names the file.
+    `before`: the numbers of the layers each one reads; None for a chain. `span`: where a model
+    names the file.
     """
 
     columns: Mapping[str, Given]
@@ -52,7 +54,10 @@ def read_layer_file(
             return of_table(read_onnx(path, bits, span), span)
         case _:
             message = f"layers are read from `.csv` and `.onnx`, `{path.name}` is neither"
-            fix = "write a table with one row for each layer; `mecdsl layers net.onnx --to csv` makes one"
+            fix = (
+                "write a table with one row for each layer; `mecdsl layers net.onnx --to "
+                "csv` makes one"
+            )
             raise ModelError([Diagnostic("E308", message, span, help=fix)])
 
 
@@ -61,13 +66,21 @@ def of_table(table: LayerTable, span: Span | None = None) -> LayerFile:
     return _checked(read_table(Source(table.name, table.to_csv())), table.name, span)
 
 
-def _checked(columns: Mapping[str, Given], name: str, span: Span | None, own: OwnUnits = NO_OWN) -> LayerFile:
+def _checked(
+    columns: Mapping[str, Given], name: str, span: Span | None, own: OwnUnits = NO_OWN
+) -> LayerFile:
     unnamed = [no_column_name(title, column.place(())) for title, column in columns.items()]
     if any(unnamed):
         raise ModelError([fault for fault in unnamed if fault is not None])
     size = len(next(iter(columns.values())).value)
     if not size:
-        raise ModelError([Diagnostic("E302", f"`{name}` has no layers", span, help="write one row for each layer")])
+        raise ModelError(
+            [
+                Diagnostic(
+                    "E302", f"`{name}` has no layers", span, help="write one row for each layer"
+                )
+            ]
+        )
     if "index" in columns:
         _check_numbers(columns["index"])
     before = _before(columns["after"]) if "after" in columns else None
@@ -75,14 +88,18 @@ def _checked(columns: Mapping[str, Given], name: str, span: Span | None, own: Ow
     for column in attributes.values():
         _check_unit(column, own)
     texts = {title: columns[title] for title in DESCRIBING if title in columns}
-    return LayerFile(attributes, texts, size, None if before is None or is_chain(before) else before, span)
+    return LayerFile(
+        attributes, texts, size, None if before is None or is_chain(before) else before, span
+    )
 
 
 def _check_unit(column: Given, own: OwnUnits) -> None:
     try:
         parse_unit(column.unit or "1", own)
     except UnitError as error:
-        raise ModelError([Diagnostic("E114", error.message, column.place(()), help=error.help)]) from None
+        raise ModelError(
+            [Diagnostic("E114", error.message, column.place(()), help=error.help)]
+        ) from None
 
 
 def _check_numbers(index: Given) -> None:
@@ -101,7 +118,10 @@ def _before(after: Given) -> tuple[tuple[int, ...], ...]:
         numbers = sorted({int(word) for word in words if word.isdigit()})
         if len(numbers) < len(words) or any(not 1 <= number <= row for number in numbers):
             message = f"layer {row + 1} is said to come after `{cell}`"
-            fix = "list numbers of earlier layers, each once, blanks between; leave the cell empty for the first"
+            fix = (
+                "list numbers of earlier layers, each once, blanks between; leave the cell "
+                "empty for the first"
+            )
             raise ModelError([Diagnostic("E306", message, after.place((row,)), help=fix)])
         found.append(tuple(numbers))
     return tuple(found)

@@ -1,7 +1,8 @@
 """The layers of a neural network as a table: what each computes, holds and hands on.
 
-One multiplication with its addition is one MAC and counts as two FLOP. Only layers that multiply by weights have
-MACs; pooling, activation, normalisation, additions and moving data count none, as the literature's totals do.
+One multiplication with its addition is one MAC and counts as two FLOP. Only layers that multiply by
+weights have MACs; pooling, activation, normalisation, additions and moving data count none, as the
+literature's totals do.
 """
 
 import csv
@@ -14,7 +15,8 @@ BITS_PER_VALUE = 32
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer. `macs` for one inference; `input` [bit]: what it reads of the network's own input; `output` [bit].
+    """One layer. `macs` for one inference; `input` [bit]: what it reads of the network's own input;
+    `output` [bit].
 
     `before`: the numbers, from 1, of the layers whose output it reads, in ascending order.
     """
@@ -73,11 +75,29 @@ class LayerTable:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        header = ["index", "name", "kind", "macs [mac]", "flops [flop]", "parameters", "input [bit]", "output [bit]"]
+        header = [
+            "index",
+            "name",
+            "kind",
+            "macs [mac]",
+            "flops [flop]",
+            "parameters",
+            "input [bit]",
+            "output [bit]",
+        ]
         chain = self.is_chain
         writer.writerow(header if chain else [*header, "after"])
         for index, layer in enumerate(self.layers, 1):
-            row = [index, layer.name, layer.kind, layer.macs, layer.flops, layer.parameters, layer.input, layer.output]
+            row = [
+                index,
+                layer.name,
+                layer.kind,
+                layer.macs,
+                layer.flops,
+                layer.parameters,
+                layer.input,
+                layer.output,
+            ]
             writer.writerow(row if chain else [*row, " ".join(map(str, layer.before))])
         return text.getvalue()
 

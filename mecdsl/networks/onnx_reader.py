@@ -1,8 +1,9 @@
 """An ONNX file as a layer table: one layer for each node that depends on the network's input.
 
-Shapes come from the shape inference of the package `onnx`, which is an optional extra. A first dimension without a
-number is the batch and taken as 1. What depends on weights or shapes alone is no layer; weights count where they are
-first read, and of a batch normalisation only the trained scale and shift.
+Shapes come from the shape inference of the package `onnx`, which is an optional extra. A first
+dimension without a number is the batch and taken as 1. What depends on weights or shapes alone is
+no layer; weights count where they are first read, and of a batch normalisation only the trained
+scale and shift.
 """
 
 from dataclasses import dataclass, field
@@ -16,11 +17,17 @@ from mecdsl.networks.layer_table import BITS_PER_VALUE, Layer, LayerTable
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-# Operators whose MACs need more than the shapes at hand, or that hold whole graphs: refused, never counted as 0.
+# Operators whose MACs need more than the shapes at hand, or that hold whole graphs: refused, never
+# counted as 0.
 UNCOUNTED = frozenset(
-    "Attention DeformConv Einsum GRU If LSTM LinearAttention Loop RNN Scan SequenceMap STFT DFT RotaryEmbedding".split()
+    (
+        "Attention DeformConv Einsum GRU If LSTM LinearAttention Loop RNN Scan SequenceMap "
+        "STFT DFT RotaryEmbedding"
+    ).split()
 )
-NO_PARAMETERS = frozenset("Clip Dropout Expand Gather OneHot Pad Range Resize Slice Tile TopK Upsample Where".split())
+NO_PARAMETERS = frozenset(
+    "Clip Dropout Expand Gather OneHot Pad Range Resize Slice Tile TopK Upsample Where".split()
+)
 TRAINED_INPUTS = {"BatchNormalization": (1, 2)}  # the running mean and variance are not trained
 SHAPE_ONLY = frozenset(("Shape", "Size"))
 STANDARD = ("", "ai.onnx")
@@ -29,8 +36,8 @@ STANDARD = ("", "ai.onnx")
 def read_onnx(path: Path, bits: int = BITS_PER_VALUE, span: Span | None = None) -> LayerTable:
     """The layers of an ONNX file, outputs counted with `bits` for each value.
 
-    `span`: where the model names the file. Raises `ModelError` if the package is absent, the file is no ONNX, a
-    shape is not known, or the MACs of an operator are not.
+    `span`: where the model names the file. Raises `ModelError` if the package is absent, the file
+    is no ONNX, a shape is not known, or the MACs of an operator are not.
     """
     model = _load(path, span)
     return LayerTable(path.stem, _Reader(model.graph, path.name, bits, span).layers(), bits)
@@ -52,7 +59,9 @@ def _load(path: Path, span: Span | None) -> "ModelProto":
         raise ModelError([Diagnostic("E308", f"`{path.name}` is no ONNX file", span)]) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ModelError([Diagnostic("E308", f"`{path.name}` cannot be read: {reason}", span)]) from None
+        raise ModelError(
+            [Diagnostic("E308", f"`{path.name}` cannot be read: {reason}", span)]
+        ) from None
     if not model.graph.node:
         raise ModelError([Diagnostic("E308", f"`{path.name}` holds no network", span)])
     for given in _inputs(model.graph):
@@ -66,12 +75,18 @@ def _load(path: Path, span: Span | None) -> "ModelProto":
         return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError as error:
         message = f"the shapes in `{path.name}` do not fit together"
-        raise ModelError([Diagnostic("E308", message, span, note=" ".join(str(error).split()))]) from None
+        raise ModelError(
+            [Diagnostic("E308", message, span, note=" ".join(str(error).split()))]
+        ) from None
 
 
 def _require_order(graph: "GraphProto", file: str, span: Span | None) -> None:
     """Nodes stand after what they read; a value from nowhere would otherwise pass for a weight."""
-    known = {"", *(given.name for given in graph.input), *(tensor.name for tensor in graph.initializer)}
+    known = {
+        "",
+        *(given.name for given in graph.input),
+        *(tensor.name for tensor in graph.initializer),
+    }
     known.update(tensor.values.name for tensor in graph.sparse_initializer)
     for node in graph.node:
         for name in node.input:
@@ -98,7 +113,9 @@ class _Reader:
     read: set[str] = field(default_factory=set)
 
     def layers(self) -> tuple[Layer, ...]:
-        """One layer for each node that depends on the input, in the order of the file, which is a valid one."""
+        """One layer for each node that depends on the input, in the order of the file, which is a
+        valid one.
+        """
         self._shapes()
         inputs = {given.name for given in _inputs(self.graph)}
         made_by: dict[str, int] = {}
@@ -110,15 +127,22 @@ class _Reader:
             if not data or node.op_type in SHAPE_ONLY:
                 continue  # a weight, or a number known from the shapes
             self._refuse_uncounted(node)
-            weights = [name for name in self._trained(node) if name not in inputs and name not in made_by]
-            parameters = sum(prod(self._shape(name, node)) for name in weights if name not in counted)
+            weights = [
+                name for name in self._trained(node) if name not in inputs and name not in made_by
+            ]
+            parameters = sum(
+                prod(self._shape(name, node)) for name in weights if name not in counted
+            )
             counted.update(weights)
             layer = Layer(
                 _free_name(node.name or node.output[0], names),
                 node.op_type,
                 self._macs(node),
                 parameters,
-                self.bits * sum(prod(self._shape(name, node)) for name in dict.fromkeys(data) if name in inputs),
+                self.bits
+                * sum(
+                    prod(self._shape(name, node)) for name in dict.fromkeys(data) if name in inputs
+                ),
                 self.bits * sum(prod(self._shape(name, node)) for name in self._used(node)),
                 tuple(sorted({made_by[name] for name in data if name in made_by})),
             )
@@ -127,7 +151,9 @@ class _Reader:
         return tuple(layers)
 
     def _shapes(self) -> None:
-        """Shape of every value whose dimensions are all known, which values are floating point, and which are read."""
+        """Shape of every value whose dimensions are all known, which values are floating point, and
+        which are read.
+        """
         import onnx
 
         self.read = {name for node in self.graph.node for name in node.input}
@@ -138,7 +164,9 @@ class _Reader:
             type_ = value.type.tensor_type
             if type_.HasField("shape"):
                 known = all(dimension.HasField("dim_value") for dimension in type_.shape.dim)
-                self.shapes[value.name] = tuple(d.dim_value for d in type_.shape.dim) if known else None
+                self.shapes[value.name] = (
+                    tuple(d.dim_value for d in type_.shape.dim) if known else None
+                )
             if type_.elem_type in floating:
                 self.floats.add(value.name)
         for tensor in self.graph.initializer:
@@ -149,8 +177,14 @@ class _Reader:
     def _shape(self, name: str, node: "NodeProto") -> tuple[int, ...]:
         found = self.shapes.get(name)
         if found is None:
-            message = f"the shape of `{name}` at `{node.name or node.op_type}` in `{self.file}` is not known"
-            fix = "export the network with fixed sizes; only the first dimension of an input may be left open"
+            message = (
+                f"the shape of `{name}` at `{node.name or node.op_type}` in "
+                f"`{self.file}` is not known"
+            )
+            fix = (
+                "export the network with fixed sizes; only the first dimension of an input "
+                "may be left open"
+            )
             raise ModelError([Diagnostic("E308", message, self.span, help=fix)])
         return found
 
@@ -160,14 +194,20 @@ class _Reader:
         operator = f"{node.domain}.{node.op_type}" if node.domain not in STANDARD else node.op_type
         message = f"how many MACs `{operator}` in `{self.file}` takes is not known"
         fix = "write its row by hand: start from the table of the rest"
-        raise ModelError([Diagnostic("E308", message, self.span, note=f"at node `{node.name}`", help=fix)])
+        raise ModelError(
+            [Diagnostic("E308", message, self.span, note=f"at node `{node.name}`", help=fix)]
+        )
 
     def _trained(self, node: "NodeProto") -> list[str]:
-        """The floating-point inputs of a node that are trained if they do not depend on the network's input."""
+        """The floating-point inputs of a node that are trained if they do not depend on the
+        network's input.
+        """
         if node.op_type in NO_PARAMETERS:
             return []
         chosen = TRAINED_INPUTS.get(node.op_type, tuple(range(len(node.input))))
-        return [node.input[i] for i in chosen if i < len(node.input) and node.input[i] in self.floats]
+        return [
+            node.input[i] for i in chosen if i < len(node.input) and node.input[i] in self.floats
+        ]
 
     def _used(self, node: "NodeProto") -> list[str]:
         """The outputs of a node somebody reads; a mask of a dropout, say, mostly goes nowhere."""
@@ -178,18 +218,26 @@ class _Reader:
         match node.op_type:
             case "Conv" | "ConvInteger":
                 # weights are [out, in/groups, kernel...]
-                return prod(self._shape(node.output[0], node)) * prod(self._shape(node.input[1], node)[1:])
+                return prod(self._shape(node.output[0], node)) * prod(
+                    self._shape(node.input[1], node)[1:]
+                )
             case "QLinearConv":
-                return prod(self._shape(node.output[0], node)) * prod(self._shape(node.input[3], node)[1:])
+                return prod(self._shape(node.output[0], node)) * prod(
+                    self._shape(node.input[3], node)[1:]
+                )
             case "ConvTranspose":
                 # weights are [in, out/groups, kernel...]: each input value is spread over them
-                return prod(self._shape(node.input[0], node)) * prod(self._shape(node.input[1], node)[1:])
+                return prod(self._shape(node.input[0], node)) * prod(
+                    self._shape(node.input[1], node)[1:]
+                )
             case "Gemm":
                 transposed = any(a.name == "transA" and a.i for a in node.attribute)
                 inner = self._shape(node.input[0], node)[0 if transposed else 1]
                 return prod(self._shape(node.output[0], node)) * inner
             case "MatMul" | "MatMulInteger" | "QLinearMatMul":
-                return prod(self._shape(node.output[0], node)) * self._shape(node.input[0], node)[-1]
+                return (
+                    prod(self._shape(node.output[0], node)) * self._shape(node.input[0], node)[-1]
+                )
             case _:
                 return 0
 

@@ -1,4 +1,6 @@
-"""Brackets of a text with a syntax error: which one was left open, which one closes the wrong kind."""
+"""Brackets of a text with a syntax error: which one was left open, which one closes the wrong
+kind.
+"""
 
 import re
 from collections.abc import Iterable
@@ -33,7 +35,9 @@ def closing(bracket: Bracket) -> Closing:
 
 
 def open_before(source: Source, until: Span | None) -> list[Bracket]:
-    """The brackets that are open where a span begins, outermost first; without a span at the end of the text."""
+    """The brackets that are open where a span begins, outermost first; without a span at the end of
+    the text.
+    """
     stack: list[Bracket] = []
     for number, line in enumerate(source.text.split("\n"), 1):
         quoted = False
@@ -64,13 +68,16 @@ def mismatched(source: Source, span: Span, text: str) -> Diagnostic | None:
     if wanted == text:
         return None
     labels = (Label(stack[-1].span, "opened here"),)
-    return Diagnostic("E001", f"`{text}` cannot close `{stack[-1].text}`", span, labels, help=f"write `{wanted}`")
+    return Diagnostic(
+        "E001", f"`{text}` cannot close `{stack[-1].text}`", span, labels, help=f"write `{wanted}`"
+    )
 
 
 def left_open(source: Source, span: Span, statements: Iterable[str]) -> Bracket | None:
     """The bracket that was not closed before the line of the span, if that line begins a statement.
 
-    A block may hold `var` and `set` lines at the first column, so `{` counts only if nothing closes it later on.
+    A block may hold `var` and `set` lines at the first column, so `{` counts only if nothing closes
+    it later on.
     """
     line = source.line(span.line)
     found = re.match(r"\s*([a-z]+)\b", line)

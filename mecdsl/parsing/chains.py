@@ -1,8 +1,10 @@
-"""Long chains of `+ - * /`, `and` and `or` as balanced trees, so that a sum written out has no limit of length.
+"""Long chains of `+ - * /`, `and` and `or` as balanced trees, so that a sum written out has no
+limit of length.
 
-The grammar makes a chain lean to the left, one level for each operator, and later passes call themselves for each
-level. A chain of more than `LONGEST` operators becomes a tree of logarithmic depth before any of them sees it; the
-value is the same, but for the order in which rounding happens. Shorter chains stay as they are written.
+The grammar makes a chain lean to the left, one level for each operator, and later passes call
+themselves for each level. A chain of more than `LONGEST` operators becomes a tree of logarithmic
+depth before any of them sees it; the value is the same, but for the order in which rounding
+happens. Shorter chains stay as they are written.
 """
 
 from collections.abc import Iterator
@@ -14,8 +16,14 @@ from lark.tree import Meta
 Node = Tree[Token]
 
 LONGEST: Final = 40
-# The operators of a chain and what each turns into inside brackets after the second of the pair: a - (b + c).
-PAIRS: Final = (("add_terms", "subtract_terms"), ("multiply", "divide"), ("and_", "and_"), ("or_", "or_"))
+# The operators of a chain and what each turns into inside brackets after the second of the pair: a
+# - (b + c).
+PAIRS: Final = (
+    ("add_terms", "subtract_terms"),
+    ("multiply", "divide"),
+    ("and_", "and_"),
+    ("or_", "or_"),
+)
 TURNED: Final = {rule: other for pair in PAIRS for rule, other in (pair, pair[::-1])}
 
 
@@ -31,7 +39,9 @@ def balance_chains(tree: Node) -> None:
 def _heads(tree: Node) -> Iterator[Node]:
     """The last operator of each chain, those inside others first."""
     found: list[Node] = []
-    stack: list[tuple[Node, str]] = [(tree, "")]  # a node, and the rule of the chain it is the left part of
+    stack: list[tuple[Node, str]] = [
+        (tree, "")
+    ]  # a node, and the rule of the chain it is the left part of
     while stack:
         node, continued = stack.pop()
         rule = str(node.data)
@@ -62,7 +72,9 @@ def _unrolled(head: Node) -> tuple[list[Node], list[str]]:
 
 
 def _joined(operands: list[Node], rules: list[str], first: int, end: int) -> Node:
-    """The operands `first` to before `end` as a tree that is halved at each level; `rules[i]` stands before i + 1."""
+    """The operands `first` to before `end` as a tree that is halved at each level; `rules[i]`
+    stands before i + 1.
+    """
     if end - first == 1:
         return operands[first]
     middle = (first + end) // 2

@@ -31,7 +31,8 @@ EXPRESSION_START = {"NAME", "MEMBER", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF"
 OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
-    "param let var report set ordered node nodes layers links minimize maximize constraint start form model cite "
+    "param let var report set ordered node nodes layers links minimize maximize constraint "
+    "start form model cite "
     "include unit dimension"
 ).split()
 SYNONYMS = {
@@ -45,7 +46,10 @@ SYNONYMS = {
     **dict.fromkeys(("import", "load", "using"), "include"),
 }
 DECLARING = ("param", "let", "var", "report")
-LETTERS = "names are made of the letters a to z, A to Z, digits and `_`; only members of sets may have others"
+LETTERS = (
+    "names are made of the letters a to z, A to Z, digits and `_`; only members of "
+    "sets may have others"
+)
 PAIRS = {
     "**": "write `^`",
     "=<": "write `<=`",
@@ -112,7 +116,13 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
         end = start + len(found[0]) if found else end
     span = Span(source, number, start + 1, number, end + 1 if end > start + 1 else start + 2)
     character = line[start:end]
-    shown = character if character.isprintable() else f"U+{ord(character):04X}" if character else "end of line"
+    shown = (
+        character
+        if character.isprintable()
+        else f"U+{ord(character):04X}"
+        if character
+        else "end of line"
+    )
     known = CHARACTERS.get(character)
     if known is None and character.isalpha() and not character.isascii():
         known = LETTERS
@@ -121,11 +131,15 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
     if allowed and known is None:
         message += f"; expected {_expected(allowed)}"
     token = Token("NAME" if rest[:1].isalpha() else "CHARACTER", character)
-    return Diagnostic("E001", message, span, help=known or _fix(token, allowed, source, span)), number
+    return Diagnostic(
+        "E001", message, span, help=known or _fix(token, allowed, source, span)
+    ), number
 
 
 def _pair(line: str, at: int, number: int, source: Source) -> Diagnostic | None:
-    """An operator of another language that begins at offset `at` of the line or one character before."""
+    """An operator of another language that begins at offset `at` of the line or one character
+    before.
+    """
     for start in (at - 1, at):
         pair = line[start : start + 2] if start >= 0 else ""
         if pair in PAIRS and line[start - 1 : start] not in ("<", ">", "!", "="):
@@ -140,7 +154,10 @@ def _token(error: UnexpectedToken, source: Source) -> tuple[Diagnostic, int]:
     if token.type == "$END":
         span = _end_of(source)
         message = f"the text ends here; expected {_expected(accepts)}"
-        return _never_closed(source, span, "the file ends here") or (Diagnostic("E001", message, span), span.line)
+        return _never_closed(source, span, "the file ends here") or (
+            Diagnostic("E001", message, span),
+            span.line,
+        )
     line, column = token.line or 1, token.column or 1
     if token.type == "_NL":
         # the token begins where the blanks and the comment before the line end begin
@@ -178,7 +195,9 @@ def _token(error: UnexpectedToken, source: Source) -> tuple[Diagnostic, int]:
 def _never_closed(
     source: Source, span: Span, label: str, statements: list[str] | None = None
 ) -> tuple[Diagnostic, int] | None:
-    """The fault of a bracket left open; with `statements` only if one of those words begins the line."""
+    """The fault of a bracket left open; with `statements` only if one of those words begins the
+    line.
+    """
     if statements is None:
         stack = open_before(source, None)
         bracket = stack[-1] if stack else None
@@ -191,7 +210,9 @@ def _never_closed(
         return None
     fix = f"add the closing `{closing(bracket).text}`"
     labels = (Label(span, label),)
-    return Diagnostic("E001", f"`{bracket.text}` is never closed", bracket.span, labels, help=fix), bracket.span.line
+    return Diagnostic(
+        "E001", f"`{bracket.text}` is never closed", bracket.span, labels, help=fix
+    ), bracket.span.line
 
 
 def _glued(text: str, source: Source, span: Span) -> Diagnostic:
@@ -199,7 +220,9 @@ def _glued(text: str, source: Source, span: Span) -> Diagnostic:
     message = f"`{text}` is no word of the language"
     if source.line(span.line)[: span.column - 1].strip() == "":
         return Diagnostic("E001", message, span, help=_statement_fix(text))
-    return Diagnostic("E001", message, span, help="an operator is missing before it, or a blank in it")
+    return Diagnostic(
+        "E001", message, span, help="an operator is missing before it, or a blank in it"
+    )
 
 
 def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | None:
@@ -218,13 +241,22 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
     if text == "," and before[-1:].isdigit() and line[span.end_column - 1 :][:1].isdigit():
         return "a decimal mark is a point: `1.5`"
     if text == "=":
-        return "delete one `=`" if before.endswith("=") else None if "EQUAL" in accepts else "write `==`"
+        return (
+            "delete one `=`"
+            if before.endswith("=")
+            else None
+            if "EQUAL" in accepts
+            else "write `==`"
+        )
     if "THEN" in accepts and text == "else":
         return "write `if condition then value else other`"
     if text == "for" and first == "constraint":
         return "the index stands before the colon: `constraint name[k in K]: ...`"
     if text == "." and before[-1:].isalnum() and accepts & OPERATORS:
-        return "this is read as part of a unit: put blanks round the operator after the unit, `1 s / k.rate`"
+        return (
+            "this is read as part of a unit: put blanks round the operator after the "
+            "unit, `1 s / k.rate`"
+        )
     if accepts == {"STRING"}:
         return f'write it in double quotes: `{first} "..."`'
     after_value = bool(accepts & (OPERATORS | COMPARATORS))
@@ -247,17 +279,26 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
 def _statement_fix(text: str) -> str | None:
     if text[:1].isalpha():
         near = SYNONYMS.get(text.lower()) or nearest(text, STATEMENTS)
-        return f"did you mean `{near}`?" if near else f"a statement begins with one of {', '.join(STATEMENTS)}"
+        return (
+            f"did you mean `{near}`?"
+            if near
+            else f"a statement begins with one of {', '.join(STATEMENTS)}"
+        )
     if text in ("+", "-", "*", "/", "^", "<=", ">=", "=="):
         return f"a line goes on after an operator: move the `{text}` to the end of the line above"
     return None
 
 
 def _naming_fix(first: str, accepts: set[str], line: str) -> str | None:
-    """Objectives and constraints have names; `accepts` is what may follow the word taken for the name."""
+    """Objectives and constraints have names; `accepts` is what may follow the word taken for the
+    name.
+    """
     if first in ("minimize", "maximize") and "EQUAL" in accepts and "=" not in line:
         if ":" in line:
-            return f"an objective is written `{first} name = expression`, with its unit `{first} name : s = expression`"
+            return (
+                f"an objective is written `{first} name = expression`, with its unit "
+                f"`{first} name : s = expression`"
+            )
         return f"an objective has a name: `{first} name = expression`"
     if first == "constraint" and accepts == {"COLON", "LSQB", "WHEN"}:
         return "a constraint has a name: `constraint name: left <= right`"
@@ -281,7 +322,9 @@ def _line_end_fix(accepts: set[str], line: str) -> str | None:
 def _expected(names: set[str]) -> str:
     rest = {name for name in names if not name.startswith("__ANON")}
     if {"PARAM", "LET", "VAR"} <= rest:
-        return "the end of the line" if "_NL" in rest else "a statement (param, var, constraint, ...)"
+        return (
+            "the end of the line" if "_NL" in rest else "a statement (param, var, constraint, ...)"
+        )
     words: list[str] = []
     if "_NL" in rest:
         rest -= {"$END", "STRING"}  # both may follow nearly everything and say nothing
@@ -294,7 +337,10 @@ def _expected(names: set[str]) -> str:
     elif rest & {"LESSTHAN", "MORETHAN"}:
         words.append("a bound" if rest & {"TYPE_WORD", "EQUAL"} else "a comparison")
         rest -= COMPARATORS
-    words += [WORDS.get(name, f"`{name.lower()}`") for name in sorted(rest, key=lambda n: (n not in WORDS, n))]
+    words += [
+        WORDS.get(name, f"`{name.lower()}`")
+        for name in sorted(rest, key=lambda n: (n not in WORDS, n))
+    ]
     words = list(dict.fromkeys(words))
     if not words:
         return "something else"

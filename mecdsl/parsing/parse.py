@@ -1,7 +1,7 @@
 """Text to syntax tree.
 
-One statement with a syntax error does not hide the next: the faulty statement is blanked out and the text parsed
-again, so that all syntax errors come in one run. The grammar is `grammar/mec.lark`.
+One statement with a syntax error does not hide the next: the faulty statement is blanked out and
+the text parsed again, so that all syntax errors come in one run. The grammar is `grammar/mec.lark`.
 """
 
 import unicodedata
@@ -23,7 +23,8 @@ from mecdsl.parsing.parser_cache import cache_file
 from mecdsl.parsing.tree import TreeBuilder
 
 MOST_SYNTAX_ERRORS = 20
-MOST_NESTING = 150  # Python's limit of 1000 calls, of which a pass takes three or four for each part of an expression
+# Python's limit of 1000 calls, of which a pass takes three or four for each part of an expression
+MOST_NESTING = 150
 STATEMENT_WORDS = (
     "model cite include unit dimension param set ordered node nodes links layers let var "
     "minimize maximize constraint form report start"
@@ -32,11 +33,16 @@ VALUES = ("NAME", "MEMBER", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 
 
 class LineEnds:
-    """Drops line ends where a statement goes on: inside ( and [, after `{`, an operator or a comma."""
+    """Drops line ends where a statement goes on: inside ( and [, after `{`, an operator or a
+    comma.
+    """
 
     always_accept: ClassVar[tuple[str, ...]] = ("_NL",)
     CONTINUE: ClassVar[frozenset[str]] = frozenset(
-        "+ - * / ^ , = : < > <= >= == != ≤ ≥ ≠ -> .. { and or not in then else if for where from".split()
+        (
+            "+ - * / ^ , = : < > <= >= == != ≤ ≥ ≠ -> .. { and or not in then else if for where "
+            "from"
+        ).split()
     )
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
@@ -56,12 +62,16 @@ class LineEnds:
                 depth += 1
             elif token.type in ("RPAR", "RSQB"):
                 depth = max(0, depth - 1)
-            last = str(token) if token.type not in ("STRING", "QUANTITY", "NAME") else ""  # `l.from` is a name
+            last = (
+                str(token) if token.type not in ("STRING", "QUANTITY", "NAME") else ""
+            )  # `l.from` is a name
             yield token
 
 
 def _refuse_glued(word: Token | None, token: Token) -> None:
-    """Refuse `parameter` read as `param` and a name: where no name may stand, lark takes a keyword off the front."""
+    """Refuse `parameter` read as `param` and a name: where no name may stand, lark takes a keyword
+    off the front.
+    """
     if word is None or word.end_pos != token.start_pos or word.type in VALUES:
         return
     if word[-1:].isalpha() and (token[:1].isalnum() or token[:1] == "_"):
@@ -73,22 +83,30 @@ def _refuse_glued(word: Token | None, token: Token) -> None:
 @cache
 def _parser() -> Lark:
     grammar = resources.files("mecdsl.grammar").joinpath("mec.lark").read_text(encoding="utf-8")
-    options = {"parser": "lalr", "lexer": "contextual", "postlex": LineEnds(), "propagate_positions": True}
+    options = {
+        "parser": "lalr",
+        "lexer": "contextual",
+        "postlex": LineEnds(),
+        "propagate_positions": True,
+    }
     return Lark(grammar, **options, cache=cache_file())
 
 
 def parse(text: str, name: str = "<text>") -> syntax.Document:
     """Parse the text of a model and of the files it includes.
 
-    `name` is the file name shown in messages; the files that the text names lie beside it. Raises `ModelError` with
-    every syntax error.
+    `name` is the file name shown in messages; the files that the text names lie beside it. Raises
+    `ModelError` with every syntax error.
     """
     return join_included(_parse_alone(_source(name, text)), _parse_included)
 
 
 def _source(name: str, text: str, included: bool = False) -> Source:
-    text = unicodedata.normalize("NFC", text)  # one way to write `ü`, so that names can be compared
-    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"), included)
+    # one way to write `ü`, so that names can be compared
+    text = unicodedata.normalize("NFC", text)
+    return Source(
+        name, text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff"), included
+    )
 
 
 def _parse_included(path: Path) -> syntax.Document:
@@ -121,7 +139,9 @@ def _parse_alone(source: Source) -> syntax.Document:
 
 
 def _refuse_deep(tree: Tree[Token], source: Source) -> None:
-    """Raise `ModelError` for an expression the later passes, which call themselves for each part, cannot hold."""
+    """Raise `ModelError` for an expression the later passes, which call themselves for each part,
+    cannot hold.
+    """
     level: list[Tree[Token]] = [tree]
     for _ in range(MOST_NESTING):
         level = [child for node in level for child in node.children if isinstance(child, Tree)]
@@ -142,7 +162,10 @@ def _refuse_deep(tree: Tree[Token], source: Source) -> None:
 
 
 def parse_file(path: str | Path) -> syntax.Document:
-    """Parse a `.mec` file and those it includes. Raises `ModelError` for faults, `OSError` if it cannot be read."""
+    """Parse a `.mec` file and those it includes.
+
+    Raises `ModelError` for faults, `OSError` if it cannot be read.
+    """
     return parse(_decoded(Path(path)), str(Path(path)))
 
 
@@ -166,7 +189,9 @@ def _decoded(path: Path) -> str:
 
 
 def _without_statement(text: str, line: int) -> str:
-    """Blank the statement that holds `line`: from its first line to the line before the next statement."""
+    """Blank the statement that holds `line`: from its first line to the line before the next
+    statement.
+    """
     lines = text.split("\n")
     starts = [
         number
@@ -177,4 +202,6 @@ def _without_statement(text: str, line: int) -> str:
     if lines[line - 1][:1].isalpha():
         first = line  # a mistyped statement word: the statement above is not to blame
     last = min((number - 1 for number in starts if number > line), default=len(lines))
-    return "\n".join("" if first <= number <= last else content for number, content in enumerate(lines, 1))
+    return "\n".join(
+        "" if first <= number <= last else content for number, content in enumerate(lines, 1)
+    )

@@ -10,7 +10,7 @@ from typing import Final
 from mecdsl.diagnostics import Span
 from mecdsl.networks.layer_file import LayerFile
 
-# Expressions ---------------------------------------------------------------------------------------------------
+# Expressions --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ Expression = (
     | Coordinate
 )
 
-# Declarations --------------------------------------------------------------------------------------------------
+# Declarations -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +246,9 @@ class ReadMembers:
 class Family:
     """set, node, nodes, layers or links. `members` is the right-hand side of `set S = ...`.
 
-    `layer_file`: what the file of `layers net from "net.csv"` says. `read`: the names of the members that the file of
-    `nodes server from "servers.csv"` or `set place from "places.csv"` lists.
+    `layer_file`: what the file of `layers net from "net.csv"` says. `read`: the names of the
+    members that the file of `nodes server from "servers.csv"` or `set place from "places.csv"`
+    lists.
     """
 
     kind: FamilyKind
@@ -345,7 +346,9 @@ class Linearize:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """`add` or `replace` of a declaration; a member has its qualified name (`add var learner.used`)."""
+    """`add` or `replace` of a declaration; a member has its qualified name
+    (`add var learner.used`).
+    """
 
     statement: "Declaration | Constraint | Objective"
     replace: bool
@@ -387,7 +390,9 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class UnitDeclaration:
-    """`unit token`, `dimension request`, or `unit GiB = 2^30 byte`: without a value something new that is counted."""
+    """`unit token`, `dimension request`, or `unit GiB = 2^30 byte`: without a value something new
+    that is counted.
+    """
 
     name: str
     value: Expression | None
@@ -396,7 +401,18 @@ class UnitDeclaration:
     name_span: Span
 
 
-Statement = Header | Cite | Include | UnitDeclaration | Declaration | Family | Objective | Constraint | Start | Form
+Statement = (
+    Header
+    | Cite
+    | Include
+    | UnitDeclaration
+    | Declaration
+    | Family
+    | Objective
+    | Constraint
+    | Start
+    | Form
+)
 
 
 @dataclass(frozen=True, slots=True)

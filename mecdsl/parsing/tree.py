@@ -31,7 +31,9 @@ class TreeBuilder:
 
     def build(self, tree: Tree[Token]) -> Any:
         """What the method of the tree's rule makes of its children. Raises `ModelError`."""
-        children = [self.build(child) if isinstance(child, Tree) else child for child in tree.children]
+        children = [
+            self.build(child) if isinstance(child, Tree) else child for child in tree.children
+        ]
         return getattr(self, tree.data)(tree.meta, children)
 
     def _span(self, meta: Meta) -> Span:
@@ -69,7 +71,9 @@ class TreeBuilder:
             fix = f"write `unit {name} = ...` for a unit of known size"
             collector.error("E001", message, self._span(meta), help=fix)
             collector.raise_errors()
-        return syntax.UnitDeclaration(str(name), value, _doc(rest), self._span(meta), self._token(name))
+        return syntax.UnitDeclaration(
+            str(name), value, _doc(rest), self._span(meta), self._token(name)
+        )
 
     def kind(self, meta: Meta, children: Children) -> syntax.Kind:
         return syntax.Kind(str(children[0]))
@@ -87,16 +91,22 @@ class TreeBuilder:
     source = value_from
 
     def declaration(self, meta: Meta, children: Children) -> syntax.Declaration:
-        return self._declaration(meta, children[0], children[1].name, children[1].span, children[2:])
+        return self._declaration(
+            meta, children[0], children[1].name, children[1].span, children[2:]
+        )
 
     def attribute(self, meta: Meta, children: Children) -> syntax.Declaration:
         name = children[0]
-        return self._declaration(meta, syntax.Kind.PARAM, str(name), self._token(name), children[1:])
+        return self._declaration(
+            meta, syntax.Kind.PARAM, str(name), self._token(name), children[1:]
+        )
 
     def _declaration(
         self, meta: Meta, kind: syntax.Kind, name: str, name_span: Span, rest: Children
     ) -> syntax.Declaration:
-        value = [c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | syntax.Type)]
+        value = [
+            c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | syntax.Type)
+        ]
         return syntax.Declaration(
             kind,
             name,
@@ -126,7 +136,9 @@ class TreeBuilder:
         ordered = children[0] is True
         name, *rest = children[1:] if ordered else children
         members = _only(rest, tuple)
-        expressions = [c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple)]
+        expressions = [
+            c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple)
+        ]
         return syntax.Family(
             syntax.FamilyKind.SET,
             str(name),
@@ -157,7 +169,10 @@ class TreeBuilder:
         if str(word) != "position":
             collector = Collector()
             message = f"`{word} in` is no member of a block"
-            fix = f"a place is written `position in {region}(...)`, anything else `{word} : unit = ...`"
+            fix = (
+                f"a place is written `position in {region}(...)`, anything else `{word} : "
+                "unit = ...`"
+            )
             collector.error("E001", message, self._token(word), help=fix)
             collector.raise_errors()
         span, name_span = self._span(meta), self._token(word)
@@ -167,18 +182,29 @@ class TreeBuilder:
         length = syntax.Type((syntax.TypeWord("m", name_span),), (), name_span)
         return tuple(
             syntax.Declaration(
-                syntax.Kind.PARAM, name, None, length, syntax.Coordinate(call, axis, around, span), None,
-                _doc(rest), span, name_span,
+                syntax.Kind.PARAM,
+                name,
+                None,
+                length,
+                syntax.Coordinate(call, axis, around, span),
+                None,
+                _doc(rest),
+                span,
+                name_span,
             )
             for axis, name in enumerate(("x", "y"))
-        )  # fmt: skip
+        )
 
     def around(self, meta: Meta, children: Children) -> Tree[Any]:
         return Tree("around", children)
 
     def _family(self, kind: syntax.FamilyKind, meta: Meta, children: Children) -> syntax.Family:
         name, *rest = children
-        ends = [c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple) and c is not None]
+        ends = [
+            c
+            for c in rest
+            if not isinstance(c, Token | Tree | syntax.IndexList | tuple) and c is not None
+        ]
         return syntax.Family(
             kind,
             str(name),
@@ -245,7 +271,9 @@ class TreeBuilder:
         return syntax.IndexList(generators, condition, self._span(meta))
 
     def generator(self, meta: Meta, children: Children) -> syntax.Generator:
-        return syntax.Generator(tuple(str(c) for c in children[:-1]), children[-1], self._span(meta))
+        return syntax.Generator(
+            tuple(str(c) for c in children[:-1]), children[-1], self._span(meta)
+        )
 
     # Objective, constraints, forms
 
@@ -256,7 +284,9 @@ class TreeBuilder:
         sense, name, *rest = children
         type_ = _only(rest, syntax.Type)
         value = next(c for c in rest if not isinstance(c, Token | syntax.Type))
-        return syntax.Objective(sense, str(name), value, _doc(rest), self._span(meta), self._token(name), type_)
+        return syntax.Objective(
+            sense, str(name), value, _doc(rest), self._span(meta), self._token(name), type_
+        )
 
     def constraint(self, meta: Meta, children: Children) -> syntax.Constraint:
         name, *rest = children
@@ -277,10 +307,16 @@ class TreeBuilder:
     def when(self, meta: Meta, children: Children) -> Tree[Any]:
         return Tree("when", children)
 
-    def _chain(self, body: syntax.Expression) -> tuple[tuple[syntax.Expression, ...], tuple[str, ...]]:
+    def _chain(
+        self, body: syntax.Expression
+    ) -> tuple[tuple[syntax.Expression, ...], tuple[str, ...]]:
         if isinstance(body, syntax.Binary) and body.operator == "and":
             first, second = body.left, body.right
-            if isinstance(first, syntax.Binary) and isinstance(second, syntax.Binary) and first.right is second.left:
+            if (
+                isinstance(first, syntax.Binary)
+                and isinstance(second, syntax.Binary)
+                and first.right is second.left
+            ):
                 return (first.left, first.right, second.right), (first.operator, second.operator)
         if isinstance(body, syntax.Binary) and body.operator in ("<=", ">=", "==", "<", ">", "!="):
             return (body.left, body.right), (body.operator,)
@@ -315,10 +351,13 @@ class TreeBuilder:
                     "E001",
                     f"`{more.span.text}` stands where a change is expected",
                     more.span,
-                    help="a form lists `relax`, `fix`, `set`, `drop`, `add`, `replace` or `linearize`",
+                    help="a form lists `relax`, `fix`, `set`, `drop`, `add`, `replace` or "
+                    "`linearize`",
                 )
                 collector.raise_errors()
-        return syntax.Form(str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name))
+        return syntax.Form(
+            str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name)
+        )
 
     def relax(self, meta: Meta, children: Children) -> syntax.Relax:
         return syntax.Relax((children[0],), self._span(meta))
@@ -397,7 +436,9 @@ class TreeBuilder:
         return syntax.Unary("not", children[0], self._span(meta))
 
     def negate(self, meta: Meta, children: Children) -> syntax.Expression:
-        """A minus in front of a logarithmic literal belongs to the literal: -174 dBm/Hz is 3.98e-21 W/Hz."""
+        """A minus in front of a logarithmic literal belongs to the literal: -174 dBm/Hz is 3.98e-21
+        W/Hz.
+        """
         operand = children[0]
         if isinstance(operand, syntax.Quantity) and is_level_unit(operand.unit):
             value = operand.value[1:] if operand.value.startswith("-") else "-" + operand.value
@@ -423,13 +464,17 @@ class TreeBuilder:
         return syntax.Name(str(children[0]), self._token(children[0]))
 
     def attribute_of(self, meta: Meta, children: Children) -> syntax.Attribute:
-        return syntax.Attribute(children[0], str(children[1]), self._span(meta), self._token(children[1]))
+        return syntax.Attribute(
+            children[0], str(children[1]), self._span(meta), self._token(children[1])
+        )
 
     def subscript(self, meta: Meta, children: Children) -> syntax.Subscript:
         return syntax.Subscript(children[0], tuple(children[1:]), self._span(meta))
 
     def call(self, meta: Meta, children: Children) -> syntax.Call:
-        return syntax.Call(str(children[0]), tuple(children[1:]), self._span(meta), self._token(children[0]))
+        return syntax.Call(
+            str(children[0]), tuple(children[1:]), self._span(meta), self._token(children[0])
+        )
 
     def call_of(self, meta: Meta, children: Children) -> syntax.Call:
         base, name, argument = children
