@@ -1,4 +1,6 @@
-"""mecdsl: optimisation problems of mobile edge computing and distributed inference, from text to verified answer."""
+"""mecdsl: optimisation problems of mobile edge computing and distributed inference, from text to
+verified answer.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,9 @@ __all__ = ["LoadedModel", "ModelError", "__version__", "load", "loads", "solve_p
 
 
 def __getattr__(name: str) -> Any:
-    """Import the interface when it is first used, so that importing a part of the package stays cheap."""
+    """Import the interface when it is first used, so that importing a part of the package stays
+    cheap.
+    """
     if name in ("load", "loads", "LoadedModel"):
         from mecdsl import api
 

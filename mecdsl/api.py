@@ -1,4 +1,7 @@
-"""The Python interface: load a model, look at it, solve it. The command line calls the same functions."""
+"""The Python interface: load a model, look at it, solve it.
+
+The command line calls the same functions.
+"""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 class LoadedModel:
     """A parsed model with the data that override its own; stages run when they are asked for.
 
-    `parse_seconds`: for reading the model and the data. `elsewhere`: parameters that some form declares and that are
-    given for it; where the model has none of that name, they are left out (see `across`). `compilation`: what the
-    stages made of the document, which copies of this model share.
+    `parse_seconds`: for reading the model and the data. `elsewhere`: parameters that some form
+    declares and that are given for it; where the model has none of that name, they are left out
+    (see `across`). `compilation`: what the stages made of the document, which copies of this model
+    share.
     """
 
     document: syntax.Document
@@ -43,9 +47,13 @@ class LoadedModel:
 
     def __repr__(self) -> str:
         header = next((s for s in self.document.statements if isinstance(s, syntax.Header)), None)
-        parts = [header.name if header else "", f"forms {', '.join(self.forms)}" if self.forms else ""]
+        parts = [
+            header.name if header else "",
+            f"forms {', '.join(self.forms)}" if self.forms else "",
+        ]
         given = f"{count(len(self.given), 'parameter')} given" if self.given else ""
-        return f"LoadedModel({'; '.join(part for part in (*parts, given, f'seed {self.seed}') if part)})"
+        said = (*parts, given, f"seed {self.seed}")
+        return f"LoadedModel({'; '.join(part for part in said if part)})"
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -73,24 +81,39 @@ class LoadedModel:
         A parameter that is given for nothing is an error that names its form.
         """
         symbols = self.checked(form, relax).model.symbols
-        given = {name: value for name, value in self.given.items() if name in symbols or name not in self.elsewhere}
+        given = {
+            name: value
+            for name, value in self.given.items()
+            if name in symbols or name not in self.elsewhere
+        }
         try:
             return self.compilation.instance(given, form, relax, self.seed)
         except ModelError as error:
-            raise ModelError([self._with_form_of_name(diagnostic) for diagnostic in error.diagnostics]) from None
+            raise ModelError(
+                [self._with_form_of_name(diagnostic) for diagnostic in error.diagnostics]
+            ) from None
 
     def across(self, forms: Iterable[str]) -> "LoadedModel":
-        """The same model, which takes data for parameters of any of the forms and uses them where they belong."""
+        """The same model, which takes data for parameters of any of the forms and uses them where
+        they belong.
+        """
         added = frozenset(name for form in forms for name in _parameters_of(self.document, form))
         return replace(self, elsewhere=self.elsewhere | added)
 
     def _with_form_of_name(self, diagnostic: Diagnostic) -> Diagnostic:
         """An unknown name (E303) with the form that declares it."""
-        name = diagnostic.message.split("`")[1] if diagnostic.code == "E303" and "`" in diagnostic.message else ""
+        name = (
+            diagnostic.message.split("`")[1]
+            if diagnostic.code == "E303" and "`" in diagnostic.message
+            else ""
+        )
         declaring = [form for form in self.forms if name in _parameters_of(self.document, form)]
         if not declaring:
             return diagnostic
-        return replace(diagnostic, help=f"form {' or '.join(declaring)} declares it: add `--form {declaring[0]}`")
+        return replace(
+            diagnostic,
+            help=f"form {' or '.join(declaring)} declares it: add `--form {declaring[0]}`",
+        )
 
     def problem(self, form: str = "", relax: bool = False) -> Problem:
         """The class of the model with its data, with reasons. Raises `ModelError`."""
@@ -102,7 +125,9 @@ class LoadedModel:
 
         return to_pyomo(self.instance(form, relax))
 
-    def solve(self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any) -> "Result":
+    def solve(
+        self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any
+    ) -> "Result":
         """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
 
         Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
@@ -127,7 +152,9 @@ class LoadedModel:
         original = None
         if (form or relax) and result.objective is not None:
             original = on_original(self.across([form]).instance(), result)
-        return replace(result, original=original, relaxed=relax, seconds={**seconds, **result.seconds})
+        return replace(
+            result, original=original, relaxed=relax, seconds={**seconds, **result.seconds}
+        )
 
     def _with_forms(self, error: ModelError, backend: str) -> ModelError:
         """A refusal (E502) with the forms the backend would take."""
@@ -152,8 +179,9 @@ def load(
 ) -> LoadedModel:
     """Load a `.mec` file.
 
-    `data`: a data file or a mapping of qualified names to values; `overrides` set single parameters, numbers in
-    the declared unit or texts such as `"45 s"`. Raises `ModelError` for syntax errors and unreadable data.
+    `data`: a data file or a mapping of qualified names to values; `overrides` set single
+    parameters, numbers in the declared unit or texts such as `"45 s"`. Raises `ModelError` for
+    syntax errors and unreadable data.
     """
     started = time.perf_counter()
     return _with_data(parse_file(path), data, seed, settings, overrides, started)
@@ -166,7 +194,8 @@ def loads(
     folder: str | Path | None = None,
     **overrides: Any,
 ) -> LoadedModel:
-    """Load a model from its text; `folder`: where the files it names lie, by default the working directory.
+    """Load a model from its text; `folder`: where the files it names lie, by default the working
+    directory.
 
     >>> model = loads("var x : 1 >= 2\\nminimize cost = 3*x")
     >>> model.solve().objective
@@ -180,15 +209,25 @@ def loads(
 def _parameters_of(document: syntax.Document, form: str) -> frozenset[str]:
     """The parameters that a form (or `a+b`) declares itself or through the forms it builds on."""
     forms = {s.name: s for s in document.statements if isinstance(s, syntax.Form)}
-    todo, seen, found = [part.strip() for part in form.replace("+", ",").split(",")], set[str](), set[str]()
+    todo, seen, found = (
+        [part.strip() for part in form.replace("+", ",").split(",")],
+        set[str](),
+        set[str](),
+    )
     while todo:
         name = todo.pop()
         if name in seen or name not in forms:
             continue
         seen.add(name)
         todo += [parent.name for parent in forms[name].parents]
-        added = [change.statement for change in forms[name].changes if isinstance(change, syntax.Add)]
-        found |= {s.name for s in added if isinstance(s, syntax.Declaration) and s.kind is syntax.Kind.PARAM}
+        added = [
+            change.statement for change in forms[name].changes if isinstance(change, syntax.Add)
+        ]
+        found |= {
+            s.name
+            for s in added
+            if isinstance(s, syntax.Declaration) and s.kind is syntax.Kind.PARAM
+        }
     return frozenset(found)
 
 

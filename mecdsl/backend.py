@@ -1,7 +1,8 @@
 """What a backend is: a name, what it accepts as data, and three functions.
 
-A backend is a class in a folder of `backends/` and one line in `backends/table.py`, or an entry point of group
-`mecdsl.backends` in another package. Nothing of a solver is imported before `availability` is asked.
+A backend is a class in a folder of `backends/` and one line in `backends/table.py`, or an entry
+point of group `mecdsl.backends` in another package. Nothing of a solver is imported before
+`availability` is asked.
 """
 
 import signal
@@ -22,10 +23,10 @@ from mecdsl.solution import Guarantee, Solution, SolveOptions
 class Capabilities:
     """What a backend can do, as data.
 
-    `classes`: the problem classes it solves. `guarantee`: what its answer is worth when it finishes.
-    `models`: names of the models a hand-derived algorithm was derived for; empty for general solvers.
-    `options`: the names of its own options with their meaning. `smooth`: it needs derivatives everywhere, so norms are
-    given to it as cones.
+    `classes`: the problem classes it solves. `guarantee`: what its answer is worth when it
+    finishes. `models`: names of the models a hand-derived algorithm was derived for; empty for
+    general solvers. `options`: the names of its own options with their meaning. `smooth`: it needs
+    derivatives everywhere, so norms are given to it as cones.
     """
 
     title: str
@@ -41,11 +42,14 @@ class Capabilities:
     exact: bool = False  # a hand-derived algorithm whose answer is the proven optimum
     options: tuple[tuple[str, str], ...] = ()
     smooth: bool = False
-    local_nodes: bool = False  # its bounds are local optima of relaxations, which prove something only of convex ones
+    # its bounds are local optima of relaxations, which prove something only of convex ones
+    local_nodes: bool = False
 
     @property
     def proves(self) -> tuple[str, ...]:
-        """What its answers may prove of any problem of its classes, of "optimum" and "bound"; one may prove less."""
+        """What its answers may prove of any problem of its classes, of "optimum" and "bound"; one
+        may prove less.
+        """
         return () if self.local_nodes else self.proves_where_convex
 
     @property
@@ -104,14 +108,18 @@ class Backend(Protocol):
 
 
 def lowered_for(backend: Backend, instance: Instance) -> Lowered:
-    """What a backend is given of an instance: the twin without kinks, or, for one derived by hand, the instance."""
+    """What a backend is given of an instance: the twin without kinks, or, for one derived by hand,
+    the instance.
+    """
     if backend.capabilities.models:
         return Lowered(instance, instance, (), {}, None)
     return lowered(instance, cones=backend.capabilities.smooth)
 
 
 def request_for(backend: Backend, request: Request) -> Request:
-    """The request as a backend gets it: on the twin without kinks, with the start for its columns."""
+    """The request as a backend gets it: on the twin without kinks, with the start for its
+    columns.
+    """
     found = lowered_for(backend, request.instance)
     if not found.changed:
         return request
@@ -121,7 +129,9 @@ def request_for(backend: Backend, request: Request) -> Request:
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
-    """The common rule of general solvers: the class must be in the list; the reason names the culprit."""
+    """The common rule of general solvers: the class must be in the list; the reason names the
+    culprit.
+    """
     if problem.problem_class in backend.capabilities.classes:
         return Acceptance(True)
     culprit = problem.culprit
@@ -131,13 +141,17 @@ def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
         because = f": `{culprit.name}` is {culprit.reason}{line}"
     kind = problem.phrase
     if problem.problem_class.integral and not any(c.integral for c in backend.capabilities.classes):
-        because = f": {problem.integer_columns} variables are integer" + because.replace(": ", "; ", 1)
+        because = f": {problem.integer_columns} variables are integer" + because.replace(
+            ": ", "; ", 1
+        )
     return Acceptance(False, f"`{backend.name}` does not solve {kind}{because}")
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C into a flag while a solver runs that looks at it; a second Ctrl-C raises KeyboardInterrupt."""
+    """Turn Ctrl-C into a flag while a solver runs that looks at it; a second Ctrl-C raises
+    KeyboardInterrupt.
+    """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed.is_set

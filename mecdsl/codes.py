@@ -1,6 +1,8 @@
-"""What every diagnostic code means, with a faulty example and its correction: `mecdsl explain E201`.
+"""What every diagnostic code means, with a faulty example and its correction:
+`mecdsl explain E201`.
 
-The catalogue is `codes.toml` beside this file. A test compiles its examples and compares it with the sources.
+The catalogue is `codes.toml` beside this file. A test compiles its examples and compares it with
+the sources.
 """
 
 import textwrap
@@ -13,7 +15,8 @@ from importlib import resources
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One code. `faulty` and `corrected` are models; `*_data` JSON texts that go with them; all may be empty.
+    """One code. `faulty` and `corrected` are models; `*_data` JSON texts that go with them; all may
+    be empty.
 
     `form` is the form in which the fault shows.
     """

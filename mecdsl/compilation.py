@@ -1,8 +1,8 @@
 """A document together with what its stages made of it: every stage keeps its result.
 
-Checking depends on the form, instantiating also on the data and, where data are drawn at random, on the seed. Each is
-done once, whoever asks: `solve`, `compare`, studies and the command line share one compilation. What comes out is never
-changed. A fault is a result too, and is raised again.
+Checking depends on the form, instantiating also on the data and, where data are drawn at random, on
+the seed. Each is done once, whoever asks: `solve`, `compare`, studies and the command line share
+one compilation. What comes out is never changed. A fault is a result too, and is raised again.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -43,22 +43,27 @@ class Compilation:
     ) -> Instance:
         """The model with data by qualified name, as arrays. Raises `ModelError`.
 
-        Without random data the seed changes nothing, and instances of two seeds share their arrays and facts. With them
-        the instance of the last seed is kept, so that a study of a thousand seeds does not hold a thousand.
+        Without random data the seed changes nothing, and instances of two seeds share their arrays
+        and facts. With them the instance of the last seed is kept, so that a study of a thousand
+        seeds does not hold a thousand.
         """
         checked = self.checked(form, relax)
         data = frozenset((name, id(value)) for name, value in given.items())
         place = (form, relax, data)
         kept = self._instances.get(place)
         if kept is None or not kept.holds(seed):
-            kept = _Kept(tuple(given.values()), seed, _made(lambda: instantiate(checked, given, seed)))
+            kept = _Kept(
+                tuple(given.values()), seed, _made(lambda: instantiate(checked, given, seed))
+            )
             self._instances[place] = kept
         return _raised(kept.found).with_seed(seed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An instance or its fault, with its seed, and the data that its key tells apart by identity."""
+    """An instance or its fault, with its seed, and the data that its key tells apart by
+    identity.
+    """
 
     given: tuple[Given, ...]
     seed: int
@@ -66,7 +71,9 @@ class _Kept:
 
     def holds(self, seed: int) -> bool:
         """Whether it is what another seed gives too."""
-        return seed == self.seed or (isinstance(self.found, Instance) and not self.found.world.drawn)
+        return seed == self.seed or (
+            isinstance(self.found, Instance) and not self.found.world.drawn
+        )
 
 
 def _made(make: Callable[[], T]) -> T | ModelError:

@@ -1,7 +1,8 @@
 """Where a fault is, what it is and how to mend it.
 
-A user's mistake is a `Diagnostic`. Passes collect them in a `Collector`, so that one run reports all faults, and
-raise them together as `ModelError`. A programmer's mistake stays an ordinary exception.
+A user's mistake is a `Diagnostic`. Passes collect them in a `Collector`, so that one run reports
+all faults, and raise them together as `ModelError`. A programmer's mistake stays an ordinary
+exception.
 """
 
 import difflib
@@ -113,7 +114,9 @@ class Collector:
         """Add an error."""
         self._add(Diagnostic(code, message, span, labels, note, help))
 
-    def warning(self, code: str, message: str, span: Span | None, *, help: str | None = None) -> None:
+    def warning(
+        self, code: str, message: str, span: Span | None, *, help: str | None = None
+    ) -> None:
         """Add a warning."""
         self._add(Diagnostic(code, message, span, help=help, severity=Severity.WARNING))
 
@@ -190,7 +193,9 @@ def render(diagnostic: Diagnostic) -> str:
 
 def _excerpt(span: Span, mark: str, text: str) -> list[str]:
     # control characters of a binary file would play tricks on the terminal
-    line = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in span.source.line(span.line))
+    line = "".join(
+        c if c.isprintable() or c == "\t" else "\ufffd" for c in span.source.line(span.line)
+    )
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(line)
     left, cut_start, cut_line = _window(line, start, end)
@@ -206,7 +211,9 @@ def _excerpt(span: Span, mark: str, text: str) -> list[str]:
 
 
 def _window(line: str, start: int, end: int, width: int = 160) -> tuple[int, int, str]:
-    """Cut a very long line (data files) around the span: offset of the cut, start in the cut, the cut."""
+    """Cut a very long line (data files) around the span: offset of the cut, start in the cut, the
+    cut.
+    """
     if len(line) <= width:
         return 0, start, line
     left = max(0, start - width // 3)

@@ -1,7 +1,7 @@
 """What a solver claims: the types between a backend and the verifier.
 
-A `Solution` is a claim and nothing else. `verify` recomputes objective and residuals from the text of the
-model and turns it into a `Result`; only a `Result` says `verified`.
+A `Solution` is a claim and nothing else. `verify` recomputes objective and residuals from the text
+of the model and turns it into a `Result`; only a `Result` says `verified`.
 """
 
 from collections.abc import Mapping
@@ -59,10 +59,11 @@ class Solution:
     """What a backend claims, in SI units and in the sense of the model (not negated).
 
     `values`: float64, one entry per column of the instance, or None where there is no point.
-    `bound`: proven bound on the optimum, or None. `multipliers`: array per constraint family, in the order
-    of its rows; sign: derivative of the optimal objective with respect to the right-hand side. `multipliers_at`: the
-    point the multipliers belong to where it is not `values`, such as that of an interior point method before variables
-    were put onto the bounds they all but reach; slopes such as that of `x^2/y` near 0 depend on it.
+    `bound`: proven bound on the optimum, or None. `multipliers`: array per constraint family, in
+    the order of its rows; sign: derivative of the optimal objective with respect to the right-hand
+    side. `multipliers_at`: the point the multipliers belong to where it is not `values`, such as
+    that of an interior point method before variables were put onto the bounds they all but reach;
+    slopes such as that of `x^2/y` near 0 depend on it.
     """
 
     backend: str

@@ -29,7 +29,9 @@ from mecdsl.results.verify import verify
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
-NOT_BELIEVED = "proof_not_believed"  # in the certificate, where a switch is too large to be resolved
+NOT_BELIEVED = (
+    "proof_not_believed"  # in the certificate, where a switch is too large to be resolved
+)
 MOST_THREADS = 256  # a solver told to start a million ends the process
 
 # For each class the general backends in the order `auto` tries them, with the reason.
@@ -53,7 +55,10 @@ PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
         ("ipopt", "continuous"),
     ),
     ProblemClass.NONCONVEX_MIQP: (("scip", "nonconvex with integers"),),
-    ProblemClass.QCP: (("ipopt", "convex, so a local optimum is global"), ("scip", "quadratic constraints")),
+    ProblemClass.QCP: (
+        ("ipopt", "convex, so a local optimum is global"),
+        ("scip", "quadratic constraints"),
+    ),
     ProblemClass.MIQCP: (
         ("scip", "convex quadratic constraints with integers"),
         ("bonmin", "convex with integers"),
@@ -67,14 +72,20 @@ PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
         ("ipopt", "nonlinear and continuous; `scip` would give a proof"),
         ("scip", "nonlinear"),
     ),
-    ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "nonlinear with integers")),
+    ProblemClass.MINLP: (
+        ("scip", "nonlinear with integers"),
+        ("bonmin", "nonlinear with integers"),
+    ),
 }
 
-# The same for nonlinear problems that are proven convex, integrality aside. SCIP stays first with integers: its answer
-# needs no local solver to converge in every node.
+# The same for nonlinear problems that are proven convex, integrality aside. SCIP stays first with
+# integers: its answer needs no local solver to converge in every node.
 CONVEX_PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
     ProblemClass.NLP: (("ipopt", "a local optimum is global"), ("scip", "nonlinear")),
-    ProblemClass.MINLP: (("scip", "nonlinear with integers"), ("bonmin", "convex without integrality")),
+    ProblemClass.MINLP: (
+        ("scip", "nonlinear with integers"),
+        ("bonmin", "convex without integrality"),
+    ),
 }
 
 
@@ -88,8 +99,9 @@ def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
 def solve(instance: Instance, backend: str, options: SolveOptions) -> Result:
     """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
 
-    Where the answer of the backend that "auto" chose is refuted, the next general one is asked; `Result.choice` says
-    so. Raises `ModelError` (E501, E502, E503, E505) before solving if the backend cannot do it.
+    Where the answer of the backend that "auto" chose is refuted, the next general one is asked;
+    `Result.choice` says so. Raises `ModelError` (E501, E502, E503, E505) before solving if the
+    backend cannot do it.
     """
     check_options(options)
     request = Request(instance, options)
@@ -97,7 +109,9 @@ def solve(instance: Instance, backend: str, options: SolveOptions) -> Result:
     if not choice:
         require(chosen, request)
     if options.start is not None and not chosen.capabilities.warm_start:
-        able = ", ".join(name for name, _ in _able(request) if table.load(name).capabilities.warm_start)
+        able = ", ".join(
+            name for name, _ in _able(request) if table.load(name).capabilities.warm_start
+        )
         fix = f"backends that take one: {able}" if able else "leave out the warm start"
         raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
     started = time.perf_counter()
@@ -123,7 +137,9 @@ def _verified(chosen: Backend, request: Request) -> Result:
     )
     if solution.values is not None and not result.verified:
         result = _without_leaks(chosen, handed, twin, _refuted(solution, result), started)
-    elif result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) and not chosen.capabilities.models:
+    elif (
+        result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) and not chosen.capabilities.models
+    ):
         result = _believed(result)
     seconds = {
         "lower": solution.seconds.get("lower", 0.0),
@@ -134,14 +150,19 @@ def _verified(chosen: Backend, request: Request) -> Result:
     return replace(result, seconds=seconds, notes=notes)
 
 
-def _without_leaks(chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float) -> Result:
-    """The answer of a search that sets leaking switches to their values; else the refuted one, and what is in its way.
+def _without_leaks(
+    chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float
+) -> Result:
+    """The answer of a search that sets leaking switches to their values; else the refuted one, and
+    what is in its way.
 
     `handed`: what the backend was asked, whose instance is that of `twin`.
     """
     if not missed_alone(result) or chosen.capabilities.models:
         return result
-    found = _searched(chosen, handed, twin, result, started) if _searchable(chosen, handed) else None
+    found = (
+        _searched(chosen, handed, twin, result, started) if _searchable(chosen, handed) else None
+    )
     if found is None:
         words = obstacle(result.instance, result.point())
         return replace(result, notes=(*result.notes, words)) if words else result
@@ -160,7 +181,9 @@ def _believed(result: Result) -> Result:
         bound=None,
         gap=None,
         notes=(*result.notes, words),
-        solution=replace(result.solution, certificate={**result.solution.certificate, NOT_BELIEVED: 1.0}),
+        solution=replace(
+            result.solution, certificate={**result.solution.certificate, NOT_BELIEVED: 1.0}
+        ),
     )
 
 
@@ -169,7 +192,9 @@ def _searchable(chosen: Backend, handed: Request) -> bool:
     return handed.problem.integer_columns > 0 or chosen.capabilities.guarantee is Guarantee.GLOBAL
 
 
-def _searched(chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float) -> Solution | None:
+def _searched(
+    chosen: Backend, handed: Request, twin: Lowered, result: Result, started: float
+) -> Solution | None:
     limit, gap = handed.options.time_limit, handed.options.gap
     seconds = SEARCHED if limit is None else min(SEARCHED, limit - (time.perf_counter() - started))
     if seconds <= 0.0:
@@ -179,7 +204,9 @@ def _searched(chosen: Backend, handed: Request, twin: Lowered, result: Result, s
         options = replace(handed.options, time_limit=left, start=None, log=False)
         request = Request(part, options)
         found = twin.solution(_confirmed(request, _run(chosen, request)))
-        return verify(twin.original, replace(found, multipliers={}, multipliers_at=None), gap, repair=True)
+        return verify(
+            twin.original, replace(found, multipliers={}, multipliers_at=None), gap, repair=True
+        )
 
     linear = handed.problem.problem_class in (ProblemClass.LP, ProblemClass.MILP)
     return searched(LeakSearch(twin.instance, result, ask, gap, linear, seconds))
@@ -201,16 +228,22 @@ def refuted(result: Result) -> bool:
 
 
 def _or_next(first: Result, request: Request, started: float) -> Result:
-    """The first answer of the backends after a refuted one that is not refuted; the refuted one if there is none.
+    """The first answer of the backends after a refuted one that is not refuted; the refuted one if
+    there is none.
 
-    Options under a solver's own names are for the solver that was chosen, so with them nothing else is asked.
+    Options under a solver's own names are for the solver that was chosen, so with them nothing else
+    is asked.
     """
     wrong = "proved nothing that is believed" if first.verified else "was not verified"
     options, because = request.options, f"{first.choice}; `{first.backend}` {wrong}"
     if options.raw:
         return first
     for candidate, reason in _preferred(request):
-        left = None if options.time_limit is None else options.time_limit - (time.perf_counter() - started)
+        left = (
+            None
+            if options.time_limit is None
+            else options.time_limit - (time.perf_counter() - started)
+        )
         if left is not None and left <= 0.0:
             break
         if candidate.name == first.backend:
@@ -224,7 +257,9 @@ def _or_next(first: Result, request: Request, started: float) -> Result:
 
 
 def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certificate] | None:
-    """Certifies on the twin, where the multipliers belong to; None where the solver was given the instance itself."""
+    """Certifies on the twin, where the multipliers belong to; None where the solver was given the
+    instance itself.
+    """
     if not twin.changed or found.values is None:
         return None
     extra = found.values[twin.original.columns :]
@@ -237,19 +272,24 @@ def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certifi
 
 
 def _start_notes(instance: Instance, options: SolveOptions) -> tuple[str, ...]:
-    """What a warm start breaks, in words: solvers drop such a start without saying so, or begin by mending it."""
+    """What a warm start breaks, in words: solvers drop such a start without saying so, or begin by
+    mending it.
+    """
     if options.start is None:
         return ()
     start = np.where(np.isnan(options.start), instance.first_point(), options.start)
     broken = [v for v in find_violations(instance, instance.complete(start)) if not v.accepted]
     return tuple(
-        f"the warm start breaks `{v.member or v.family}` by {v.amount:.6g}{'' if v.unit == '1' else ' ' + v.unit}"
+        f"the warm start breaks `{v.member or v.family}` by "
+        f"{v.amount:.6g}{'' if v.unit == '1' else ' ' + v.unit}"
         for v in broken
     )
 
 
 def _run(chosen: Backend, request: Request) -> Solution:
-    if chosen.capabilities.models:  # algorithms derived by hand look at no flag, so Ctrl-C ends them at once
+    if (
+        chosen.capabilities.models
+    ):  # algorithms derived by hand look at no flag, so Ctrl-C ends them at once
         try:
             return chosen.solve(request)
         except KeyboardInterrupt:
@@ -267,15 +307,24 @@ def _confirmed(request: Request, solution: Solution) -> Solution:
 
 
 def _refuted(solution: Solution, result: Result) -> Result:
-    """Infeasible where no point keeps the model: rows may contradict each other by less than a solver sees."""
+    """Infeasible where no point keeps the model: rows may contradict each other by less than a
+    solver sees.
+    """
     proof = own_proof(result.instance)
     if not proof:
         return result
-    words = f"{solution.message}; its point keeps the rows to its tolerances only".removeprefix("; ")
-    empty = Solution(
-        solution.backend, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=f"{words}, and there is none: {proof}"
+    words = f"{solution.message}; its point keeps the rows to its tolerances only".removeprefix(
+        "; "
     )
-    return verify(result.instance, replace(empty, versions=solution.versions, seconds=solution.seconds))
+    empty = Solution(
+        solution.backend,
+        Termination.INFEASIBLE,
+        Guarantee.INFEASIBLE,
+        message=f"{words}, and there is none: {proof}",
+    )
+    return verify(
+        result.instance, replace(empty, versions=solution.versions, seconds=solution.seconds)
+    )
 
 
 def check_options(options: SolveOptions) -> None:
@@ -283,7 +332,9 @@ def check_options(options: SolveOptions) -> None:
     threads, limit = options.threads, options.time_limit
     faults = []
     if not 0 <= options.gap < 1:
-        faults.append(f"the gap is {options.gap:g}, expected a number from 0 to below 1, such as 0.01 for 1 %")
+        faults.append(
+            f"the gap is {options.gap:g}, expected a number from 0 to below 1, such as 0.01 for 1 %"
+        )
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         faults.append(f"the number of threads is {threads}, expected 1 to {MOST_THREADS}")
     if limit is not None and not 0 <= limit < math.inf:
@@ -324,13 +375,19 @@ def require(chosen: Backend, request: Request) -> None:
     able = [name for name, _ in _able(original)]
     fix = f"backends that take it: {', '.join(able)}" if able else None
     stays = "" if chosen.capabilities.models else _kept(original)
-    raise ModelError([Diagnostic("E502", acceptance.reason, None, labels, note=stays or None, help=fix)])
+    raise ModelError(
+        [Diagnostic("E502", acceptance.reason, None, labels, note=stays or None, help=fix)]
+    )
 
 
 def _kept(request: Request) -> str:
     """Why kinks are still there in what a solver would get, in words; empty if none is."""
     steps = lowered(request.instance).steps
-    kept = [f"`{s.span.text}` in `{s.where}` has no rows that say the same: {s.reason}" for s in steps if not s.method]
+    kept = [
+        f"`{s.span.text}` in `{s.where}` has no rows that say the same: {s.reason}"
+        for s in steps
+        if not s.method
+    ]
     return "; ".join(dict.fromkeys(kept))
 
 
@@ -351,7 +408,9 @@ def _follows(candidate: Backend, request: Request) -> bool:
 
 def _heeds(candidate: Backend, request: Request) -> bool:
     """Whether a backend is fed the way that was asked for and takes the start that was given."""
-    return _follows(candidate, request) and (request.options.start is None or candidate.capabilities.warm_start)
+    return _follows(candidate, request) and (
+        request.options.start is None or candidate.capabilities.warm_start
+    )
 
 
 def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
@@ -359,16 +418,26 @@ def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
     for name in sorted(table.names(), key=lambda n: not table.load(n).capabilities.models):
         candidate = table.load(name)
         acceptance = accepts(candidate, request)
-        if acceptance.accepted and _follows(candidate, request) and candidate.availability().available:
+        if (
+            acceptance.accepted
+            and _follows(candidate, request)
+            and candidate.availability().available
+        ):
             yield name, acceptance
 
 
 def choose(request: Request) -> tuple[Backend, str]:
-    """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by class."""
+    """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by
+    class.
+    """
     problem = solved_problem(request)
     for name in table.names():
         candidate = table.load(name)
-        if candidate.capabilities.exact and _heeds(candidate, request) and accepts(candidate, request).accepted:
+        if (
+            candidate.capabilities.exact
+            and _heeds(candidate, request)
+            and accepts(candidate, request).accepted
+        ):
             return candidate, f"{candidate.capabilities.title}: exact for this model"
     for candidate, reason in _preferred(request):
         return candidate, f"{problem.phrase}{_said(lowered(request.instance))}: {reason}"
@@ -378,13 +447,17 @@ def choose(request: Request) -> tuple[Backend, str]:
 
 
 def solved_problem(request: Request) -> Problem:
-    """The class of what general solvers are handed: with max, min and abs as rows where that is exact."""
+    """The class of what general solvers are handed: with max, min and abs as rows where that is
+    exact.
+    """
     twin = lowered(request.instance)
     return analyse(twin.instance)
 
 
 def _preferred(request: Request) -> Iterable[tuple[Backend, str]]:
-    """The general backends that are there and take the problem, in the order of preference, with the reason."""
+    """The general backends that are there and take the problem, in the order of preference, with
+    the reason.
+    """
     for name, reason in preference(solved_problem(request)):
         candidate = table.load(name)
         accepted = accepts(candidate, request).accepted and _heeds(candidate, request)
@@ -398,9 +471,11 @@ def _said(twin: Lowered) -> str:
 
 
 def _contradiction(chosen: Backend, instance: Instance) -> Solution | None:
-    """Bounds that, alone or through the rows, leave a variable no value: infeasible before any solver.
+    """Bounds that, alone or through the rows, leave a variable no value: infeasible before any
+    solver.
 
-    An algorithm derived by hand says more of rows that contradict each other, such as the least deadline that would do.
+    An algorithm derived by hand says more of rows that contradict each other, such as the least
+    deadline that would do.
     """
     message = crossed_bounds(instance) if chosen.capabilities.models else contradiction(instance)
     if not message:

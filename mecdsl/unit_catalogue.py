@@ -1,7 +1,8 @@
 """Which unit names exist, and what a name that does not exist was probably meant to be.
 
-Parsing and arithmetic stand in `mecdsl.units`. Countable things (bit, cycle, flop, ...) take no prefix below
-`k`: nobody has a millibit, and `mbit` written for `Mbit` would be wrong by a factor of 1e9.
+Parsing and arithmetic stand in `mecdsl.units`. Countable things (bit, cycle, flop, ...) take no
+prefix below `k`: nobody has a millibit, and `mbit` written for `Mbit` would be wrong by a factor of
+1e9.
 """
 
 import difflib
@@ -17,9 +18,19 @@ BASE_SYMBOLS = (
     *("s", "m", "kg", "A", "K", "mol", "cd"),
     *("bit", "cycle", "flop", "mac", "sample", "task", "row", "money"),
 )
-"""Coherent symbol of each base dimension, in the order in which a `Dimension` stores its exponents."""
+"""Coherent symbol of each base dimension, in the order in which a `Dimension` stores its exponents.
+"""
 
-LARGE_PREFIXES: Mapping[str, int] = {"k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "Z": 21, "Y": 24}
+LARGE_PREFIXES: Mapping[str, int] = {
+    "k": 3,
+    "M": 6,
+    "G": 9,
+    "T": 12,
+    "P": 15,
+    "E": 18,
+    "Z": 21,
+    "Y": 24,
+}
 SMALL_PREFIXES: Mapping[str, int] = {
     **{"y": -24, "z": -21, "a": -18, "f": -15, "p": -12, "n": -9, "m": -3},
     **{"u": -6, "\N{MICRO SIGN}": -6, "\N{GREEK SMALL LETTER MU}": -6},
@@ -51,7 +62,8 @@ class Prefixes(Enum):
 class NamedUnit:
     """One name: its size in coherent SI units, the powers of the base symbols, and its prefixes.
 
-    `shown` are the prefixes used when a value is printed: fewer than are read, so that 30000 s stays so.
+    `shown` are the prefixes used when a value is printed: fewer than are read, so that 30000 s
+    stays so.
     """
 
     factor: Fraction
@@ -115,7 +127,11 @@ def _prefix_factors(prefixes: Prefixes) -> dict[str, Fraction]:
         case Prefixes.LARGE_AND_BINARY:
             return large | {name: Fraction(2) ** power for name, power in BINARY_PREFIXES.items()}
         case Prefixes.METRE:
-            return small | large | {name: Fraction(10) ** power for name, power in METRE_PREFIXES.items()}
+            return (
+                small
+                | large
+                | {name: Fraction(10) ** power for name, power in METRE_PREFIXES.items()}
+            )
 
 
 @cache
@@ -129,9 +145,33 @@ def linear_units() -> Mapping[str, NamedUnit]:
 
 
 _WORDS: Mapping[str, str] = {
-    **{"sec": "s", "second": "s", "minute": "min", "mins": "min", "hr": "h", "hour": "h", "d": "day"},
-    **{"meter": "m", "metre": "m", "gram": "g", "amp": "A", "ampere": "A", "kelvin": "K", "mole": "mol"},
-    **{"hertz": "Hz", "newton": "N", "pascal": "Pa", "joule": "J", "watt": "W", "volt": "V", "coulomb": "C"},
+    **{
+        "sec": "s",
+        "second": "s",
+        "minute": "min",
+        "mins": "min",
+        "hr": "h",
+        "hour": "h",
+        "d": "day",
+    },
+    **{
+        "meter": "m",
+        "metre": "m",
+        "gram": "g",
+        "amp": "A",
+        "ampere": "A",
+        "kelvin": "K",
+        "mole": "mol",
+    },
+    **{
+        "hertz": "Hz",
+        "newton": "N",
+        "pascal": "Pa",
+        "joule": "J",
+        "watt": "W",
+        "volt": "V",
+        "coulomb": "C",
+    },
     **{"\N{GREEK SMALL LETTER OMEGA}": "ohm", "radian": "rad", "percent": "%"},
     **{
         "$": "money",
@@ -207,24 +247,36 @@ def _propose_power(name: str) -> str | None:
 
 
 def _propose_word(name: str) -> str | None:
-    """Words, plurals, and either with a short or long prefix: `seconds`, `msec`, `Kbits`, `kilobytes`."""
+    """Words, plurals, and either with a short or long prefix: `seconds`, `msec`, `Kbits`,
+    `kilobytes`.
+    """
     units = linear_units()
     singular = name[:-1] if name.endswith("s") and len(name) > 3 else name
     for word in (name, singular):
         lowered = word.lower()
-        splits = [("", lowered)] + [(short, lowered.removeprefix(long)) for long, short in _LONG_PREFIXES.items()]
+        splits = [("", lowered)] + [
+            (short, lowered.removeprefix(long)) for long, short in _LONG_PREFIXES.items()
+        ]
         # exact case first: `Msec` is not `msec`
         splits += [(word[:1], lowered[1:]), (_large(word[:1]), lowered[1:])]
         for prefix, rest in splits:
             symbol = _WORDS.get(rest)
-            if symbol is not None and prefix + symbol in units and (prefix == "" or rest != lowered):
+            if (
+                symbol is not None
+                and prefix + symbol in units
+                and (prefix == "" or rest != lowered)
+            ):
                 return f"write `{prefix}{symbol}`"
     return None
 
 
 def _propose_case(name: str) -> str | None:
     """Names that differ in case only, closest first; `mhz` was never meant to be millihertz."""
-    same = [known for known in (*linear_units(), *LOGARITHMIC) if known.lower() == name.lower() and known != "mHz"]
+    same = [
+        known
+        for known in (*linear_units(), *LOGARITHMIC)
+        if known.lower() == name.lower() and known != "mHz"
+    ]
     same.sort(key=lambda known: -sum(a == b for a, b in zip(known, name, strict=True)))
     return "write " + " or ".join(f"`{known}`" for known in same) if same else None
 
@@ -232,7 +284,9 @@ def _propose_case(name: str) -> str | None:
 def _propose_plural(name: str) -> str | None:
     """Plural of a symbol such as `GBs`; not of one letter, `Ws` is rather a product."""
     singular = name.removesuffix("s")
-    return f"did you mean `{singular}`?" if len(singular) > 1 and singular in linear_units() else None
+    return (
+        f"did you mean `{singular}`?" if len(singular) > 1 and singular in linear_units() else None
+    )
 
 
 def _propose_similar(name: str) -> str | None:
@@ -241,5 +295,7 @@ def _propose_similar(name: str) -> str | None:
 
 
 def _large(letter: str) -> str:
-    """Return the prefix of a large multiple that the letter stands for in either case, `m` being mega."""
+    """Return the prefix of a large multiple that the letter stands for in either case, `m` being
+    mega.
+    """
     return "k" if letter in ("k", "K") else letter.upper()

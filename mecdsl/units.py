@@ -1,8 +1,9 @@
 """Dimensions, units, and numbers with units.
 
-An own system and not a general library: those call bit and cycle dimensionless (one makes a cycle 2 pi), so
-that bits could be added to cycles, and they take seconds to import. Here every counted thing has a dimension.
-Factors are exact fractions until the last step, so `30 ms` is the float nearest to 0.03.
+An own system and not a general library: those call bit and cycle dimensionless (one makes a cycle 2
+pi), so that bits could be added to cycles, and they take seconds to import. Here every counted
+thing has a dimension. Factors are exact fractions until the last step, so `30 ms` is the float
+nearest to 0.03.
 """
 
 import math
@@ -15,9 +16,17 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 
 from mecdsl.diagnostics import nearest
-from mecdsl.unit_catalogue import BASE_SYMBOLS, LARGE_PREFIXES, LOGARITHMIC, UNPREFIXED, linear_units, propose
+from mecdsl.unit_catalogue import (
+    BASE_SYMBOLS,
+    LARGE_PREFIXES,
+    LOGARITHMIC,
+    UNPREFIXED,
+    linear_units,
+    propose,
+)
 
-# far more digits than a float has, so that only the last rounding shows; no traps, so that overflow is inf
+# far more digits than a float has, so that only the last rounding shows; no traps, so that overflow
+# is inf
 _WIDE = Context(prec=50, traps=[])
 
 
@@ -36,8 +45,8 @@ class UnitError(ValueError):
 class Dimension:
     """Product of powers of the base dimensions, one exact exponent for each of `BASE_SYMBOLS`.
 
-    `own`: the powers of what a model counts itself, ordered by name, none of them zero. `str` gives the coherent
-    SI unit, readable by `parse_unit`.
+    `own`: the powers of what a model counts itself, ordered by name, none of them zero. `str` gives
+    the coherent SI unit, readable by `parse_unit`.
 
     >>> rate = Dimension.of({"bit": 1, "s": -1})
     >>> print(rate, rate / rate, rate ** Fraction(1, 2))
@@ -49,11 +58,15 @@ class Dimension:
 
     def __post_init__(self) -> None:
         if len(self.exponents) != len(BASE_SYMBOLS):
-            raise ValueError(f"a dimension has {len(BASE_SYMBOLS)} exponents, found {len(self.exponents)}")
+            raise ValueError(
+                f"a dimension has {len(BASE_SYMBOLS)} exponents, found {len(self.exponents)}"
+            )
 
     @classmethod
     def of(cls, powers: Mapping[str, Fraction | int]) -> "Dimension":
-        """Return the dimension with the given powers of base symbols; KeyError for any other symbol."""
+        """Return the dimension with the given powers of base symbols; KeyError for any other
+        symbol.
+        """
         unknown = powers.keys() - set(BASE_SYMBOLS)
         if unknown:
             raise KeyError(f"not a base symbol: {', '.join(sorted(unknown))}")
@@ -107,14 +120,17 @@ DIMENSIONLESS = Dimension((Fraction(0),) * len(BASE_SYMBOLS))
 @cache
 def _named_dimensions() -> dict[Dimension, str]:
     """Return the derived units that are printed by name where they stand alone."""
-    return {Dimension.of(dict(UNPREFIXED[name].powers)): name for name in ("J", "W", "N", "Pa", "V", "C", "ohm")}
+    return {
+        Dimension.of(dict(UNPREFIXED[name].powers)): name
+        for name in ("J", "W", "N", "Pa", "V", "C", "ohm")
+    }
 
 
 def _with_energy(powers: dict[str, Fraction]) -> dict[str, Fraction]:
     """Return the powers in printing order, mass replaced by J or W where that reads better.
 
-    Nobody recognises `J*s^2/cycle^3` or `W/m^2` in kg. Mass is always replaced where length goes with it as
-    in an energy, elsewhere only if the sum of the exponents' magnitudes gets smaller.
+    Nobody recognises `J*s^2/cycle^3` or `W/m^2` in kg. Mass is always replaced where length goes
+    with it as in an energy, elsewhere only if the sum of the exponents' magnitudes gets smaller.
     """
     time = powers.pop("s")
     powers["s"] = time  # seconds last: `bit*s`, `bit/sample/s`
@@ -140,8 +156,9 @@ def _power_text(name: str, power: Fraction) -> str:
 class Unit:
     """A unit as written, its dimension, and its size in coherent SI units.
 
-    The size of a logarithmic unit is that of its zero: 0.001 (watt) for `dBm`. Arrays in a linear unit are
-    multiplied by `scale`, those in a logarithmic unit become `10 ** (values / 10) * factor`.
+    The size of a logarithmic unit is that of its zero: 0.001 (watt) for `dBm`. Arrays in a linear
+    unit are multiplied by `scale`, those in a logarithmic unit become
+    `10 ** (values / 10) * factor`.
     """
 
     text: str
@@ -155,11 +172,14 @@ class Unit:
     def scale(self) -> float:
         """Return the factor that turns values into SI values; ValueError for a logarithmic unit."""
         if self.logarithmic:
-            raise ValueError(f"`{self.text}` is logarithmic, its values are not proportional to SI values")
+            raise ValueError(
+                f"`{self.text}` is logarithmic, its values are not proportional to SI values"
+            )
         return self.factor
 
     def to_si(self, value: float) -> float:
-        """Return the SI value, correctly rounded from the decimal that `value` prints as, or infinity.
+        """Return the SI value, correctly rounded from the decimal that `value` prints as, or
+        infinity.
 
         >>> parse_unit("ms").to_si(30), parse_unit("dBm").to_si(20)
         (0.03, 0.1)
@@ -181,7 +201,9 @@ class Unit:
         """
         if self.logarithmic:
             if value < 0:
-                raise ValueError(f"{value} cannot be given in `{self.text}`, which has positive values only")
+                raise ValueError(
+                    f"{value} cannot be given in `{self.text}`, which has positive values only"
+                )
             ratio = _WIDE.divide(Decimal(repr(float(value))), _decimal(self._exact()))
             return float(_WIDE.multiply(Decimal(10), _WIDE.log10(ratio)))
         if self.factor == 1.0 or not math.isfinite(value):
@@ -205,18 +227,23 @@ def _nearest_float(value: Fraction) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnUnits:
-    """The units that a model declares itself: of each name the dimension and the exact size in coherent units.
+    """The units that a model declares itself: of each name the dimension and the exact size in
+    coherent units.
 
     Compared by identity, so that what was read with them can be kept.
     """
 
-    names: Mapping[str, tuple[Dimension, Fraction]] = field(default_factory=lambda: MappingProxyType({}))
+    names: Mapping[str, tuple[Dimension, Fraction]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     @classmethod
     def of(cls, names: Mapping[str, tuple[Dimension, Fraction]]) -> "OwnUnits":
-        """Return the units with those of one counted thing each, `token`, also as `ktoken`, `Mtoken` and so on.
+        """Return the units with those of one counted thing each, `token`, also as `ktoken`,
+        `Mtoken` and so on.
 
-        What is declared or built in under such a name keeps its meaning. Derived units take no prefix.
+        What is declared or built in under such a name keeps its meaning. Derived units take no
+        prefix.
         """
         result: dict[str, tuple[Dimension, Fraction]] = {}
         for name, (dimension, _) in names.items():
@@ -256,8 +283,9 @@ def parse_unit(text: str, own: OwnUnits = NO_OWN) -> Unit:
 
     `own`: the units that the model declares besides the built-in ones.
 
-    A factor is a name, `%` or `1`, with an exponent that is an integer or a fraction in parentheses. `dBm`,
-    `dBW`, `dB` and `dBi` stand alone or are divided by linear units. Raises UnitError for anything else.
+    A factor is a name, `%` or `1`, with an exponent that is an integer or a fraction in
+    parentheses. `dBm`, `dBW`, `dB` and `dBi` stand alone or are divided by linear units. Raises
+    UnitError for anything else.
 
     >>> unit = parse_unit("Mbit/s")
     >>> unit.factor, str(unit.dimension), unit.logarithmic
@@ -277,7 +305,9 @@ def parse_unit(text: str, own: OwnUnits = NO_OWN) -> Unit:
         exact *= _power(named_factor, exponent, factor)
     rounded = _nearest_float(exact)
     if rounded == 0 or math.isinf(rounded):
-        raise UnitError(f"unit `{text}` is out of the range of floating-point numbers", None, 0, len(text))
+        raise UnitError(
+            f"unit `{text}` is out of the range of floating-point numbers", None, 0, len(text)
+        )
     return Unit(text, dimension, rounded, logarithmic, exact)
 
 
@@ -293,7 +323,9 @@ def _split(text: str) -> list[_Factor]:
     factors = [_read_factor(text, 0, divided=False)]
     while (position := factors[-1].end) < len(text):
         if text[position] not in "*/":
-            raise UnitError(f"unexpected `{text[position]}` in unit `{text}`", None, position, position + 1)
+            raise UnitError(
+                f"unexpected `{text[position]}` in unit `{text}`", None, position, position + 1
+            )
         factors.append(_read_factor(text, position + 1, divided=text[position] == "/"))
     return factors
 
@@ -309,20 +341,28 @@ def _read_factor(text: str, start: int, divided: bool) -> _Factor:
         raise _bad_exponent(text, found.end())
     numerator, _, denominator = exponent[1].strip("()").partition("/")
     if denominator and int(denominator) == 0:
-        raise UnitError(f"exponent `{exponent[1]}` divides by zero", None, exponent.start(1), exponent.end(1))
-    return _Factor(found[0], Fraction(int(numerator), int(denominator or 1)), divided, start, exponent.end())
+        raise UnitError(
+            f"exponent `{exponent[1]}` divides by zero", None, exponent.start(1), exponent.end(1)
+        )
+    return _Factor(
+        found[0], Fraction(int(numerator), int(denominator or 1)), divided, start, exponent.end()
+    )
 
 
 def _missing_name(text: str, position: int) -> UnitError:
     before = f" after `{text[position - 1]}`" if position else ""
     if position == len(text):
-        return UnitError(f"unit name missing{before} at the end of `{text}`", None, position - 1, position)
+        return UnitError(
+            f"unit name missing{before} at the end of `{text}`", None, position - 1, position
+        )
     fix = None
     if text[position] == "*" and before == " after `*`":
         fix = "write powers with `^`, as in `s^2`"
     elif text[position] in "()":
         fix = "write `a/b/c` for `a/(b*c)`, a unit has no parentheses"
-    return UnitError(f"unit name expected{before}, found `{text[position]}`", fix, position, position + 1)
+    return UnitError(
+        f"unit name expected{before}, found `{text[position]}`", fix, position, position + 1
+    )
 
 
 def _bad_exponent(text: str, caret: int) -> UnitError:
@@ -330,7 +370,12 @@ def _bad_exponent(text: str, caret: int) -> UnitError:
     written = found[0] if found else ""
     end = caret + 1 + len(written)
     if not written:
-        return UnitError("exponent missing after `^`", "write an integer or a fraction, as in `s^(1/2)`", caret, end)
+        return UnitError(
+            "exponent missing after `^`",
+            "write an integer or a fraction, as in `s^(1/2)`",
+            caret,
+            end,
+        )
     try:
         exponent = Fraction(written.strip("()")).limit_denominator(1000)
     except (ValueError, ZeroDivisionError):
@@ -341,7 +386,9 @@ def _bad_exponent(text: str, caret: int) -> UnitError:
         fix = "write an integer or a fraction, as in `s^2` or `s^(1/2)`"
     else:
         fix = f"write `^{exponent}`" if exponent.denominator == 1 else f"write `^({exponent})`"
-    return UnitError(f"exponent `{written}` is not an integer or a fraction in parentheses", fix, caret + 1, end)
+    return UnitError(
+        f"exponent `{written}` is not an integer or a fraction in parentheses", fix, caret + 1, end
+    )
 
 
 def _resolve(factor: _Factor, own: OwnUnits) -> tuple[Dimension, Fraction]:
@@ -358,18 +405,25 @@ def _resolve(factor: _Factor, own: OwnUnits) -> tuple[Dimension, Fraction]:
         return own.names[factor.name]
     end = factor.start + len(factor.name)
     if factor.name[0].isdigit():
-        fix = "only `1` may stand in a unit as a number; fractional exponents need parentheses, as in `s^(1/2)`"
+        fix = (
+            "only `1` may stand in a unit as a number; fractional exponents need "
+            "parentheses, as in `s^(1/2)`"
+        )
         raise UnitError(f"`{factor.name}` is not a unit", fix, factor.start, end)
     near = nearest(factor.name, own.names)
     nearer = f"did you mean `{near}`?" if near else propose(factor.name, factor.divided)
     raise UnitError(f"unknown unit `{factor.name}`", nearer, factor.start, end)
 
 
-_LARGEST_DECADE = 330  # a float holds 1e-324 to 1e308; beyond, an exact power would only cost time and memory
+_LARGEST_DECADE = (
+    330  # a float holds 1e-324 to 1e308; beyond, an exact power would only cost time and memory
+)
 
 
 def _power(size: Fraction, exponent: Fraction, factor: _Factor) -> Fraction:
-    """Return the power, exact for integer exponents, else to 50 digits; refuse what no float holds."""
+    """Return the power, exact for integer exponents, else to 50 digits; refuse what no float
+    holds.
+    """
     if size == 1:
         return size
     if abs(math.log10(size) * exponent) > _LARGEST_DECADE:
@@ -381,12 +435,17 @@ def _power(size: Fraction, exponent: Fraction, factor: _Factor) -> Fraction:
 
 
 def _check_logarithmic(text: str, factors: list[_Factor], own: OwnUnits) -> None:
-    """Raise UnitError unless one logarithmic unit stands first and is only divided by linear units."""
+    """Raise UnitError unless one logarithmic unit stands first and is only divided by linear
+    units.
+    """
     for position, factor in enumerate(factors):
         if factor.name in LOGARITHMIC and position > 0:
             verb = "divide" if factor.divided else "multiply"
             message = f"`{factor.name}` is logarithmic and cannot {verb} another unit"
-            fix = f"use the linear unit `{LOGARITHMIC[factor.name][1]}` and convert values with `db(...)`"
+            fix = (
+                f"use the linear unit `{LOGARITHMIC[factor.name][1]}` and convert values "
+                "with `db(...)`"
+            )
             raise UnitError(message, fix, factor.start, factor.end)
     first, *others = factors
     linear = LOGARITHMIC[first.name][1]
@@ -395,7 +454,9 @@ def _check_logarithmic(text: str, factors: list[_Factor], own: OwnUnits) -> None
         raise UnitError(message, f"use the linear unit `{linear}`", first.start, first.end)
     for factor in others:
         if not factor.divided or factor.exponent <= 0:
-            message = f"`{first.name}` is logarithmic and can only be divided by a unit, as in `dBm/Hz`"
+            message = (
+                f"`{first.name}` is logarithmic and can only be divided by a unit, as in `dBm/Hz`"
+            )
             raise UnitError(message, f"use the linear unit `{linear}`", factor.start, factor.end)
     if others and linear == "1":
         _check_ratio_divisor(text, first, others, own)
@@ -406,7 +467,9 @@ def _check_ratio_divisor(text: str, first: _Factor, others: list[_Factor], own: 
     divisor = DIMENSIONLESS
     for factor in others:
         divisor *= _resolve(factor, own)[0] ** factor.exponent
-    if {symbol for symbol, power in zip(BASE_SYMBOLS, divisor.exponents, strict=True) if power > 0} & {
+    if {
+        symbol for symbol, power in zip(BASE_SYMBOLS, divisor.exponents, strict=True) if power > 0
+    } & {
         "m",
         "s",
     }:
@@ -417,13 +480,15 @@ def _check_ratio_divisor(text: str, first: _Factor, others: list[_Factor], own: 
 
 
 def format_value(value: float, unit: Unit | Dimension, digits: int = 4) -> str:
-    """Return the SI `value` as text for people, with `digits` significant digits and a prefix by magnitude.
+    """Return the SI `value` as text for people, with `digits` significant digits and a prefix by
+    magnitude.
 
-    A unit is shown as it was declared; the prefix is chosen only where its first name has none and nothing is
-    multiplied to it. A logarithmic unit has no negative values; they are shown in the coherent SI unit.
+    A unit is shown as it was declared; the prefix is chosen only where its first name has none and
+    nothing is multiplied to it. A logarithmic unit has no negative values; they are shown in the
+    coherent SI unit.
 
-    >>> print(format_value(2.4e9, parse_unit("cycle/s")), format_value(0.03, parse_unit("ms")), sep=", ")
-    2.4 Gcycle/s, 30 ms
+    >>> format_value(2.4e9, parse_unit("cycle/s")), format_value(0.03, parse_unit("ms"))
+    ('2.4 Gcycle/s', '30 ms')
     """
     if isinstance(unit, Dimension):
         unit = coherent_unit(unit)
@@ -449,7 +514,9 @@ def _prefix(value: float, unit: Unit, digits: int) -> tuple[str, Fraction]:
     units, name = linear_units(), unit.text.split("/")[0]
     # rounded first, so that 999.96 becomes 1 k and not 1000
     size = abs(float(f"{value:.{digits - 1}e}"))
-    prefixed: Iterable[tuple[str, Fraction]] = ((p, units[p + name].factor / first.factor) for p in first.shown)
+    prefixed: Iterable[tuple[str, Fraction]] = (
+        (p, units[p + name].factor / first.factor) for p in first.shown
+    )
     for prefix, factor in (("", Fraction(1)), *prefixed):
         if factor <= Fraction(repr(size)) < 1000 * factor:
             return prefix, factor
@@ -457,7 +524,8 @@ def _prefix(value: float, unit: Unit, digits: int) -> tuple[str, Fraction]:
 
 
 def shown_unit(value: float, unit: Unit, digits: int = 4) -> Unit:
-    """Return the unit in which `format_value` shows an SI value: the given one, or it with a prefix.
+    """Return the unit in which `format_value` shows an SI value: the given one, or it with a
+    prefix.
 
     >>> shown_unit(2.4e9, parse_unit("cycle/s")).text
     'Gcycle/s'
@@ -472,13 +540,17 @@ def shown_unit(value: float, unit: Unit, digits: int = 4) -> Unit:
 
 
 def _number_text(value: float, digits: int) -> str:
-    """Return integers below 1e9 in full, others rounded, very small and large ones with an exponent."""
+    """Return integers below 1e9 in full, others rounded, very small and large ones with an
+    exponent.
+    """
     if not math.isfinite(value):
         return str(value)
     if value == 0:
         return "0"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     if not 1e-4 <= abs(value) < 1e9:
-        return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + f"e{int(exponent)}"
+        return (
+            mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        ) + f"e{int(exponent)}"
     text = f"{value:.{max(0, digits - 1 - int(exponent))}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -14,7 +14,12 @@ T = TypeVar("T")
 
 
 def write_export(
-    instance: Instance, kind: str, path: Path, raw: bool, map_file: Path | None, sources: Iterable[Path | None]
+    instance: Instance,
+    kind: str,
+    path: Path,
+    raw: bool,
+    map_file: Path | None,
+    sources: Iterable[Path | None],
 ) -> ScaleMap:
     """Write the file and its map. Raises `Stop` where one cannot be written or would replace what
     is read.
@@ -23,7 +28,10 @@ def write_export(
     if map_file is not None:
         _spare(sources, map_file, "--map")
         if map_file.resolve() == path.resolve():
-            raise usage(f"`{path}` is to hold the model, it cannot hold its map too", "give another name with `--map`")
+            raise usage(
+                f"`{path}` is to hold the model, it cannot hold its map too",
+                "give another name with `--map`",
+            )
     names = _written(path, lambda: export(instance, kind, path, raw=raw))
     if map_file is not None:
         text = json.dumps(names.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
@@ -34,11 +42,16 @@ def write_export(
 def _spare(sources: Iterable[Path | None], path: Path, option: str) -> None:
     for source in sources:
         if source is not None and path.exists() and path.samefile(source):
-            raise usage(f"`{path}` would be overwritten, and it is what is read", f"give another name with `{option}`")
+            raise usage(
+                f"`{path}` would be overwritten, and it is what is read",
+                f"give another name with `{option}`",
+            )
 
 
 def _written(path: Path, write: Callable[[], T]) -> T:
     try:
         return write()
     except OSError as error:
-        raise usage(f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise usage(
+            f"`{path}` cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from None

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 ADDED_UP = ("macs", "flops", "parameters")
 
-Network = Annotated[str, typer.Argument(metavar="FILE", help="an .onnx or .csv file, or the name of a shipped network")]
+Network = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="an .onnx or .csv file, or the name of a shipped network"),
+]
 To = Annotated[str, typer.Option("--to", metavar="csv", help="write the table as a model reads it")]
-Bits = Annotated[int | None, typer.Option("--bits", min=1, metavar="NUMBER", help="bits of each value; 32 by default")]
+Bits = Annotated[
+    int | None,
+    typer.Option("--bits", min=1, metavar="NUMBER", help="bits of each value; 32 by default"),
+]
 
 
 def layers(file: Network, to: To = "", bits: Bits = None, json_: Json = False) -> None:
@@ -65,7 +71,11 @@ def _shipped(name: str, bits: int | None) -> "LayerTable":
 def _totals(found: "LayerFile") -> dict[str, float]:
     """Sums of the columns that add up from layer to layer, where all cells are numbers."""
     columns = {name: column.value for name, column in found.columns.items() if name in ADDED_UP}
-    return {name: sum(cells) for name, cells in columns.items() if all(isinstance(c, int | float) for c in cells)}
+    return {
+        name: sum(cells)
+        for name, cells in columns.items()
+        if all(isinstance(c, int | float) for c in cells)
+    }
 
 
 def _counting(table: "LayerTable | None") -> dict[str, int]:
@@ -78,7 +88,11 @@ def _counting(table: "LayerTable | None") -> dict[str, int]:
 def _as_dict(name: str, found: "LayerFile", table: "LayerTable | None") -> dict[str, Any]:
     columns = {title: column.value for title, column in found.texts.items() if title != "after"}
     columns |= {title: column.value for title, column in found.columns.items()}
-    after = [list(read) for read in found.before] if found.before else [[i] if i else [] for i in range(found.size)]
+    after = (
+        [list(read) for read in found.before]
+        if found.before
+        else [[i] if i else [] for i in range(found.size)]
+    )
     units = {title: found.unit(title) for title in found.columns}
     return {
         "name": name,
@@ -101,11 +115,14 @@ def _text(name: str, found: "LayerFile", table: "LayerTable | None") -> str:
             shape = f"with branches, {count(len(valid_cuts(found.before).truth), 'valid cut')}"
         except TooManyCutsError:
             shape = f"with branches, more than {MOST_CUTS} valid cuts"
-    # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has its own
+    # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has
+    # its own
     hidden = ("input",) if table is None else ("input", "flops")
     lines = [paragraph(f"{name}: {count(found.size, 'layer')}, {shape}"), _rows(found, hidden)]
     if table is not None:
-        lines.append(f"{table.bits} bit for each value, {_counting(table)['flop_per_mac']} FLOP for each MAC")
+        lines.append(
+            f"{table.bits} bit for each value, {_counting(table)['flop_per_mac']} FLOP for each MAC"
+        )
     return "\n".join(lines)
 
 
@@ -136,4 +153,6 @@ def _rows(found: "LayerFile", hidden: Sequence[str]) -> str:
     totals = _totals(found)
     sums = [shown(title, totals[title]) if title in totals else "" for title in titles]
     rows.append(["sum", *("" for _ in texts), *sums])
-    return aligned(rows, ["", *texts, *titles, *after], right="r" + "l" * len(texts) + "r" * len(titles))
+    return aligned(
+        rows, ["", *texts, *titles, *after], right="r" + "l" * len(texts) + "r" * len(titles)
+    )

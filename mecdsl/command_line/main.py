@@ -1,7 +1,8 @@
 """The command line: parse the arguments, call the interface, print. Nothing else happens here.
 
-Exit codes: 0 request met and verified, 1 faults in the model, 2 wrong usage, 3 infeasible or unbounded, 4 a limit or
-a stop before a usable answer, 5 the answer failed verification, 130 interrupted.
+Exit codes: 0 request met and verified, 1 faults in the model, 2 wrong usage, 3 infeasible or
+unbounded, 4 a limit or a stop before a usable answer, 5 the answer failed verification, 130
+interrupted.
 """
 
 import errno
@@ -80,7 +81,8 @@ DATA_SUFFIXES = (".json", ".toml", ".csv")
 
 app = typer.Typer(
     name="mecdsl",
-    help="Optimise computing over networks: state a problem in a .mec file, solve it, trust the answer.",
+    help="Optimise computing over networks: state a problem in a .mec file, solve it, trust "
+    "the answer.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -118,12 +120,18 @@ def _run(arguments: list[str], json_asked: bool) -> int:
     except MemoryError:
         raise Stop(4, "not enough memory for an instance of this size") from None
     except RecursionError:
-        raise Stop(1, "an expression of the model is nested too deeply", "name its parts with `let`") from None
+        raise Stop(
+            1, "an expression of the model is nested too deeply", "name its parts with `let`"
+        ) from None
     except Stop:
         raise
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC  # while typer printed its help
-        raise Stop(4, "the output cannot be written: no space left on device") if full else bug(error) from None
+        full = (
+            isinstance(error, OSError) and error.errno == errno.ENOSPC
+        )  # while typer printed its help
+        raise (
+            Stop(4, "the output cannot be written: no space left on device") if full else bug(error)
+        ) from None
     if code == 130:
         complain("interrupted")
     return code or 0
@@ -176,9 +184,15 @@ def _root(
 
 @app.command(short_help="Check a model and all its forms; print its class.")
 def check(
-    model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
-    seed: Seed = 0, explain: Explain = False, json_: Json = False,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    form: Form = "",
+    relax: RelaxAll = False,
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+    explain: Explain = False,
+    json_: Json = False,
+) -> None:
     """Check a model and all its forms; print its class with reasons."""
     from mecdsl.analysis.problem import analyse, sampled
     from mecdsl.instances.empty_families import empty_families
@@ -193,7 +207,11 @@ def check(
     if json_:
         report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
         report["diagnostics"] = [diagnostic_dict(d) for d in found]
-        known = None if instance is None else _problem_dict(instance, sampled(instance, analyse(instance)))
+        known = (
+            None
+            if instance is None
+            else _problem_dict(instance, sampled(instance, analyse(instance)))
+        )
         say_json(report | (known or {"class": None}))
     elif instance is None:
         forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
@@ -266,9 +284,15 @@ def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
 
 @app.command(short_help="Show a model with its data as tables.")
 def show(
-    model: ModelPath, form: Form = "", relax: RelaxAll = False, data: Data = None, set_: Settings = None,
-    seed: Seed = 0, json_: Json = False, scaling: ShowScaling = False,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    form: Form = "",
+    relax: RelaxAll = False,
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+    json_: Json = False,
+    scaling: ShowScaling = False,
+) -> None:
     """Show a model with its data: sets, parameters, variables, constraints, class."""
     from mecdsl.analysis.member_units import unit_text
     from mecdsl.analysis.problem import analyse
@@ -292,7 +316,9 @@ def show(
     world, dimensions = instance.world, instance.model.dimensions
     report = {"model": instance.model.name, **_problem_dict(instance, analyse(instance))}
     report["sets"] = {name: family.size for name, family in world.families.items()}
-    report["values"] = {n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()}
+    report["values"] = {
+        n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()
+    }
     report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
     if factors is not None:
         report["scaling"] = scaling_dict(instance, factors)
@@ -301,11 +327,25 @@ def show(
 
 @app.command()
 def solve(
-    model: ModelPath, backend: BackendName = "auto", form: Form = "", relax: RelaxAll = False, data: Data = None,
-    set_: Settings = None, seed: Seed = 0, time_limit: TimeLimit = "", gap: Gap = 1e-6, threads: Threads = None,
-    option: Options = None, warm_start: WarmStart = None, via: Via = "arrays", log: Log = False, json_: Json = False,
-    values: Values = False, trace: Trace = None, plot_trace: PlotTrace = None,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    backend: BackendName = "auto",
+    form: Form = "",
+    relax: RelaxAll = False,
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+    time_limit: TimeLimit = "",
+    gap: Gap = 1e-6,
+    threads: Threads = None,
+    option: Options = None,
+    warm_start: WarmStart = None,
+    via: Via = "arrays",
+    log: Log = False,
+    json_: Json = False,
+    values: Values = False,
+    trace: Trace = None,
+    plot_trace: PlotTrace = None,
+) -> None:
     """Solve a model and verify the answer."""
     from mecdsl.command_line.trace import check_trace, write_trace
     from mecdsl.instances.empty_families import empty_families
@@ -331,11 +371,24 @@ def solve(
 
 @app.command(short_help="Solve with several backends and forms side by side.")
 def compare(
-    model: ModelPath, backends: BackendNames = "", form: Forms = "", relax: RelaxAll = False, data: Data = None,
-    set_: Settings = None, seed: Seed = 0, seeds: Seeds = "", time_limit: TimeLimit = "", gap: Gap = 1e-6,
-    threads: Threads = None, option: BackendOptions = None, csv: Csv = None, plot: Plot = None, trace: Trace = None,
-    plot_trace: PlotTrace = None, json_: Json = False,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    backends: BackendNames = "",
+    form: Forms = "",
+    relax: RelaxAll = False,
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+    seeds: Seeds = "",
+    time_limit: TimeLimit = "",
+    gap: Gap = 1e-6,
+    threads: Threads = None,
+    option: BackendOptions = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    trace: Trace = None,
+    plot_trace: PlotTrace = None,
+    json_: Json = False,
+) -> None:
     """Solve with several backends and forms side by side, each against the best proven bound.
 
     With --seeds, everything is done for each seed, and every backend's answers are summarised.
@@ -347,9 +400,14 @@ def compare(
 
     check_trace((model, data), trace, plot_trace, seeds)
     loaded = _load(model, data, set_, seed)
-    forms = _distinct(one_form(name, loaded) for name in form.split(",") if name.strip() or form == "")
+    forms = _distinct(
+        one_form(name, loaded) for name in form.split(",") if name.strip() or form == ""
+    )
     if not forms:
-        raise usage(f"`--form {form}` names no form", "write names separated by commas; `base` is the model itself")
+        raise usage(
+            f"`--form {form}` names no form",
+            "write names separated by commas; `base` is the model itself",
+        )
     loaded = loaded.across(forms)
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
     options = solve_options(time_limit, gap, threads)
@@ -364,7 +422,9 @@ def compare(
         own = {"own": backend_options(option, names)}
         with _progress("comparing") as tell:
             found = cli_study.run_study(loaded, numbers, names, forms, relax, options | own, tell)
-        title = headline(instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax)
+        title = headline(
+            instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax
+        )
         raise Stop(cli_study.report(found, title, json_, csv, plot))
     names = names or _fitting([loaded.instance(at, relax) for at in forms])
     with _progress("comparing") as tell:
@@ -382,7 +442,9 @@ def compare(
     else:
         title = headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax), relax)
         say(comparison_text(comparison, title))
-    written = write_trace([e.result for e in comparison.entries if e.result], trace, plot_trace, json_)
+    written = write_trace(
+        [e.result for e in comparison.entries if e.result], trace, plot_trace, json_
+    )
     raise Stop(comparison.exit_code or written)
 
 
@@ -406,9 +468,17 @@ def _fitting(instances: Sequence["Instance"]) -> list[str]:
 
 @app.command(short_help="Write the model for other tools.")
 def export(
-    model: ModelPath, to: Kind, out: Out = None, form: Form = "", relax: RelaxAll = False, data: Data = None,
-    set_: Settings = None, seed: Seed = 0, raw: Raw = False, map_: MapFile = None,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    to: Kind,
+    out: Out = None,
+    form: Form = "",
+    relax: RelaxAll = False,
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+    raw: Raw = False,
+    map_: MapFile = None,
+) -> None:
     """Write the model for other tools, scaled so that they find what `solve` finds."""
     from mecdsl.command_line.exports import write_export
     from mecdsl.pyomo_model.export import KINDS
@@ -430,8 +500,12 @@ def export(
 
 @app.command(short_help="Write every parameter as a data file for --data.")
 def data(
-    model: ModelPath, form: Form = "", data: Data = None, set_: Settings = None, seed: Seed = 0,
-) -> None:  # fmt: skip
+    model: ModelPath,
+    form: Form = "",
+    data: Data = None,
+    set_: Settings = None,
+    seed: Seed = 0,
+) -> None:
     """Write every parameter, random ones as drawn, as a data file for --data."""
     from mecdsl.instances.data_out import data_of
 
@@ -480,7 +554,11 @@ def backends(json_: Json = False) -> None:
         missing = "" if entry["available"] else "  NOT AVAILABLE"
         say(paragraph(f"{entry['name']}: {entry['title']}{missing}", further=4))
         say(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4, 4))
-        solves = f"model {', '.join(entry['models'])}" if entry["models"] else ", ".join(entry["classes"])
+        solves = (
+            f"model {', '.join(entry['models'])}"
+            if entry["models"]
+            else ", ".join(entry["classes"])
+        )
         say(paragraph(f"solves: {solves}", 4, 4))
         for option, meaning in entry["options"].items():
             say(paragraph(f"--option {option}=...: {meaning}", 4, 4))
@@ -493,7 +571,9 @@ def explain(code: Code) -> None:
 
     text = text_of(code)
     if text is None:
-        raise usage(f"unknown code `{code}`", "a code looks like E201 and stands in brackets after `error`")
+        raise usage(
+            f"unknown code `{code}`", "a code looks like E201 and stands in brackets after `error`"
+        )
     say(text)
 
 
@@ -509,7 +589,9 @@ def _progress(what: str) -> Iterator[Any]:
     def watch() -> None:
         waited = 2.0
         while not done.wait(2.0):
-            print(f"{BLANK_LINE}{current[0]} ... {waited:.0f} s ", end="", file=sys.stderr, flush=True)
+            print(
+                f"{BLANK_LINE}{current[0]} ... {waited:.0f} s ", end="", file=sys.stderr, flush=True
+            )
             waited += 2.0
 
     watcher = threading.Thread(target=watch, daemon=True)

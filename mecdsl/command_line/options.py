@@ -17,70 +17,131 @@ if TYPE_CHECKING:
 RawValue = str | float | int | bool
 
 ModelPath = Annotated[Path, typer.Argument(metavar="MODEL", help="a .mec file")]
-Form = Annotated[str, typer.Option("--form", metavar="FORM", help="a form of the model; a+b applies two")]
+Form = Annotated[
+    str, typer.Option("--form", metavar="FORM", help="a form of the model; a+b applies two")
+]
 Forms = Annotated[
-    str, typer.Option("--form", metavar="FORM,...", help="forms separated by commas; base is the model itself")
+    str,
+    typer.Option(
+        "--form", metavar="FORM,...", help="forms separated by commas; base is the model itself"
+    ),
 ]
 RelaxAll = Annotated[bool, typer.Option("--relax", help="make every variable continuous")]
-Data = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="data file: JSON, TOML or CSV")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="set a parameter: cycle_time=45s")
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="FILE", help="data file: JSON, TOML or CSV")
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, metavar="NUMBER", help="seed of solvers and random data")]
-Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="many seeds of the random data: 1..20 or 1,3,7")]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="with --seeds: one row for each run")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="set a parameter: cycle_time=45s"),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, metavar="NUMBER", help="seed of solvers and random data")
+]
+Seeds = Annotated[
+    str,
+    typer.Option("--seeds", metavar="SEEDS", help="many seeds of the random data: 1..20 or 1,3,7"),
+]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="with --seeds: one row for each run")
+]
 Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="with --seeds: a picture of the distances: .png .pdf .svg")
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE", help="with --seeds: a picture of the distances: .png .pdf .svg"
+    ),
 ]
 Trace = Annotated[
-    Path | None, typer.Option("--trace", metavar="FILE", help="write the steps of iterative methods as CSV")
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="write the steps of iterative methods as CSV"),
 ]
 PlotTrace = Annotated[
-    Path | None, typer.Option("--plot-trace", metavar="FILE", help="a picture of the steps: .png .pdf .svg")
+    Path | None,
+    typer.Option("--plot-trace", metavar="FILE", help="a picture of the steps: .png .pdf .svg"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
-BackendName = Annotated[str, typer.Option("--backend", "-b", metavar="NAME", help="a backend; auto chooses by class")]
+BackendName = Annotated[
+    str, typer.Option("--backend", "-b", metavar="NAME", help="a backend; auto chooses by class")
+]
 BackendNames = Annotated[
-    str, typer.Option("--backends", metavar="NAME,...", help="backends separated by commas; all that fit by default")
+    str,
+    typer.Option(
+        "--backends",
+        metavar="NAME,...",
+        help="backends separated by commas; all that fit by default",
+    ),
 ]
 TimeLimit = Annotated[
-    str, typer.Option("--time-limit", metavar="TIME", help="stop the solver after this long: 10, 90s, 5min")
+    str,
+    typer.Option(
+        "--time-limit", metavar="TIME", help="stop the solver after this long: 10, 90s, 5min"
+    ),
 ]
-Gap = Annotated[float, typer.Option("--gap", metavar="NUMBER", help="relative gap that counts as optimal")]
-Threads = Annotated[int | None, typer.Option("--threads", metavar="NUMBER", help="threads of the solver")]
+Gap = Annotated[
+    float, typer.Option("--gap", metavar="NUMBER", help="relative gap that counts as optimal")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="NUMBER", help="threads of the solver")
+]
 Options = Annotated[
-    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="solver's own option: limits/nodes=100")
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="solver's own option: limits/nodes=100"),
 ]
 BackendOptions = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="BACKEND:NAME=VALUE", help="option of one backend: scip:limits/nodes=100"),
+    typer.Option(
+        "--option",
+        metavar="BACKEND:NAME=VALUE",
+        help="option of one backend: scip:limits/nodes=100",
+    ),
 ]
 WarmStart = Annotated[
-    Path | None, typer.Option("--warm-start", metavar="FILE", help="start from a result of solve --json")
+    Path | None,
+    typer.Option("--warm-start", metavar="FILE", help="start from a result of solve --json"),
 ]
 Log = Annotated[bool, typer.Option("--log", help="show the solver's log on stderr")]
 Via = Annotated[
-    str, typer.Option("--via", metavar="arrays|pyomo", help="hand the model over as arrays or through pyomo")
+    str,
+    typer.Option(
+        "--via", metavar="arrays|pyomo", help="hand the model over as arrays or through pyomo"
+    ),
 ]
 Values = Annotated[bool, typer.Option("--values", help="print every value on a line of its own")]
 Kind = Annotated[str, typer.Option("--to", metavar="FORMAT", help="pyomo, lp, mps or nl")]
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="FILE", help="file to write; named after MODEL by default")
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="file to write; named after MODEL by default"),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="all numbers in SI, not scaled for solvers")]
 MapFile = Annotated[
-    Path | None, typer.Option("--map", metavar="FILE", help="also write the names and factors of the file as JSON")
+    Path | None,
+    typer.Option(
+        "--map", metavar="FILE", help="also write the names and factors of the file as JSON"
+    ),
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="say what became of products, and whether it is exact")]
-ShowScaling = Annotated[bool, typer.Option("--scaling", help="also the factors with which solvers see the model")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="say what became of products, and whether it is exact")
+]
+ShowScaling = Annotated[
+    bool, typer.Option("--scaling", help="also the factors with which solvers see the model")
+]
 Code = Annotated[str, typer.Argument(metavar="CODE", help="a code such as E201")]
 
 # What other programs call an option.
 OTHER_NAMES: Final = {
-    "--solver": "--backend", "--timeout": "--time-limit", "--timelimit": "--time-limit", "--param": "--set",
-    "--parameter": "--set", "--output": "--out", "--file": "--out", "--format": "--to", "--verbose": "--log",
-    "--data-file": "--data", "--tolerance": "--gap", "--mip-gap": "--gap", "--options": "--option",
-}  # fmt: skip
+    "--solver": "--backend",
+    "--timeout": "--time-limit",
+    "--timelimit": "--time-limit",
+    "--param": "--set",
+    "--parameter": "--set",
+    "--output": "--out",
+    "--file": "--out",
+    "--format": "--to",
+    "--verbose": "--log",
+    "--data-file": "--data",
+    "--tolerance": "--gap",
+    "--mip-gap": "--gap",
+    "--options": "--option",
+}
 
 # What the parser of the command line says of a value of a wrong kind, in our words.
 EXPECTED: Final = {
@@ -90,12 +151,24 @@ EXPECTED: Final = {
     "greater than or equal to 1": "`{}` is less than 1",
 }
 
-# Options that hold one value: the parser of the command line would take the last one without a word.
+# Options that hold one value: the parser of the command line would take the last one without a
+# word.
 ONCE: Final = (
-    ("--form",), ("--data",), ("--seed",), ("--backend", "-b"), ("--backends",), ("--time-limit",), ("--gap",),
-    ("--threads",), ("--warm-start",), ("--via",), ("--to",), ("--out", "-o"),
-    ("--trace",), ("--plot-trace",),
-)  # fmt: skip
+    ("--form",),
+    ("--data",),
+    ("--seed",),
+    ("--backend", "-b"),
+    ("--backends",),
+    ("--time-limit",),
+    ("--gap",),
+    ("--threads",),
+    ("--warm-start",),
+    ("--via",),
+    ("--to",),
+    ("--out", "-o"),
+    ("--trace",),
+    ("--plot-trace",),
+)
 
 
 def check_once(arguments: list[str]) -> None:
@@ -116,10 +189,14 @@ def wrong_arguments(error: typer.TyperException, arguments: list[str]) -> Stop:
     option = getattr(error, "option_name", "")
     if option in OTHER_NAMES and getattr(error, "possibilities", None) is not None:
         return usage(f"no such option: {option}", f"it is called `{OTHER_NAMES[option]}` here")
-    invalid = re.fullmatch(r"(invalid value for `.*(--[a-z-]+)`: )input should be (.*)", message, re.IGNORECASE)
+    invalid = re.fullmatch(
+        r"(invalid value for `.*(--[a-z-]+)`: )input should be (.*)", message, re.IGNORECASE
+    )
     if invalid is not None:
         value = _value_of(invalid[2], arguments)
-        message = invalid[1] + EXPECTED.get(invalid[3].split(",")[0], f"expected {invalid[3]}").format(value)
+        message = invalid[1] + EXPECTED.get(
+            invalid[3].split(",")[0], f"expected {invalid[3]}"
+        ).format(value)
         help = "a decimal mark is a point: `0.01`" if re.fullmatch(r"\d+,\d+", value) else help
     if "unexpected extra argument" in message and "--set" in arguments:
         help = 'a value with blanks stands in quotes: `--set "cycle_time=45 s"`'
@@ -139,10 +216,16 @@ def _value_of(option: str, arguments: list[str]) -> str:
 
 
 def one_form(form: str, loaded: "LoadedModel") -> str:
-    """The form asked for; `base` is the model itself, unless it has a form of that name. Raises `Stop`."""
+    """The form asked for; `base` is the model itself, unless it has a form of that name.
+
+    Raises `Stop`.
+    """
     if "," in form:
         both = "+".join(part.strip() for part in form.split(","))
-        raise usage(f"`--form {form}` is more than one form", f"`{both}` applies both; `mecdsl compare` takes several")
+        raise usage(
+            f"`--form {form}` is more than one form",
+            f"`{both}` applies both; `mecdsl compare` takes several",
+        )
     names = dict.fromkeys(part.strip() for part in form.split("+") if part.strip())
     if list(names) == ["base"] and "base" not in loaded.forms:
         return ""
@@ -150,16 +233,22 @@ def one_form(form: str, loaded: "LoadedModel") -> str:
 
 
 def solve_options(
-    time_limit: str, gap: float, threads: int | None, option: list[str] | None = None, via: str = "arrays",
+    time_limit: str,
+    gap: float,
+    threads: int | None,
+    option: list[str] | None = None,
+    via: str = "arrays",
     log: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The arguments of `SolveOptions`. Raises `Stop`."""
     raw = _named_values(option or [], "name")
     limit = _seconds(time_limit) if time_limit else None
     return {"time_limit": limit, "gap": gap, "threads": threads, "raw": raw, "via": via, "log": log}
 
 
-def backend_options(option: list[str] | None, backends: Sequence[str]) -> dict[str, dict[str, RawValue]]:
+def backend_options(
+    option: list[str] | None, backends: Sequence[str]
+) -> dict[str, dict[str, RawValue]]:
     """`BACKEND:NAME=VALUE` by backend; only for backends that are asked. Raises `Stop`."""
     from mecdsl.backends import table
     from mecdsl.diagnostics import nearest
@@ -168,7 +257,9 @@ def backend_options(option: list[str] | None, backends: Sequence[str]) -> dict[s
     for name, value in _named_values(option or [], "backend:name").items():
         backend, colon, own = name.partition(":")
         if not colon or not backend or not own:
-            raise usage(f"`--option {name}={value}` names no backend", "write `--option scip:name=value`")
+            raise usage(
+                f"`--option {name}={value}` names no backend", "write `--option scip:name=value`"
+            )
         if backend not in table.names():
             near = nearest(backend, table.names())
             fix = f"did you mean `{near}`?" if near else f"known are {', '.join(table.names())}"
@@ -222,7 +313,8 @@ def _seconds(text: str) -> float:
 
 
 def start_values(loaded: "LoadedModel", path: Path, form: str, relax: bool) -> "FloatArray":
-    """The columns of an instance from the values of a JSON result; what it does not name keeps its start.
+    """The columns of an instance from the values of a JSON result; what it does not name keeps its
+    start.
 
     Raises `Stop` if the file is no result, or one of another model or other data.
     """
@@ -235,7 +327,9 @@ def start_values(loaded: "LoadedModel", path: Path, form: str, relax: bool) -> "
     except OSError as error:
         raise usage(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise usage(f"`{path}` is no result", "write one with `mecdsl solve MODEL --json > result.json`") from None
+        raise usage(
+            f"`{path}` is no result", "write one with `mecdsl solve MODEL --json > result.json`"
+        ) from None
     if not isinstance(values, dict) or not values:
         raise usage(f"`{path}` holds no values", "a result without a point cannot be a start")
     instance = loaded.instance(form, relax)
@@ -250,7 +344,10 @@ def start_values(loaded: "LoadedModel", path: Path, form: str, relax: bool) -> "
         start[family.columns] = np.asarray(flat, dtype=np.float64)
         known = True
     if not known:
-        raise usage(f"`{path}` has no values of the variables of this model", "give a result of the same model")
+        raise usage(
+            f"`{path}` has no values of the variables of this model",
+            "give a result of the same model",
+        )
     return with_products(instance.world, start)
 
 
@@ -258,5 +355,11 @@ def _numbers(value: Any) -> list[float] | None:
     """The numbers of a nested list in order; None if anything else is in it."""
     if isinstance(value, list):
         parts = [_numbers(item) for item in value]
-        return None if None in parts else [number for part in parts if part is not None for number in part]
-    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return (
+            None
+            if None in parts
+            else [number for part in parts if part is not None for number in part]
+        )
+    return (
+        [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else None
+    )

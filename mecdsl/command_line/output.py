@@ -1,6 +1,7 @@
 """What leaves the command line: text and JSON on stdout, messages on stderr, the exit code.
 
-A reader that goes away (`| head`) changes nothing: the rest is dropped and the exit code is that of the answer.
+A reader that goes away (`| head`) changes nothing: the rest is dropped and the exit code is that of
+the answer.
 """
 
 import io
@@ -37,10 +38,12 @@ def usage(message: str, help: str | None = None) -> Stop:
 
 
 def open_streams(utf8: bool) -> None:
-    """Make stdin, stdout and stderr usable whatever the caller has done to them; with `utf8`, stdout is UTF-8.
+    """Make stdin, stdout and stderr usable whatever the caller has done to them; with `utf8`,
+    stdout is UTF-8.
 
-    A descriptor that is closed is opened on the null device, for else the next file that is opened would take its
-    number and receive what a solver prints. A character that the terminal has no code for is shown by its number.
+    A descriptor that is closed is opened on the null device, for else the next file that is opened
+    would take its number and receive what a solver prints. A character that the terminal has no
+    code for is shown by its number.
     """
     for descriptor in range(3):
         try:
@@ -53,7 +56,9 @@ def open_streams(utf8: bool) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if utf8 and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # a new encoding forgets `errors`
+        sys.stdout.reconfigure(
+            encoding="utf-8", errors="backslashreplace"
+        )  # a new encoding forgets `errors`
 
 
 def say(text: str) -> None:
@@ -64,7 +69,9 @@ def say(text: str) -> None:
         _drop(sys.stdout)
     except OSError as error:
         _drop(sys.stdout)
-        raise Stop(4, f"the output cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise Stop(
+            4, f"the output cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from None
 
 
 def say_json(value: object) -> None:
@@ -101,7 +108,9 @@ def complain_faults(diagnostics: Sequence[Diagnostic], json_asked: bool) -> int:
 
 def _is_usage(diagnostic: Diagnostic) -> bool:
     """Whether an argument is wrong and not a model or its data."""
-    if diagnostic.code == "E113":  # an unknown form: a form of the model names it, or the command line
+    if (
+        diagnostic.code == "E113"
+    ):  # an unknown form: a form of the model names it, or the command line
         return diagnostic.span is None
     if diagnostic.code == "E308":  # no data file, or no setting
         return diagnostic.span is not None and diagnostic.span.source.name == "--set"

@@ -20,7 +20,9 @@ def read_seeds(text: str, seed: int) -> list[int]:
     if not text:
         raise usage("`--csv` and `--plot` are for many seeds", "add `--seeds 1..20`")
     if seed:
-        raise usage("`--seed` and `--seeds` exclude each other", f"`--seeds {seed}` is that one seed")
+        raise usage(
+            "`--seed` and `--seeds` exclude each other", f"`--seeds {seed}` is that one seed"
+        )
     seeds: list[int] = []
     for part in text.split(","):
         first, dots, last = part.partition("..")
@@ -29,7 +31,9 @@ def read_seeds(text: str, seed: int) -> list[int]:
         except ValueError:
             raise usage(f"`--seeds {text}` are no seeds", "write `1..20` or `1,3,7`") from None
         if low < 0:
-            raise usage(f"`--seeds {text}`: a seed is a whole number from 0 on", "write `1..20` or `1,3,7`")
+            raise usage(
+                f"`--seeds {text}`: a seed is a whole number from 0 on", "write `1..20` or `1,3,7`"
+            )
         if high < low:
             raise usage(f"`--seeds {text}`: `{part.strip()}` goes down", f"write `{high}..{low}`")
         if len(seeds) + high - low >= MOST_SEEDS:
@@ -38,8 +42,13 @@ def read_seeds(text: str, seed: int) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def check_files(read: Sequence[Path | None], table: Path | None, plot: Path | None, option: str = "--plot") -> None:
-    """Find out before hours of runs that a file cannot be written; `option` asked for the picture. Raises `Stop`."""
+def check_files(
+    read: Sequence[Path | None], table: Path | None, plot: Path | None, option: str = "--plot"
+) -> None:
+    """Find out before hours of runs that a file cannot be written; `option` asked for the picture.
+
+    Raises `Stop`.
+    """
     for path in (table, plot):
         if path is None:
             continue
@@ -48,17 +57,24 @@ def check_files(read: Sequence[Path | None], table: Path | None, plot: Path | No
         if not path.parent.is_dir():
             raise usage(f"`{path}` cannot be written: there is no folder `{path.parent}`")
         if any(source is not None and path.exists() and path.samefile(source) for source in read):
-            raise usage(f"`{path}` would be overwritten, and it is what is read", "give another name")
+            raise usage(
+                f"`{path}` would be overwritten, and it is what is read", "give another name"
+            )
     if plot is None:
         return
     if plot == table:
         raise usage(f"`{plot}` is both table and picture", "give two names")
     if find_spec("matplotlib") is None:
-        raise usage(f"`{option}` needs the package `matplotlib`, which is not installed", "`pip install mecdsl[plot]`")
+        raise usage(
+            f"`{option}` needs the package `matplotlib`, which is not installed",
+            "`pip install mecdsl[plot]`",
+        )
     from mecdsl.output.plot import SUFFIXES
 
     if plot.suffix.lower() not in SUFFIXES:
-        raise usage(f"`{option} {plot}` is no known kind of picture", f"known are {', '.join(SUFFIXES)}")
+        raise usage(
+            f"`{option} {plot}` is no known kind of picture", f"known are {', '.join(SUFFIXES)}"
+        )
 
 
 def run_study(
@@ -76,12 +92,17 @@ def run_study(
     watched, place = sys.stderr.isatty(), {seed: number for number, seed in enumerate(seeds, 1)}
 
     def started(seed: int, backend: str, form: str) -> None:
-        tell(f"seed {seed} ({place[seed]} of {len(seeds)}): {backend}{' on form ' + form if form else ''}")
+        tell(
+            f"seed {seed} ({place[seed]} of {len(seeds)}): "
+            f"{backend}{' on form ' + form if form else ''}"
+        )
 
     def finished(seed: int, runs: Sequence["Run"]) -> None:
         if watched:
             line = f"{_seed_line(seed, runs)} ({place[seed]} of {len(seeds)})"
-            print(f"\r{line:79}", file=sys.stderr, flush=True)  # over the line that says what is going on
+            print(
+                f"\r{line:79}", file=sys.stderr, flush=True
+            )  # over the line that says what is going on
 
     return study(loaded, seeds, backends, forms, relax, started, finished, **options)
 
@@ -94,8 +115,13 @@ def _seed_line(seed: int, runs: Sequence["Run"]) -> str:
     return f"seed {seed}: {', '.join(parts)}, {sum(run.seconds or 0.0 for run in runs):.1f} s"
 
 
-def report(found: "Study", headline_text: str, json_asked: bool, table: Path | None, plot: Path | None) -> int:
-    """Print and write a study; the exit code. A file that fails is said, and what was found is printed all the same."""
+def report(
+    found: "Study", headline_text: str, json_asked: bool, table: Path | None, plot: Path | None
+) -> int:
+    """Print and write a study; the exit code.
+
+    A file that fails is said, and what was found is printed all the same.
+    """
     from mecdsl.studies.study_text import study_text
 
     if json_asked:

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from mecdsl.studies.compare import Comparison
 
 
-def check_trace(read: Sequence[Path | None], table: Path | None, picture: Path | None, seeds: str = "") -> None:
+def check_trace(
+    read: Sequence[Path | None], table: Path | None, picture: Path | None, seeds: str = ""
+) -> None:
     """Find out before a run that a file cannot be written. Raises `Stop`."""
     if seeds and (table or picture):
-        raise usage("`--trace` and `--plot-trace` are for one seed", "leave out `--seeds`, or give `--seed`")
+        raise usage(
+            "`--trace` and `--plot-trace` are for one seed", "leave out `--seeds`, or give `--seed`"
+        )
     check_files(read, table, picture, "--plot-trace")
 
 
@@ -28,7 +32,9 @@ def traced(comparison: "Comparison") -> dict[str, Any]:
     return report
 
 
-def write_trace(results: Sequence["Result"], table: Path | None, picture: Path | None, json_asked: bool) -> int:
+def write_trace(
+    results: Sequence["Result"], table: Path | None, picture: Path | None, json_asked: bool
+) -> int:
     """Write what was asked for; the exit code, 4 for a file that failed.
 
     Runs that recorded nothing are named on stderr, and no file is written if there is no other.
@@ -44,7 +50,10 @@ def write_trace(results: Sequence["Result"], table: Path | None, picture: Path |
     if silent:
         complain(f"note: no steps are recorded by {', '.join(f'`{name}`' for name in silent)}")
     if not runs:
-        complain(f"note: there is no trace, so {' and '.join(f'`{path}`' for path in files)} is not written")
+        complain(
+            f"note: there is no trace, so {' and '.join(f'`{path}`' for path in files)} is "
+            "not written"
+        )
         return 0
     code = 0
     for path in files:

@@ -1,4 +1,6 @@
-"""`mecdsl check --explain`: what became of every product, whether that is exact, and what it costs."""
+"""`mecdsl check --explain`: what became of every product, whether that is exact, and what it
+costs.
+"""
 
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
@@ -23,7 +25,9 @@ def _switches_text(instance: Instance) -> str:
         low, high = quantity(found.smallest, unit), quantity(found.largest, unit)
         shown = low if low == high else f"{low} .. {high}"
         name = fact.constraint.name + index_text(fact.constraint.space)
-        rows.append([name, fact.switch.span.text, f"M = {shown}", f"exact; {count(found.rows, 'row')}"])
+        rows.append(
+            [name, fact.switch.span.text, f"M = {shown}", f"exact; {count(found.rows, 'row')}"]
+        )
     return "conditions\n" + table(rows, ("", "when", "off by", "which is"))
 
 
@@ -31,17 +35,26 @@ def _products_text(instance: Instance) -> str:
     found = reformulations(instance)
     if not found:
         return "products  none is reformulated in this form"
-    lines = ["products", table([_row(instance, one) for one in found], ("", "became", "which is", "because"))]
+    lines = [
+        "products",
+        table([_row(instance, one) for one in found], ("", "became", "which is", "because")),
+    ]
     made = [one for one in found if one.ranges]
     if made:
         lines += ["", "limits in their rows"]
-        lines.append(table([_limit_row(instance, one, limits) for one in made for limits in one.ranges]))
+        lines.append(
+            table([_limit_row(instance, one, limits) for one in made for limits in one.ranges])
+        )
     columns, rows = (sum(getattr(one, name) for one in found) for name in ("columns", "rows"))
-    before = f"{count(instance.columns - columns, 'variable')} and {count(instance.rows - rows, 'row')}"
+    before = (
+        f"{count(instance.columns - columns, 'variable')} and {count(instance.rows - rows, 'row')}"
+    )
     after = f"{count(instance.columns, 'variable')} and {count(instance.rows, 'row')}"
     lines += ["", f"size   before {before}, after {after}"]
     if not instance.model.exact:
-        lines.append(paragraph("worth  a relaxation: its optimum is a bound for the model, not a plan"))
+        lines.append(
+            paragraph("worth  a relaxation: its optimum is a bound for the model, not a plan")
+        )
     else:
         lines.append("worth  exact: the same plans as before, and the same optimum")
     return "\n".join(lines)
@@ -65,4 +78,9 @@ def _limit_row(instance: Instance, one: Reformulation, limits: LimitRange) -> li
         shown = quantity(low, unit)
         return shown if low == high else f"{shown} .. {quantity(high, unit)}"
 
-    return [one.fact.variable, limits.symbol, f"from {extent(limits.lower)}", f"to {extent(limits.upper)}"]
+    return [
+        one.fact.variable,
+        limits.symbol,
+        f"from {extent(limits.lower)}",
+        f"to {extent(limits.upper)}",
+    ]

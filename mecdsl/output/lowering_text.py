@@ -10,12 +10,17 @@ from mecdsl.results.layout import paragraph, table
 
 
 def lowering_text(instance: Instance) -> str:
-    """The class after lowering and what was lowered; why a kink stays; empty for a model without kinks."""
+    """The class after lowering and what was lowered; why a kink stays; empty for a model without
+    kinks.
+    """
     found = lowered(instance)
     lines = [_class_line(found)] if found.changed else []
     for step in found.steps:
         if not step.method:
-            text = f"`{' '.join(step.span.text.split())}` in `{step.where}` stays as it is: {step.reason}"
+            text = (
+                f"`{' '.join(step.span.text.split())}` in `{step.where}` stays as it is: "
+                f"{step.reason}"
+            )
             lines.append(paragraph(text))
     return "\n".join(dict.fromkeys(lines))
 
@@ -23,8 +28,14 @@ def lowering_text(instance: Instance) -> str:
 def _class_line(found: Lowered) -> str:
     problem, before = analyse(found.instance), found.original
     columns, rows = found.instance.columns - before.columns, found.instance.rows - before.rows
-    sizes = f"{count(columns, 'variable')} and {count(rows, 'row')} more" if columns or rows else "no variable more"
-    return paragraph(f"solved as  {problem.class_name}: {', '.join(found.words)}; {sizes}", further=11)
+    sizes = (
+        f"{count(columns, 'variable')} and {count(rows, 'row')} more"
+        if columns or rows
+        else "no variable more"
+    )
+    return paragraph(
+        f"solved as  {problem.class_name}: {', '.join(found.words)}; {sizes}", further=11
+    )
 
 
 def steps_text(instance: Instance) -> str:
@@ -32,7 +43,10 @@ def steps_text(instance: Instance) -> str:
     steps = lowered(instance).steps
     if not steps:
         return ""
-    rows = [[" ".join(s.span.text.split()), s.where, s.words if s.method else f"stays: {s.reason}"] for s in steps]
+    rows = [
+        [" ".join(s.span.text.split()), s.where, s.words if s.method else f"stays: {s.reason}"]
+        for s in steps
+    ]
     return "kinks\n" + table(rows, ("", "in", "became"))
 
 

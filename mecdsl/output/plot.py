@@ -1,7 +1,8 @@
-"""The distances of a study as a picture: for each backend one dot per seed and a box, one panel for each form.
+"""The distances of a study as a picture: for each backend one dot per seed and a box, one panel for
+each form.
 
-Only verified answers have a dot; how many of the seeds they are stands at the right of every row. Needs matplotlib,
-an optional extra.
+Only verified answers have a dot; how many of the seeds they are stands at the right of every row.
+Needs matplotlib, an optional extra.
 """
 
 from collections.abc import Sequence
@@ -24,14 +25,21 @@ DOT, BOX, BROKEN = "#0072b2", "#555555", "#b2182b"  # distinct for colour-blind 
 
 
 def draw(study: Study, path: Path) -> None:
-    """Write the picture; the suffix gives the format. Raises `ImportError` without matplotlib, `OSError`."""
+    """Write the picture; the suffix gives the format.
+
+    Raises `ImportError` without matplotlib, `OSError`.
+    """
     from matplotlib.figure import Figure
 
     forms = list(study.goals)
     rows = [[s for s in study.summaries if s.form == form and not s.bounds_only] for form in forms]
     heights = [max(1, len(found)) for found in rows]
-    figure = Figure(figsize=(9.0, 1.5 + sum(0.45 * height + 0.55 for height in heights)), layout="constrained")
-    grid = figure.subplots(len(forms), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights})
+    figure = Figure(
+        figsize=(9.0, 1.5 + sum(0.45 * height + 0.55 for height in heights)), layout="constrained"
+    )
+    grid = figure.subplots(
+        len(forms), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": heights}
+    )
     panels: list[Axes] = list(grid[:, 0])
     distances = [run.distance for run in study.runs if run.distance is not None]
     wide = is_wide(distances)
@@ -42,7 +50,9 @@ def draw(study: Study, path: Path) -> None:
     _scale(panels[-1], distances, wide)
     name = study.model or "model"
     figure.suptitle(
-        f"{name}: verified answers against the best proven bound, {count(len(study.seeds), 'seed')}", fontsize=12
+        f"{name}: verified answers against the best proven bound, "
+        f"{count(len(study.seeds), 'seed')}",
+        fontsize=12,
     )
     panels[-1].set_xlabel(
         "distance of the objective to the best proven bound of the same seed [%]\n"
@@ -69,17 +79,30 @@ def _panel(axes: "Axes", rows: Sequence[Summary], runs: Sequence[Run], wide: boo
         shown = np.maximum(found, FLOOR * 100.0) if wide else found
         if len(shown) >= FEWEST:
             axes.boxplot(
-                [shown], positions=[height], orientation="horizontal", widths=0.5, whis=(10, 90), showfliers=False,
-                manage_ticks=False, medianprops={"color": "black", "linewidth": 1.6}, boxprops={"color": BOX},
-                whiskerprops={"color": BOX}, capprops={"color": BOX},
-            )  # fmt: skip
-        # side by side in a fixed pattern, so that equal distances stay apart and no draw changes the picture
+                [shown],
+                positions=[height],
+                orientation="horizontal",
+                widths=0.5,
+                whis=(10, 90),
+                showfliers=False,
+                manage_ticks=False,
+                medianprops={"color": "black", "linewidth": 1.6},
+                boxprops={"color": BOX},
+                whiskerprops={"color": BOX},
+                capprops={"color": BOX},
+            )
+        # side by side in a fixed pattern, so that equal distances stay apart and no draw changes
+        # the picture
         offsets = 0.34 * (((np.arange(len(shown)) * 0.618034) % 1.0) - 0.5)
         axes.scatter(shown, height + offsets, s=16, color=DOT, alpha=0.65, linewidths=0, zorder=3)
         axes.annotate(
-            _count(summary, mine), (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+            _count(summary, mine),
+            (1.01, height),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
             color=BROKEN if summary.broken else "black",
-        )  # fmt: skip
+        )
     axes.set_yticks(range(len(rows)), [summary.backend for summary in rows])
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -88,7 +111,9 @@ def _panel(axes: "Axes", rows: Sequence[Summary], runs: Sequence[Run], wide: boo
 
 
 def _count(summary: Summary, runs: Sequence[Run]) -> str:
-    """What stands beside a row: how many answers there are to see, and how many are left out as broken."""
+    """What stands beside a row: how many answers there are to see, and how many are left out as
+    broken.
+    """
     if not summary.ran:
         return "did not run"
     words = f"{summary.verified}/{summary.seeds} verified"
@@ -98,7 +123,9 @@ def _count(summary: Summary, runs: Sequence[Run]) -> str:
 
 
 def _scale(axes: "Axes", distances: Sequence[float], wide: bool) -> None:
-    """Per cent on a linear axis from 0, or on a logarithmic one whose left end stands for all that is smaller."""
+    """Per cent on a linear axis from 0, or on a logarithmic one whose left end stands for all that
+    is smaller.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     if not wide:

@@ -1,7 +1,9 @@
-"""The way of iterative methods as a picture: objective and bound, and the residual, over iterations and over time.
+"""The way of iterative methods as a picture: objective and bound, and the residual, over iterations
+and over time.
 
-Every run has a colour and a mark of its own; a dashed line is a proven bound. The lower panels are there if a run
-recorded a residual, the right ones if a run recorded times. Needs matplotlib, an optional extra.
+Every run has a colour and a mark of its own; a dashed line is a proven bound. The lower panels are
+there if a run recorded a residual, the right ones if a run recorded times. Needs matplotlib, an
+optional extra.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,8 @@ from mecdsl.results.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Distinct for colour-blind readers too (Okabe and Ito 2008); marks tell apart what lies on one line.
+# Distinct for colour-blind readers too (Okabe and Ito 2008); marks tell apart what lies on one
+# line.
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKS: Final = ("o", "s", "^", "D", "v", "P", "X")
 WIDE: Final = 30.0  # largest over smallest value from which an axis is logarithmic
@@ -35,10 +38,18 @@ def draw_trace(results: Sequence[Result], path: Path) -> None:
     runs = recorded(results)
     if not runs:
         raise ValueError("no run recorded a step")
-    rows = ["value", "residual"] if any(_column(run, "residual").size for run in runs) else ["value"]
-    columns = ["iteration", "seconds"] if any(_column(run, "seconds").size for run in runs) else ["iteration"]
+    rows = (
+        ["value", "residual"] if any(_column(run, "residual").size for run in runs) else ["value"]
+    )
+    columns = (
+        ["iteration", "seconds"]
+        if any(_column(run, "seconds").size for run in runs)
+        else ["iteration"]
+    )
     legend = 0.3 * -(-(len(runs) + 2) // 4)
-    figure = Figure(figsize=(1.5 + 4.5 * len(columns), 1.0 + legend + 2.8 * len(rows)), layout="constrained")
+    figure = Figure(
+        figsize=(1.5 + 4.5 * len(columns), 1.0 + legend + 2.8 * len(rows)), layout="constrained"
+    )
     grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey="row")
     for line, row in zip(grid, rows, strict=True):
         for axes, column in zip(line, columns, strict=True):
@@ -66,16 +77,25 @@ def _lines(axes: "Axes", run: Result, number: int, column: str, row: str) -> Non
     """The lines of one run in one panel."""
     names = [("objective", "-"), ("bound", "--")] if row == "value" else [("residual", "-")]
     for name, dashes in names:
-        known = [step for step in run.trace() if step[name] is not None and step[column] is not None]
+        known = [
+            step for step in run.trace() if step[name] is not None and step[column] is not None
+        ]
         across = np.array([step[column] for step in known], dtype=np.float64)
         values = np.array([step[name] for step in known], dtype=np.float64)
         if row == "residual":
             values = np.maximum(np.abs(values), FLOOR)
         axes.plot(
-            across, values, dashes, color=COLOURS[number % len(COLOURS)], linewidth=1.5,
-            marker=MARKS[number % len(MARKS)], markevery=max(1, len(known) // FEW), markersize=4.5,
-            markerfacecolor="white" if name == "bound" else None, alpha=0.85,
-        )  # fmt: skip
+            across,
+            values,
+            dashes,
+            color=COLOURS[number % len(COLOURS)],
+            linewidth=1.5,
+            marker=MARKS[number % len(MARKS)],
+            markevery=max(1, len(known) // FEW),
+            markersize=4.5,
+            markerfacecolor="white" if name == "bound" else None,
+            alpha=0.85,
+        )
 
 
 def _style(axes: "Axes") -> None:
@@ -123,10 +143,19 @@ def _legend(axes: "Axes", names: Sequence[str], with_bounds: bool) -> None:
     from matplotlib.lines import Line2D
 
     entries = [
-        Line2D([], [], color=COLOURS[n % len(COLOURS)], marker=MARKS[n % len(MARKS)], markersize=4.5, label=name)
+        Line2D(
+            [],
+            [],
+            color=COLOURS[n % len(COLOURS)],
+            marker=MARKS[n % len(MARKS)],
+            markersize=4.5,
+            label=name,
+        )
         for n, name in enumerate(names)
     ]
     entries.append(Line2D([], [], color="#666666", label="objective"))
     if with_bounds:
         entries.append(Line2D([], [], color="#666666", linestyle="--", label="proven bound"))
-    axes.figure.legend(handles=entries, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    axes.figure.legend(
+        handles=entries, loc="outside lower center", ncols=4, frameon=False, fontsize=9
+    )

@@ -1,4 +1,6 @@
-"""`mecdsl show --scaling`: the factors with which solvers see an instance, and what they do to its coefficients."""
+"""`mecdsl show --scaling`: the factors with which solvers see an instance, and what they do to its
+coefficients.
+"""
 
 from typing import Any
 
@@ -15,23 +17,36 @@ from mecdsl.units import Unit
 
 
 def scaling_text(instance: Instance, scaling: Scaling) -> str:
-    """What 1 is to a solver in every variable and row, and the sizes of coefficients before and after."""
+    """What 1 is to a solver in every variable and row, and the sizes of coefficients before and
+    after.
+    """
     variables = [
         [family.name + index_text(instance.model.symbols[family.name].space), extent]
         for family in instance.variables
-        if (extent := _extent(scaling.column[family.columns], unit_of(instance, instance.model.symbols[family.name])))
+        if (
+            extent := _extent(
+                scaling.column[family.columns],
+                unit_of(instance, instance.model.symbols[family.name]),
+            )
+        )
     ]
     rows = [
         [family.name, extent]
         for family in instance.constraints
-        if (extent := _extent(1.0 / scaling.row[family.rows], row_display(instance, family.constraint)))
+        if (
+            extent := _extent(
+                1.0 / scaling.row[family.rows], row_display(instance, family.constraint)
+            )
+        )
     ]
     objective = _extent(np.array([1.0 / scaling.objective]), objective_display(instance))
     sizes = ((scaling.before, "in SI"), (scaling.after, "scaled"))
     ranges = ", ".join(f"{low:.2g} .. {high:.2g} {which}" for (low, high), which in sizes)
     return "\n".join(
         [
-            paragraph("scaling  the size that counts as 1 in a solver, a power of two times the SI unit"),
+            paragraph(
+                "scaling  the size that counts as 1 in a solver, a power of two times the SI unit"
+            ),
             table([[instance.model.objective.name, objective], *variables, *rows]),
             paragraph(f"coefficients  {ranges}"),
         ]
@@ -44,11 +59,13 @@ def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
     return {
         "objective": {"size": plain(1.0 / scaling.objective), "unit": objective_unit(instance)},
         "variables": {
-            family.name: _range(scaling.column[family.columns]) | {"unit": unit_text(dimensions.get(family.name))}
+            family.name: _range(scaling.column[family.columns])
+            | {"unit": unit_text(dimensions.get(family.name))}
             for family in instance.variables
         },
         "rows": {
-            family.name: _range(1.0 / scaling.row[family.rows]) | {"unit": row_unit(instance, family.constraint)}
+            family.name: _range(1.0 / scaling.row[family.rows])
+            | {"unit": row_unit(instance, family.constraint)}
             for family in instance.constraints
         },
         "coefficients": {"before": _pair(scaling.before), "after": _pair(scaling.after)},

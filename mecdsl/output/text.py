@@ -33,7 +33,7 @@ from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 SHOWN = 4  # variables of a counterexample
 
-# Problem and model ---------------------------------------------------------------------------------------------
+# Problem and model --------------------------------------------------------------------------------
 
 
 def problem_text(problem: Problem) -> str:
@@ -57,7 +57,11 @@ def _family_row(report: FamilyReport) -> list[str]:
     if report.place is not None:
         because += f", {report.place.line_text}"
     if report.convex is not True and report.degree > Degree.QUADRATIC and report.size:
-        because = f"not convex: {_cause(report)}" if report.convex is False else f"not proven convex: {_cause(report)}"
+        because = (
+            f"not convex: {_cause(report)}"
+            if report.convex is False
+            else f"not proven convex: {_cause(report)}"
+        )
     elif bent and report.curvature is Curvature.CONCAVE and report.degree > Degree.QUADRATIC:
         because += "; concave"
     return [report.name, str(report.size), kind, because]
@@ -92,7 +96,9 @@ def convexity_dict(report: FamilyReport) -> dict[str, Any]:
 
 
 def _convexity_lines(problem: Problem) -> list[str]:
-    """What is known of a nonlinear problem as a whole; the names of the other classes say it already."""
+    """What is known of a nonlinear problem as a whole; the names of the other classes say it
+    already.
+    """
     if problem.problem_class not in (ProblemClass.NLP, ProblemClass.MINLP):
         return []
     worst = problem.not_convex
@@ -104,7 +110,9 @@ def _convexity_lines(problem: Problem) -> list[str]:
         ]
     word = "not convex" if worst.convex is False else "not proven convex"
     lines = [paragraph(f"{word}: `{worst.name}`, {_cause(worst)}")]
-    return lines + ([] if worst.counterexample is None else [_counterexample_text(worst.counterexample)])
+    return lines + (
+        [] if worst.counterexample is None else [_counterexample_text(worst.counterexample)]
+    )
 
 
 def _counterexample_text(found: Counterexample) -> str:
@@ -131,14 +139,18 @@ def show_text(instance: Instance, problem: Problem, relaxed: bool = False) -> st
         for f in model.families.values()
         if f.kind is not FamilyKind.NODE
     ]
-    sets += [["node", f.name, "1", f.doc] for f in model.families.values() if f.kind is FamilyKind.NODE]
+    sets += [
+        ["node", f.name, "1", f.doc] for f in model.families.values() if f.kind is FamilyKind.NODE
+    ]
     if sets:
         parts.append("sets\n" + table(sets, right="  r"))
     for kind, title in ((Kind.PARAM, "parameters"), (Kind.LET, "definitions over data")):
         rows = [
             [
                 f"{s.name}{index_text(s.space)}",
-                members(world.values[s.name], unit_of(instance, s), levels=world.symbols[s.name].levels),
+                members(
+                    world.values[s.name], unit_of(instance, s), levels=world.symbols[s.name].levels
+                ),
                 s.doc,
             ]
             for s in model.of_kind(kind)
@@ -146,7 +158,10 @@ def show_text(instance: Instance, problem: Problem, relaxed: bool = False) -> st
         ]
         if rows:
             parts.append(f"{title}\n" + named_values(rows))
-    variables = [[f"{s.name}{index_text(s.space)}", _domain(instance, s), s.doc] for s in model.of_kind(Kind.VAR)]
+    variables = [
+        [f"{s.name}{index_text(s.space)}", _domain(instance, s), s.doc]
+        for s in model.of_kind(Kind.VAR)
+    ]
     if variables:
         parts.append("variables\n" + named_values(variables))
     sense, goal = model.objective.sense, model.objective
@@ -199,7 +214,11 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
         if entry.bounds_only:
             assert entry.result is not None
             proven = entry.result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP)
-            worth = "its optimum is a bound, not a plan" if proven else "neither a plan nor a proven bound"
+            worth = (
+                "its optimum is a bound, not a plan"
+                if proven
+                else "neither a plan nor a proven bound"
+            )
             lines.append(paragraph(f"* {entry.backend} solves form {entry.form}: {worth}"))
         elif entry.result is None:
             lines.append(paragraph(f"{entry.backend} did not run: {entry.reason}"))
@@ -208,23 +227,38 @@ def comparison_text(comparison: Comparison, headline_text: str) -> str:
                 same = "the same problem with its products as variables"
                 lines.append(paragraph(f"{entry.backend} solves form {entry.form}: {same}"))
             elif not entry.result.instance.model.exact:
-                worth = "holds a relaxation of products, its optimum is a bound for the model, not a plan"
+                worth = (
+                    "holds a relaxation of products, its optimum is a bound for the "
+                    "model, not a plan"
+                )
                 lines.append(paragraph(f"{entry.backend}: form {entry.form} {worth}"))
             lines += [paragraph(f"{entry.backend}: {fault}") for fault in entry.result.faults]
             if entry.result.objective is None and entry.result.solution.message:
                 lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
     lines += [paragraph(f"CONTRADICTION: {found}") for found in comparison.contradictions]
     if any(result.objective is not None for result in results):
-        lines.append(paragraph("distance: of the objective to the best proven bound; violation: relative to the terms"))
+        lines.append(
+            paragraph(
+                "distance: of the objective to the best proven bound; violation: relative to "
+                "the terms"
+            )
+        )
     return "\n".join(lines)
 
 
 def _shown(results: Sequence[Result]) -> Unit:
-    """The unit of all objectives and bounds: as `solve` shows them, or SI where forms have different objectives."""
+    """The unit of all objectives and bounds: as `solve` shows them, or SI where forms have
+    different objectives.
+    """
     units = [objective_display(result.instance) for result in results]
     if not units or any(unit.dimension != units[0].dimension for unit in units):
         return coherent_unit(units[0].dimension if units else DIMENSIONLESS)
-    values = [value for result in results for value in (result.objective, result.bound) if value is not None]
+    values = [
+        value
+        for result in results
+        for value in (result.objective, result.bound)
+        if value is not None
+    ]
     return common_unit(np.array(values, dtype=np.float64), units[0])
 
 
@@ -233,7 +267,9 @@ def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
     header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
     text = ""
     for digits in (8, 6, 5):
-        text = table([_entry_row(entry, unit, digits) for entry in entries], header, indent=0, right=" rrrrr")
+        text = table(
+            [_entry_row(entry, unit, digits) for entry in entries], header, indent=0, right=" rrrrr"
+        )
         if max(map(len, text.splitlines())) <= WIDTH:
             break
     return text
@@ -257,7 +293,13 @@ def _entry_row(entry: Entry, unit: Unit, digits: int) -> list[str]:
     result = entry.result
     if result is None:
         return [entry.backend, "-", "-", "-", "-", "-", "did not run"]
-    distance = "relaxed" if entry.bounds_only else "-" if entry.distance is None else f"{entry.distance:.1e}"
+    distance = (
+        "relaxed"
+        if entry.bounds_only
+        else "-"
+        if entry.distance is None
+        else f"{entry.distance:.1e}"
+    )
     if entry.distance == 0.0:
         distance = "0"
     violation = "-" if result.max_violation is None else f"{result.max_violation:.0e}"
@@ -269,5 +311,8 @@ def _entry_row(entry: Entry, unit: Unit, digits: int) -> list[str]:
         distance,
         "0" if result.max_violation == 0 else violation,
         seconds,
-        SHORT.get(result.guarantee, "NOT VERIFIED" if result.objective is not None else result.termination.value),
+        SHORT.get(
+            result.guarantee,
+            "NOT VERIFIED" if result.objective is not None else result.termination.value,
+        ),
     ]

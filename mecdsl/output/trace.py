@@ -1,8 +1,9 @@
 """The steps that iterative methods recorded, as one table of several runs.
 
-A method records what it knows: an interior point method has no bound, a bisection no plan before its end. An empty
-cell is unknown. `objective` and `bound` are in `unit`, in the sense of the model; `residual` is what the method drives
-to zero, in its own measure; `seconds` count from the start of the method.
+A method records what it knows: an interior point method has no bound, a bisection no plan before
+its end. An empty cell is unknown. `objective` and `bound` are in `unit`, in the sense of the model;
+`residual` is what the method drives to zero, in its own measure; `seconds` count from the start of
+the method.
 """
 
 import csv
@@ -12,11 +13,23 @@ from typing import Final
 
 from mecdsl.results.result import Result
 
-COLUMNS: Final = ("backend", "form", "iteration", "objective", "bound", "unit", "residual", "seconds", "note")
+COLUMNS: Final = (
+    "backend",
+    "form",
+    "iteration",
+    "objective",
+    "bound",
+    "unit",
+    "residual",
+    "seconds",
+    "note",
+)
 
 
 def trace_csv(results: Sequence[Result]) -> str:
-    """One row for each step of each run, in the order of the runs; numbers are SI with all their digits."""
+    """One row for each step of each run, in the order of the runs; numbers are SI with all their
+    digits.
+    """
     out = io.StringIO()
     table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     table.writeheader()

@@ -17,11 +17,12 @@ CONTRADICTION: Final = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One backend on one form. `bounds_only`: it solved a relaxation of the form that was asked for. A form
-    other than the one asked for, and no bounds only, is the same problem with its products linearised.
+    """One backend on one form. `bounds_only`: it solved a relaxation of the form that was asked
+    for. A form other than the one asked for, and no bounds only, is the same problem with its
+    products linearised.
 
-    `distance`: relative distance of the objective to the best proven bound of the form; None if the answer is
-    not verified or bounds only.
+    `distance`: relative distance of the objective to the best proven bound of the form; None if the
+    answer is not verified or bounds only.
     """
 
     backend: str
@@ -35,7 +36,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked for.
+    """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked
+    for.
 
     `contradictions`: proofs that a verified point refutes; there are none unless a solver is wrong.
     """
@@ -49,7 +51,9 @@ class Comparison:
         """Everything as plain data."""
         return {
             "model": self.model,
-            "best_bounds": {form or "base": plain(value) for form, value in self.best_bounds.items()},
+            "best_bounds": {
+                form or "base": plain(value) for form, value in self.best_bounds.items()
+            },
             "entries": [
                 {
                     "backend": entry.backend,
@@ -67,7 +71,8 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """0 if every backend that ran gave a verified answer, else the code of the first that did not.
+        """0 if every backend that ran gave a verified answer, else the code of the first that did
+        not.
 
         5 if answers contradict each other; 2 if no backend ran.
         """
@@ -88,10 +93,11 @@ def compare(
 ) -> Comparison:
     """Run every backend on every form.
 
-    A backend that only solves a relaxation the model declares is run on that, and its answer counts as a bound.
-    `started` is called before each run; an interrupted run is the last. `own`: by name of a backend, options of its own
-    beside those that all get in `raw`; a backend that does not take one does not run, and its entry says so. Raises
-    `ModelError` for faults of the model itself, unknown backends and options that no backend can follow.
+    A backend that only solves a relaxation the model declares is run on that, and its answer counts
+    as a bound. `started` is called before each run; an interrupted run is the last. `own`: by name
+    of a backend, options of its own beside those that all get in `raw`; a backend that does not
+    take one does not run, and its entry says so. Raises `ModelError` for faults of the model
+    itself, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
     for backend in own or {}:
@@ -101,7 +107,10 @@ def compare(
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
-            if any(entry.result and entry.result.termination is Termination.INTERRUPTED for entry in entries):
+            if any(
+                entry.result and entry.result.termination is Termination.INTERRUPTED
+                for entry in entries
+            ):
                 entries.append(Entry(backend, form, form, None, "interrupted before", False))
                 continue
             started(backend, form)
@@ -117,7 +126,9 @@ def compare(
     )
 
 
-def _entry(model: LoadedModel, backend: str, form: str, relax: bool, options: dict[str, Any]) -> Entry:
+def _entry(
+    model: LoadedModel, backend: str, form: str, relax: bool, options: dict[str, Any]
+) -> Entry:
     try:
         return Entry(backend, form, form, model.solve(backend, form, relax, **options), "", False)
     except ModelError as error:
@@ -134,32 +145,50 @@ def _entry(model: LoadedModel, backend: str, form: str, relax: bool, options: di
             result = model.solve(backend, joined, relax, **options)
         except ModelError:
             continue
-        return Entry(backend, joined, form, result, reason, not _same_problem(model, relaxation, result))
+        return Entry(
+            backend, joined, form, result, reason, not _same_problem(model, relaxation, result)
+        )
     return Entry(backend, form, form, None, reason, False)
 
 
 def relaxations(document: syntax.Document) -> tuple[str, ...]:
-    """Forms that only relax variables or linearise products: their optimum bounds that of the base model.
+    """Forms that only relax variables or linearise products: their optimum bounds that of the base
+    model.
 
     Those that relax no variable come first, since they may be exact.
     """
     forms = [s for s in document.statements if isinstance(s, syntax.Form) and not s.parents]
-    fitting = [f for f in forms if all(isinstance(c, syntax.Relax | syntax.Linearize) for c in f.changes)]
-    return tuple(f.name for f in sorted(fitting, key=lambda f: any(isinstance(c, syntax.Relax) for c in f.changes)))
+    fitting = [
+        f for f in forms if all(isinstance(c, syntax.Relax | syntax.Linearize) for c in f.changes)
+    ]
+    return tuple(
+        f.name
+        for f in sorted(fitting, key=lambda f: any(isinstance(c, syntax.Relax) for c in f.changes))
+    )
 
 
 def _same_problem(model: LoadedModel, name: str, result: Result) -> bool:
-    """Whether a form only linearises products, and that exactly: its points are those of the problem without it."""
-    form = next(s for s in model.document.statements if isinstance(s, syntax.Form) and s.name == name)
-    return result.instance.model.exact and all(isinstance(change, syntax.Linearize) for change in form.changes)
+    """Whether a form only linearises products, and that exactly: its points are those of the
+    problem without it.
+    """
+    form = next(
+        s for s in model.document.statements if isinstance(s, syntax.Form) and s.name == name
+    )
+    return result.instance.model.exact and all(
+        isinstance(change, syntax.Linearize) for change in form.changes
+    )
 
 
 def _best_bound(entries: Sequence[Entry]) -> float | None:
-    """The tightest bound of the entries whose answer was verified or that proved a bound on the way."""
+    """The tightest bound of the entries whose answer was verified or that proved a bound on the
+    way.
+    """
     results = [entry.result for entry in entries if entry.result is not None]
     bounds = [r.bound for r in results if r.bound is not None and not r.faults]
     bounds += [
-        r.objective for r in results if r.guarantee is Guarantee.GLOBAL and r.bound is None and r.objective is not None
+        r.objective
+        for r in results
+        if r.guarantee is Guarantee.GLOBAL and r.bound is None and r.objective is not None
     ]
     if not bounds:
         return None
@@ -167,10 +196,14 @@ def _best_bound(entries: Sequence[Entry]) -> float | None:
 
 
 def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
-    """Verified points that are better than the best proven bound, or exist where somebody proved there are none."""
+    """Verified points that are better than the best proven bound, or exist where somebody proved
+    there are none.
+    """
     ran = [(entry, entry.result) for entry in entries if entry.result is not None]
     points = [
-        (e.backend, r.objective, r) for e, r in ran if r.verified and not e.bounds_only and r.objective is not None
+        (e.backend, r.objective, r)
+        for e, r in ran
+        if r.verified and not e.bounds_only and r.objective is not None
     ]
     refusals = [entry.backend for entry, result in ran if result.guarantee is Guarantee.INFEASIBLE]
     found = [
@@ -184,14 +217,29 @@ def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
         beyond = objective - bound if result.instance.maximize else bound - objective
         if beyond > 0.0 and (result.size.relative(objective, bound) or 0.0) > CONTRADICTION:
             found.append(
-                f"`{backend}` has a verified point of {objective:.10g}, better than the proven bound {bound:.10g}"
+                f"`{backend}` has a verified point of {objective:.10g}, better than the "
+                f"proven bound {bound:.10g}"
             )
     return found
 
 
 def _with_distance(entry: Entry, bound: float | None) -> Entry:
     result = entry.result
-    if result is None or bound is None or not result.verified or entry.bounds_only or result.objective is None:
+    if (
+        result is None
+        or bound is None
+        or not result.verified
+        or entry.bounds_only
+        or result.objective is None
+    ):
         return entry
     distance = result.size.relative(result.objective, bound)
-    return Entry(entry.backend, entry.form, entry.asked_form, result, entry.reason, entry.bounds_only, distance)
+    return Entry(
+        entry.backend,
+        entry.form,
+        entry.asked_form,
+        result,
+        entry.reason,
+        entry.bounds_only,
+        distance,
+    )

@@ -1,4 +1,6 @@
-"""A comparison repeated over many seeds of the random data, each answer against the best bound of its own seed."""
+"""A comparison repeated over many seeds of the random data, each answer against the best bound of
+its own seed.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,13 +30,14 @@ def study(
     own: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Study:
-    """Run every backend on every form for every seed; options are those of `SolveOptions` without the seed.
+    """Run every backend on every form for every seed; options are those of `SolveOptions` without
+    the seed.
 
     `own`: options of single backends, as for `compare`.
 
-    A seed whose data are no instance is recorded and passed over. A seed that is interrupted is the last and does
-    not count. Raises `ModelError` for faults that no seed mends: of the model, of its data with every seed, unknown
-    backends and options that no backend can follow.
+    A seed whose data are no instance is recorded and passed over. A seed that is interrupted is the
+    last and does not count. Raises `ModelError` for faults that no seed mends: of the model, of its
+    data with every seed, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
     for backend in (*backends, *(own or {})):
@@ -49,7 +52,9 @@ def study(
     interrupted = False
     for seed in seeds:
         try:
-            of_seed, refuted, drawn = _seed(replace(model, seed=seed), backends, forms, relax, started, options)
+            of_seed, refuted, drawn = _seed(
+                replace(model, seed=seed), backends, forms, relax, started, options
+            )
         except KeyboardInterrupt:
             interrupted = True
             break
@@ -65,14 +70,21 @@ def study(
         tuple(runs),
         summaries(runs, goals),
         tuple(contradictions),
-        len(done) > 1 and len(data) == len(done) and all(_same(data[0], other) for other in data[1:]),
+        len(done) > 1
+        and len(data) == len(done)
+        and all(_same(data[0], other) for other in data[1:]),
         interrupted,
         {form: objective_display(instance) for form, instance in firsts.items()},
     )
 
 
-def first_instance(model: LoadedModel, seeds: Sequence[int], form: str = "", relax: bool = False) -> Instance:
-    """The instance of the first seed whose data are one. Raises the `ModelError` of the first seed if none is."""
+def first_instance(
+    model: LoadedModel, seeds: Sequence[int], form: str = "", relax: bool = False
+) -> Instance:
+    """The instance of the first seed whose data are one.
+
+    Raises the `ModelError` of the first seed if none is.
+    """
     model.checked(form, relax)
     first: ModelError | None = None
     for seed in seeds:
@@ -85,7 +97,9 @@ def first_instance(model: LoadedModel, seeds: Sequence[int], form: str = "", rel
 
 def _goal(instance: Instance) -> Goal:
     objective = instance.model.objective
-    return Goal(objective.name, unit_text(instance.model.dimensions.get(objective.name)), objective.sense)
+    return Goal(
+        objective.name, unit_text(instance.model.dimensions.get(objective.name)), objective.sense
+    )
 
 
 def _seed(
@@ -98,7 +112,8 @@ def _seed(
 ) -> tuple[list[Run], list[str], list[Mapping[str, Any]]]:
     """The runs of one seed, its contradictions, and its data if any run had them.
 
-    Whatever goes wrong is of this seed and form alone. Raises `KeyboardInterrupt` if a run was interrupted.
+    Whatever goes wrong is of this seed and form alone. Raises `KeyboardInterrupt` if a run was
+    interrupted.
     """
     seed = model.seed
     runs: list[Run] = []
@@ -106,11 +121,18 @@ def _seed(
     data: list[Mapping[str, Any]] = []
     for form in forms:
         try:
-            found = compare(model, backends, [form], relax, lambda name, at: started(seed, name, at), **options)
+            found = compare(
+                model, backends, [form], relax, lambda name, at: started(seed, name, at), **options
+            )
         except ModelError as error:
-            runs += [Run(seed, form, name, Outcome.NO_DATA, reason=error.diagnostics[0].message) for name in backends]
+            runs += [
+                Run(seed, form, name, Outcome.NO_DATA, reason=error.diagnostics[0].message)
+                for name in backends
+            ]
             continue
-        except Exception as error:  # hours of other seeds must not be lost for it; the exit code tells of it
+        except (
+            Exception
+        ) as error:  # hours of other seeds must not be lost for it; the exit code tells of it
             reason = f"{OWN_FAULT}: {type(error).__name__}: {error}"
             runs += [Run(seed, form, name, Outcome.DID_NOT_RUN, reason=reason) for name in backends]
             continue
@@ -118,7 +140,10 @@ def _seed(
         if any(result.termination is Termination.INTERRUPTED for result in results):
             raise KeyboardInterrupt
         runs += [_run(seed, entry, found.best_bounds.get(form)) for entry in found.entries]
-        contradictions += [f"seed {seed}{', form ' + form if form else ''}: {text}" for text in found.contradictions]
+        contradictions += [
+            f"seed {seed}{', form ' + form if form else ''}: {text}"
+            for text in found.contradictions
+        ]
         if results and not data:
             data.append(results[0].instance.world.values)
     return runs, contradictions, data

@@ -1,7 +1,7 @@
 """What many seeds come to: every single run, and for each backend and form what its runs add up to.
 
-Objectives and distances count verified answers only: an answer that breaks a limit is counted as broken, with its
-violation, and never makes its backend look better.
+Objectives and distances count verified answers only: an answer that breaks a limit is counted as
+broken, with its violation, and never makes its backend look better.
 """
 
 import csv
@@ -22,9 +22,24 @@ PROOF: Final = 1e-6  # what solvers prove an optimum to; a smaller distance says
 
 # What a single run is written out as, in this order.
 COLUMNS: Final = (
-    "seed", "form", "backend", "outcome", "verified", "guarantee", "termination", "objective", "bound", "best_bound",
-    "distance", "violation", "seconds", "solved_form", "exact", "claimed", "reason",
-)  # fmt: skip
+    "seed",
+    "form",
+    "backend",
+    "outcome",
+    "verified",
+    "guarantee",
+    "termination",
+    "objective",
+    "bound",
+    "best_bound",
+    "distance",
+    "violation",
+    "seconds",
+    "solved_form",
+    "exact",
+    "claimed",
+    "reason",
+)
 
 # Faults of the program in one seed are recorded like faults of its data; this marks them.
 OWN_FAULT: Final = "a fault of mecdsl itself"
@@ -38,7 +53,8 @@ class Outcome(Enum):
     BROKEN = "not verified"  # a point that breaks a limit, or a claim that is not so
     NO_ANSWER = "no answer"
     DID_NOT_RUN = "did not run"
-    NO_DATA = "seed without an instance"  # the drawn data are no instance of the model, whatever the backend
+    # the drawn data are no instance of the model, whatever the backend
+    NO_DATA = "seed without an instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,11 @@ class Goal:
 class Run:
     """One backend on one form for one seed. Values are SI; None where there is none.
 
-    `solved_form`: the form that was solved for the one asked for. `exact`: the form holds no relaxation of products.
-    `claimed`: what the backend said its answer is, before verification. `best_bound`: the best proven bound of the
-    seed and form, `distance`: of a verified objective to it, relative. `violation`: the largest residual relative to
-    the terms of its row. `reason`: why there is no verified answer.
+    `solved_form`: the form that was solved for the one asked for. `exact`: the form holds no
+    relaxation of products. `claimed`: what the backend said its answer is, before verification.
+    `best_bound`: the best proven bound of the seed and form, `distance`: of a verified objective to
+    it, relative. `violation`: the largest residual relative to the terms of its row. `reason`: why
+    there is no verified answer.
     """
 
     seed: int
@@ -80,15 +97,23 @@ class Run:
     @property
     def refuted(self) -> bool:
         """Whether an answer that claimed to be optimal failed verification."""
-        return self.outcome is Outcome.BROKEN and self.claimed in (Guarantee.GLOBAL, Guarantee.TO_GAP, Guarantee.LOCAL)
+        return self.outcome is Outcome.BROKEN and self.claimed in (
+            Guarantee.GLOBAL,
+            Guarantee.TO_GAP,
+            Guarantee.LOCAL,
+        )
 
     @property
     def verified(self) -> bool:
-        """Whether verification found the answer to be what it claims, on the form that was solved."""
+        """Whether verification found the answer to be what it claims, on the form that was
+        solved.
+        """
         return self.outcome in (Outcome.VERIFIED, Outcome.RELAXED)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data under the names of the fields, and `verified`; the model without a form is form `base`."""
+        """Plain data under the names of the fields, and `verified`; the model without a form is
+        form `base`.
+        """
         found: dict[str, Any] = {name: _plain(getattr(self, name)) for name in COLUMNS}
         return found | {"form": self.form or "base", "solved_form": self.solved_form or "base"}
 
@@ -107,11 +132,12 @@ class Spread:
 class Summary:
     """What the runs of one backend on one form add up to.
 
-    `seeds`: those with an instance; `verified`: feasible answers among them, `proven`: those with a proof of
-    optimality, `broken`: answers that failed verification, `infeasible`: seeds it proved to have no feasible point.
-    `objective` and `distance` are over verified answers, `violation` over all answers, `violation_of_broken` over
-    the broken ones, `seconds` over all runs. `best_on_same_seeds`: median of the best verified answer of anybody on
-    the seeds where this backend has one, to hold against its objective. `bounds_only`: it only solves a relaxation,
+    `seeds`: those with an instance; `verified`: feasible answers among them, `proven`: those with a
+    proof of optimality, `broken`: answers that failed verification, `infeasible`: seeds it proved
+    to have no feasible point. `objective` and `distance` are over verified answers, `violation`
+    over all answers, `violation_of_broken` over the broken ones, `seconds` over all runs.
+    `best_on_same_seeds`: median of the best verified answer of anybody on the seeds where this
+    backend has one, to hold against its objective. `bounds_only`: it only solves a relaxation,
     `objective` is that of the relaxation.
     """
 
@@ -138,17 +164,20 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data under the names of the fields, and the share."""
-        found: dict[str, Any] = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        found: dict[str, Any] = {
+            field.name: _plain(getattr(self, field.name)) for field in fields(self)
+        }
         return found | {"form": self.form or "base", "share": self.share}
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """All runs in the order they were made, and their summaries: for each form the most reliable backend first.
+    """All runs in the order they were made, and their summaries: for each form the most reliable
+    backend first.
 
     `seeds`: those that were run to their end. `same_data`: the seeds change nothing in the data.
-    `contradictions`: proofs that a verified point refutes. `displays`: the unit in which the text shows the objective
-    of a form; everything here is SI.
+    `contradictions`: proofs that a verified point refutes. `displays`: the unit in which the text
+    shows the objective of a form; everything here is SI.
     """
 
     model: str
@@ -163,8 +192,9 @@ class Study:
 
     @property
     def exit_code(self) -> int:
-        """5 if an answer that claimed to be optimal failed verification or a proof was refuted, 130 after an
-        interruption, 4 after a fault of the program itself, else 0: what a backend cannot do is a finding here.
+        """5 if an answer that claimed to be optimal failed verification or a proof was refuted, 130
+        after an interruption, 4 after a fault of the program itself, else 0: what a backend cannot
+        do is a finding here.
         """
         if self.contradictions or any(run.refuted for run in self.runs):
             return 5
@@ -194,20 +224,27 @@ class Study:
         rows.writeheader()
         for run in self.runs:
             goal = self.goals[run.form]
-            head = {"model": self.model, "objective_name": goal.name, "unit": goal.unit, "sense": goal.sense}
+            head = {
+                "model": self.model,
+                "objective_name": goal.name,
+                "unit": goal.unit,
+                "sense": goal.sense,
+            }
             cells = {
-                name: str(cell).lower() if isinstance(cell, bool) else cell for name, cell in run.as_dict().items()
+                name: str(cell).lower() if isinstance(cell, bool) else cell
+                for name, cell in run.as_dict().items()
             }
             rows.writerow(head | cells | {"reason": " ".join(run.reason.split())})
         return out.getvalue()
 
 
-# Summaries ---------------------------------------------------------------------------------------------------
+# Summaries ----------------------------------------------------------------------------------------
 
 
 def summaries(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[Summary, ...]:
-    """One for each form and backend. In each form those with the most verified answers come first, among them the
-    ones with the smaller distance, then with more proofs; a backend that only solves a relaxation comes last.
+    """One for each form and backend. In each form those with the most verified answers come first,
+    among them the ones with the smaller distance, then with more proofs; a backend that only solves
+    a relaxation comes last.
     """
     answers: dict[tuple[str, int], list[float]] = {}
     for run in runs:
@@ -215,7 +252,9 @@ def summaries(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[Summary, 
             answers.setdefault((run.form, run.seed), []).append(run.objective)
     best = {key: _best(goals[key[0]])(found) for key, found in answers.items()}
     pairs = list(dict.fromkeys((run.form, run.backend) for run in runs))
-    found = [_summary([run for run in runs if (run.form, run.backend) == pair], best) for pair in pairs]
+    found = [
+        _summary([run for run in runs if (run.form, run.backend) == pair], best) for pair in pairs
+    ]
     forms = list(dict.fromkeys(form for form, _ in pairs))
     return tuple(sorted(found, key=lambda summary: (forms.index(summary.form), *_rank(summary))))
 
@@ -270,7 +309,9 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 
 def _quantile(numbers: Sequence[float], part: float) -> float:
-    """Linear between neighbours, as NumPy's; an infinite violation is a number here and gives no NaN."""
+    """Linear between neighbours, as NumPy's; an infinite violation is a number here and gives no
+    NaN.
+    """
     position = part * (len(numbers) - 1)
     below = int(position)
     rest = position - below
