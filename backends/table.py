@@ -51,7 +51,8 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Backend:
-    """The backend of that name; one of another package that cannot be imported says so when it is asked.
+    """The backend of that name; one of another package that cannot be imported says so when it is
+    asked.
 
     Raises KeyError for an unknown name.
     """

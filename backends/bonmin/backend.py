@@ -1,15 +1,19 @@
-"""Bonmin: problems with integers whose relaxation is convex, by branch and bound over a local solver.
+"""Bonmin: problems with integers whose relaxation is convex, by branch and bound over a local
+solver.
 
-- The problem goes in scaled, with inner parts of nonlinear functions of size 1 (`mecdsl.analysis.scaling`,
-  `mecdsl.backends.shared.combinations`); derivatives are CasADi's, one row at a time. How Bonmin is run, and which of
-  its algorithms can be believed: `mecdsl.backends.bonmin.core`.
-- The answer is a global optimum only if the relaxation is convex, which `mecdsl.analysis.problem.Problem.convex` proves
-  or does not, and where its numbers are of like sizes (`mecdsl.backends.bonmin.sizes`). Elsewhere the point is what a
-  heuristic finds: no bound is passed on.
-- "Infeasible" means that a local solver found no feasible point: of `received >= 1 uW` beside a bound of 1 W it said so
-  although there is one. Whether it is true is for others to prove (`mecdsl.proofs`).
-- Bonmin starts at the start values, and between the bounds where there are none: at a bound `ln` or a quotient may have
-  no value. It takes no other start, no seed and no number of threads.
+- The problem goes in scaled, with inner parts of nonlinear functions of size 1
+  (`mecdsl.analysis.scaling`, `mecdsl.backends.shared.combinations`); derivatives are CasADi's, one
+  row at a time. How Bonmin is run, and which of its algorithms can be believed:
+  `mecdsl.backends.bonmin.core`.
+- The answer is a global optimum only if the relaxation is convex, which
+  `mecdsl.analysis.problem.Problem.convex` proves or does not, and where its numbers are of like
+  sizes (`mecdsl.backends.bonmin.sizes`). Elsewhere the point is what a heuristic finds: no bound is
+  passed on.
+- "Infeasible" means that a local solver found no feasible point: of `received >= 1 uW` beside a
+  bound of 1 W it said so although there is one. Whether it is true is for others to prove
+  (`mecdsl.proofs`).
+- Bonmin starts at the start values, and between the bounds where there are none: at a bound `ln` or
+  a quotient may have no value. It takes no other start, no seed and no number of threads.
 """
 
 import time
@@ -39,9 +43,13 @@ if TYPE_CHECKING:
     from mecdsl.backends.nlp.problem import NlpProblem
 
 SHORTEST: Final = 1e-3  # s; Bonmin takes no limit of 0
-UNPROVEN: Final = "a heuristic unless the problem without integrality is convex, which is not proven"
+UNPROVEN: Final = (
+    "a heuristic unless the problem without integrality is convex, which is not proven"
+)
 SINGULAR: Final = "a heuristic: within the bounds a function has no value but a limit, as 0^2/0"
-UNLIKE: Final = "a heuristic: the numbers are of such different sizes that a node may be cut off by a tolerance"
+UNLIKE: Final = (
+    "a heuristic: the numbers are of such different sizes that a node may be cut off by a tolerance"
+)
 NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 
@@ -54,7 +62,9 @@ class _Program:
     columns: IntArray
     scaling: Scaling
     conflict: str
-    kept_out: float = 0.0  # of the scaled objective, in its sense: a constant that Bonmin is not told
+    kept_out: float = (
+        0.0  # of the scaled objective, in its sense: a constant that Bonmin is not told
+    )
 
 
 class Bonmin:
@@ -65,7 +75,8 @@ class Bonmin:
         title="Bonmin",
         classes=frozenset(kind for kind in ProblemClass if kind.integral),
         guarantee=Guarantee.GLOBAL,
-        reference="Bonami et al., An algorithmic framework for convex mixed integer nonlinear programs, "
+        reference="Bonami et al., An algorithmic framework for convex mixed integer "
+        "nonlinear programs, "
         "Discrete Optimization 5, 2008",
         bounds=True,
         warm_start=True,
@@ -89,14 +100,16 @@ class Bonmin:
             return accepted
         for report in (request.problem.objective, *request.problem.families):
             if report.degree is Degree.NONSMOOTH and report.size:
-                return Acceptance(False, f"`bonmin` needs smooth functions: `{report.name}` holds {report.reason}")
+                return Acceptance(
+                    False, f"`bonmin` needs smooth functions: `{report.name}` holds {report.reason}"
+                )
         return Acceptance(True)
 
     def solve(self, request: Request) -> Solution:
         """The optimum of a convex problem; for others the best point found, labelled as such.
 
-        Raises `ModelError` E505 for an option Bonmin does not know or a value it does not take, E311 for a coefficient
-        that is not finite.
+        Raises `ModelError` E505 for an option Bonmin does not know or a value it does not take,
+        E311 for a coefficient that is not finite.
         """
         return replace(_solve(request), versions=self.availability().versions)
 
@@ -106,15 +119,23 @@ def _solve(request: Request) -> Solution:
     instance = request.instance
     conflict = crossed_bounds(instance)
     program = (
-        None if conflict else _through_pyomo(instance) if request.options.via == "pyomo" else _from_arrays(instance)
+        None
+        if conflict
+        else _through_pyomo(instance)
+        if request.options.via == "pyomo"
+        else _from_arrays(instance)
     )
     conflict = conflict or (program.conflict if program else "")
     lowered = time.perf_counter()
     if program is None or conflict:
-        solution = Solution("bonmin", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
+        solution = Solution(
+            "bonmin", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict
+        )
     else:
         solution = _solution(request, program, _run(request, program))
-    return replace(solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered})
+    return replace(
+        solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered}
+    )
 
 
 def _run(request: Request, program: _Program) -> "BonminOutcome":
@@ -144,7 +165,9 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
         raise ModelError([Diagnostic("E505", str(error))]) from error
     if options.raw and "type mismatch" in outcome.message:
         told = ", ".join(f"`{name}` = `{value}`" for name, value in options.raw.items())
-        raise ModelError([Diagnostic("E505", f"bonmin does not take an option in the type it was given: {told}")])
+        raise ModelError(
+            [Diagnostic("E505", f"bonmin does not take an option in the type it was given: {told}")]
+        )
     return outcome
 
 
@@ -152,9 +175,12 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     instance, scaling = request.instance, program.scaling
     convex = request.problem.convex
     nonlinear = request.problem.problem_class is ProblemClass.MINLP
-    # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off without a proof, and
-    # near it the local solver's steps end early: it called 972 optimal where 0.0063 is
-    singular = bool(poles(instance)) or (outcome.bound is not None and bool(np.isnan(outcome.bound)))
+    # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off
+    # without a proof, and near it the local solver's steps end early: it called 972 optimal where
+    # 0.0063 is
+    singular = bool(poles(instance)) or (
+        outcome.bound is not None and bool(np.isnan(outcome.bound))
+    )
     alike = sizes_alike(instance, scaling)
     proves = convex and alike and not singular
     sign = -1.0 if instance.maximize else 1.0
@@ -197,7 +223,10 @@ def _judged(found: Termination, proves: bool, point: bool) -> tuple[Termination,
 
 
 def _from_arrays(instance: Instance) -> _Program:
-    """Every family as expressions of CasADi. Linear and quadratic rows keep the factors of `scale`, as elsewhere."""
+    """Every family as expressions of CasADi.
+
+    Linear and quadratic rows keep the factors of `scale`, as elsewhere.
+    """
     import casadi as ca
 
     from mecdsl.backends.shared.combinations import Combinations, Tool, leaves
@@ -221,15 +250,22 @@ def _from_arrays(instance: Instance) -> _Program:
             else:
                 rows.append(found[0])
                 limits.append(
-                    (-np.inf if family.relation == "<=" else found[1], np.inf if family.relation == ">=" else found[1])
+                    (
+                        -np.inf if family.relation == "<=" else found[1],
+                        np.inf if family.relation == ">=" else found[1],
+                    )
                 )
     conflict = false_row(instance, np.array(constant, dtype=np.int64))
     program = _program(instance, scaling, columns, unknowns, objective, rows, limits, conflict)
     return replace(program, kept_out=kept_out)
 
 
-def _objective(instance: Instance, evaluator: Evaluator, scaling: Scaling) -> tuple[Scaling, Any, float]:
-    """The scaled objective, to be minimised, the scaling with the factor it has, and the constant that is kept out."""
+def _objective(
+    instance: Instance, evaluator: Evaluator, scaling: Scaling
+) -> tuple[Scaling, Any, float]:
+    """The scaled objective, to be minimised, the scaling with the factor it has, and the constant
+    that is kept out.
+    """
     import casadi as ca
 
     from mecdsl.backends.shared.combinations import multiple, normalised, require_finite, varies
@@ -251,7 +287,8 @@ def _rows(
 ) -> Iterator[tuple[Any, float] | None]:
     """The scaled rows of a family as expression and bound; None for one without a free variable.
 
-    Constants go to the bound: with `x + y - 1.5e6 == 0` over integers Bonmin ended with an unnamed error.
+    Constants go to the bound: with `x + y - 1.5e6 == 0` over integers Bonmin ended with an unnamed
+    error.
     """
     from mecdsl.backends.shared.combinations import multiple, normalised, require_finite, varies
 
@@ -306,5 +343,7 @@ def _through_pyomo(instance: Instance) -> _Program:
     scaled = scaled_pyomo(instance)
     nlp = nlp_from_pyomo(scaled.lowered.model)
     column_of = {id(variable): column for column, variable in enumerate(scaled.lowered.variables)}
-    columns = np.array([column_of.get(id(variable), -1) for variable in nlp.variables], dtype=np.int64)
+    columns = np.array(
+        [column_of.get(id(variable), -1) for variable in nlp.variables], dtype=np.int64
+    )
     return _Program(nlp.problem, nlp.symbolic, columns, scaled.scaling, "")

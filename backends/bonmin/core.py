@@ -1,19 +1,22 @@
 """Solve a convex mixed-integer nonlinear problem with Bonmin, which CasADi's package carries.
 
-The answer is a global optimum only if objective and feasible set are convex once integrality is dropped. That
-cannot be seen from the expressions here: it is the caller's to know.
+The answer is a global optimum only if objective and feasible set are convex once integrality is
+dropped. That cannot be seen from the expressions here: it is the caller's to know.
 
 Found out by trying, and why this file looks as it does (CasADi 3.8):
-- Only the plain branch and bound, `B-BB`, is let through. On small convex problems with continuous and
-  integer variables `B-QG`, `B-Hyb` and `B-Ecp` returned wrong points as optimal, `B-iFP` and `B-Hyb` ran
-  without end, and Ctrl-C during `B-OA` ended the process with a segmentation fault. `B-BB` agreed with
-  enumeration throughout.
-- The objective is scaled to gradients about 1, and `cutoff_decr` is 0. With objectives of 1e-7 and less
-  Bonmin's absolute tolerances cut the optimum off (7 of 15 random problems wrong), with 1e7 it failed.
+- Only the plain branch and bound, `B-BB`, is let through. On small convex problems with continuous
+  and integer variables `B-QG`, `B-Hyb` and `B-Ecp` returned wrong points as optimal, `B-iFP` and
+  `B-Hyb` ran without end, and Ctrl-C during `B-OA` ended the process with a segmentation fault.
+  `B-BB` agreed with enumeration throughout.
+- The objective is scaled to gradients about 1, and `cutoff_decr` is 0. With objectives of 1e-7 and
+  less Bonmin's absolute tolerances cut the optimum off (7 of 15 random problems wrong), with 1e7 it
+  failed.
 - Bounds of integers are rounded inward first: with 0.2 <= x <= 0.8 Bonmin called x = 0.8 optimal.
-- Unused columns are added until variables outnumber equalities; else Bonmin fails with an unnamed error.
-- Bonmin prints through CasADi's messages whatever its log levels say; the text is collected, and the proven
-  bound of a search that was stopped is read from its last line, since it is nowhere else.
+- Unused columns are added until variables outnumber equalities; else Bonmin fails with an unnamed
+  error.
+- Bonmin prints through CasADi's messages whatever its log levels say; the text is collected, and
+  the proven bound of a search that was stopped is read from its last line, since it is nowhere
+  else.
 """
 
 import re
@@ -45,9 +48,18 @@ from mecdsl.solution import Termination
 RawOptions = Mapping[str, str | float | int | bool]
 
 INTEGRALITY_TOLERANCE = 1e-5
-NODE_TOLERANCE = 1e-7  # of the scaled objective: nodes of 2e-7 passed for optimal where another has 0
+NODE_TOLERANCE = (
+    1e-7  # of the scaled objective: nodes of 2e-7 passed for optimal where another has 0
+)
 NO_POINT = 1e49  # Bonmin's objective is 1e50 or the largest float where it has no point
-QUIET = ("bb_log_level", "nlp_log_level", "nlp_log_at_root", "lp_log_level", "milp_log_level", "oa_log_level")
+QUIET = (
+    "bb_log_level",
+    "nlp_log_level",
+    "nlp_log_at_root",
+    "lp_log_level",
+    "milp_log_level",
+    "oa_log_level",
+)
 STATUS: Mapping[str, tuple[Termination, str]] = {
     "SUCCESS": (Termination.OPTIMAL, ""),
     "INFEASIBLE": (Termination.INFEASIBLE, ""),
@@ -71,9 +83,9 @@ STOPPED_SEARCH = re.compile(r"Partial search - best objective \S+ \(best possibl
 class BonminOutcome:
     """What Bonmin left behind, for the minimisation.
 
-    `x`: shape (n,), inside the bounds and integer where asked, or None where there is no point. `bound`:
-    proven lower bound of a convex problem, to the gap asked for; None where not known. `violation` as in
-    `IpoptOutcome`.
+    `x`: shape (n,), inside the bounds and integer where asked, or None where there is no point.
+    `bound`: proven lower bound of a convex problem, to the gap asked for; None where not known.
+    `violation` as in `IpoptOutcome`.
     """
 
     x: Vector | None
@@ -104,10 +116,10 @@ def solve_bonmin(
 ) -> BonminOutcome:
     """A global optimum of a convex problem whose columns `integer` are integral.
 
-    `problem` and `symbolic` are two views of the same functions; bounds and start come from the first.
-    `time_limit` in s of processor time; `gap` relative; `log` prints Bonmin's log to standard error; `raw`
-    holds Bonmin's own options. Ctrl-C ends the solve with the best point so far. Raises ValueError for an
-    option or limit that makes no sense.
+    `problem` and `symbolic` are two views of the same functions; bounds and start come from the
+    first. `time_limit` in s of processor time; `gap` relative; `log` prints Bonmin's log to
+    standard error; `raw` holds Bonmin's own options. Ctrl-C ends the solve with the best point so
+    far. Raises ValueError for an option or limit that makes no sense.
     """
     if time_limit is not None and not time_limit > 0.0:
         raise ValueError(f"time limit must be positive, found {time_limit:g} s")
@@ -123,7 +135,9 @@ def solve_bonmin(
     solver = _solver(symbolic, integer, scale, reduction.padding, options)
     with interrupt_as_exception(), solver_output(echo=log) as printed:
         status, objective, x = _call(solver, problem, reduction.padding)
-    return _outcome(problem, integer, began, time_limit, options, scale, status, objective, x, printed.text)
+    return _outcome(
+        problem, integer, began, time_limit, options, scale, status, objective, x, printed.text
+    )
 
 
 def _integral_bounds(problem: NlpProblem, integer: NDArray[np.bool_]) -> NlpProblem:
@@ -137,7 +151,8 @@ def _options(
     time_limit: float | None, node_limit: int | None, gap: float, log: bool, raw: RawOptions
 ) -> dict[str, Any]:
     options: dict[str, Any] = dict.fromkeys(QUIET, 0)
-    # level 1 of the search prints the bound; the interval keeps a long search from printing much else
+    # level 1 of the search prints the bound; the interval keeps a long search from printing much
+    # else
     options |= {
         "bb_log_level": 1,
         "bb_log_interval": 100 if log else 1_000_000,
@@ -149,22 +164,35 @@ def _options(
         options["time_limit"] = float(time_limit)
     if node_limit is not None:
         options["node_limit"] = int(node_limit)
-    options |= {name: ("yes" if value else "no") if isinstance(value, bool) else value for name, value in raw.items()}
+    options |= {
+        name: ("yes" if value else "no") if isinstance(value, bool) else value
+        for name, value in raw.items()
+    }
     if (algorithm := options.setdefault("algorithm", "B-BB")) != "B-BB":
         raise ValueError(f"algorithm `{algorithm}` of bonmin is not reliable here, expected `B-BB`")
     return options
 
 
 def _solver(
-    symbolic: SymbolicNlp, integer: NDArray[np.bool_], scale: float, padding: int, options: dict[str, Any]
+    symbolic: SymbolicNlp,
+    integer: NDArray[np.bool_],
+    scale: float,
+    padding: int,
+    options: dict[str, Any],
 ) -> Any:
-    """CasADi's Bonmin with the derivatives that are already there, instead of those of the whole model."""
+    """CasADi's Bonmin with the derivatives that are already there, instead of those of the whole
+    model.
+    """
     unused, parameters = ca.SX.sym("unused", padding), ca.SX.sym("p", 0)
     x = ca.vertcat(symbolic.variables, unused)
     size, rows = x.numel(), symbolic.constraints.numel()
     objective = scale * symbolic.objective
-    jacobian = _matrix(rows, size, symbolic.jacobian_rows, symbolic.jacobian_columns, symbolic.jacobian_values)
-    hessian = ca.substitute(symbolic.hessian_values, symbolic.objective_factor, scale * symbolic.objective_factor)
+    jacobian = _matrix(
+        rows, size, symbolic.jacobian_rows, symbolic.jacobian_columns, symbolic.jacobian_values
+    )
+    hessian = ca.substitute(
+        symbolic.hessian_values, symbolic.objective_factor, scale * symbolic.objective_factor
+    )
     # Ipopt takes either triangle and so does CasADi's Bonmin; CasADi itself makes the upper one
     upper = _matrix(size, size, symbolic.hessian_columns, symbolic.hessian_rows, hessian)
     gradient = ca.vertcat(scale * symbolic.gradient, ca.DM.zeros(padding, 1))
@@ -178,10 +206,14 @@ def _solver(
         "show_eval_warnings": False,
         "bonmin": options,
     }
-    return ca.nlpsol("bonmin", "bonmin", {"x": x, "f": objective, "g": symbolic.constraints}, settings)
+    return ca.nlpsol(
+        "bonmin", "bonmin", {"x": x, "f": objective, "g": symbolic.constraints}, settings
+    )
 
 
-def _matrix(height: int, width: int, rows: NDArray[np.int64], columns: NDArray[np.int64], values: Any) -> Any:
+def _matrix(
+    height: int, width: int, rows: NDArray[np.int64], columns: NDArray[np.int64], values: Any
+) -> Any:
     """A sparse SX matrix from triplets without repetition."""
     order = np.lexsort((rows, columns))
     pattern = ca.Sparsity.triplet(height, width, rows[order].tolist(), columns[order].tolist())
@@ -224,8 +256,15 @@ def _call(solver: Any, problem: NlpProblem, padding: int) -> tuple[str, float, V
     return str(solver.stats()["return_status"]), float(answer["f"]), x
 
 
-def _claim(began: float, status: str, termination: Termination, message: str, **found: Any) -> BonminOutcome:
-    values: dict[str, Any] = {"x": None, "objective": None, "bound": None, "violation": None} | found
+def _claim(
+    began: float, status: str, termination: Termination, message: str, **found: Any
+) -> BonminOutcome:
+    values: dict[str, Any] = {
+        "x": None,
+        "objective": None,
+        "bound": None,
+        "violation": None,
+    } | found
     seconds = time.perf_counter() - began
     return BonminOutcome(
         status=status,
@@ -240,7 +279,12 @@ def _claim(began: float, status: str, termination: Termination, message: str, **
 def _single_point(problem: NlpProblem, x: Vector, began: float) -> BonminOutcome:
     objective = float(problem.objective(x))
     if not np.isfinite(objective):
-        return _claim(began, "MINLP_ERROR", Termination.ERROR, f"the objective is {objective:g} at the only point")
+        return _claim(
+            began,
+            "MINLP_ERROR",
+            Termination.ERROR,
+            f"the objective is {objective:g} at the only point",
+        )
     return _claim(
         began,
         "SUCCESS",
@@ -249,7 +293,9 @@ def _single_point(problem: NlpProblem, x: Vector, began: float) -> BonminOutcome
         x=x,
         objective=objective,
         bound=objective,
-        violation=violation(problem.constraints(x), problem.constraint_lower, problem.constraint_upper),
+        violation=violation(
+            problem.constraints(x), problem.constraint_lower, problem.constraint_upper
+        ),
     )
 
 
@@ -266,7 +312,9 @@ def _outcome(
     text: str,
 ) -> BonminOutcome:
     name, _, detail = status.partition(": ")
-    termination, message = STATUS.get(name, (Termination.ERROR, f"bonmin returned the unknown status `{name}`"))
+    termination, message = STATUS.get(
+        name, (Termination.ERROR, f"bonmin returned the unknown status `{name}`")
+    )
     message = f"{message}: {detail}" if detail else message
     if name == "LIMIT_EXCEEDED":
         termination, message = _limit(text, time_limit, began)
@@ -277,18 +325,32 @@ def _outcome(
         Termination.INFEASIBLE,
         Termination.INFEASIBLE_OR_UNBOUNDED,
     ):
-        return _claim(began, name, termination, message, bound=None if name == "INFEASIBLE" else bound)
+        return _claim(
+            began, name, termination, message, bound=None if name == "INFEASIBLE" else bound
+        )
     x = clip_to_bounds(problem, x)
     rounded = np.where(integer, np.round(x), x)
     if np.abs(rounded - x).max() > INTEGRALITY_TOLERANCE:
-        return _claim(began, name, Termination.ERROR, "bonmin returned a point that is not integer", bound=bound)
+        return _claim(
+            began,
+            name,
+            Termination.ERROR,
+            "bonmin returned a point that is not integer",
+            bound=bound,
+        )
     value = float(problem.objective(rounded))
-    size = violation(problem.constraints(rounded), problem.constraint_lower, problem.constraint_upper)
+    size = violation(
+        problem.constraints(rounded), problem.constraint_lower, problem.constraint_upper
+    )
     if termination is Termination.OPTIMAL:
-        bound = value - float(options["allowable_fraction_gap"]) * abs(value) - NODE_TOLERANCE / scale
+        bound = (
+            value - float(options["allowable_fraction_gap"]) * abs(value) - NODE_TOLERANCE / scale
+        )
     elif bound is not None:
         bound = min(bound, value)
-    return _claim(began, name, termination, message, x=rounded, objective=value, bound=bound, violation=size)
+    return _claim(
+        began, name, termination, message, x=rounded, objective=value, bound=bound, violation=size
+    )
 
 
 def _limit(text: str, time_limit: float | None, began: float) -> tuple[Termination, str]:
@@ -309,10 +371,16 @@ def _stopped_bound(text: str, scale: float) -> float | None:
 
 
 def _bad_start(problem: NlpProblem) -> str:
-    """Bonmin does not say what went wrong; a function that is not finite at the start is the usual cause."""
+    """Bonmin does not say what went wrong; a function that is not finite at the start is the usual
+    cause.
+    """
     start = clip_to_bounds(problem, problem.start)
     with np.errstate(all="ignore"):
         bad = np.flatnonzero(~np.isfinite(problem.constraints(start)))
         if not np.isfinite(problem.objective(start)):
             return "; the objective is not finite at the start"
-    return f"; constraint `{problem.constraint_name(int(bad[0]))}` is not finite at the start" if bad.size else ""
+    return (
+        f"; constraint `{problem.constraint_name(int(bad[0]))}` is not finite at the start"
+        if bad.size
+        else ""
+    )

@@ -1,7 +1,7 @@
 """Run Bonmin so that nothing it does lasts: in a process of its own.
 
-Once interrupted, Bonmin answers "interrupted" to every later solve of the same process and of its forks: the flag that
-its handler of Ctrl-C sets is static and nothing resets it (CasADi 3.8).
+Once interrupted, Bonmin answers "interrupted" to every later solve of the same process and of its
+forks: the flag that its handler of Ctrl-C sets is static and nothing resets it (CasADi 3.8).
 """
 
 import time
@@ -11,7 +11,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.backends.bonmin.core import BonminOutcome, RawOptions, bonmin_version, interrupt_as_exception, solve_bonmin
+from mecdsl.backends.bonmin.core import (
+    BonminOutcome,
+    RawOptions,
+    bonmin_version,
+    interrupt_as_exception,
+    solve_bonmin,
+)
 from mecdsl.backends.nlp.casadi_derivatives import SymbolicNlp
 from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.guarded import run_guarded
@@ -31,7 +37,8 @@ def run_bonmin(
     raw: RawOptions | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> BonminOutcome:
-    """`solve_bonmin` in a fork; `should_stop`, and the time limit if Bonmin forgets it, end it from outside.
+    """`solve_bonmin` in a fork; `should_stop`, and the time limit if Bonmin forgets it, end it from
+    outside.
 
     Raises what `solve_bonmin` raises.
     """
@@ -47,14 +54,27 @@ def run_bonmin(
     # what is left of a search that had to be killed: its incumbent is lost with its process
     termination, seconds = ENDS.get(found.reason, Termination.ERROR), time.perf_counter() - started
     return BonminOutcome(
-        None, None, None, None, found.reason, termination, f"it {found.ending}", seconds, bonmin_version()
+        None,
+        None,
+        None,
+        None,
+        found.reason,
+        termination,
+        f"it {found.ending}",
+        seconds,
+        bonmin_version(),
     )
 
 
 def _ended_by(
-    outcome: BonminOutcome, should_stop: Callable[[], bool], time_limit: float | None, seconds: float
+    outcome: BonminOutcome,
+    should_stop: Callable[[], bool],
+    time_limit: float | None,
+    seconds: float,
 ) -> BonminOutcome:
-    """The outcome with the limit as the reason where that, and not the user, told Bonmin to stop."""
+    """The outcome with the limit as the reason where that, and not the user, told Bonmin to
+    stop.
+    """
     late = time_limit is not None and seconds >= time_limit
     if outcome.termination is Termination.INTERRUPTED and late and not should_stop():
         return replace(outcome, termination=Termination.TIME_LIMIT, message="time limit")

@@ -1,7 +1,9 @@
-"""Whether the scaled numbers of a problem are of like sizes, so that no tolerance of Bonmin cuts a node off.
+"""Whether the scaled numbers of a problem are of like sizes, so that no tolerance of Bonmin cuts a
+node off.
 
-Bonmin takes 1e-6 for whole and its local solver keeps rows to about 1e-8. A right-hand side of 1e-6 of its row, or a
-coefficient of 1e-5 of another, is then a matter of tolerances, and a node without a point is none for certain.
+Bonmin takes 1e-6 for whole and its local solver keeps rows to about 1e-8. A right-hand side of 1e-6
+of its row, or a coefficient of 1e-5 of another, is then a matter of tolerances, and a node without
+a point is none for certain.
 """
 
 from typing import Final

@@ -1,9 +1,10 @@
 """Cooperative computing: `allocate`, the optimal shares of the tasks at one server, problem (30).
 
-Source, symbols and the three prices: `mecdsl.backends.cooperative.system` and `mecdsl.backends.cooperative.prices`.
-Without C10 the shares are a closed form; with it, prices that solve three equations; an interior-point solver only
-where those fail. The paper's own updates (36)-(43) are in `mecdsl.backends.cooperative.multipliers`, for comparison:
-they need step sizes that it does not give, and their iterates are infeasible until the end.
+Source, symbols and the three prices: `mecdsl.backends.cooperative.system` and
+`mecdsl.backends.cooperative.prices`. Without C10 the shares are a closed form; with it, prices that
+solve three equations; an interior-point solver only where those fail. The paper's own updates
+(36)-(43) are in `mecdsl.backends.cooperative.multipliers`, for comparison: they need step sizes
+that it does not give, and their iterates are infeasible until the end.
 """
 
 from dataclasses import dataclass
@@ -43,11 +44,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Allocation:
-    """Shares [P, 3] of band, processor, backhaul and the sum of latencies `cost` in s; None where there are none.
+    """Shares [P, 3] of band, processor, backhaul and the sum of latencies `cost` in s; None where
+    there are none.
 
-    `bound`: proven lower bound on the cost in s. `prices` [3]: optimal prices, or where infeasible a certificate.
-    `latency_factor`: the least factor on the limits that C10 needs, floors of C9 left out, None without C10.
-    `method`: what found the shares. `message`: why there are none.
+    `bound`: proven lower bound on the cost in s. `prices` [3]: optimal prices, or where infeasible
+    a certificate. `latency_factor`: the least factor on the limits that C10 needs, floors of C9
+    left out, None without C10. `method`: what found the shares. `message`: why there are none.
     """
 
     verdict: Verdict
@@ -60,8 +62,12 @@ class Allocation:
     message: str = ""
 
 
-def demand_at(system: System, server: int, tasks: Integers, depths: Integers, limits: Limits) -> Demand:
-    """What tasks with depths (1-based) want from a server; a constraint that is off has no limit or no floor."""
+def demand_at(
+    system: System, server: int, tasks: Integers, depths: Integers, limits: Limits
+) -> Demand:
+    """What tasks with depths (1-based) want from a server; a constraint that is off has no limit or
+    no floor.
+    """
     count = len(tasks)
     return Demand(
         system.roots()[tasks, server, depths - 1],
@@ -73,7 +79,8 @@ def demand_at(system: System, server: int, tasks: Integers, depths: Integers, li
 def allocate(demand: Demand) -> Allocation:
     """The shares with the least sum of latencies that keep C6-C10.
 
-    >>> demand = Demand(np.array([[3.0, 0.0, 0.0], [1.0, 0.0, 0.0]]), np.full(2, np.inf), np.zeros(2))
+    >>> work = np.array([[3.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    >>> demand = Demand(work, np.full(2, np.inf), np.zeros(2))
     >>> answer = allocate(demand)  # cost (3 + 1)^2, band in proportion 3 : 1
     >>> answer.cost, answer.shares[:, 0].tolist()
     (16.0, [0.75, 0.25])
@@ -86,12 +93,16 @@ def allocate(demand: Demand) -> Allocation:
     found = stationary(demand, mass)
     if found.standing is Standing.INFEASIBLE:
         message = _refusal(demand, found.prices, factor)
-        return Allocation(Verdict.INFEASIBLE, "certificate", found.prices, latency_factor=factor, message=message)
+        return Allocation(
+            Verdict.INFEASIBLE, "certificate", found.prices, latency_factor=factor, message=message
+        )
     simple = factor is None or not np.any(limit_weights(demand, found.prices) > 1.0)
     method = "closed form" if simple else "three prices"
     bound = dual_value(demand, found.prices)
     if found.standing is Standing.STATIONARY:
-        answer = _accepted(demand, shares_at(demand, found.prices), bound, found.prices, factor, method)
+        answer = _accepted(
+            demand, shares_at(demand, found.prices), bound, found.prices, factor, method
+        )
         if answer is not None:
             return answer
     if factor is not None and factor > 1.0 - TOLERANCE:
@@ -112,8 +123,12 @@ def latencies(demand: Demand, shares: Reals) -> Reals:
     return found
 
 
-def place(system: System, server: Integers, depth: Integers, limits: Limits) -> tuple[Reals | None, list[Allocation]]:
-    """Allocate server by server: shares [M, N, 3], None where some server has none, and what each server said."""
+def place(
+    system: System, server: Integers, depth: Integers, limits: Limits
+) -> tuple[Reals | None, list[Allocation]]:
+    """Allocate server by server: shares [M, N, 3], None where some server has none, and what each
+    server said.
+    """
     count = system.shape[1]
     shares = np.zeros((len(server), count, 3))
     answers = []
@@ -130,16 +145,22 @@ def place(system: System, server: Integers, depth: Integers, limits: Limits) -> 
 def failures(answers: list[Allocation]) -> str:
     """Which servers have no shares and why, or an empty text."""
     reasons = [
-        f"server {number}: {answer.message}" for number, answer in enumerate(answers, 1) if answer.shares is None
+        f"server {number}: {answer.message}"
+        for number, answer in enumerate(answers, 1)
+        if answer.shares is None
     ]
     return "; ".join(reasons)
 
 
 def worst_factor(system: System, server: Integers, answers: list[Allocation]) -> float:
-    """The least factor on the latency limits that the places need: over servers, and over local tasks D_m / D_m^max."""
+    """The least factor on the latency limits that the places need: over servers, and over local
+    tasks D_m / D_m^max.
+    """
     local = server == LOCAL
     factors = [answer.latency_factor for answer in answers if answer.latency_factor is not None]
-    factors.append(float((system.local_latency[local] / system.max_latency[local]).max(initial=0.0)))
+    factors.append(
+        float((system.local_latency[local] / system.max_latency[local]).max(initial=0.0))
+    )
     return max(factors)
 
 
@@ -158,10 +179,12 @@ def _accepted(
 
 
 def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | None:
-    """The limits can only just be kept: the shares that minimise the largest latency / limit, from the eigenvector.
+    """The limits can only just be kept: the shares that minimise the largest latency / limit, from
+    the eigenvector.
 
-    Every task then has latency `factor` times its limit. With p the eigenvector, times a number that brings
-    every weight to 1 or more, phi(p) = sum D + |p|^2 (factor - 1) proves that less is not possible.
+    Every task then has latency `factor` times its limit. With p the eigenvector, times a number
+    that brings every weight to 1 or more, phi(p) = sum D + |p|^2 (factor - 1) proves that less is
+    not possible.
     """
     vector = largest_factor(demand, np.ones(len(demand.limit)))[1]
     weight = demand.roots @ vector / demand.limit
@@ -173,13 +196,19 @@ def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | 
     shares = ratio(weight[:, None] * demand.roots, np.broadcast_to(totals, demand.roots.shape))
     found = latencies(demand, shares)
     cost = float(found.sum())
-    kept = np.all(found <= demand.limit * (1.0 + 2 * TOLERANCE)) and np.all(shares[:, 0] >= demand.floor)
+    kept = np.all(found <= demand.limit * (1.0 + 2 * TOLERANCE)) and np.all(
+        shares[:, 0] >= demand.floor
+    )
     if not kept or not cost - bound <= 10 * TOLERANCE * cost:
         return None
-    return Allocation(Verdict.OPTIMAL, "eigenvector", vector, shares, cost, min(bound, cost), factor)
+    return Allocation(
+        Verdict.OPTIMAL, "eigenvector", vector, shares, cost, min(bound, cost), factor
+    )
 
 
-def _by_interior_point(demand: Demand, prices: Reals, bound: float, factor: float | None) -> Allocation:
+def _by_interior_point(
+    demand: Demand, prices: Reals, bound: float, factor: float | None
+) -> Allocation:
     found = interior(demand)
     if found.shares is not None:
         bound = max(bound, dual_value(demand, found.prices))
@@ -188,12 +217,18 @@ def _by_interior_point(demand: Demand, prices: Reals, bound: float, factor: floa
             return answer
     for candidate in (found.prices, prices):
         square = float(candidate @ candidate)
-        if square > 0.0 and float(certificate(demand, candidate).sum()) > square * (1.0 + TOLERANCE):
+        if square > 0.0 and float(certificate(demand, candidate).sum()) > square * (
+            1.0 + TOLERANCE
+        ):
             scaled = candidate / np.sqrt(square)
             message = _refusal(demand, scaled, factor)
-            return Allocation(Verdict.INFEASIBLE, "certificate", scaled, latency_factor=factor, message=message)
+            return Allocation(
+                Verdict.INFEASIBLE, "certificate", scaled, latency_factor=factor, message=message
+            )
     message = f"no shares found and no proof that there are none, {found.message}"
-    return Allocation(Verdict.UNDECIDED, "interior point", prices, latency_factor=factor, message=message)
+    return Allocation(
+        Verdict.UNDECIDED, "interior point", prices, latency_factor=factor, message=message
+    )
 
 
 def _refusal(demand: Demand, prices: Reals, factor: float | None) -> str:

@@ -1,10 +1,12 @@
-"""The algorithms for cooperative computing as backends: which problems they take, and their plans as solutions.
+"""The algorithms for cooperative computing as backends: which problems they take, and their plans
+as solutions.
 
-All of them but the exact method and the local search choose the depths by (21) anyway, so they take the forms with one
-depth per server as they are.
+All of them but the exact method and the local search choose the depths by (21) anyway, so they take
+the forms with one depth per server as they are.
 
-As for mobile edge learning, names alone are not believed: objective and constraints of the instance are compared at
-random points with those the algorithms were derived for, so an edited model gets a reason instead of a wrong optimum.
+As for mobile edge learning, names alone are not believed: objective and constraints of the instance
+are compared at random points with those the algorithms were derived for, so an edited model gets a
+reason instead of a wrong optimum.
 """
 
 import time
@@ -22,7 +24,10 @@ from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.solution import Guarantee, Iteration, Solution, SolveOptions, Termination
 
-PAPER = "Chai, Song, Chen, Joint Task Offloading, CNN Layer Scheduling, and Resource Allocation, problem (19)"
+PAPER = (
+    "Chai, Song, Chen, Joint Task Offloading, CNN Layer Scheduling, and Resource "
+    "Allocation, problem (19)"
+)
 ALWAYS = frozenset({"one_place", "one_depth", "bandwidth_budget", "cpu_budget", "backhaul_budget"})
 OPTIONAL = {"rate_floor": "rate", "latency_limit": "latency", "task_limit": "load"}
 SEARCHED = "other_depths"  # the rows that leave one depth per server
@@ -52,7 +57,9 @@ ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognised:
-    """Problem (19) found in an instance, with the limits that are on and the depths that are allowed."""
+    """Problem (19) found in an instance, with the limits that are on and the depths that are
+    allowed.
+    """
 
     system: System
     limits: Limits
@@ -64,16 +71,30 @@ def recognise(instance: Instance) -> Recognised | str:
     variables = {family.name for family in instance.variables}
     if variables != VARIABLES:
         odd = sorted(variables ^ VARIABLES)
-        return f"`{odd[0]}` is {'not part of' if odd[0] in variables else 'missing from'} the problem"
+        return (
+            f"`{odd[0]}` is {'not part of' if odd[0] in variables else 'missing from'} the problem"
+        )
     names = {family.name for family in instance.constraints}
     odd = sorted((names - ALWAYS - set(OPTIONAL) - {SEARCHED}) | (ALWAYS - names))
     if odd:
-        return f"`{odd[0]}` is {'not part of' if odd[0] in names else 'missing from'} the problem it was derived for"
-    wanted = {*ATTRIBUTES.values(), "uplink.gain", "uplink.distance", "server.output_ratio", "server.cumulative_work"}
+        return (
+            f"`{odd[0]}` is {'not part of' if odd[0] in names else 'missing from'} the "
+            "problem it was derived for"
+        )
+    wanted = {
+        *ATTRIBUTES.values(),
+        "uplink.gain",
+        "uplink.distance",
+        "server.output_ratio",
+        "server.cumulative_work",
+    }
     missing = sorted((wanted | {"noise_power"}) - set(instance.world.values))
     if missing:
         return f"the model has no `{missing[0]}`"
-    binaries = (instance.variable(name).columns for name in ("device.local", "uplink.assign", "uplink.schedule"))
+    binaries = (
+        instance.variable(name).columns
+        for name in ("device.local", "uplink.assign", "uplink.schedule")
+    )
     if not all(instance.integral[columns].all() for columns in binaries) or not instance.free.all():
         return "some variables are relaxed or fixed"
     limits = Limits(**{field: name in names for name, field in OPTIONAL.items()})
@@ -82,7 +103,11 @@ def recognise(instance: Instance) -> Recognised | str:
     except ValueError as error:
         return str(error)
     fault = _fault(instance, system)
-    return fault if fault else Recognised(system, limits, Layers.SEARCHED if SEARCHED in names else Layers.FREE)
+    return (
+        fault
+        if fault
+        else Recognised(system, limits, Layers.SEARCHED if SEARCHED in names else Layers.FREE)
+    )
 
 
 def _system(instance: Instance) -> System:
@@ -114,14 +139,21 @@ def _fault(instance: Instance, system: System) -> str:
         part = {family.name: x[family.columns] for family in instance.variables}
         assign = part["uplink.assign"].reshape(tasks, servers)
         schedule = part["uplink.schedule"].reshape(tasks, servers, layers)
-        shares = [part[f"uplink.{name}_share"].reshape(tasks, servers) for name in ("bandwidth", "cpu", "backhaul")]
+        shares = [
+            part[f"uplink.{name}_share"].reshape(tasks, servers)
+            for name in ("bandwidth", "cpu", "backhaul")
+        ]
         roots = [
             np.sqrt(system.send_time) * assign,
             (np.sqrt(system.compute_time) * schedule).sum(axis=2),
             (np.sqrt(system.forward_time) * schedule).sum(axis=2),
         ]
-        offloaded = sum((root**2 / share for root, share in zip(roots, shares, strict=True)), np.zeros(1))
-        latency = part["device.local"] * system.local_latency + np.broadcast_to(offloaded, assign.shape).sum(axis=1)
+        offloaded = sum(
+            (root**2 / share for root, share in zip(roots, shares, strict=True)), np.zeros(1)
+        )
+        latency = part["device.local"] * system.local_latency + np.broadcast_to(
+            offloaded, assign.shape
+        ).sum(axis=1)
         if not np.isclose(instance.objective(x), latency.sum(), rtol=1e-9):
             return "the objective is not (1)"
         own = {
@@ -146,7 +178,9 @@ def _rows_fault(instance: Instance, x: Reals, own: Mapping[str, Reals]) -> str:
     evaluator = instance.evaluator(Floats(x))
     for family in instance.constraints:
         found, expected = np.asarray(difference(evaluator, family)), own[family.name]
-        same_shape = family.size == len(expected) and family.relation == relations.get(family.name, "<=")
+        same_shape = family.size == len(expected) and family.relation == relations.get(
+            family.name, "<="
+        )
         if not same_shape or not np.allclose(found, expected, rtol=1e-9, atol=1e-9):
             return f"`{family.name}` is not the constraint it was derived for"
     return ""
@@ -172,11 +206,15 @@ class _Cooperative:
         """Only problem (19) and its forms, recognised by its rows."""
         found = recognise(request.instance)
         if isinstance(found, str):
-            return Acceptance(False, f"`{self.name}` was derived for cooperative computing: {found}")
+            return Acceptance(
+                False, f"`{self.name}` was derived for cooperative computing: {found}"
+            )
         if found.limits.load and not self.takes_load:
             return Acceptance(False, f"`{self.name}` has no rule for a load limit (`task_limit`)")
         if (found.limits.rate or found.limits.latency) and not self.takes_limits:
-            return Acceptance(False, f"`{self.name}` knows neither `rate_floor` nor `latency_limit`")
+            return Acceptance(
+                False, f"`{self.name}` knows neither `rate_floor` nor `latency_limit`"
+            )
         return Acceptance(True)
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
@@ -195,11 +233,16 @@ class _Cooperative:
         return _solution(self.name, request.instance, found.system, plan, seconds)
 
 
-def _solution(name: str, instance: Instance, system: System, plan: Plan, seconds: dict[str, float]) -> Solution:
+def _solution(
+    name: str, instance: Instance, system: System, plan: Plan, seconds: dict[str, float]
+) -> Solution:
     values = None
     if plan.server is not None and plan.depth is not None and plan.shares is not None:
         values = _columns(instance, system, plan)
-    guarantees = {Termination.OPTIMAL: Guarantee.GLOBAL, Termination.INFEASIBLE: Guarantee.INFEASIBLE}
+    guarantees = {
+        Termination.OPTIMAL: Guarantee.GLOBAL,
+        Termination.INFEASIBLE: Guarantee.INFEASIBLE,
+    }
     fallback = Guarantee.NONE if values is None else Guarantee.FEASIBLE
     return Solution(
         name,
@@ -218,7 +261,9 @@ def _solution(name: str, instance: Instance, system: System, plan: Plan, seconds
 
 
 def _with_plan(plan: Plan, seconds: float) -> tuple[Iteration, ...]:
-    """The steps an algorithm recorded, and the plan it ended with if none of them has its objective."""
+    """The steps an algorithm recorded, and the plan it ended with if none of them has its
+    objective.
+    """
     if not plan.iterations or plan.objective is None:
         return plan.iterations
     last = plan.iterations[-1].objective
@@ -234,7 +279,9 @@ def _columns(instance: Instance, system: System, plan: Plan) -> Reals:
     assert plan.shares is not None
     _, servers, layers = system.shape
     assign = plan.server[:, None] == np.arange(servers)[None, :]
-    schedule = assign[:, :, None] & (plan.depth[:, None, None] == np.arange(1, layers + 1)[None, None, :])
+    schedule = assign[:, :, None] & (
+        plan.depth[:, None, None] == np.arange(1, layers + 1)[None, None, :]
+    )
     values = np.zeros(instance.columns)
     parts = {"device.local": plan.local, "uplink.assign": assign, "uplink.schedule": schedule}
     for position, share in enumerate(("bandwidth", "cpu", "backhaul")):
@@ -249,11 +296,23 @@ ROUNDING = ("rounding", "`relaxation` (default) or `limit`, its limit for eps to
 
 
 def _capabilities(
-    title: str, guarantee: Guarantee, *options: tuple[str, str], exact: bool = False, limit: bool = False
+    title: str,
+    guarantee: Guarantee,
+    *options: tuple[str, str],
+    exact: bool = False,
+    limit: bool = False,
 ) -> Capabilities:
     classes = frozenset({ProblemClass.MINLP})
     return Capabilities(
-        title, classes, guarantee, PAPER, ("cooperative",), bounds=exact, time_limit=limit, exact=exact, options=options
+        title,
+        classes,
+        guarantee,
+        PAPER,
+        ("cooperative",),
+        bounds=exact,
+        time_limit=limit,
+        exact=exact,
+        options=options,
     )
 
 
@@ -282,7 +341,9 @@ class CooperativePa(_Cooperative):
     """The paper's Algorithm 3."""
 
     name = "cooperative-pa"
-    capabilities = _capabilities("the paper's three stages, Algorithm 3", Guarantee.FEASIBLE, EPS, ROUNDING)
+    capabilities = _capabilities(
+        "the paper's three stages, Algorithm 3", Guarantee.FEASIBLE, EPS, ROUNDING
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.pa import Rounding, proposed
@@ -295,7 +356,9 @@ class CooperativeRlt0(_Cooperative):
     """Shares straight from the relaxation."""
 
     name = "cooperative-rlt0"
-    capabilities = _capabilities("shares of the relaxation (27), not unique", Guarantee.FEASIBLE, EPS)
+    capabilities = _capabilities(
+        "shares of the relaxation (27), not unique", Guarantee.FEASIBLE, EPS
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.baselines import rlt0
@@ -307,7 +370,9 @@ class CooperativeEqual(_Cooperative):
     """ARA: equal shares."""
 
     name = "cooperative-equal"
-    capabilities = _capabilities("places of Algorithm 3, equal shares", Guarantee.FEASIBLE, EPS, ROUNDING)
+    capabilities = _capabilities(
+        "places of Algorithm 3, equal shares", Guarantee.FEASIBLE, EPS, ROUNDING
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.baselines import equal
@@ -322,13 +387,17 @@ class CooperativeNearest(_Cooperative):
 
     name = "cooperative-nearest"
     capabilities = _capabilities(
-        "every task at its nearest server", Guarantee.FEASIBLE, ("shares", "`equal` (default) or `optimal`")
+        "every task at its nearest server",
+        Guarantee.FEASIBLE,
+        ("shares", "`equal` (default) or `optimal`"),
     )
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.baselines import Sharing, nearest
 
-        return nearest(found.system, found.limits, Sharing(raw.word("shares", ("equal", "optimal"))))
+        return nearest(
+            found.system, found.limits, Sharing(raw.word("shares", ("equal", "optimal")))
+        )
 
 
 class CooperativeLocalSearch(_Cooperative):
@@ -342,14 +411,18 @@ class CooperativeLocalSearch(_Cooperative):
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.search import local_search
 
-        return local_search(found.system, np.random.default_rng(options.seed), found.limits, found.layers)
+        return local_search(
+            found.system, np.random.default_rng(options.seed), found.limits, found.layers
+        )
 
 
 class CooperativeIhraSurrogate(_Cooperative):
     """A surrogate of IHRA."""
 
     name = "cooperative-ihra-surrogate"
-    capabilities = _capabilities("one task per server: a surrogate of IHRA, not that paper's", Guarantee.FEASIBLE)
+    capabilities = _capabilities(
+        "one task per server: a surrogate of IHRA, not that paper's", Guarantee.FEASIBLE
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, raw: OwnOptions) -> Plan:
         from mecdsl.backends.cooperative.baselines import ihra_surrogate

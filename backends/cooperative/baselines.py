@@ -1,7 +1,8 @@
 """Cooperative computing: the methods that the paper compares with, all heuristics.
 
-Source: `mecdsl.backends.cooperative.system`, Section VII. None has a rule for a load limit. `ihra_surrogate` and
-`eejs_surrogate` stand for methods of other papers with other problems and reproduce neither; they are labelled so.
+Source: `mecdsl.backends.cooperative.system`, Section VII. None has a rule for a load limit.
+`ihra_surrogate` and `eejs_surrogate` stand for methods of other papers with other problems and
+reproduce neither; they are labelled so.
 """
 
 from enum import Enum
@@ -9,7 +10,14 @@ from enum import Enum
 import numpy as np
 
 from mecdsl.backends.cooperative.depths import best_depth
-from mecdsl.backends.cooperative.pa import Rounding, allocated, places, relaxation_steps, shared, without_load
+from mecdsl.backends.cooperative.pa import (
+    Rounding,
+    allocated,
+    places,
+    relaxation_steps,
+    shared,
+    without_load,
+)
 from mecdsl.backends.cooperative.system import LOCAL, Integers, Limits, Plan, Reals, System, ratio
 from mecdsl.solution import Termination
 
@@ -22,14 +30,20 @@ class Sharing(Enum):
 
 
 def rlt0(system: System, limits: Limits, eps: float = 1e-3) -> Plan:
-    """RLT-0: places of Algorithm 3, shares 1/iota - eps of the relaxation (27), clipped and scaled to sum 1.
+    """RLT-0: places of Algorithm 3, shares 1/iota - eps of the relaxation (27), clipped and scaled
+    to sum 1.
 
     The iota of the relaxation are not unique, so neither is the result: it depends on the solver.
     """
     label = "cooperative-rlt0: shares of the relaxation (27), not unique"
     found = places(system, limits, Rounding.RELAXATION, eps)
     relaxation = found.relaxation
-    if found.server is None or found.depth is None or relaxation is None or relaxation.inverse is None:
+    if (
+        found.server is None
+        or found.depth is None
+        or relaxation is None
+        or relaxation.inverse is None
+    ):
         return Plan(Termination.NOT_FOUND, label, message=found.message)
     raw = np.clip(1.0 / relaxation.inverse - eps, 0.0, 1.0)
     chosen = found.server[:, None] == np.arange(system.shape[1])[None, :]
@@ -40,13 +54,19 @@ def rlt0(system: System, limits: Limits, eps: float = 1e-3) -> Plan:
     return shared(system, limits, found.server, found.depth, shares, label, {}, None, steps)
 
 
-def equal(system: System, limits: Limits, rounding: Rounding = Rounding.RELAXATION, eps: float = 1e-3) -> Plan:
-    """ARA: places and depths of Algorithm 3, every task at a server with the same share of everything."""
+def equal(
+    system: System, limits: Limits, rounding: Rounding = Rounding.RELAXATION, eps: float = 1e-3
+) -> Plan:
+    """ARA: places and depths of Algorithm 3, every task at a server with the same share of
+    everything.
+    """
     label = f"cooperative-equal: equal shares, places by {rounding.value}"
     found = places(system, limits, rounding, eps)
     if found.server is None or found.depth is None:
         return Plan(Termination.NOT_FOUND, label, message=found.message)
-    return shared(system, limits, found.server, found.depth, equal_shares(system, found.server), label, {})
+    return shared(
+        system, limits, found.server, found.depth, equal_shares(system, found.server), label, {}
+    )
 
 
 def nearest(system: System, limits: Limits, sharing: Sharing = Sharing.EQUAL) -> Plan:
@@ -59,7 +79,11 @@ def nearest(system: System, limits: Limits, sharing: Sharing = Sharing.EQUAL) ->
     tasks, servers, _ = system.shape
     if tasks and not servers:
         return Plan(Termination.NOT_FOUND, label, message="there is no server")
-    server = np.argmin(system.distance, axis=1).astype(np.int64) if tasks else np.zeros(0, dtype=np.int64)
+    server = (
+        np.argmin(system.distance, axis=1).astype(np.int64)
+        if tasks
+        else np.zeros(0, dtype=np.int64)
+    )
     depth = best_depth(system)[server]
     if sharing is Sharing.OPTIMAL:
         return allocated(system, limits, server, depth, label, {})
@@ -67,7 +91,8 @@ def nearest(system: System, limits: Limits, sharing: Sharing = Sharing.EQUAL) ->
 
 
 def ihra_surrogate(system: System, limits: Limits) -> Plan:
-    """No sharing: at most one task per server, so that the sum of max(D_m - unshared latency, 0) is largest.
+    """No sharing: at most one task per server, so that the sum of max(D_m - unshared latency, 0) is
+    largest.
 
     A surrogate for IHRA, which assumes servers that take one task; not that paper's algorithm.
     """
@@ -96,8 +121,9 @@ def ihra_surrogate(system: System, limits: Limits) -> Plan:
 def eejs_surrogate(system: System, limits: Limits, kappa: float) -> Plan:
     """Each task where its device needs the least energy, then optimal shares; depths by (21).
 
-    Local energy kappa F^2 S p in J, offloaded P S / r. `kappa` in J s^2/cycle^3, >= 0, is in no table of the paper.
-    A surrogate for EEJS; not that paper's algorithm. Raises ValueError for a negative kappa.
+    Local energy kappa F^2 S p in J, offloaded P S / r. `kappa` in J s^2/cycle^3, >= 0, is in no
+    table of the paper. A surrogate for EEJS; not that paper's algorithm. Raises ValueError for a
+    negative kappa.
     """
     without_load(limits)
     if not 0.0 <= kappa < np.inf:
@@ -111,7 +137,9 @@ def eejs_surrogate(system: System, limits: Limits, kappa: float) -> Plan:
     sending = np.where(allowed, system.power[:, None] * system.send_time, np.inf)
     energy = np.concatenate([sending, local[:, None]], axis=1)
     if not np.all(np.isfinite(energy.min(axis=1, initial=np.inf))) and len(energy):
-        return Plan(Termination.NOT_FOUND, label, message="a task can run nowhere at the depths of (21)")
+        return Plan(
+            Termination.NOT_FOUND, label, message="a task can run nowhere at the depths of (21)"
+        )
     choice = np.argmin(energy, axis=1) if len(energy) else np.zeros(0, dtype=np.int64)
     server = np.where(choice == len(best), LOCAL, choice).astype(np.int64)
     depth = np.where(server == LOCAL, 0, best[server] if len(best) else 0)

@@ -1,7 +1,8 @@
 """Cooperative computing: the depth subproblem (21), and which depths an optimum can do without.
 
-Source: `mecdsl.backends.cooperative.system`. In (21) the size S_m is a common factor and A_mn does not depend on k,
-so one depth per server is best for all its tasks: O(NK), not the loop over tasks of Algorithm 3.
+Source: `mecdsl.backends.cooperative.system`. In (21) the size S_m is a common factor and A_mn does
+not depend on k, so one depth per server is best for all its tasks: O(NK), not the loop over tasks
+of Algorithm 3.
 """
 
 import numpy as np
@@ -24,12 +25,14 @@ def best_depth(system: System) -> Integers:
 
 
 def uniform_is_optimal(system: System) -> Flags:
-    """Servers at which k*_n for all tasks is optimal, whatever the tasks and whichever of C9, C10, L hold, [N].
+    """Servers at which k*_n for all tasks is optimal, whatever the tasks and whichever of C9, C10,
+    L hold, [N].
 
-    Let u_k be the square roots of `unit_times`. For any weights w > 0 of the tasks, processing and forwarding cost the
-    square of sum_m w_m sqrt(S_m) u_k(m), a positive number times the squared length of a point in the convex hull of
-    the u_k. It is least at u_k* exactly where u_k* . u_k >= |u_k*|^2 for all k. That holds for every term of the
-    concave dual of the allocation and of its certificate, hence for cost and feasibility.
+    Let u_k be the square roots of `unit_times`. For any weights w > 0 of the tasks, processing and
+    forwarding cost the square of sum_m w_m sqrt(S_m) u_k(m), a positive number times the squared
+    length of a point in the convex hull of the u_k. It is least at u_k* exactly where u_k* . u_k >=
+    |u_k*|^2 for all k. That holds for every term of the concave dual of the allocation and of its
+    certificate, hence for cost and feasibility.
     """
     times = unit_times(system)
     roots = np.sqrt(np.where(np.isfinite(times), times, 0.0))
@@ -43,13 +46,17 @@ def uniform_is_optimal(system: System) -> Flags:
 
 
 def useful_depths(system: System, layers: Layers) -> Flags:
-    """Depths that some optimum uses, [N, K]: k*_n alone, or all that no other depth matches in both times."""
+    """Depths that some optimum uses, [N, K]: k*_n alone, or all that no other depth matches in both
+    times.
+    """
     best = np.zeros(system.output_ratio.shape, dtype=np.bool_)
     best[np.arange(len(best)), best_depth(system) - 1] = True
     if layers is Layers.SEARCHED:
         return best
     times = unit_times(system)
-    no_worse = np.all(times[:, :, None] <= times[:, None, :], axis=3)  # [n, k, l]: k at least as good as l
+    no_worse = np.all(
+        times[:, :, None] <= times[:, None, :], axis=3
+    )  # [n, k, l]: k at least as good as l
     better = np.any(times[:, :, None] < times[:, None, :], axis=3)
     depths = np.arange(times.shape[1])
     earlier = depths[:, None] < depths[None, :]

@@ -1,10 +1,12 @@
-"""Cooperative computing: `exact`, the global optimum of problem (19) in all its forms, by outer approximation.
+"""Cooperative computing: `exact`, the global optimum of problem (19) in all its forms, by outer
+approximation.
 
-Source: `mecdsl.backends.cooperative.system`; the master is in `mecdsl.backends.cooperative.master`. Every bound
-comes from weak duality of the allocation, so it holds for every assignment. The course: places by local
-search as first incumbent; cuts at fractional points until the relaxation stands; options whose reduced cost
-exceeds the gap are out; then assignments of the integral master are allocated server by server and answered
-by the cut of their optimal prices, which is tight there, or by a certificate, until bound and incumbent meet.
+Source: `mecdsl.backends.cooperative.system`; the master is in `mecdsl.backends.cooperative.master`.
+Every bound comes from weak duality of the allocation, so it holds for every assignment. The course:
+places by local search as first incumbent; cuts at fractional points until the relaxation stands;
+options whose reduced cost exceeds the gap are out; then assignments of the integral master are
+allocated server by server and answered by the cut of their optimal prices, which is tight there, or
+by a certificate, until bound and incumbent meet.
 """
 
 import time
@@ -68,10 +70,10 @@ def exact(
 ) -> Plan:
     """Solve (19) to a relative gap, with the constraints that `limits` switches on.
 
-    `time_limit` in s; `seed` and `starts` of the local search that finds the first incumbent. Certificate:
-    `gap`, `relaxation` (the bound before branching, in s), `nodes`; where C10 is on and no assignment keeps
-    it also `latency_factor`, see `least_factor`, sought for at most `factor_seconds`. Raises ValueError for a
-    negative gap.
+    `time_limit` in s; `seed` and `starts` of the local search that finds the first incumbent.
+    Certificate: `gap`, `relaxation` (the bound before branching, in s), `nodes`; where C10 is on
+    and no assignment keeps it also `latency_factor`, see `least_factor`, sought for at most
+    `factor_seconds`. Raises ValueError for a negative gap.
     """
     if not gap >= 0.0:
         raise ValueError(f"expected a gap >= 0, found {gap!r}")
@@ -109,7 +111,10 @@ def _root(wanted: Choices, master: Master, state: _State) -> tuple[str, dict[str
             break
         state.bound = max(state.bound, answer.bound)
         state.note("cuts at a fractional point", wanted.factor)
-        if state.closed() or _separate(wanted, master, answer.assign, answer.cost) <= ROOT_TOLERANCE * GOAL:
+        if (
+            state.closed()
+            or _separate(wanted, master, answer.assign, answer.cost) <= ROOT_TOLERANCE * GOAL
+        ):
             break
         answer = master.solve(state.left(), 0.0, integral=False)
     certificate = {"relaxation": state.bound / wanted.factor}
@@ -119,7 +124,9 @@ def _root(wanted: Choices, master: Master, state: _State) -> tuple[str, dict[str
     fixed = 0
     if np.isfinite(state.best):
         fixed = master.fix(answer.reduced, (state.best - answer.bound) * (1 + 1e-6) + 1e-6)
-    state.note(f"relaxation, {fixed} of {len(answer.reduced)} options out by reduced cost", wanted.factor)
+    state.note(
+        f"relaxation, {fixed} of {len(answer.reduced)} options out by reduced cost", wanted.factor
+    )
     return answer.message, certificate, answer.outcome
 
 
@@ -176,10 +183,13 @@ def _separate(wanted: Choices, master: Master, assign: Reals, cost: Reals) -> fl
     return violated
 
 
-def _answer_to(wanted: Choices, master: Master, state: _State, chosen: Integers, repeated: bool) -> None:
+def _answer_to(
+    wanted: Choices, master: Master, state: _State, chosen: Integers, repeated: bool
+) -> None:
     """Cuts that are tight at an integral assignment, or that forbid it.
 
-    A point that comes back has passed its own cuts within the solver's tolerance: then combinatorial cuts end it.
+    A point that comes back has passed its own cuts within the solver's tolerance: then
+    combinatorial cuts end it.
     """
     for n in range(master.servers):
         inside = chosen[wanted.server[chosen] == n]
@@ -229,9 +239,14 @@ def _options_of(wanted: Choices, server: Integers, depth: Integers) -> Integers:
 
 
 def _factor(
-    system: System, limits: Limits, layers: Layers, start: tuple[Integers, Integers, tuple[Iteration, ...]] | None
+    system: System,
+    limits: Limits,
+    layers: Layers,
+    start: tuple[Integers, Integers, tuple[Iteration, ...]] | None,
 ) -> float:
-    """What brings the objective near 1000: from the local search, else from local latencies and limits."""
+    """What brings the objective near 1000: from the local search, else from local latencies and
+    limits.
+    """
     if start is not None:
         cost = square_form(system, limits, layers).cost(start[0], start[1])
     else:
@@ -257,7 +272,14 @@ def _plan(
     bound = None if state.undecided else min(state.bound, state.best) / wanted.factor
     steps = state.record.steps
     if state.chosen is None:
-        return Plan(termination, LABEL, bound=bound, certificate=certificate, iterations=steps, message=message)
+        return Plan(
+            termination,
+            LABEL,
+            bound=bound,
+            certificate=certificate,
+            iterations=steps,
+            message=message,
+        )
     server, depth = places_of(wanted, state.chosen)
     found = allocated(system, limits, server, depth, LABEL, certificate)
     if found.objective is None:
@@ -266,9 +288,22 @@ def _plan(
     numbers = dict(found.certificate)
     if bound is not None:
         bound = min(bound, found.objective)
-        numbers["gap"] = (found.objective - bound) / found.objective if found.objective > 0.0 else 0.0
+        numbers["gap"] = (
+            (found.objective - bound) / found.objective if found.objective > 0.0 else 0.0
+        )
     text = "" if proven else message
-    return Plan(termination, LABEL, server, depth, found.shares, found.objective, bound, numbers, steps, text)
+    return Plan(
+        termination,
+        LABEL,
+        server,
+        depth,
+        found.shares,
+        found.objective,
+        bound,
+        numbers,
+        steps,
+        text,
+    )
 
 
 def _infeasible(
@@ -288,4 +323,10 @@ def _infeasible(
             numbers["latency_factor"] = factor.bound
             if factor.reached is not None:
                 numbers["latency_factor_reached"] = factor.reached
-    return Plan(Termination.INFEASIBLE, LABEL, certificate=numbers, iterations=state.record.steps, message=message)
+    return Plan(
+        Termination.INFEASIBLE,
+        LABEL,
+        certificate=numbers,
+        iterations=state.record.steps,
+        message=message,
+    )

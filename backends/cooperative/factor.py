@@ -1,10 +1,10 @@
 """Cooperative computing: the least factor on the latency limits that makes C10 possible.
 
-Source: `mecdsl.backends.cooperative.system`. Tasks at a server need the factor lambda_max(sum v v'/D^max), the
-largest of sum (u . v)^2 / D^max over unit vectors u. So the least factor over all assignments is a
-mixed-integer linear programme in which such rows are added where they are missed. Limits of local tasks are
-not stretched: a task may run locally only where D_m <= D_m^max as given. Floors of C9 enter as sum rho y <= 1
-only, so with binding floors it is a lower bound.
+Source: `mecdsl.backends.cooperative.system`. Tasks at a server need the factor lambda_max(sum v
+v'/D^max), the largest of sum (u . v)^2 / D^max over unit vectors u. So the least factor over all
+assignments is a mixed-integer linear programme in which such rows are added where they are missed.
+Limits of local tasks are not stretched: a task may run locally only where D_m <= D_m^max as given.
+Floors of C9 enter as sum rho y <= 1 only, so with binding floors it is a lower bound.
 """
 
 import time
@@ -21,17 +21,23 @@ from mecdsl.backends.cooperative.system import Integers, Layers, Limits, Reals, 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """`bound`: no assignment gets by with less. `reached`: what the best assignment found needs, or None."""
+    """`bound`: no assignment gets by with less.
+
+    `reached`: what the best assignment found needs, or None.
+    """
 
     bound: float
     reached: float | None
 
 
-def least_factor(system: System, limits: Limits, layers: Layers, seconds: float, gap: float = 1e-4) -> Factor | None:
-    """The least gamma such that offloaded tasks can meet limits gamma D^max, to a relative gap or as far as time goes.
+def least_factor(
+    system: System, limits: Limits, layers: Layers, seconds: float, gap: float = 1e-4
+) -> Factor | None:
+    """The least gamma such that offloaded tasks can meet limits gamma D^max, to a relative gap or
+    as far as time goes.
 
-    None where no assignment exists whatever the factor: a task that may not run locally reaches no server, or the
-    least rates or the load limit leave no place.
+    None where no assignment exists whatever the factor: a task that may not run locally reaches no
+    server, or the least rates or the load limit leave no place.
     """
     from highspy import HighsModelStatus, HighsVarType
 
@@ -71,7 +77,9 @@ def least_factor(system: System, limits: Limits, layers: Layers, seconds: float,
             cut(n, vector)
     bound, reached, integral = 0.0, np.inf, False
     while True:
-        solver.setOptionValue("time_limit", solver.getRunTime() + max(deadline - time.perf_counter(), 0.0))
+        solver.setOptionValue(
+            "time_limit", solver.getRunTime() + max(deadline - time.perf_counter(), 0.0)
+        )
         solver.run()
         status = solver.getModelStatus()
         if status == HighsModelStatus.kInfeasible:

@@ -1,7 +1,9 @@
-"""Cooperative computing: problem (30) by the interior-point solver Ipopt, where the three prices do not settle.
+"""Cooperative computing: problem (30) by the interior-point solver Ipopt, where the three prices do
+not settle.
 
-Source: `mecdsl.backends.cooperative.system`. Variables are the P x 3 shares that have a positive numerator, in one
-column; the problem is convex with a diagonal Hessian, so a local answer is the answer.
+Source: `mecdsl.backends.cooperative.system`. Variables are the P x 3 shares that have a positive
+numerator, in one column; the problem is convex with a diagonal Hessian, so a local answer is the
+answer.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from mecdsl.backends.cooperative.system import Integers, Reals, ratio
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interior:
-    """Shares [P, 3] or None, the prices that belong to the multipliers, and what the solver said."""
+    """Shares [P, 3] or None, the prices that belong to the multipliers, and what the solver
+    said.
+    """
 
     shares: Reals | None
     prices: Reals
@@ -23,10 +27,11 @@ class Interior:
 
 
 def interior(demand: Demand) -> Interior:
-    """Solve (30) in elastic form: C10 as latency <= D (1 + excess), a small cost on excess found to be 0 or not.
+    """Solve (30) in elastic form: C10 as latency <= D (1 + excess), a small cost on excess found to
+    be 0 or not.
 
-    The elastic column keeps Ipopt's restoration phase out of infeasible problems: these end with excess > 0 and with
-    multipliers that certify it.
+    The elastic column keeps Ipopt's restoration phase out of infeasible problems: these end with
+    excess > 0 and with multipliers that certify it.
     """
     import cyipopt
 
@@ -72,7 +77,9 @@ def _start(demand: Demand, problem: "_Problem") -> Reals:
 
 
 class _Problem:
-    """The callbacks of cyipopt: cost, gradient, latency rows and budget rows, and their second derivatives."""
+    """The callbacks of cyipopt: cost, gradient, latency rows and budget rows, and their second
+    derivatives.
+    """
 
     def __init__(self, demand: Demand) -> None:
         self.demand = demand
@@ -103,13 +110,19 @@ class _Problem:
 
     def jacobianstructure(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         columns = len(self.row)
-        rows = [self.place[self.row[self.inside]], np.arange(self.limited.size), self.limited.size + self.resource]
+        rows = [
+            self.place[self.row[self.inside]],
+            np.arange(self.limited.size),
+            self.limited.size + self.resource,
+        ]
         cols = [self.inside, np.full(self.limited.size, columns), np.arange(columns)]
         return np.concatenate(rows), np.concatenate(cols)
 
     def jacobian(self, point: Reals) -> Reals:
         slope = -self.time / point[:-1] ** 2 / self.demand.limit[self.row]
-        return np.concatenate([slope[self.inside], np.full(self.limited.size, -1.0), np.ones(len(self.row))])
+        return np.concatenate(
+            [slope[self.inside], np.full(self.limited.size, -1.0), np.ones(len(self.row))]
+        )
 
     def hessianstructure(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         index = np.arange(len(self.row))

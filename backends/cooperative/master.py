@@ -1,12 +1,14 @@
-"""Cooperative computing: the master problem of `cooperative-exact`, a mixed-integer linear programme held by HiGHS.
+"""Cooperative computing: the master problem of `cooperative-exact`, a mixed-integer linear
+programme held by HiGHS.
 
-Source: `mecdsl.backends.cooperative.system`. Columns: x_m, then y_p for each option p = (task, server, depth), t_n
-the cost of a server, s_nj = sum of roots there, q_nj >= s_nj^2. Rows: C4, the load limit, sum rho y <= 1, t_n
->= sum_j q_nj (the square form, a lower bound in all forms), tangents of q, and cuts linear in y from three
-prices (`mecdsl.backends.cooperative.prices`). One tangent in each of 3N scalars says more than a cut of their
-sum, and HiGHS solves a MILP far faster than a generic solver the MIQP; a specialised branch and bound is not
-needed, because the continuous relaxation sees sharing and is within about 0.2 % of the optimum, so that
-reduced costs fix most options.
+Source: `mecdsl.backends.cooperative.system`. Columns: x_m, then y_p for each option p = (task,
+server, depth), t_n the cost of a server, s_nj = sum of roots there, q_nj >= s_nj^2. Rows: C4, the
+load limit, sum rho y <= 1, t_n >= sum_j q_nj (the square form, a lower bound in all forms),
+tangents of q, and cuts linear in y from three prices (`mecdsl.backends.cooperative.prices`). One
+tangent in each of 3N scalars says more than a cut of their sum, and HiGHS solves a MILP far faster
+than a generic solver the MIQP; a specialised branch and bound is not needed, because the continuous
+relaxation sees sharing and is within about 0.2 % of the optimum, so that reduced costs fix most
+options.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,11 @@ from mecdsl.backends.cooperative.highs import silent_solver
 from mecdsl.backends.cooperative.prices import Demand, certificate, coefficients
 from mecdsl.backends.cooperative.system import LOCAL, Flags, Integers, Layers, Limits, Reals, System
 
-TOLERANCES = ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance")
+TOLERANCES = (
+    "primal_feasibility_tolerance",
+    "dual_feasibility_tolerance",
+    "mip_feasibility_tolerance",
+)
 START_VECTORS = np.vstack([np.eye(3), np.full((1, 3), 3**-0.5)])
 
 
@@ -27,9 +33,10 @@ START_VECTORS = np.vstack([np.eye(3), np.full((1, 3), 3**-0.5)])
 class Choices:
     """What may be chosen, times multiplied by a factor, options sorted by server.
 
-    `local` D_m [M], infinite where a task may not run locally; per option [P] `task`, `server`, `depth` (1-based) and
-    `demand`; `room` [N] tasks, infinite without load limit. `factor` of the times: a branch-and-bound solver has
-    absolute tolerances, so that the objective should be near 1000.
+    `local` D_m [M], infinite where a task may not run locally; per option [P] `task`, `server`,
+    `depth` (1-based) and `demand`; `room` [N] tasks, infinite without load limit. `factor` of the
+    times: a branch-and-bound solver has absolute tolerances, so that the objective should be near
+    1000.
     """
 
     local: Reals
@@ -51,8 +58,12 @@ class Choices:
         return np.flatnonzero(~placed)
 
 
-def choices(system: System, limits: Limits, layers: Layers, factor: float, allowed: Flags | None = None) -> Choices:
-    """The options of a system; `allowed` [M, N, K] replaces those that are possible alone and of use."""
+def choices(
+    system: System, limits: Limits, layers: Layers, factor: float, allowed: Flags | None = None
+) -> Choices:
+    """The options of a system; `allowed` [M, N, K] replaces those that are possible alone and of
+    use.
+    """
     chosen = options(system, limits, layers) if allowed is None else allowed
     server, task, layer = np.nonzero(chosen.transpose(1, 0, 2))
     count = len(task)
@@ -77,7 +88,9 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """One run: `assign` y [P] and `cost` t [N] where there is a point, a lower bound, reduced costs of x and y."""
+    """One run: `assign` y [P] and `cost` t [N] where there is a point, a lower bound, reduced costs
+    of x and y.
+    """
 
     outcome: Outcome
     assign: Reals | None
@@ -91,8 +104,9 @@ class Answer:
 class Master:
     """The programme; grows by cuts. All numbers in scaled seconds.
 
-    The incumbent is not handed to HiGHS: version 1.16 may take a start whose reduced problem is a single
-    point for one of cost 0 and call that optimal. Reduced costs have used the incumbent before.
+    The incumbent is not handed to HiGHS: version 1.16 may take a start whose reduced problem is a
+    single point for one of cost 0 and call that optimal. Reduced costs have used the incumbent
+    before.
     """
 
     def __init__(self, wanted: Choices, threads: int | None) -> None:
@@ -116,8 +130,8 @@ class Master:
         solver.setOptionValue("time_limit", solver.getRunTime() + max(seconds, 0.0))
         solver.setOptionValue("mip_rel_gap", gap)
         solver.setOptionValue("mip_abs_gap", 1e-9)
-        # HiGHS 1.16 calls a finished search a solve error where its point misses the tolerance by rounding, as with a
-        # violation of 1.00002e-9; another tolerance leads to another point
+        # HiGHS 1.16 calls a finished search a solve error where its point misses the tolerance by
+        # rounding, as with a violation of 1.00002e-9; another tolerance leads to another point
         for tolerance in (1e-9, 2e-9, 5e-10, 7e-9):
             for name in TOLERANCES:
                 solver.setOptionValue(name, tolerance)
@@ -144,7 +158,15 @@ class Master:
         point = np.array(solution.col_value)
         reduced = None if integral else np.array(solution.col_dual)[: self.first_cost]
         assign = np.clip(point[self.first : self.first_cost], 0.0, 1.0)
-        return Answer(outcome, assign, point[self.first_cost : self.first_sum], float(bound), reduced, nodes, text)
+        return Answer(
+            outcome,
+            assign,
+            point[self.first_cost : self.first_sum],
+            float(bound),
+            reduced,
+            nodes,
+            text,
+        )
 
     def fix(self, reduced: Reals, spare: float) -> int:
         """Forbid the options and local runs whose reduced cost exceeds `spare`; how many."""
@@ -188,7 +210,9 @@ class Master:
         self._row(-np.inf, len(chosen) - 1.0, self.first + chosen, np.ones(len(chosen)))
 
     def set_cut(self, server: int, chosen: Integers, cost: float) -> None:
-        """t_n >= cost (1 - sum over the set of (1 - y)); valid, since a further task never lowers a server's cost."""
+        """t_n >= cost (1 - sum over the set of (1 - y)); valid, since a further task never lowers a
+        server's cost.
+        """
         columns = np.append(self.first + chosen, self.first_cost + server)
         values = np.append(np.full(len(chosen), -cost), 1.0)
         self._row(cost * (1.0 - len(chosen)), np.inf, columns, values)
@@ -196,9 +220,13 @@ class Master:
     def _columns(self) -> None:
         free = self.servers * 7
         local = np.isfinite(self.choices.local)
-        upper = np.concatenate([local.astype(np.float64), np.ones(len(self.choices.task)), np.full(free, np.inf)])
+        upper = np.concatenate(
+            [local.astype(np.float64), np.ones(len(self.choices.task)), np.full(free, np.inf)]
+        )
         self.solver.addVars(len(upper), np.zeros(len(upper)), upper)
-        cost = np.concatenate([np.where(local, self.choices.local, 0.0), np.zeros(len(self.choices.task))])
+        cost = np.concatenate(
+            [np.where(local, self.choices.local, 0.0), np.zeros(len(self.choices.task))]
+        )
         cost = np.concatenate([cost, np.ones(self.servers), np.zeros(6 * self.servers)])
         self.solver.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), cost)
 
@@ -216,7 +244,12 @@ class Master:
                 columns = np.append(self.first + inside, self.first_sum + 3 * n + resource)
                 self._row(0.0, 0.0, columns, np.append(part.roots[:, resource], -1.0))
             squares = self.first_square + 3 * n + np.arange(3)
-            self._row(0.0, np.inf, np.append(squares, self.first_cost + n), np.array([-1.0, -1.0, -1.0, 1.0]))
+            self._row(
+                0.0,
+                np.inf,
+                np.append(squares, self.first_cost + n),
+                np.array([-1.0, -1.0, -1.0, 1.0]),
+            )
             if np.isfinite(part.limit).any():
                 for vector in START_VECTORS:
                     self.feasibility_cut(n, vector)
@@ -225,7 +258,9 @@ class Master:
 
     def _row(self, lower: float, upper: float, columns: Integers, values: Reals) -> None:
         kept = values != 0.0
-        self.solver.addRow(lower, upper, int(kept.sum()), columns[kept].astype(np.int32), values[kept])
+        self.solver.addRow(
+            lower, upper, int(kept.sum()), columns[kept].astype(np.int32), values[kept]
+        )
 
 
 def places_of(wanted: Choices, chosen: Integers) -> tuple[Integers, Integers]:

@@ -1,11 +1,12 @@
-"""Cooperative computing: Algorithm 2 of the paper as printed, and with its signs corrected, for comparison only.
+"""Cooperative computing: Algorithm 2 of the paper as printed, and with its signs corrected, for
+comparison only.
 
-Source: `mecdsl.backends.cooperative.system`, (31)-(44). Faults of the printed text: the multipliers fall where a
-constraint is violated, so that the shares run away; (33) has mu without r; [x]^+ of a root does nothing, a
-clip at 1 is meant; the updates stand inside the loop over tasks, with (44) counting shared prices once per
-task. Step sizes, start and tolerance are not given. The corrected version is a subgradient method: it
-converges slowly, if the steps suit, and its iterates break the budgets until the end.
-`mecdsl.backends.cooperative.allocation` needs none of this.
+Source: `mecdsl.backends.cooperative.system`, (31)-(44). Faults of the printed text: the multipliers
+fall where a constraint is violated, so that the shares run away; (33) has mu without r; [x]^+ of a
+root does nothing, a clip at 1 is meant; the updates stand inside the loop over tasks, with (44)
+counting shared prices once per task. Step sizes, start and tolerance are not given. The corrected
+version is a subgradient method: it converges slowly, if the steps suit, and its iterates break the
+budgets until the end. `mecdsl.backends.cooperative.allocation` needs none of this.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ class Variant(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """Last `shares` [P, 3], whether (44) fell below the tolerance, and the way; `label` says which text was followed.
+    """Last `shares` [P, 3], whether (44) fell below the tolerance, and the way; `label` says which
+    text was followed.
 
-    An iteration carries the sum of latencies in s as objective, the largest budget violation as residual.
+    An iteration carries the sum of latencies in s as objective, the largest budget violation as
+    residual.
     """
 
     label: str
@@ -47,10 +50,12 @@ def multiplier_updates(
     tolerance: float = 1e-6,
     start: float = 1.0,
 ) -> Trace:
-    """Algorithm 2 with one constant step for all eight updates and all multipliers equal to `start` at first.
+    """Algorithm 2 with one constant step for all eight updates and all multipliers equal to `start`
+    at first.
 
-    C9 is written with shares, rho - alpha <= 0, instead of rates, so that one step suits; mu then needs no r.
-    The sum in (44) counts a shared price once. Raises ValueError unless step and start are positive.
+    C9 is written with shares, rho - alpha <= 0, instead of rates, so that one step suits; mu then
+    needs no r. The sum in (44) counts a shared price once. Raises ValueError unless step and start
+    are positive.
     """
     if not (step > 0.0 and start > 0.0):
         raise ValueError("expected a positive `step` and `start`")
@@ -59,7 +64,10 @@ def multiplier_updates(
     limited = np.isfinite(demand.limit)
     late = np.where(limited, start, 0.0)  # eta
     slow = np.where(demand.floor > 0.0, start, 0.0)  # mu
-    single, price = np.full((count, 3), start), np.full(3, start)  # gamma, theta, omega; epsilon, tau, psi
+    single, price = (
+        np.full((count, 3), start),
+        np.full(3, start),
+    )  # gamma, theta, omega; epsilon, tau, psi
     record = Record()
     shares = np.zeros((count, 3))
     converged = False
@@ -77,7 +85,11 @@ def multiplier_updates(
         excess = np.where(limited, latency - np.where(limited, demand.limit, 0.0), 0.0)
         before = np.concatenate([late, slow, single.ravel(), price])
         late = np.where(limited, np.maximum(late + sign * step * excess, 0.0), 0.0)
-        slow = np.where(demand.floor > 0.0, np.maximum(slow + sign * step * (demand.floor - shares[:, 0]), 0.0), 0.0)
+        slow = np.where(
+            demand.floor > 0.0,
+            np.maximum(slow + sign * step * (demand.floor - shares[:, 0]), 0.0),
+            0.0,
+        )
         single = np.maximum(single + sign * step * (shares - 1.0), 0.0)
         price = np.maximum(price + sign * step * (shares.sum(axis=0) - 1.0), 0.0)
         violation = float((shares.sum(axis=0) - 1.0).max())

@@ -1,10 +1,10 @@
 """Cooperative computing: `proposed`, the three stages of Algorithm 3, a heuristic.
 
-Source: `mecdsl.backends.cooperative.system`: depths by (21), places by rounding the relaxation (27) as in (28),
-shares by (30). Corrections: (28) takes the largest x, lowest server on ties, since with three servers none
-need reach half of the sum; a lone task gets all shares without a special case. The paper has no repair: where
-a server cannot keep C9 or C10 with the tasks it was given, no feasible point was found, which is no proof
-that there is none.
+Source: `mecdsl.backends.cooperative.system`: depths by (21), places by rounding the relaxation (27)
+as in (28), shares by (30). Corrections: (28) takes the largest x, lowest server on ties, since with
+three servers none need reach half of the sum; a lone task gets all shares without a special case.
+The paper has no repair: where a server cannot keep C9 or C10 with the tasks it was given, no
+feasible point was found, which is no proof that there is none.
 """
 
 from collections.abc import Mapping
@@ -35,12 +35,15 @@ class Rounding(Enum):
     """Where the places come from."""
 
     RELAXATION = "relaxation"  # (27) and (28)
-    LIMIT = "limit"  # what (27) and (28) tend to for eps -> 0: the least of D_m and the unshared latencies
+    # what (27) and (28) tend to for eps -> 0: the least of D_m and the unshared latencies
+    LIMIT = "limit"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """`server` [M] and `depth` [M] of the first two stages, None where the relaxation is infeasible or failed."""
+    """`server` [M] and `depth` [M] of the first two stages, None where the relaxation is infeasible
+    or failed.
+    """
 
     server: Integers | None
     depth: Integers | None
@@ -57,9 +60,10 @@ def proposed(
 ) -> Plan:
     """Algorithm 3. `limits.load` must be off: the paper gives no rule for it; raises ValueError.
 
-    `eps`: the one constant of (23). `pair_filter`: leave out pairs that break C9 or C10 alone. The certificate has
-    `relaxation_value` in s; it is also the bound where no mixture of depths can be better than (21). Where a server
-    fails there is no point, and `latency_factor` says what the places would need.
+    `eps`: the one constant of (23). `pair_filter`: leave out pairs that break C9 or C10 alone. The
+    certificate has `relaxation_value` in s; it is also the bound where no mixture of depths can be
+    better than (21). Where a server fails there is no point, and `latency_factor` says what the
+    places would need.
     """
     label = f"cooperative-pa: Algorithm 3, places by {rounding.value}"
     found = places(system, limits, rounding, eps, pair_filter)
@@ -71,12 +75,16 @@ def proposed(
         bound = relaxation.value if uniform_is_optimal(system).all() else None
     steps = relaxation_steps(system, relaxation)
     if found.server is None or found.depth is None:
-        return Plan(Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=found.message)
+        return Plan(
+            Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=found.message
+        )
     return allocated(system, limits, found.server, found.depth, label, certificate, bound, steps)
 
 
 def relaxation_steps(system: System, relaxation: Relaxation | None) -> tuple[Iteration, ...]:
-    """The rounds of the relaxation; their bounds hold only where no mixture of depths can be better than (21)."""
+    """The rounds of the relaxation; their bounds hold only where no mixture of depths can be better
+    than (21).
+    """
     if relaxation is None:
         return ()
     if uniform_is_optimal(system).all():
@@ -84,7 +92,9 @@ def relaxation_steps(system: System, relaxation: Relaxation | None) -> tuple[Ite
     return tuple(replace(step, bound=None) for step in relaxation.iterations)
 
 
-def places(system: System, limits: Limits, rounding: Rounding, eps: float, pair_filter: bool = True) -> Places:
+def places(
+    system: System, limits: Limits, rounding: Rounding, eps: float, pair_filter: bool = True
+) -> Places:
     """The first two stages: depths by (21), places by (27) and (28) or their limit."""
     without_load(limits)
     best = best_depth(system)
@@ -95,14 +105,19 @@ def places(system: System, limits: Limits, rounding: Rounding, eps: float, pair_
         return Places(server, _depth_of(server, best), None, message)
     relaxation = relax(system, best, pairs, limits, eps)
     if relaxation.assign is None:
-        reason = "infeasible, a proof for the depths of (21) only" if relaxation.infeasible else relaxation.message
+        reason = (
+            "infeasible, a proof for the depths of (21) only"
+            if relaxation.infeasible
+            else relaxation.message
+        )
         return Places(None, None, relaxation, f"the relaxation (27) is {reason}")
     server = rounded(relaxation.assign, system.local_latency)
     return Places(server, _depth_of(server, best), relaxation, "")
 
 
 def rounded(assign: Reals, local_latency: Reals) -> Integers:
-    """(28) for x [M, N]: LOCAL where the sum is below one half, else the largest x, lowest server on ties.
+    """(28) for x [M, N]: LOCAL where the sum is below one half, else the largest x, lowest server
+    on ties.
 
     Solver noise is no reason to prefer a server: values within 1e-7 of the largest count as ties.
     """
@@ -136,7 +151,14 @@ def allocated(
         text = f"{late.size} tasks run locally and are late, task {worst + 1} the most"
         message = f"{message}; {text}" if message else text
     if shares is None or message:
-        return Plan(Termination.NOT_FOUND, label, bound=bound, certificate=found, iterations=steps, message=message)
+        return Plan(
+            Termination.NOT_FOUND,
+            label,
+            bound=bound,
+            certificate=found,
+            iterations=steps,
+            message=message,
+        )
     return shared(system, limits, server, depth, shares, label, found, bound, steps)
 
 
@@ -160,7 +182,9 @@ def shared(
     if not np.all(np.isfinite(latency)):
         worst = int(np.flatnonzero(~np.isfinite(latency))[0])
         message = f"the latency of task {worst + 1} is infinite"
-        return Plan(Termination.NOT_FOUND, label, certificate=found, iterations=steps, message=message)
+        return Plan(
+            Termination.NOT_FOUND, label, certificate=found, iterations=steps, message=message
+        )
     broken = [
         text
         for name, text in (("latency_excess", "a latency limit"), ("rate_excess", "a least rate"))

@@ -1,28 +1,30 @@
-"""Cooperative computing: what a server costs, seen through three prices, one for each of its resources.
+"""Cooperative computing: what a server costs, seen through three prices, one for each of its
+resources.
 
-Source: problem (30) of `mecdsl.backends.cooperative.system` (prices eliminated from (33)-(35) differently than there).
-Let task m have roots v = (a, b, c), latency limit D, band floor rho, multiplier eta of C10, w = sqrt(1 + eta).
-Minimising the Lagrangian of (30) over the shares for prices p^2 = (t^2, f^2, g^2) of band, processor and backhaul gives
+Source: problem (30) of `mecdsl.backends.cooperative.system` (prices eliminated from (33)-(35)
+differently than there). Let task m have roots v = (a, b, c), latency limit D, band floor rho,
+multiplier eta of C10, w = sqrt(1 + eta). Minimising the Lagrangian of (30) over the shares for
+prices p^2 = (t^2, f^2, g^2) of band, processor and backhaul gives
 
     alpha = max(rho, w a / t),  beta = w b / f,  lambda = w c / g,
     latency = A / alpha + (f b + g c) / w,
 
-so each task finds its own w >= 1: the least that brings its latency to D, which is a formula. What is left is a concave
-dual in three numbers, whatever the number of tasks:
+so each task finds its own w >= 1: the least that brings its latency to D, which is a formula. What
+is left is a concave dual in three numbers, whatever the number of tasks:
 
     cost >= phi(p) = sum_m y_m h_m(p) - |p|^2,   h_m(p) = max over w >= 1 of
             min_{alpha >= rho} (w^2 A / alpha + t^2 alpha) + 2 w (f b + g c) - (w^2 - 1) D.
 
-For fixed p it is linear in the assignment y, so every p is a valid cut for every assignment, floors included;
-it is tight at the prices that are optimal for one. The same with `w^2 D` in place of `(w^2 - 1) D` and w >= 0
-is the certificate: tasks with sum_m y_m h0_m(p) > |p|^2 cannot all keep C9 and C10. Without floors h0 = (p .
-v)^2 / D: eigenvector cuts.
+For fixed p it is linear in the assignment y, so every p is a valid cut for every assignment, floors
+included; it is tight at the prices that are optimal for one. The same with `w^2 D` in place of
+`(w^2 - 1) D` and w >= 0 is the certificate: tasks with sum_m y_m h0_m(p) > |p|^2 cannot all keep C9
+and C10. Without floors h0 = (p . v)^2 / D: eigenvector cuts.
 
-Stationary prices satisfy f = sum y w b, g = sum y w c, sum y alpha = 1. Given which tasks are at their limit
-and which at their floor these are three linear equations. Without floors the right-hand sides are convex and
-increasing in p, so Newton's method from below is monotone and finite (policy iteration). With floors a step
-that does not reduce the residual is replaced by the plain step p -> (t, f, g)(w(p)), which increases to the
-least solution where there is one.
+Stationary prices satisfy f = sum y w b, g = sum y w c, sum y alpha = 1. Given which tasks are at
+their limit and which at their floor these are three linear equations. Without floors the right-hand
+sides are convex and increasing in p, so Newton's method from below is monotone and finite (policy
+iteration). With floors a step that does not reduce the residual is replaced by the plain step p ->
+(t, f, g)(w(p)), which increases to the least solution where there is one.
 """
 
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ from mecdsl.backends.cooperative.system import TOLERANCE, Flags, Integers, Reals
 class Demand:
     """What tasks want from one server, one row per task and depth.
 
-    `roots` (a, b, c) in s^(1/2), [P, 3]; `limit` D in s, [P], infinite without C10; `floor` rho, [P], 0 without C9.
+    `roots` (a, b, c) in s^(1/2), [P, 3]; `limit` D in s, [P], infinite without C10; `floor` rho,
+    [P], 0 without C9.
     """
 
     roots: Reals
@@ -85,23 +88,31 @@ def weights(demand: Demand, prices: Reals) -> Reals:
 
 
 def coefficients(demand: Demand, prices: Reals) -> Reals:
-    """h(p) in s, [P]: the cost of a server is at least `coefficients @ y - prices @ prices` for every assignment y."""
+    """h(p) in s, [P]: the cost of a server is at least `coefficients @ y - prices @ prices` for
+    every assignment y.
+    """
     weight = weights(demand, prices)
-    spare = np.where(weight > 1.0, (weight**2 - 1.0) * np.where(weight > 1.0, demand.limit, 0.0), 0.0)
+    spare = np.where(
+        weight > 1.0, (weight**2 - 1.0) * np.where(weight > 1.0, demand.limit, 0.0), 0.0
+    )
     found: Reals = _payment(demand, prices, weight) - spare
     return found
 
 
 def certificate(demand: Demand, prices: Reals) -> Reals:
-    """h0(p) in s, [P]: an assignment that keeps C9 and C10 has `certificate @ y <= prices @ prices`."""
+    """h0(p) in s, [P]: an assignment that keeps C9 and C10 has
+    `certificate @ y <= prices @ prices`.
+    """
     weight = limit_weights(demand, prices)
     return _payment(demand, prices, weight) - weight**2 * np.where(weight > 0.0, demand.limit, 0.0)
 
 
 def band_price(wish: Reals, floor: Reals, mass: Reals) -> float:
-    """Least t with sum mass * max(floor, wish / t) = 1, fixing the tasks below their floor and repeating.
+    """Least t with sum mass * max(floor, wish / t) = 1, fixing the tasks below their floor and
+    repeating.
 
-    Needs sum mass * floor <= 1; infinite where the floors use up the band and a task without floor wants some.
+    Needs sum mass * floor <= 1; infinite where the floors use up the band and a task without floor
+    wants some.
     """
     if float(mass @ floor) >= 1.0 - 1e-14:
         return float(ratio(wish, floor)[mass > 0.0].max(initial=0.0))
@@ -116,14 +127,18 @@ def band_price(wish: Reals, floor: Reals, mass: Reals) -> float:
 
 
 def largest_factor(demand: Demand, mass: Reals) -> tuple[float, Reals]:
-    """Largest eigenvalue of sum mass v v'/D and its eigenvector, >= 0; above 1 C10 cannot be kept, floors or not."""
+    """Largest eigenvalue of sum mass v v'/D and its eigenvector, >= 0; above 1 C10 cannot be kept,
+    floors or not.
+    """
     scaled = demand.roots * np.sqrt(mass / demand.limit)[:, None]
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     return float(values[-1]), np.abs(vectors[:, -1])
 
 
 def stationary(demand: Demand, mass: Reals, most_steps: int = 200) -> Prices:
-    """Prices that maximise phi for an assignment `mass` >= 0, fractional or not, [P]; or a certificate, scaled to 1."""
+    """Prices that maximise phi for an assignment `mass` >= 0, fractional or not, [P]; or a
+    certificate, scaled to 1.
+    """
     factor, vector = largest_factor(demand, mass)
     if factor > 1.0 + TOLERANCE:
         return Prices(Standing.INFEASIBLE, vector, 0)
@@ -150,7 +165,9 @@ def stationary(demand: Demand, mass: Reals, most_steps: int = 200) -> Prices:
 
 
 def shares_at(demand: Demand, prices: Reals) -> Reals:
-    """Shares that minimise the Lagrangian at these prices, [P, 3]; their sums are at most 1 at stationary prices."""
+    """Shares that minimise the Lagrangian at these prices, [P, 3]; their sums are at most 1 at
+    stationary prices.
+    """
     weight = weights(demand, prices)
     shares = ratio(weight[:, None] * demand.roots, np.broadcast_to(prices, demand.roots.shape))
     shares[:, 0] = np.maximum(shares[:, 0], demand.floor)
@@ -175,7 +192,9 @@ def _answer(demand: Demand, mass: Reals, weight: Reals) -> Reals:
 
 
 def _newton(demand: Demand, mass: Reals, prices: Reals) -> Reals | None:
-    """Solve the three equations for the tasks at limit and at floor as they are at `prices`; None if they fail."""
+    """Solve the three equations for the tasks at limit and at floor as they are at `prices`; None
+    if they fail.
+    """
     weight = limit_weights(demand, prices)
     active = weight > 1.0
     at_floor = np.maximum(weight, 1.0) * demand.roots[:, 0] < demand.floor * prices[0]
@@ -184,7 +203,10 @@ def _newton(demand: Demand, mass: Reals, prices: Reals) -> Reals | None:
     spare = demand.limit.copy()
     spare[at_floor] -= demand.roots[at_floor, 0] ** 2 / demand.floor[at_floor]
     pull = reach[active] * (mass[active] / spare[active])[:, None]
-    matrix: Reals = np.diag([1.0 - float(mass[at_floor] @ demand.floor[at_floor]), 1.0, 1.0]) - pull.T @ reach[active]
+    matrix: Reals = (
+        np.diag([1.0 - float(mass[at_floor] @ demand.floor[at_floor]), 1.0, 1.0])
+        - pull.T @ reach[active]
+    )
     try:
         np.linalg.cholesky(matrix)
         guess: Reals = np.linalg.solve(matrix, reach[~active].T @ mass[~active]).astype(np.float64)

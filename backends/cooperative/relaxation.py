@@ -1,17 +1,18 @@
 """Cooperative computing: the relaxation (27) of the paper, corrected, at given depths.
 
-Source: `mecdsl.backends.cooperative.system`; equations (23)-(27). For every pair and resource iota = 1/(share + eps)
-and phi = x iota, relaxed by the four rows (24)-(26). Corrections: the objective has `phi`, not `x phi`, which would be
-bilinear; C4 without x_m is sum_n x <= 1; C9 is phi <= x / rho, linear, instead of the nonconvex row in iota.
+Source: `mecdsl.backends.cooperative.system`; equations (23)-(27). For every pair and resource iota
+= 1/(share + eps) and phi = x iota, relaxed by the four rows (24)-(26). Corrections: the objective
+has `phi`, not `x phi`, which would be bilinear; C4 without x_m is sum_n x <= 1; C9 is phi <= x /
+rho, linear, instead of the nonconvex row in iota.
 
-The value lies below that of (19) at the same depths: shares that sum to 1 give shares + eps that sum to 1 + M eps.
-For small eps it ignores sharing: phi >= iota - (1 - x)/eps acts only for x > 1 - eps iota, and moving about M eps of
-x elsewhere switches it off.
+The value lies below that of (19) at the same depths: shares that sum to 1 give shares + eps that
+sum to 1 + M eps. For small eps it ignores sharing: phi >= iota - (1 - x)/eps acts only for x > 1 -
+eps iota, and moving about M eps of x elsewhere switches it off.
 
-The only rows that are not linear are C11-C13, sum 1/iota <= 1 + M eps. HiGHS solves a linear programme in which every
-1/iota is its own column above tangents; tangents are added where they are missed until the rows hold. This proves
-infeasibility and needs no start; CVX, which the paper used, is an interior-point method and may return other iota,
-which are not unique.
+The only rows that are not linear are C11-C13, sum 1/iota <= 1 + M eps. HiGHS solves a linear
+programme in which every 1/iota is its own column above tangents; tangents are added where they are
+missed until the rows hold. This proves infeasibility and needs no start; CVX, which the paper used,
+is an interior-point method and may return other iota, which are not unique.
 """
 
 from dataclasses import dataclass
@@ -25,19 +26,25 @@ from mecdsl.backends.shared.record import Record
 from mecdsl.solution import Iteration
 
 MOST_ROUNDS = 60
-MISSED = 1e-7  # relative; HiGHS keeps each of the many rows of a server to 1e-9, so their sum no better than this
-# What to try where HiGHS ends with "Unknown", as at 1 of 50 draws for eps <= 1e-4 when it goes on from the last basis:
-# option, value, usual value; the first is a cold start alone.
-OTHER_WAYS = (("solver", "choose", "choose"), ("simplex_strategy", 4, 1), ("solver", "ipm", "choose"))
+# relative; HiGHS keeps each of the many rows of a server to 1e-9, so their sum no better than this
+MISSED = 1e-7
+# What to try where HiGHS ends with "Unknown", as at 1 of 50 draws for eps <= 1e-4 when it goes on
+# from the last basis: option, value, usual value; the first is a cold start alone.
+OTHER_WAYS = (
+    ("solver", "choose", "choose"),
+    ("simplex_strategy", 4, 1),
+    ("solver", "ipm", "choose"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relaxation:
-    """`assign` x [M, N] and `inverse` iota, nu, phi of the three resources [M, N, 3], None where infeasible.
+    """`assign` x [M, N] and `inverse` iota, nu, phi of the three resources [M, N, 3], None where
+    infeasible.
 
-    `value` in s, a lower bound on (19) at these depths, and so is the bound of every iteration; `residual`: by how
-    much C11-C13 are missed, relative.
-    `infeasible`: proven, for these depths. `message`: what the solver said where there is neither.
+    `value` in s, a lower bound on (19) at these depths, and so is the bound of every iteration;
+    `residual`: by how much C11-C13 are missed, relative. `infeasible`: proven, for these depths.
+    `message`: what the solver said where there is neither.
     """
 
     assign: Reals | None
@@ -50,7 +57,8 @@ class Relaxation:
 
 
 def relax(system: System, depth: Integers, pairs: Flags, limits: Limits, eps: float) -> Relaxation:
-    """Solve (27) at depth[n] (1-based) with x = 0 outside `pairs` [M, N]; C9 and C10 as far as they are on.
+    """Solve (27) at depth[n] (1-based) with x = 0 outside `pairs` [M, N]; C9 and C10 as far as they
+    are on.
 
     Raises ValueError unless 0 < eps < 1.
     """
@@ -66,13 +74,19 @@ def _all_local(system: System, pairs: Flags, limits: Limits, eps: float) -> Rela
     if not system.possible_local(limits).all():
         return Relaxation(None, None, None, 0.0, True, ())
     inverse = np.full((*pairs.shape, 3), 1.0 / eps)
-    return Relaxation(np.zeros(pairs.shape), inverse, float(system.local_latency.sum()), 0.0, False, ())
+    return Relaxation(
+        np.zeros(pairs.shape), inverse, float(system.local_latency.sum()), 0.0, False, ()
+    )
 
 
 class _Programme:
-    """The linear programme and its tangents; columns are x, then phi, iota, share + eps of each pair and resource."""
+    """The linear programme and its tangents; columns are x, then phi, iota, share + eps of each
+    pair and resource.
+    """
 
-    def __init__(self, system: System, depth: Integers, pairs: Flags, limits: Limits, eps: float) -> None:
+    def __init__(
+        self, system: System, depth: Integers, pairs: Flags, limits: Limits, eps: float
+    ) -> None:
         self.system, self.eps, self.record = system, eps, Record()
         self.task, self.server = np.nonzero(pairs)
         self.pairs = pairs
@@ -123,12 +137,17 @@ class _Programme:
         return Relaxation(assign, full, value, residual, False, self.record.steps)
 
     def _status(self) -> Any:
-        """HiGHS's status after a solve from the last basis, or from nothing where that leads to no answer."""
+        """HiGHS's status after a solve from the last basis, or from nothing where that leads to no
+        answer.
+        """
         from highspy import HighsModelStatus
 
         self.solver.run()
         for name, value, usual in OTHER_WAYS:
-            if self.solver.getModelStatus() in (HighsModelStatus.kOptimal, HighsModelStatus.kInfeasible):
+            if self.solver.getModelStatus() in (
+                HighsModelStatus.kOptimal,
+                HighsModelStatus.kInfeasible,
+            ):
                 break
             self.solver.clearSolver()
             self.solver.setOptionValue(name, value)
@@ -142,8 +161,12 @@ class _Programme:
         for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
             solver.setOptionValue(name, 1e-9)
         low, high = 1.0 / (1.0 + eps), 1.0 / eps
-        lower = np.concatenate([np.zeros(4 * count), np.full(3 * count, low), np.full(3 * count, eps)])
-        upper = np.concatenate([np.ones(count), np.full(6 * count, high), np.full(3 * count, 1.0 + eps)])
+        lower = np.concatenate(
+            [np.zeros(4 * count), np.full(3 * count, low), np.full(3 * count, eps)]
+        )
+        upper = np.concatenate(
+            [np.ones(count), np.full(6 * count, high), np.full(3 * count, 1.0 + eps)]
+        )
         solver.addVars(10 * count, lower, upper)
         cost = np.concatenate([-self.local[self.task], self.times.ravel()])
         solver.changeColsCost(4 * count, np.arange(4 * count, dtype=np.int32), cost)
@@ -191,16 +214,27 @@ class _Programme:
             floor = system.rate_share[self.task, self.server]
             part = np.flatnonzero(floor > 0.0)
             phi = self._phi()[3 * part]
-            self._rows(np.zeros(len(part)), np.full(len(part), np.inf), [part, phi], [1.0, -floor[part]])
+            self._rows(
+                np.zeros(len(part)), np.full(len(part), np.inf), [part, phi], [1.0, -floor[part]]
+            )
         if limits.latency:
             for m in range(len(self.local)):
                 columns = np.flatnonzero(self.task == m)
                 phi = (self._phi().reshape(-1, 3)[columns]).ravel()
-                values = np.concatenate([np.full(len(columns), -self.local[m]), self.times[columns].ravel()])
-                self._row(-np.inf, system.max_latency[m] - self.local[m], np.concatenate([columns, phi]), values)
+                values = np.concatenate(
+                    [np.full(len(columns), -self.local[m]), self.times[columns].ravel()]
+                )
+                self._row(
+                    -np.inf,
+                    system.max_latency[m] - self.local[m],
+                    np.concatenate([columns, phi]),
+                    values,
+                )
 
     def _tangents(self, points: Reals) -> None:
-        """share + eps >= 2 g - g^2 iota at each share g, [3 * count, any], NaN where there is none."""
+        """share + eps >= 2 g - g^2 iota at each share g, [3 * count, any], NaN where there is
+        none.
+        """
         which, column = np.nonzero(np.isfinite(points))
         slope = points[which, column]
         rows = [self._share()[which], self._iota()[which]]
@@ -211,13 +245,17 @@ class _Programme:
         for n in range(self.pairs.shape[1]):
             inside = self.server == n
             limit = 1.0 + inside.sum() * self.eps
-            worst = max(worst, float(((1.0 / inverse[inside]).sum(axis=0) / limit - 1.0).max(initial=0.0)))
+            worst = max(
+                worst, float(((1.0 / inverse[inside]).sum(axis=0) / limit - 1.0).max(initial=0.0))
+            )
         return worst
 
     def _row(self, lower: float, upper: float, columns: Integers, values: Reals) -> None:
         self.solver.addRow(lower, upper, len(columns), columns.astype(np.int32), values)
 
-    def _rows(self, lower: Reals, upper: Reals, columns: list[Integers], values: list[Reals | float]) -> None:
+    def _rows(
+        self, lower: Reals, upper: Reals, columns: list[Integers], values: list[Reals | float]
+    ) -> None:
         """Rows that have one entry in each of the column lists."""
         size = len(lower)
         entries = np.stack([np.broadcast_to(value, size) for value in values], axis=1).ravel()

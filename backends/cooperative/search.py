@@ -1,8 +1,9 @@
-"""Cooperative computing: `local_search` on the square form, without C9 and C10; the load limit is kept.
+"""Cooperative computing: `local_search` on the square form, without C9 and C10; the load limit is
+kept.
 
-Source: `mecdsl.backends.cooperative.system`. With optimal shares a server that runs tasks with roots v costs |s|^2,
-s = sum v, so adding v costs |s + v|^2 - |s|^2: every move is priced in O(1), and all of them in a few array
-operations.
+Source: `mecdsl.backends.cooperative.system`. With optimal shares a server that runs tasks with
+roots v costs |s|^2, s = sum v, so adding v costs |s + v|^2 - |s|^2: every move is priced in O(1),
+and all of them in a few array operations.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,16 @@ import numpy as np
 
 from mecdsl.backends.cooperative.depths import options
 from mecdsl.backends.cooperative.pa import allocated
-from mecdsl.backends.cooperative.system import LOCAL, Flags, Integers, Layers, Limits, Plan, Reals, System
+from mecdsl.backends.cooperative.system import (
+    LOCAL,
+    Flags,
+    Integers,
+    Layers,
+    Limits,
+    Plan,
+    Reals,
+    System,
+)
 from mecdsl.backends.shared.record import Record
 from mecdsl.solution import Iteration, Termination
 
@@ -32,7 +42,9 @@ _KINDS = (Kind.CHEAPEST, Kind.LOCAL, Kind.RANDOM)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Square:
-    """The square form: `roots` [M, N, K, 3], `allowed` [M, N, K], `local` D_m [M] (infinite: may not), `room` [N]."""
+    """The square form: `roots` [M, N, K, 3], `allowed` [M, N, K], `local` D_m [M] (infinite: may
+    not), `room` [N].
+    """
 
     roots: Reals
     allowed: Flags
@@ -53,11 +65,17 @@ class Square:
 
 
 def square_form(system: System, limits: Limits, layers: Layers) -> Square:
-    """The square form with the pairs that may be chosen; C9 and C10 only as far as they forbid a task alone."""
+    """The square form with the pairs that may be chosen; C9 and C10 only as far as they forbid a
+    task alone.
+    """
     allowed = options(system, limits, layers)
     local = np.where(system.possible_local(limits), system.local_latency, np.inf)
     tasks = len(local)
-    room = np.minimum(np.floor(system.max_tasks), tasks) if limits.load else np.full(len(system.bandwidth), tasks)
+    room = (
+        np.minimum(np.floor(system.max_tasks), tasks)
+        if limits.load
+        else np.full(len(system.bandwidth), tasks)
+    )
     return Square(system.roots(), allowed, local, room.astype(np.float64))
 
 
@@ -68,11 +86,12 @@ def local_search(
     layers: Layers = Layers.FREE,
     starts: int = 20,
 ) -> Plan:
-    """Best of several descents: best single move (other server, other depth, local), then best swap of two tasks.
+    """Best of several descents: best single move (other server, other depth, local), then best swap
+    of two tasks.
 
-    C9 and C10 must be off, raises ValueError. The first descent starts from the cheapest place for each task
-    in turn, the second with all tasks local that may, the others from random places. An iteration is one
-    descent.
+    C9 and C10 must be off, raises ValueError. The first descent starts from the cheapest place for
+    each task in turn, the second with all tasks local that may, the others from random places. An
+    iteration is one descent.
     """
     limits = limits if limits is not None else Limits(rate=False, latency=False)
     if limits.rate or limits.latency:
@@ -82,13 +101,17 @@ def local_search(
     if found is None:
         return Plan(Termination.NOT_FOUND, label, message="no start found a place for every task")
     server, depth, steps = found
-    return allocated(system, limits, server, depth, label, {"descents": float(len(steps))}, None, steps)
+    return allocated(
+        system, limits, server, depth, label, {"descents": float(len(steps))}, None, steps
+    )
 
 
 def search(
     square: Square, generator: np.random.Generator, starts: int
 ) -> tuple[Integers, Integers, tuple[Iteration, ...]] | None:
-    """Server and depth [M] of the best descent and the cost of each; None where no start was feasible."""
+    """Server and depth [M] of the best descent and the cost of each; None where no start was
+    feasible.
+    """
     best: tuple[float, Integers, Integers] | None = None
     record = Record()
     for number in range(max(1, starts)):
@@ -103,7 +126,9 @@ def search(
 
 
 def descend(square: Square, server: Integers, depth: Integers) -> float:
-    """Improve `server` and `depth` in place until neither a move nor a swap helps; the cost reached, in s."""
+    """Improve `server` and `depth` in place until neither a move nor a swap helps; the cost
+    reached, in s.
+    """
     cost = square.cost(server, depth)
     while True:
         totals = square.totals(server, depth)
@@ -136,7 +161,9 @@ def _leaving(square: Square, totals: Reals, server: Integers, own: Reals) -> Rea
     return np.where(away, saved, square.local)
 
 
-def _best_move(square: Square, totals: Reals, server: Integers, depth: Integers) -> tuple[float, tuple[int, int, int]]:
+def _best_move(
+    square: Square, totals: Reals, server: Integers, depth: Integers
+) -> tuple[float, tuple[int, int, int]]:
     """Largest gain of moving one task, and the task, its server and depth."""
     tasks, servers, layers = square.allowed.shape
     if tasks == 0:
@@ -151,7 +178,9 @@ def _best_move(square: Square, totals: Reals, server: Integers, depth: Integers)
     full = np.broadcast_to(load >= square.room, (tasks, servers)).copy()
     full[away, server[away]] = False
     added = np.where(square.allowed & ~full[:, :, None], added, np.inf)
-    gains = np.concatenate([saved[:, None] - square.local[:, None], saved[:, None] - added.reshape(tasks, -1)], axis=1)
+    gains = np.concatenate(
+        [saved[:, None] - square.local[:, None], saved[:, None] - added.reshape(tasks, -1)], axis=1
+    )
     gains[server == LOCAL, 0] = 0.0
     task, column = np.unravel_index(int(np.argmax(gains)), gains.shape)
     gain = float(gains[task, column])
@@ -164,7 +193,9 @@ def _best_move(square: Square, totals: Reals, server: Integers, depth: Integers)
 def _best_swap(
     square: Square, totals: Reals, server: Integers, depth: Integers
 ) -> tuple[float, list[tuple[int, int, int]]]:
-    """Largest gain of exchanging the places of two tasks, each at its best depth there; loads stay as they are."""
+    """Largest gain of exchanging the places of two tasks, each at its best depth there; loads stay
+    as they are.
+    """
     tasks, servers, _ = square.allowed.shape
     if tasks < 2:
         return 0.0, []
@@ -176,7 +207,8 @@ def _best_swap(
         there = np.flatnonzero(server == n)
         base = totals[n] - own[there]
         added = (
-            2.0 * np.einsum("lj,mkj->mlk", base, square.roots[:, n]) + (square.roots[:, n] ** 2).sum(axis=2)[:, None]
+            2.0 * np.einsum("lj,mkj->mlk", base, square.roots[:, n])
+            + (square.roots[:, n] ** 2).sum(axis=2)[:, None]
         )
         added = np.where(square.allowed[:, n][:, None], added, np.inf)
         layer[:, there] = added.argmin(axis=2) + 1
@@ -191,7 +223,9 @@ def _best_swap(
     return float(gains[first, second]), moves
 
 
-def _start(square: Square, generator: np.random.Generator, kind: Kind) -> tuple[Integers, Integers] | None:
+def _start(
+    square: Square, generator: np.random.Generator, kind: Kind
+) -> tuple[Integers, Integers] | None:
     """Tasks to places one after the other; None if one of them finds none.
 
     Tasks that may not run locally come first: others must not take the last room from them.
@@ -207,7 +241,9 @@ def _start(square: Square, generator: np.random.Generator, kind: Kind) -> tuple[
         if kind is Kind.LOCAL and may_stay[task]:
             continue
         may = square.allowed[task] & (load < square.room)[:, None]
-        added = 2.0 * np.einsum("nj,nkj->nk", totals, square.roots[task]) + (square.roots[task] ** 2).sum(axis=2)
+        added = 2.0 * np.einsum("nj,nkj->nk", totals, square.roots[task]) + (
+            square.roots[task] ** 2
+        ).sum(axis=2)
         prices = np.append(np.where(may, added, np.inf).ravel(), square.local[task])
         usable = np.flatnonzero(np.isfinite(prices))
         if usable.size == 0:

@@ -1,12 +1,14 @@
-"""Cooperative computing at edge and cloud: the data of problem (19), its plans, and the latency of a plan.
+"""Cooperative computing at edge and cloud: the data of problem (19), its plans, and the latency of
+a plan.
 
-Source: R. Chai, X. Song, Q. Chen, "Joint Task Offloading, CNN Layer Scheduling, and Resource Allocation in
-Cooperative Computing System". Symbols: task m of M, server n of N, depth k of K; size S, full-band rate r,
-local latency D_m (2), unshared latencies A_mn = S/r, B_mnk = p_n^k S/F_n, C_mnk = r_n^k S/C_n, floor of the
-band share rho_mn = R_m/r_mn (17). Arrays have index order [m], [m, n], [m, n, k]; m and n count from 0, depths
-from 1.
+Source: R. Chai, X. Song, Q. Chen, "Joint Task Offloading, CNN Layer Scheduling, and Resource
+Allocation in Cooperative Computing System". Symbols: task m of M, server n of N, depth k of K; size
+S, full-band rate r, local latency D_m (2), unshared latencies A_mn = S/r, B_mnk = p_n^k S/F_n,
+C_mnk = r_n^k S/C_n, floor of the band share rho_mn = R_m/r_mn (17). Arrays have index order [m],
+[m, n], [m, n, k]; m and n count from 0, depths from 1.
 
-C2 as printed lets an offloaded task run no layer at all; here it runs one depth, sum_k delta = x (corrected).
+C2 as printed lets an offloaded task run no layer at all; here it runs one depth, sum_k delta = x
+(corrected).
 """
 
 from collections.abc import Mapping
@@ -35,7 +37,9 @@ class Layers(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which constraints of (19) hold: `rate` C9 (17), `latency` C10 (18), `load` the most tasks of a server."""
+    """Which constraints of (19) hold: `rate` C9 (17), `latency` C10 (18), `load` the most tasks of
+    a server.
+    """
 
     rate: bool = True
     latency: bool = True
@@ -46,14 +50,16 @@ class Limits:
 class System:
     """The data of problem (19) in SI units, and what follows from them.
 
-    Of a task [M]: `task_size` S in bit, `min_rate` R in bit/s, `max_latency` D^max in s, > 0, `power` P in W,
-    `cpu` F^0 in cycle/s, `work` p^0 in cycle/bit. Of a server [N]: `bandwidth` in Hz, `server_cpu` F in cycle/s,
-    `capacity` C of its backhaul in bit/s, `max_tasks`. Of both [M, N]: `gain` as a factor, `distance` in m. Of the
-    networks [N, K], cumulative over the first k layers: `output_ratio` r, `cumulative_work` p in cycle/bit.
-    `noise_power` in W over the whole band, > 0. Everything else is >= 0.
+    Of a task [M]: `task_size` S in bit, `min_rate` R in bit/s, `max_latency` D^max in s, > 0,
+    `power` P in W, `cpu` F^0 in cycle/s, `work` p^0 in cycle/bit. Of a server [N]: `bandwidth` in
+    Hz, `server_cpu` F in cycle/s, `capacity` C of its backhaul in bit/s, `max_tasks`. Of both [M,
+    N]: `gain` as a factor, `distance` in m. Of the networks [N, K], cumulative over the first k
+    layers: `output_ratio` r, `cumulative_work` p in cycle/bit. `noise_power` in W over the whole
+    band, > 0. Everything else is >= 0.
 
-    Derived: `rate` r [M, N] (6), `local_latency` [M] (2), `send_time` A, `rate_share` rho [M, N], `compute_time` B and
-    `forward_time` C [M, N, K]; infinite where a positive amount meets no capacity.
+    Derived: `rate` r [M, N] (6), `local_latency` [M] (2), `send_time` A, `rate_share` rho [M, N],
+    `compute_time` B and `forward_time` C [M, N, K]; infinite where a positive amount meets no
+    capacity.
 
     Raises ValueError for other shapes, for numbers that are not finite, and out of these ranges.
     """
@@ -82,7 +88,9 @@ class System:
 
     def __post_init__(self) -> None:
         tasks, servers = np.shape(self.task_size)[:1], np.shape(self.bandwidth)[:1]
-        shapes = dict.fromkeys(("task_size", "min_rate", "max_latency", "power", "cpu", "work"), tasks)
+        shapes = dict.fromkeys(
+            ("task_size", "min_rate", "max_latency", "power", "cpu", "work"), tasks
+        )
         shapes |= dict.fromkeys(("bandwidth", "server_cpu", "capacity", "max_tasks"), servers)
         shapes |= dict.fromkeys(("gain", "distance"), tasks + servers)
         depths = np.shape(self.output_ratio)[1:]
@@ -109,7 +117,9 @@ class System:
         return self.send_time[:, :, None] + self.compute_time + self.forward_time
 
     def roots(self) -> Reals:
-        """(a, b, c): square roots of A, B, C in s^(1/2), [M, N, K, 3]; zero where the pair is impossible."""
+        """(a, b, c): square roots of A, B, C in s^(1/2), [M, N, K, 3]; zero where the pair is
+        impossible.
+        """
         send = np.broadcast_to(self.send_time[:, :, None], self.shape)
         times = np.stack([send, self.compute_time, self.forward_time], axis=3)
         found: Reals = np.sqrt(np.where(np.isfinite(self.latency)[..., None], times, 0.0))
@@ -136,21 +146,26 @@ class System:
     def edge_only(self) -> "System":
         """The same system where servers run all K layers and forward nothing (Fig. 8)."""
         servers = len(self.bandwidth)
-        return replace(self, output_ratio=np.zeros((servers, 1)), cumulative_work=self.cumulative_work[:, -1:])
+        return replace(
+            self, output_ratio=np.zeros((servers, 1)), cumulative_work=self.cumulative_work[:, -1:]
+        )
 
     def cloud_only(self) -> "System":
         """The same system where servers forward the raw data and run nothing (Fig. 8)."""
         servers = len(self.bandwidth)
-        return replace(self, output_ratio=np.ones((servers, 1)), cumulative_work=np.zeros((servers, 1)))
+        return replace(
+            self, output_ratio=np.ones((servers, 1)), cumulative_work=np.zeros((servers, 1))
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What an algorithm found; `server`, `depth` and `shares` are None where there is no point.
 
-    `server` [M], LOCAL for local; `depth` [M], 1-based, 0 for local; `shares` [M, N, 3] of band, processor and
-    backhaul, 0 where the task is not. `objective` in s. `bound`: proven lower bound on the optimum in s, or None.
-    `certificate`: numbers that prove or qualify the answer, named in each algorithm.
+    `server` [M], LOCAL for local; `depth` [M], 1-based, 0 for local; `shares` [M, N, 3] of band,
+    processor and backhaul, 0 where the task is not. `objective` in s. `bound`: proven lower bound
+    on the optimum in s, or None. `certificate`: numbers that prove or qualify the answer, named in
+    each algorithm.
     """
 
     termination: Termination
@@ -174,7 +189,9 @@ class Plan:
 
 
 def evaluate(system: System, server: Integers, depth: Integers, shares: Reals) -> Reals:
-    """Latency of each task in s, (1)-(8), [M]; a term with numerator 0 is 0, any other with share 0 infinite."""
+    """Latency of each task in s, (1)-(8), [M]; a term with numerator 0 is 0, any other with share 0
+    infinite.
+    """
     result = system.local_latency.copy()
     away = np.flatnonzero(server != LOCAL)
     place, layer = server[away], depth[away] - 1
@@ -190,15 +207,21 @@ def evaluate(system: System, server: Integers, depth: Integers, shares: Reals) -
     return result
 
 
-def excess(system: System, server: Integers, shares: Reals, latency: Reals, limits: Limits) -> dict[str, float]:
-    """By what factors C10 and C9 are exceeded, `latency_excess` and `rate_excess`; 1 or less where they are kept."""
+def excess(
+    system: System, server: Integers, shares: Reals, latency: Reals, limits: Limits
+) -> dict[str, float]:
+    """By what factors C10 and C9 are exceeded, `latency_excess` and `rate_excess`; 1 or less where
+    they are kept.
+    """
     found = {}
     if limits.latency:
         found["latency_excess"] = float((latency / system.max_latency).max(initial=0.0))
     if limits.rate:
         away = np.flatnonzero(server != LOCAL)
         place = server[away]
-        found["rate_excess"] = float(ratio(system.rate_share[away, place], shares[away, place, 0]).max(initial=0.0))
+        found["rate_excess"] = float(
+            ratio(system.rate_share[away, place], shares[away, place, 0]).max(initial=0.0)
+        )
     return found
 
 
@@ -220,7 +243,9 @@ def _derived(system: System) -> dict[str, Reals]:
         "local_latency": ratio(size * system.work, system.cpu),
         "send_time": ratio(size[:, None], rate),
         "rate_share": ratio(system.min_rate[:, None], rate),
-        "compute_time": ratio(size[:, None, None] * system.cumulative_work, system.server_cpu[:, None]),
+        "compute_time": ratio(
+            size[:, None, None] * system.cumulative_work, system.server_cpu[:, None]
+        ),
         "forward_time": ratio(size[:, None, None] * system.output_ratio, system.capacity[:, None]),
     }
 

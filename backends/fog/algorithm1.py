@@ -1,21 +1,24 @@
 """Fog nodes: the paper's Algorithm 1 in four readings, a heuristic that says where it stops.
 
-Start; solve the internal problem (32); solve the external problem (33); repeat until nothing changes. The paper leaves
-open what "using (E^PL)*" in step 3 means, and start, steps and stop:
+Start; solve the internal problem (32); solve the external problem (33); repeat until nothing
+changes. The paper leaves open what "using (E^PL)*" in step 3 means, and start, steps and stop:
 
-- `frozen`: (33) with the internal variables fixed, as in Appendix B. t_n >= tl + te is tight then, so no t_n ever
-  leaves its start, and the result depends on the start.
-- `printed`: (37) literally. It gives all the time to the layer with the largest sum of beta and 0 to the others, and
-  (32) has no point: with two layers or more it breaks down in its first iteration, which is reported as such.
-- `gradient`: rows by (38), layer times a step along (37): t_n += 0.2/sqrt(i) tau (S_n - phi)/(sum S + phi) with
-  S_n = sum_k beta_kn. Slow, and it stalls at the boundary of the domain where nodes are at their limits.
-- `alternating`: exact over rows, then exact over times, with the value function of (32). It ends at a point that is
-  best in rows and in times, which is the optimum if no node is at its limit and need not be otherwise: t_n >= a d/v +
-  shortest exchanges couples the two.
+- `frozen`: (33) with the internal variables fixed, as in Appendix B. t_n >= tl + te is tight then,
+  so no t_n ever leaves its start, and the result depends on the start.
+- `printed`: (37) literally. It gives all the time to the layer with the largest sum of beta and 0
+  to the others, and (32) has no point: with two layers or more it breaks down in its first
+  iteration, which is reported as such.
+- `gradient`: rows by (38), layer times a step along (37): t_n += 0.2/sqrt(i) tau (S_n - phi)/(sum S
+  + phi) with S_n = sum_k beta_kn. Slow, and it stalls at the boundary of the domain where nodes are
+  at their limits.
+- `alternating`: exact over rows, then exact over times, with the value function of (32). It ends at
+  a point that is best in rows and in times, which is the optimum if no node is at its limit and
+  need not be otherwise: t_n >= a d/v + shortest exchanges couples the two.
 
-Start: equal rows, t_n ~ M_n that add up to 0.7 tau; where that is outside the domain the start of `fog-newton`. Steps
-that would leave the domain are halved until they stay in it, except in `printed`. The bound is the explicit one at the
-algorithm's own prices, so it is loose where these are far from the optimal ones.
+Start: equal rows, t_n ~ M_n that add up to 0.7 tau; where that is outside the domain the start of
+`fog-newton`. Steps that would leave the domain are halved until they stay in it, except in
+`printed`. The bound is the explicit one at the algorithm's own prices, so it is loose where these
+are far from the optimal ones.
 """
 
 from dataclasses import dataclass, replace
@@ -61,11 +64,16 @@ class Move:
 
 
 def algorithm1(
-    system: System, reading: Reading = Reading.FROZEN, most_steps: int = 500, tolerance: float = 1e-7
+    system: System,
+    reading: Reading = Reading.FROZEN,
+    most_steps: int = 500,
+    tolerance: float = 1e-7,
 ) -> Plan:
-    """Run the algorithm; it ends when rows and times change by less than `tolerance` of input and deadline.
+    """Run the algorithm; it ends when rows and times change by less than `tolerance` of input and
+    deadline.
 
-    Iterations record the energy in J, the best bound so far, and as residual the change of the point.
+    Iterations record the energy in J, the best bound so far, and as residual the change of the
+    point.
     """
     label = f"Algorithm 1, reading `{reading.value}`"
     inside = without_empty_layers(system)
@@ -75,26 +83,40 @@ def algorithm1(
         return at_the_limit(system, inside, fastest(inside), label)
     record, best = Record(), _bound_at(inside, limits, here)
     record.note(here.energy, max(best.value, 0.0), note="start")
-    ending, message = Termination.ITERATION_LIMIT, f"still changing after {count(most_steps, 'iteration')}"
+    ending, message = (
+        Termination.ITERATION_LIMIT,
+        f"still changing after {count(most_steps, 'iteration')}",
+    )
     for number in range(1, most_steps + 1):
         move = _external(inside, limits, here, reading, number)
         following, halved = _inside(inside, limits, here, move, reading)
         if following is None:
-            ending, message = Termination.FINISHED, f"broke down in iteration {number}: {move.breakdown or OUTSIDE}"
+            ending, message = (
+                Termination.FINISHED,
+                f"broke down in iteration {number}: {move.breakdown or OUTSIDE}",
+            )
             break
         change = _change(inside, here, following)
         here = following
         best = max(best, _bound_at(inside, limits, here), key=lambda found: found.value)
         record.note(
-            here.energy, max(best.value, 0.0), change, f"{count(halved, 'halving')} of the step" if halved else ""
+            here.energy,
+            max(best.value, 0.0),
+            change,
+            f"{count(halved, 'halving')} of the step" if halved else "",
         )
         if change <= tolerance:
             where = ", stopped by the boundary of the domain" if halved else ""
-            ending, message = Termination.FINISHED, f"nothing changes after {count(number, 'iteration')}{where}"
+            ending, message = (
+                Termination.FINISHED,
+                f"nothing changes after {count(number, 'iteration')}{where}",
+            )
             break
     plan = Plan(ending, label, bound=max(best.value, 0.0), iterations=record.steps)
     plan = with_point(plan, inside, here.rows, here.times, here.inner, here.outer)
-    return with_empty_layers(replace(plan, message=message, certificate={"gap_to_its_own_bound": plan.gap}), system)
+    return with_empty_layers(
+        replace(plan, message=message, certificate={"gap_to_its_own_bound": plan.gap}), system
+    )
 
 
 OUTSIDE = "the external problem leaves the domain of (32)"
@@ -117,9 +139,13 @@ def first_point(system: System, limits: Fixed) -> Point | None:
 def _external(system: System, limits: Fixed, here: Point, reading: Reading, number: int) -> Move:
     match reading:
         case Reading.FROZEN:
-            found = frozen_rows(system, limits, here.inner, system.latency - float(here.times.sum()))
+            found = frozen_rows(
+                system, limits, here.inner, system.latency - float(here.times.sum())
+            )
             if found is None:
-                return Move(None, None, "no power is enough for the distribution in the time that is left")
+                return Move(
+                    None, None, "no power is enough for the distribution in the time that is left"
+                )
             return Move(found[0], here.times)
         case Reading.PRINTED:
             return _printed(system, limits, here)
@@ -134,7 +160,9 @@ def _external(system: System, limits: Fixed, here: Point, reading: Reading, numb
 
 
 def _printed(system: System, limits: Fixed, here: Point) -> Move:
-    """(37) with (23): the layer with the largest sum of beta gets all the time that the distribution leaves."""
+    """(37) with (23): the layer with the largest sum of beta gets all the time that the
+    distribution leaves.
+    """
     sums = here.inner.beta.sum(axis=0)
     chosen = int(np.argmax(sums))
     row_price, efficiency = send_prices(system, limits, float(sums[chosen]))
@@ -152,13 +180,19 @@ def _printed(system: System, limits: Fixed, here: Point) -> Move:
 
 
 def _prices(here: Point) -> tuple[float, Reals]:
-    """phi in W and S_n in W [N]; without a distribution phi is the mean, which keeps the sum of the times."""
+    """phi in W and S_n in W [N]; without a distribution phi is the mean, which keeps the sum of the
+    times.
+    """
     sums: Reals = here.inner.beta.sum(axis=0)
     return (here.outer.phi if len(here.rows) > 1 else float(sums.mean())), sums
 
 
-def _inside(system: System, limits: Fixed, here: Point, move: Move, reading: Reading) -> tuple[Point | None, int]:
-    """The point a move leads to, halved until it is inside the domain, and how often; None where it cannot be."""
+def _inside(
+    system: System, limits: Fixed, here: Point, move: Move, reading: Reading
+) -> tuple[Point | None, int]:
+    """The point a move leads to, halved until it is inside the domain, and how often; None where it
+    cannot be.
+    """
     if move.rows is None or move.times is None or move.breakdown:
         return None, 0
     length = 1.0
@@ -178,7 +212,9 @@ def _change(system: System, before: Point, after: Point) -> float:
 
 
 def _bound_at(system: System, limits: Fixed, here: Point) -> Bound:
-    """The better of the bounds at the price of the distribution and at the mean price of the layers."""
+    """The better of the bounds at the price of the distribution and at the mean price of the
+    layers.
+    """
     mean = float(here.inner.beta.sum(axis=0).mean())
     found = [bound(system, here.inner.beta, phi, None, limits) for phi in (here.outer.phi, mean)]
     return max(found, key=lambda one: one.value)

@@ -1,8 +1,9 @@
 """Fog nodes: the best rows for given layer times, and the best layer times for given rows.
 
-The two steps of the paper's Algorithm 1 in its reading `alternating`. Times are those of `fog-newton` with given rows.
-Rows minimise the optimal values of (32) and (75) at fixed times by a primal-dual barrier method in d alone, whose
-Hessian is diagonal plus the terms of rank one of the distribution and of its slack.
+The two steps of the paper's Algorithm 1 in its reading `alternating`. Times are those of
+`fog-newton` with given rows. Rows minimise the optimal values of (32) and (75) at fixed times by a
+primal-dual barrier method in d alone, whose Hessian is diagonal plus the terms of rank one of the
+distribution and of its slack.
 """
 
 import numpy as np
@@ -50,14 +51,23 @@ def best_rows(system: System, limits: Fixed, here: Point) -> Reals:
     return here.rows
 
 
-def _step(system: System, limits: Fixed, here: Point, duals: Duals, mu: float) -> tuple[Point, Duals, bool] | None:
-    """One step towards complementarity mu, and whether it was long and small enough to cut mu; None where the barrier
-    function cannot fall any more."""
-    pace = np.divide(system.work, here.inner.frequency, out=np.zeros(system.shape), where=here.inner.frequency > 0.0)
+def _step(
+    system: System, limits: Fixed, here: Point, duals: Duals, mu: float
+) -> tuple[Point, Duals, bool] | None:
+    """One step towards complementarity mu, and whether it was long and small enough to cut mu; None
+    where the barrier function cannot fall any more."""
+    pace = np.divide(
+        system.work,
+        here.inner.frequency,
+        out=np.zeros(system.shape),
+        where=here.inner.frequency > 0.0,
+    )
     slope = (row_prices(system, here.inner.beta) + mu / here.slack * system.row_time).sum(axis=1)
     slope += here.outer.row_price - mu / here.rows + mu / here.spare * system.send_time
     wall = duals.slack / here.slack
-    diagonal = (here.inner.curvature * pace**2 + wall * system.row_time**2).sum(axis=1) + duals.rows / here.rows
+    diagonal = (here.inner.curvature * pace**2 + wall * system.row_time**2).sum(
+        axis=1
+    ) + duals.rows / here.rows
     rows = _solved(system, here, slope, diagonal, duals.spare / here.spare)
     fall = float(slope @ rows)
     if not -fall > 1e-3 * LEAST * here.energy:
@@ -82,7 +92,9 @@ def _step(system: System, limits: Fixed, here: Point, duals: Duals, mu: float) -
 
 
 def _solved(system: System, here: Point, slope: Reals, diagonal: Reals, wall_spare: float) -> Reals:
-    """dd with (diagonal + C W C') dd + lambda = - slope and sum dd = 0, by the three unknowns of C' dd."""
+    """dd with (diagonal + C W C') dd + lambda = - slope and sum dd = 0, by the three unknowns of C'
+    dd.
+    """
     columns = np.stack([here.outer.row_time, system.send_time, np.ones(len(slope))], axis=1)
     weights = np.array([here.outer.curvature, wall_spare])
     matrix = columns.T @ (columns / diagonal[:, None])

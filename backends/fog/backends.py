@@ -1,9 +1,10 @@
 """The algorithms for fog nodes as backends: which problems they take, and their plans as solutions.
 
-They take problem (31) and (24) of the paper with any data, recognised by objective and rows (`recognise`). The dual
-bound of (31) holds for (24) too, so both get a proven optimum. Where rows are given, as in form `equal`, the exact
-methods and `fog-equal` find the optimum of that form. Where they are free, `fog-equal`, `fog-rule`, `fog-latency` and
-`fog-algorithm1` give feasible points; beside them stands the bound of `fog-newton`, found after the clock has stopped.
+They take problem (31) and (24) of the paper with any data, recognised by objective and rows
+(`recognise`). The dual bound of (31) holds for (24) too, so both get a proven optimum. Where rows
+are given, as in form `equal`, the exact methods and `fog-equal` find the optimum of that form.
+Where they are free, `fog-equal`, `fog-rule`, `fog-latency` and `fog-algorithm1` give feasible
+points; beside them stands the bound of `fog-newton`, found after the clock has stopped.
 """
 
 import time
@@ -22,7 +23,8 @@ from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 PAPER = "Kilcioglu, Mirghasemi, Stupia, Vandendorpe, IEEE Access 2021, problems (31) and (24)"
 GAP = 1e-8  # what the exact methods must close
-ASKED = 1e-11  # what they try: prices are only as good as the root of the gap, and the last digits cost few steps
+# what they try: prices are only as good as the root of the gap, and the last digits cost few steps
+ASKED = 1e-11
 
 
 class _Fog:
@@ -46,7 +48,9 @@ class _Fog:
         """Only problems (31) and (24), recognised by objective and rows."""
         found = recognise(request.instance)
         if isinstance(found, str):
-            return Acceptance(False, f"`{self.name}` was derived for fog nodes, problem (31): {found}")
+            return Acceptance(
+                False, f"`{self.name}` was derived for fog nodes, problem (31): {found}"
+            )
         if found.rows is not None and not self.takes_given_rows:
             return Acceptance(False, f"`{self.name}` chooses the rows, and they are fixed")
         if self.takes_equal_rows_only and found.rows is not None and not found.equal_rows:
@@ -73,7 +77,12 @@ class _Fog:
         return self._solution(request, found, plan, exact, seconds)
 
     def _solution(
-        self, request: Request, found: Recognised, plan: Plan, exact: bool, seconds: dict[str, float]
+        self,
+        request: Request,
+        found: Recognised,
+        plan: Plan,
+        exact: bool,
+        seconds: dict[str, float],
     ) -> Solution:
         values = columns(request.instance, found, plan)
         objective, bound = (plan.objective, plan.bound) if values is not None else (None, None)
@@ -89,7 +98,9 @@ class _Fog:
             bound,
             multipliers(found, plan) if exact else {},
             plan.iterations,
-            {**plan.certificate, "iterations": float(len(plan.iterations))} if plan.iterations else plan.certificate,
+            {**plan.certificate, "iterations": float(len(plan.iterations))}
+            if plan.iterations
+            else plan.certificate,
             plan.message,
             plan.label,
             dict(self.availability().versions),
@@ -106,7 +117,8 @@ def _guarantee(plan: Plan, exact: bool, gap: float) -> Guarantee:
 
 
 def _beside_bound(found: Recognised, plan: Plan) -> Plan:
-    """A heuristic's plan with the bound of the problem it was asked for; without a point, what the exact method proves.
+    """A heuristic's plan with the bound of the problem it was asked for; without a point, what the
+    exact method proves.
 
     The plan's own bound may be one for its own rows only.
     """
@@ -116,17 +128,26 @@ def _beside_bound(found: Recognised, plan: Plan) -> Plan:
     ending = plan.termination
     if plan.rows is not None:
         ending = Termination.FINISHED if ending is Termination.OPTIMAL else ending
-        own = {"gap_for_its_rows" if name == "gap" else name: value for name, value in plan.certificate.items()}
+        own = {
+            "gap_for_its_rows" if name == "gap" else name: value
+            for name, value in plan.certificate.items()
+        }
         return replace(plan, termination=ending, bound=best.bound, certificate=own)
     if best.termination is Termination.INFEASIBLE:
         return replace(best, label=plan.label)
     return replace(
-        plan, termination=Termination.NOT_FOUND if ending is Termination.INFEASIBLE else ending, bound=best.bound
+        plan,
+        termination=Termination.NOT_FOUND if ending is Termination.INFEASIBLE else ending,
+        bound=best.bound,
     )
 
 
 def _capabilities(
-    title: str, guarantee: Guarantee, *options: tuple[str, str], exact: bool = False, limit: bool = False
+    title: str,
+    guarantee: Guarantee,
+    *options: tuple[str, str],
+    exact: bool = False,
+    limit: bool = False,
 ) -> Capabilities:
     return Capabilities(
         title,
@@ -159,12 +180,16 @@ class FogNewton(_Fog):
 
     name = "fog-newton"
     module = "newton"
-    capabilities = _capabilities("barrier method over rows and layer times", Guarantee.GLOBAL, exact=True, limit=True)
+    capabilities = _capabilities(
+        "barrier method over rows and layer times", Guarantee.GLOBAL, exact=True, limit=True
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
         from mecdsl.backends.fog.newton import newton
 
-        return _closed(newton(found.system, found.rows, _asked(options), options.time_limit), options)
+        return _closed(
+            newton(found.system, found.rows, _asked(options), options.time_limit), options
+        )
 
 
 class FogDual(_Fog):
@@ -172,7 +197,9 @@ class FogDual(_Fog):
 
     name = "fog-dual"
     module = "dual"
-    capabilities = _capabilities("decomposition by prices", Guarantee.GLOBAL, exact=True, limit=True)
+    capabilities = _capabilities(
+        "decomposition by prices", Guarantee.GLOBAL, exact=True, limit=True
+    )
 
     def plan(self, found: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
         from mecdsl.backends.fog.dual import dual
@@ -188,9 +215,17 @@ class FogAlgorithm1(_Fog):
     capabilities = _capabilities(
         "the paper's Algorithm 1",
         Guarantee.FEASIBLE,
-        ("reading", "how the external problem is read: `frozen` (default), `printed`, `gradient` or `alternating`"),
+        (
+            "reading",
+            "how the external problem is read: `frozen` (default), `printed`, `gradient` or "
+            "`alternating`",
+        ),
         ("steps", "the most iterations, 500 by default"),
-        ("tolerance", "relative change of rows and times below which nothing changes any more, 1e-7 by default"),
+        (
+            "tolerance",
+            "relative change of rows and times below which nothing changes any more, 1e-7 by "
+            "default",
+        ),
     )
     takes_given_rows = False
 
@@ -198,7 +233,9 @@ class FogAlgorithm1(_Fog):
         from mecdsl.backends.fog.algorithm1 import Reading, algorithm1
 
         reading = Reading(own.word("reading", tuple(kind.value for kind in Reading)))
-        return algorithm1(found.system, reading, own.count("steps", 500), own.number("tolerance", 1e-7))
+        return algorithm1(
+            found.system, reading, own.count("steps", 500), own.number("tolerance", 1e-7)
+        )
 
 
 class FogEqual(_Fog):
@@ -206,7 +243,9 @@ class FogEqual(_Fog):
 
     name = "fog-equal"
     module = "baselines"
-    capabilities = _capabilities("equal rows, all else optimal (NoOptDist)", Guarantee.FEASIBLE, limit=True)
+    capabilities = _capabilities(
+        "equal rows, all else optimal (NoOptDist)", Guarantee.FEASIBLE, limit=True
+    )
     takes_equal_rows_only = True
 
     def plan(self, found: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
@@ -220,7 +259,9 @@ class FogRule(_Fog):
 
     name = "fog-rule"
     module = "baselines"
-    capabilities = _capabilities("rows ~ kappa^(-1/2) c^(-3/2), all else optimal", Guarantee.FEASIBLE, limit=True)
+    capabilities = _capabilities(
+        "rows ~ kappa^(-1/2) c^(-3/2), all else optimal", Guarantee.FEASIBLE, limit=True
+    )
     takes_given_rows = False
 
     def plan(self, found: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
@@ -242,4 +283,6 @@ class FogLatency(_Fog):
         plan = latency(found.system, found.rows)
         if plan.rows is None or plan.message:
             return plan
-        return replace(plan, message=f"the smallest deadline is {plan.certificate['smallest_deadline']:.6g} s")
+        return replace(
+            plan, message=f"the smallest deadline is {plan.certificate['smallest_deadline']:.6g} s"
+        )

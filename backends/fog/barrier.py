@@ -1,28 +1,39 @@
-"""Fog nodes: one Newton step of the barrier method for rows and layer times, in time linear in the nodes.
+"""Fog nodes: one Newton step of the barrier method for rows and layer times, in time linear in the
+nodes.
 
-The function is E(t, d), the optimal values of (32) and (75), minus mu times the logarithms of the slacks
-s_kn = t_n - a d / v - shortest exchanges, of d_k, and of sT = tau - sum t_n - distribution at full power; sum d is
-fixed.
-Its Hessian is a sum of c (1, -r)(1, -r)' over nodes and layers, twice: curvature w with r = a / f, and z / s with
-r = a / v; of z / d on the diagonal of d; and of two terms of rank one, (1, u) of the distribution and (1, m) of its
-slack. Eliminating d leaves N + 3 unknowns: t, the two terms, and the multiplier of sum d.
+The function is E(t, d), the optimal values of (32) and (75), minus mu times the logarithms of the
+slacks s_kn = t_n - a d / v - shortest exchanges, of d_k, and of sT = tau - sum t_n - distribution
+at full power; sum d is fixed. Its Hessian is a sum of c (1, -r)(1, -r)' over nodes and layers,
+twice: curvature w with r = a / f, and z / s with r = a / v; of z / d on the diagonal of d; and of
+two terms of rank one, (1, u) of the distribution and (1, m) of its slack. Eliminating d leaves N +
+3 unknowns: t, the two terms, and the multiplier of sum d.
 
-The multipliers z of the slacks are unknowns of their own (primal-dual), which needs far fewer steps than mu / s where
-nodes run at their limits. The elimination A - B' D^-1 B cancels all digits for a node at its limit in one
-layer only, so it is written as the sum of positive terms that Lagrange's identity leaves.
+The multipliers z of the slacks are unknowns of their own (primal-dual), which needs far fewer steps
+than mu / s where nodes run at their limits. The elimination A - B' D^-1 B cancels all digits for a
+node at its limit in one layer only, so it is written as the sum of positive terms that Lagrange's
+identity leaves.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.backends.fog.internal import Distribution, Fixed, Internal, distribution, internal, row_prices
+from mecdsl.backends.fog.internal import (
+    Distribution,
+    Fixed,
+    Internal,
+    distribution,
+    internal,
+    row_prices,
+)
 from mecdsl.backends.fog.system import Reals, System
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """Rows [K] and times [N] inside the domain, the optima there, `energy` in J, and the slacks in s [K, N] and s."""
+    """Rows [K] and times [N] inside the domain, the optima there, `energy` in J, and the slacks in
+    s [K, N] and s.
+    """
 
     rows: Reals
     times: Reals
@@ -51,8 +62,8 @@ class Duals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """Changes of rows, times, slacks and multipliers; `beta` and `phi` predicted after the whole step, >= 0, in W;
-    `slope` of the barrier function along it in J, < 0."""
+    """Changes of rows, times, slacks and multipliers; `beta` and `phi` predicted after the whole
+    step, >= 0, in W; `slope` of the barrier function along it in J, < 0."""
 
     rows: Reals
     times: Reals
@@ -64,7 +75,9 @@ class Step:
     slope: float
 
 
-def point(system: System, limits: Fixed, rows: Reals, times: Reals, guess: Reals | None = None) -> Point | None:
+def point(
+    system: System, limits: Fixed, rows: Reals, times: Reals, guess: Reals | None = None
+) -> Point | None:
     """The optima at rows and times; None outside the domain."""
     slack = times - system.row_time * rows[:, None] - system.least_exchange
     left = system.latency - float(times.sum())
@@ -86,7 +99,12 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
     """The step that solves the optimality conditions with complementarity mu to first order."""
     curvature, outer = here.inner.curvature, here.outer
     wall, wall_spare = duals.slack / here.slack, duals.spare / here.spare
-    pace = np.divide(system.work, here.inner.frequency, out=np.zeros(system.shape), where=here.inner.frequency > 0.0)
+    pace = np.divide(
+        system.work,
+        here.inner.frequency,
+        out=np.zeros(system.shape),
+        where=here.inner.frequency > 0.0,
+    )
     force, force_spare = mu / here.slack, mu / here.spare
     time_slope = -(here.inner.beta + force).sum(axis=0) + outer.phi + force_spare
     if not rows_free:
@@ -97,7 +115,9 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
         row_slope = (row_prices(system, here.inner.beta) + force * system.row_time).sum(axis=1)
         row_slope += outer.row_price - mu / here.rows + force_spare * system.send_time
         own = duals.rows / here.rows
-        rows, times = _with_rows(system, outer, (curvature, pace), wall, own, wall_spare, row_slope, time_slope)
+        rows, times = _with_rows(
+            system, outer, (curvature, pace), wall, own, wall_spare, row_slope, time_slope
+        )
     slack = times - system.row_time * rows[:, None]
     spare = -float(times.sum()) - float(rows @ system.send_time)
     new = Duals(
@@ -106,7 +126,12 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
         force_spare - wall_spare * spare - duals.spare,
     )
     beta = here.inner.beta - curvature * (times - pace * rows[:, None]) + duals.slack + new.slack
-    phi = outer.phi + outer.curvature * (float(times.sum()) + float(rows @ outer.row_time)) + duals.spare + new.spare
+    phi = (
+        outer.phi
+        + outer.curvature * (float(times.sum()) + float(rows @ outer.row_time))
+        + duals.spare
+        + new.spare
+    )
     slope = float(time_slope @ times) + float(row_slope @ rows)
     return Step(rows, times, slack, spare, new, np.maximum(beta, 0.0), max(phi, 0.0), slope)
 
@@ -136,11 +161,15 @@ def _with_rows(
     squares = curvature * pace**2 + wall * hard**2
     diagonal = squares.sum(axis=1) + own
     # columns of dd for dt, the two terms of rank one and the multiplier
-    columns = np.concatenate([-pull, outer.row_time[:, None], system.send_time[:, None], np.ones((nodes, 1))], axis=1)
+    columns = np.concatenate(
+        [-pull, outer.row_time[:, None], system.send_time[:, None], np.ones((nodes, 1))], axis=1
+    )
     matrix = -(columns.T @ (columns / diagonal[:, None]))
     others = squares @ (1.0 - np.eye(layers)) + own[:, None]
     cross = curvature * wall * (pace - hard) ** 2
-    matrix[range(layers), range(layers)] = (((curvature + wall) * others + cross) / diagonal[:, None]).sum(axis=0)
+    matrix[range(layers), range(layers)] = (
+        ((curvature + wall) * others + cross) / diagonal[:, None]
+    ).sum(axis=0)
     stiff = np.array([outer.curvature, wall_spare])
     for place, weight in enumerate(stiff, start=layers):
         if weight > 0.0:

@@ -1,8 +1,8 @@
 """Fog nodes: plans with rows that are chosen beforehand, and the fastest plan.
 
-`equal` is the paper's NoOptDist, d_k = d^y / K. `rule` takes d_k ~ kappa_k^(-1/2) c_k^(-3/2), which minimises the
-energy of computing when all nodes have the same time: sum kappa c^3 d^3 with sum d fixed. Both are optimal in all else.
-`latency` needs the least time.
+`equal` is the paper's NoOptDist, d_k = d^y / K. `rule` takes d_k ~ kappa_k^(-1/2) c_k^(-3/2), which
+minimises the energy of computing when all nodes have the same time: sum kappa c^3 d^3 with sum d
+fixed. Both are optimal in all else. `latency` needs the least time.
 """
 
 import numpy as np
@@ -40,16 +40,20 @@ def rule(system: System, gap: float = 1e-8, time_limit: float | None = None) -> 
     return given(system, rule_rows(system), RULE_LABEL, gap, time_limit)
 
 
-def given(system: System, rows: Reals, label: str, gap: float = 1e-8, time_limit: float | None = None) -> Plan:
+def given(
+    system: System, rows: Reals, label: str, gap: float = 1e-8, time_limit: float | None = None
+) -> Plan:
     """The optimum of (31) for `rows` [K]: a feasible plan of (31) itself.
 
-    `bound`, the certificate's `gap` and an infeasible end are about these rows, not about (31) with its rows free.
+    `bound`, the certificate's `gap` and an infeasible end are about these rows, not about (31) with
+    its rows free.
     """
     return newton(system, rows, gap, time_limit, label)
 
 
 def latency(system: System, rows: Reals | None = None) -> Plan:
-    """The plan of the smallest deadline, with the least energy at which it is met; or the proof that none meets it.
+    """The plan of the smallest deadline, with the least energy at which it is met; or the proof
+    that none meets it.
 
     `rows` [K] where they are given.
 

@@ -15,7 +15,8 @@ _DEFAULTS = {"bits_per_element": 1.0, "nats_per_bit": 1.0}
 
 
 def from_case(case: Mapping[str, Any]) -> System:
-    """The system of a data file: plain numbers in SI units, qualified names or one object per family.
+    """The system of a data file: plain numbers in SI units, qualified names or one object per
+    family.
 
     Raises KeyError for a name that is missing and ValueError for a wrong length.
     """
@@ -29,7 +30,10 @@ def from_case(case: Mapping[str, Any]) -> System:
     if len(gains) != 2 * (nodes - 1):
         raise ValueError(f"expected {2 * (nodes - 1)} rows in `neighbour.gain`, found {len(gains)}")
     up, down = np.full((nodes, layers), np.nan), np.full((nodes, layers), np.nan)
-    up[1:], down[:-1] = gains[1::2], gains[0::2]  # 1->2, 2->1, 2->3, ...: k->k+1 and its reverse in turn
+    up[1:], down[:-1] = (
+        gains[1::2],
+        gains[0::2],
+    )  # 1->2, 2->1, 2->3, ...: k->k+1 and its reverse in turn
     sends = np.insert(np.array(flat["distribution.gain"], dtype=np.float64), master, np.nan)
     return System(
         work=np.outer(np.array(flat["fog_node.cycles_per_mac"], dtype=np.float64), macs),
@@ -76,8 +80,9 @@ def draw(
 ) -> System:
     """A system with the assumed values of the model; `latency` in s.
 
-    `decades`: how far gains, capacitances and powers are spread besides, log-uniformly over that many decades, per
-    link and layer, so that the two directions of a pair differ; circuit power is then 0 at about one node in four.
+    `decades`: how far gains, capacitances and powers are spread besides, log-uniformly over that
+    many decades, per link and layer, so that the two directions of a pair differ; circuit power is
+    then 0 at about one node in four.
     """
     macs, columns = layer_sizes(np.full(layers, 3.0), float(input_columns))
 
@@ -119,7 +124,9 @@ def draw(
         gain_up=system.gain_up * spread(nodes, layers),
         gain_down=system.gain_down * spread(nodes, layers),
         power_max=system.power_max * spread(nodes),
-        circuit_power=np.where(generator.random(nodes) < 0.25, 0.0, circuits * np.minimum(spread(nodes), 10.0)),
+        circuit_power=np.where(
+            generator.random(nodes) < 0.25, 0.0, circuits * np.minimum(spread(nodes), 10.0)
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""A plan for fog nodes as the columns of an instance, and its prices as multipliers of the rows as written."""
+"""A plan for fog nodes as the columns of an instance, and its prices as multipliers of the rows as
+written.
+"""
 
 import numpy as np
 
@@ -28,7 +30,9 @@ def columns(instance: Instance, found: Recognised, plan: Plan) -> Reals | None:
         "neighbour.radio_energy": link_energy,
     }
     if found.powers:
-        parts["distribution.transmit_power"] = plan.distribution_energy[to] / plan.distribution_time[to]
+        parts["distribution.transmit_power"] = (
+            plan.distribution_energy[to] / plan.distribution_time[to]
+        )
         parts["neighbour.transmit_power"] = _per(link_energy, link_time)
     values = np.zeros(instance.columns)
     for family in instance.variables:
@@ -43,7 +47,9 @@ def _per(amount: Reals, per: Reals) -> Reals:
 
 
 def _compute_time(plan: Plan, up_time: Reals, down_time: Reals) -> Reals:
-    """Computing times; a node without rows gets the time that is left, since 0/0 is no number in the model's text."""
+    """Computing times; a node without rows gets the time that is left, since 0/0 is no number in
+    the model's text.
+    """
     assert plan.compute_time is not None
     assert plan.layer_time is not None
     idle = plan.compute_time <= 0.0
@@ -53,13 +59,15 @@ def _compute_time(plan: Plan, up_time: Reals, down_time: Reals) -> Reals:
 
 
 def multipliers(found: Recognised, plan: Plan) -> dict[str, Reals]:
-    """Derivatives of the optimal energy for the right-hand sides as written, by family; empty without prices.
+    """Derivatives of the optimal energy for the right-hand sides as written, by family; empty
+    without prices.
 
-    theta of (10), (19) in J/nat is s e^x/B below the power limit and (p + C)/(B x) at it, C the circuit power plus phi
-    or beta; nu of (27), (30) = theta B e^(-x)/s - 1 and gamma of (16) = (beta - 2 kappa v^3)/v are 0 below the limit.
-    The prices decide which limit holds: a barrier method stays a little below all of them. Below it the point's own x
-    is taken and not x(C): theta then suits a power far smaller than the others, however flat the energy is there.
-    A layer without columns has nothing to send, and its rates are worth nothing.
+    theta of (10), (19) in J/nat is s e^x/B below the power limit and (p + C)/(B x) at it, C the
+    circuit power plus phi or beta; nu of (27), (30) = theta B e^(-x)/s - 1 and gamma of (16) =
+    (beta - 2 kappa v^3)/v are 0 below the limit. The prices decide which limit holds: a barrier
+    method stays a little below all of them. Below it the point's own x is taken and not x(C): theta
+    then suits a power far smaller than the others, however flat the energy is there. A layer
+    without columns has nothing to send, and its rates are worth nothing.
     """
     if plan.beta is None or plan.phi is None:
         return {}
@@ -68,11 +76,15 @@ def multipliers(found: Recognised, plan: Plan) -> dict[str, Reals]:
     of_links, to = layout.of_links, layout.receiver
     price = np.broadcast_to(plan.beta + system.circuit_power[:, None], system.link_scale.shape)
     x = np.nan_to_num(np.stack([np.asarray(plan.x_up), np.asarray(plan.x_down)]))
-    both = _rate_prices(price, x, system.link_scale, system.link_most, limits.links, system.bandwidth)
+    both = _rate_prices(
+        price, x, system.link_scale, system.link_most, limits.links, system.bandwidth
+    )
     theta, nu = (of_links(*np.where(system.link_nats > 0.0, values, 0.0)) for values in both)
     send_price = np.full(system.shape[0], system.circuit_power[system.master] + plan.phi)
     x = np.nan_to_num(np.asarray(plan.x_frd))
-    both = _rate_prices(send_price, x, system.send_scale, system.send_most, limits.sends, system.bandwidth)
+    both = _rate_prices(
+        send_price, x, system.send_scale, system.send_most, limits.sends, system.bandwidth
+    )
     send_theta, send_nu = (values[to] for values in both)
     if found.powers:  # p <= p^max is (27), (30) divided by the time
         send_nu = send_nu * np.asarray(plan.distribution_time)[to]
@@ -94,9 +106,13 @@ def multipliers(found: Recognised, plan: Plan) -> dict[str, Reals]:
 def _rate_prices(
     price: Reals, x: Reals, scale: Reals, most: Reals, full: Reals, bandwidth: float
 ) -> tuple[Reals, Reals]:
-    """theta of a rate in J/nat and nu of its power limit, for prices C in W, `full` at the limit, and the point's x."""
+    """theta of a rate in J/nat and nu of its power limit, for prices C in W, `full` at the limit,
+    and the point's x.
+    """
     below = price <= full
     at_most = scale * np.expm1(most) + price
     theta = np.where(below, scale * np.exp(x) / bandwidth, at_most / (bandwidth * most))
-    nu: Reals = np.where(below, 0.0, np.maximum(theta * bandwidth * np.exp(-most) / scale - 1.0, 0.0))
+    nu: Reals = np.where(
+        below, 0.0, np.maximum(theta * bandwidth * np.exp(-most) / scale - 1.0, 0.0)
+    )
     return theta, nu

@@ -1,15 +1,17 @@
 """Fog nodes: `dual`, the decomposition of (31) with updates of the multipliers, to a certified gap.
 
-The paper splits (31) into the internal problem (32), the distribution (75), and the external problem in rows and layer
-times. One round solves the first two exactly and then moves rows and times together:
+The paper splits (31) into the internal problem (32), the distribution (75), and the external
+problem in rows and layer times. One round solves the first two exactly and then moves rows and
+times together:
 
-    d_k = sqrt((lambda - sum_n gamma1 a / v - q d^x theta_k(phi))^+ / (3 sum_n cons1)),  cons1 = kappa a^3 / tl^2,
-    t_n <- t_n (S_n / phi)^(1/3),  S_n = sum_k beta_kn,
+    d_k = sqrt((lambda - sum_n gamma1 a / v - q d^x theta_k(phi))^+ / (3 sum_n cons1)),  cons1 =
+    kappa a^3 / tl^2, t_n <- t_n (S_n / phi)^(1/3),  S_n = sum_k beta_kn,
 
-lambda from (4), phi from (23) with tF from the tight (10). The second replaces (37), which is bang-bang: with the time
-spent computing beta ~ t^-3, so the factor makes all S_n equal to phi. The step is halved until rows and times are
-inside the domain; there is no step size to tune. Where nodes are at their limits the rounds die out away from the
-optimum; `mecdsl.backends.fog.newton` then goes on from there. What certifies is the bound at beta and phi.
+lambda from (4), phi from (23) with tF from the tight (10). The second replaces (37), which is
+bang-bang: with the time spent computing beta ~ t^-3, so the factor makes all S_n equal to phi. The
+step is halved until rows and times are inside the domain; there is no step size to tune. Where
+nodes are at their limits the rounds die out away from the optimum; `mecdsl.backends.fog.newton`
+then goes on from there. What certifies is the bound at beta and phi.
 """
 
 import time
@@ -21,7 +23,14 @@ from mecdsl.backends.fog.bound import bound
 from mecdsl.backends.fog.external import root, rows_by_38, send_prices, send_time
 from mecdsl.backends.fog.internal import Fixed, fixed
 from mecdsl.backends.fog.latency import fastest
-from mecdsl.backends.fog.newton import Search, at_the_limit, check_request, descend, finished, inside_point
+from mecdsl.backends.fog.newton import (
+    Search,
+    at_the_limit,
+    check_request,
+    descend,
+    finished,
+    inside_point,
+)
 from mecdsl.backends.fog.plan import without_empty_layers
 from mecdsl.backends.fog.start import start
 from mecdsl.backends.fog.system import Plan, Reals, System
@@ -33,12 +42,15 @@ SHORTEST = 1e-3  # step below which the rounds have died out
 DOUBLINGS = 200
 
 
-def dual(system: System, rows: Reals | None = None, gap: float = 1e-8, time_limit: float | None = None) -> Plan:
-    """Solve (31) to a relative gap; `rows` [K] >= 0 fixes the rows, and the bound is then one for these rows.
+def dual(
+    system: System, rows: Reals | None = None, gap: float = 1e-8, time_limit: float | None = None
+) -> Plan:
+    """Solve (31) to a relative gap; `rows` [K] >= 0 fixes the rows, and the bound is then one for
+    these rows.
 
-    Certificate: `gap`; `rounds` of the decomposition, before `fog-newton` took over if it did; where no plan meets the
-    latency `smallest_deadline` and `smallest_deadline_bound`, the proof, in s. Raises ValueError for a gap that is
-    not positive.
+    Certificate: `gap`; `rounds` of the decomposition, before `fog-newton` took over if it did;
+    where no plan meets the latency `smallest_deadline` and `smallest_deadline_bound`, the proof, in
+    s. Raises ValueError for a gap that is not positive.
     """
     check_request(system, rows, gap)
     inside = without_empty_layers(system)
@@ -61,11 +73,15 @@ def dual(system: System, rows: Reals | None = None, gap: float = 1e-8, time_limi
         logs = inner.slack.size + inner.rows.size + 1
         mu = min(max(search.gap(), gap), 1.0) * inner.energy / logs
         message = descend(inside, limits, inner, search, rows is None, gap, time_limit, mu)
-    return finished(system, inside, search, rows is not None, gap, LABEL, message, {"rounds": float(rounds)})
+    return finished(
+        system, inside, search, rows is not None, gap, LABEL, message, {"rounds": float(rounds)}
+    )
 
 
 def _simple_start(system: System, limits: Fixed, rows: Reals | None) -> Point | None:
-    """Equal rows, or those given, and t_n ~ M_n with 0.7 of the deadline; None where that is outside the domain."""
+    """Equal rows, or those given, and t_n ~ M_n with 0.7 of the deadline; None where that is
+    outside the domain.
+    """
     rows = np.full(system.shape[0], system.input_rows / system.shape[0]) if rows is None else rows
     return point(system, limits, rows, 0.7 * system.latency * system.macs / system.macs.sum())
 
@@ -79,11 +95,17 @@ def _rounds(
     gap: float,
     time_limit: float | None,
 ) -> tuple[str, Point]:
-    """Rounds until the gap is closed, they die out, or the time is over; why, and the last point."""
+    """Rounds until the gap is closed, they die out, or the time is over; why, and the last
+    point.
+    """
     gaps: list[float] = []
     for _ in range(MOST_ROUNDS):
         shares = here.inner.beta.sum(axis=0)
-        phi: float = here.outer.phi if here.outer.phi > 0.0 else float(shares @ here.times / here.times.sum())
+        phi: float = (
+            here.outer.phi
+            if here.outer.phi > 0.0
+            else float(shares @ here.times / here.times.sum())
+        )
         search.offer(here, bound(system, here.inner.beta, phi, given, limits))
         search.note(here.energy, search.gap(), "round")
         gaps.append(search.gap())
@@ -100,7 +122,9 @@ def _rounds(
     return "the round limit was reached", here
 
 
-def _round(system: System, limits: Fixed, here: Point, shares: Reals, given: Reals | None) -> Point | None:
+def _round(
+    system: System, limits: Fixed, here: Point, shares: Reals, given: Reals | None
+) -> Point | None:
     """The point after one round; None if hardly any step stays inside."""
     rows = given
     if rows is None:
@@ -125,7 +149,9 @@ def _round(system: System, limits: Fixed, here: Point, shares: Reals, given: Rea
 
 
 def _times(system: System, limits: Fixed, here: Point, rows: Reals, shares: Reals) -> Reals | None:
-    """t_n (S_n / phi)^(1/3) in s [N] with phi from (23); with one node scaled to the whole deadline."""
+    """t_n (S_n / phi)^(1/3) in s [N] with phi from (23); with one node scaled to the whole
+    deadline.
+    """
     pull = here.times * np.cbrt(shares)
     if system.shape[0] == 1:
         scaled: Reals = pull * (system.latency * (1.0 - 1e-12) / pull.sum())
@@ -147,10 +173,14 @@ def _times(system: System, limits: Fixed, here: Point, rows: Reals, shares: Real
 
 
 def _with_rows_for_all(system: System, limits: Fixed, here: Point) -> Point | None:
-    """`here` with a few rows for everyone, as the barrier needs all of them positive; None if that is outside."""
+    """`here` with a few rows for everyone, as the barrier needs all of them positive; None if that
+    is outside.
+    """
     equal = system.input_rows / system.shape[0]
     for share in (1e-3, 1e-5, 1e-8):
-        trial = point(system, limits, (1.0 - share) * here.rows + share * equal, here.times, here.inner.beta)
+        trial = point(
+            system, limits, (1.0 - share) * here.rows + share * equal, here.times, here.inner.beta
+        )
         if trial is not None:
             return trial
     return None

@@ -1,9 +1,10 @@
 """Fog nodes: the external problem (33) of the paper's Algorithm 1, solved in its closed forms.
 
-With the internal variables fixed (Appendix B) the energy depends on the rows through cons1 d^3, cons1 = kappa a^3/tl^2,
-and through prices of a row: gamma1 a / v of processors at their limit and q d^x theta_k of the distribution. (38) is
-the minimum, with -lambda d in place of the misprinted sign of (74) and without a price of distribution at the master;
-lambda is the root of (4). gamma1 = max(beta - 2 kappa v^3, 0) is the multiplier of (16) in the internal problem.
+With the internal variables fixed (Appendix B) the energy depends on the rows through cons1 d^3,
+cons1 = kappa a^3/tl^2, and through prices of a row: gamma1 a / v of processors at their limit and q
+d^x theta_k of the distribution. (38) is the minimum, with -lambda d in place of the misprinted sign
+of (74) and without a price of distribution at the master; lambda is the root of (4). gamma1 =
+max(beta - 2 kappa v^3, 0) is the multiplier of (16) in the internal problem.
 """
 
 from collections.abc import Callable
@@ -19,24 +20,32 @@ WIDEST = 60  # doublings of a bracket
 
 
 def send_prices(system: System, limits: Fixed, phi: float) -> tuple[Reals, Reals]:
-    """q d^x theta_k(phi) in J per row and the spectral efficiency x_k(phi) in nat/s/Hz, [K]; price 0 at the master."""
+    """q d^x theta_k(phi) in J per row and the spectral efficiency x_k(phi) in nat/s/Hz, [K]; price
+    0 at the master.
+    """
     price = np.full(system.shape[0], system.circuit_power[system.master] + phi)
     efficiency = efficiency_below(price, system.send_scale, system.send_most, limits.sends)
-    return system.send_nats * nat_price(price, efficiency, system.send_scale, system.bandwidth), efficiency
+    return system.send_nats * nat_price(
+        price, efficiency, system.send_scale, system.bandwidth
+    ), efficiency
 
 
 def send_time(system: System, rows: Reals, efficiency: Reals) -> float:
     """sum tF in s from the tight (10); infinite where something is sent at no rate."""
     nats = system.send_nats * rows + system.send_extra
     with np.errstate(divide="ignore"):
-        times = np.divide(nats, system.bandwidth * efficiency, out=np.zeros(nats.shape), where=nats > 0.0)
+        times = np.divide(
+            nats, system.bandwidth * efficiency, out=np.zeros(nats.shape), where=nats > 0.0
+        )
     return float(times.sum())
 
 
 def rows_by_38(system: System, limits: Fixed, found: Internal, row_price: Reals) -> Reals:
     """(38) with (4): rows [K] for the prices q d^x theta_k in J per row [K]."""
     busy = found.compute_time
-    speed = np.divide(system.work, busy, out=np.zeros(busy.shape), where=system.work > 0.0)  # per row
+    speed = np.divide(
+        system.work, busy, out=np.zeros(busy.shape), where=system.work > 0.0
+    )  # per row
     cubes: Reals = system.capacitance[:, None] * system.work * speed**2
     cons1 = cubes.sum(axis=1)
     gamma1 = np.maximum(found.beta - limits.cycles, 0.0)
@@ -55,10 +64,14 @@ def rows_by_38(system: System, limits: Fixed, found: Internal, row_price: Reals)
     return found_rows
 
 
-def frozen_rows(system: System, limits: Fixed, found: Internal, spare: float) -> tuple[Reals, float] | None:
-    """Rows [K] and phi in W of (33) with the internal variables fixed and `spare` seconds for the distribution.
+def frozen_rows(
+    system: System, limits: Fixed, found: Internal, spare: float
+) -> tuple[Reals, float] | None:
+    """Rows [K] and phi in W of (33) with the internal variables fixed and `spare` seconds for the
+    distribution.
 
-    phi is the root of (23) with tF from the tight (10), 0 where all fits; None if no phi makes it fit.
+    phi is the root of (23) with tF from the tight (10), 0 where all fits; None if no phi makes it
+    fit.
     """
 
     def late(phi: float) -> float:

@@ -1,26 +1,36 @@
-"""Fog nodes: the least energy of one node in one layer, and of the distribution, when their times are given.
+"""Fog nodes: the least energy of one node in one layer, and of the distribution, when their times
+are given.
 
-Source: problems (32) and (75) of the paper behind `mecdsl.backends.fog.system`, solved exactly. In (32) node k has t_n
-seconds for its cycles and its exchanges. All of them see one price beta of a second, the root of
+Source: problems (32) and (75) of the paper behind `mecdsl.backends.fog.system`, solved exactly. In
+(32) node k has t_n seconds for its cycles and its exchanges. All of them see one price beta of a
+second, the root of
 
     S(beta) = a d / f(beta) + sum over links of q d_n^x / (B x(P^c + beta)) = t_n,
 
-and S decreases. In (75) the distribution has T = tau - sum t_n seconds; phi is the root of
-sum D_k / (B x_k(P^c_m + phi)) = T, or 0 where all fits at price 0. The values are convex; their derivatives are the
-prices:
+and S decreases. In (75) the distribution has T = tau - sum t_n seconds; phi is the root of sum D_k
+/ (B x_k(P^c_m + phi)) = T, or 0 where all fits at price 0. The values are convex; their derivatives
+are the prices:
 
     dE/dt_n = -beta,  dE/dd_k = a rho(beta),  Hessian w (1, -a/f)(1, -a/f)',  w = -1 / S'(beta);
     dE/dT = -phi,  dE/dd_k = q d^x theta_k,  Hessian v (1, -u)(1, -u)',  u_k = q d^x / (B x_k).
 
-Roots are found by Newton's method on ln S over ln beta. The bracket comes from sharing out the time t_n above the
-shortest times: at the root some part has a third of it or more, and no part more than all of it.
+Roots are found by Newton's method on ln S over ln beta. The bracket comes from sharing out the time
+t_n above the shortest times: at the root some part has a third of it or more, and no part more than
+all of it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.backends.fog.prices import cycle_price, efficiency_below, nat_price, power, second_price, time_slope
+from mecdsl.backends.fog.prices import (
+    cycle_price,
+    efficiency_below,
+    nat_price,
+    power,
+    second_price,
+    time_slope,
+)
 from mecdsl.backends.fog.system import Integers, Reals, System
 
 MOST_STEPS = 100
@@ -30,7 +40,8 @@ PARTS = 3.0  # computing, exchange above, exchange below
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fixed:
-    """What does not change with rows and times: prices in W at which frequencies and powers are at their limits.
+    """What does not change with rows and times: prices in W at which frequencies and powers are at
+    their limits.
 
     `cycles` [K, 1], `links` [2, K, N] and `sends` [K], circuit power included.
     """
@@ -42,8 +53,9 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Internal:
-    """The optimum of (32): `beta` in W, `compute_time` tl in s and `frequency` in cycle/s [K, N]; links [2, K, N]:
-    `efficiency` x and `link_time` te in s; `value` in J, the sum over all; `curvature` w in W/s [K, N]."""
+    """The optimum of (32): `beta` in W, `compute_time` tl in s and `frequency` in cycle/s [K, N];
+    links [2, K, N]: `efficiency` x and `link_time` te in s; `value` in J, the sum over all;
+    `curvature` w in W/s [K, N]."""
 
     beta: Reals
     frequency: Reals
@@ -56,8 +68,9 @@ class Internal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
-    """The optimum of (75): `phi` in W, `efficiency` x and `time` tF in s [K], 0 at the master, `value` in J,
-    `curvature` v in W/s, `row_price` q d^x theta in J and `row_time` u in s per row [K]."""
+    """The optimum of (75): `phi` in W, `efficiency` x and `time` tF in s [K], 0 at the master,
+    `value` in J, `curvature` v in W/s, `row_price` q d^x theta in J and `row_time` u in s per row
+    [K]."""
 
     phi: float
     efficiency: Reals
@@ -78,7 +91,9 @@ def fixed(system: System) -> Fixed:
     )
 
 
-def internal(system: System, limits: Fixed, rows: Reals, times: Reals, guess: Reals | None = None) -> Internal:
+def internal(
+    system: System, limits: Fixed, rows: Reals, times: Reals, guess: Reals | None = None
+) -> Internal:
     """Solve (32) for `rows` d >= 0 [K] and layer `times` t in s [N]; `guess` of beta speeds it up.
 
     Raises ValueError where some node cannot keep its time even at full speed and power.
@@ -95,7 +110,9 @@ def internal(system: System, limits: Fixed, rows: Reals, times: Reals, guess: Re
     circuits = system.circuit_power[:, None]
     spent = system.capacitance[:, None] * cycles * frequency**2
     radio = link_time * (power(efficiency, system.link_scale) + circuits)
-    curvature = np.divide(-1.0, slope, out=np.zeros(slope.shape), where=(slope < 0.0) & (beta > 0.0))
+    curvature = np.divide(
+        -1.0, slope, out=np.zeros(slope.shape), where=(slope < 0.0) & (beta > 0.0)
+    )
     return Internal(
         beta=beta,
         frequency=frequency,
@@ -109,14 +126,17 @@ def internal(system: System, limits: Fixed, rows: Reals, times: Reals, guess: Re
 
 def row_prices(system: System, beta: Reals) -> Reals:
     """dE/dd of each node and layer, a rho(beta), in J per row [K, N]."""
-    result: Reals = system.work * cycle_price(beta, system.capacitance[:, None], system.cpu_max[:, None])
+    result: Reals = system.work * cycle_price(
+        beta, system.capacitance[:, None], system.cpu_max[:, None]
+    )
     return result
 
 
 def distribution(system: System, limits: Fixed, rows: Reals, spare: float) -> Distribution:
     """Solve (75) for `rows` d >= 0 [K] when `spare` seconds are left for it.
 
-    Raises ValueError where full power is too slow. With one node nothing is sent and the value is 0.
+    Raises ValueError where full power is too slow. With one node nothing is sent and the value is
+    0.
     """
     circuit = float(system.circuit_power[system.master])
     nats = system.send_nats * rows + system.send_extra
@@ -127,7 +147,9 @@ def distribution(system: System, limits: Fixed, rows: Reals, spare: float) -> Di
     price = np.full(rows.shape, circuit + phi)
     efficiency = efficiency_below(price, system.send_scale, system.send_most, limits.sends)
     time = _times(nats, efficiency, system.bandwidth)
-    slope = float(time_slope(nats, efficiency, system.send_scale, system.send_most, system.bandwidth).sum())
+    slope = float(
+        time_slope(nats, efficiency, system.send_scale, system.send_most, system.bandwidth).sum()
+    )
     radio = power(efficiency, system.send_scale)
     return Distribution(
         phi=phi,
@@ -135,12 +157,15 @@ def distribution(system: System, limits: Fixed, rows: Reals, spare: float) -> Di
         time=time,
         value=float((time * (radio + circuit)).sum()),
         curvature=-1.0 / slope if phi > 0.0 and slope < 0.0 else 0.0,
-        row_price=system.send_nats * nat_price(price, efficiency, system.send_scale, system.bandwidth),
+        row_price=system.send_nats
+        * nat_price(price, efficiency, system.send_scale, system.bandwidth),
         row_time=_times(system.send_nats, efficiency, system.bandwidth),
     )
 
 
-def _distribution_price(system: System, limits: Fixed, nats: Reals, spare: float, circuit: float) -> float:
+def _distribution_price(
+    system: System, limits: Fixed, nats: Reals, spare: float, circuit: float
+) -> float:
     """phi >= 0, by Newton's method on ln S over ln of the whole price."""
     at_full = _times(nats, system.send_most, system.bandwidth).sum()
     if not at_full <= spare * (1.0 + _ROUNDING):
@@ -154,10 +179,13 @@ def _distribution_price(system: System, limits: Fixed, nats: Reals, spare: float
 
     if circuit > 0.0 and measure(circuit)[0] <= spare:
         return 0.0
-    # every receiver gets its shortest time and a share of the rest: below this price none needs more
+    # every receiver gets its shortest time and a share of the rest: below this price none needs
+    # more
     shortest = _times(nats, system.send_most, system.bandwidth)
     wanted = shortest * (spare / at_full)
-    prices = _price_of_time(nats, wanted, system.send_scale, system.send_most, limits.sends, system.bandwidth)
+    prices = _price_of_time(
+        nats, wanted, system.send_scale, system.send_most, limits.sends, system.bandwidth
+    )
     low, high = max(circuit, float(prices[nats > 0.0].min())), float(prices.max())
     price = high
     for _ in range(MOST_STEPS):
@@ -185,12 +213,21 @@ def _bracket(system: System, limits: Fixed, cycles: Reals, times: Reals) -> tupl
     circuits = system.circuit_power[:, None]
     bounds = []
     for share in (1.0, 1.0 / PARTS):
-        computing = np.divide(cycles, shortest + share * rest, out=np.zeros(cycles.shape), where=cycles > 0.0)
+        computing = np.divide(
+            cycles, shortest + share * rest, out=np.zeros(cycles.shape), where=cycles > 0.0
+        )
         wanted = link_shortest + share * rest
         radio = _price_of_time(
-            system.link_nats, wanted, system.link_scale, system.link_most, limits.links, system.bandwidth
+            system.link_nats,
+            wanted,
+            system.link_scale,
+            system.link_most,
+            limits.links,
+            system.bandwidth,
         )
-        prices = np.maximum(2.0 * system.capacitance[:, None] * computing**3, (radio - circuits).max(axis=0))
+        prices = np.maximum(
+            2.0 * system.capacitance[:, None] * computing**3, (radio - circuits).max(axis=0)
+        )
         bounds.append(np.maximum(prices, 0.0))
     # rounding of the two formulas must not cross the bounds
     return bounds[0] * (1.0 - 1e-12), bounds[1] * (1.0 + 1e-12)
@@ -215,7 +252,11 @@ class _Parts:
         """The chosen ones only."""
         arrays = (self.cycles, self.times, self.capacitance, self.cpu_max, self.circuits)
         of_links = (self.nats, self.scale, self.most, self.full)
-        return _Parts(self.bandwidth, *(array[chosen] for array in arrays), *(array[:, chosen] for array in of_links))
+        return _Parts(
+            self.bandwidth,
+            *(array[chosen] for array in arrays),
+            *(array[:, chosen] for array in of_links),
+        )
 
     def measure(self, beta: Reals) -> tuple[Reals, Reals]:
         """S(beta) in s and S'(beta) in s/W, [M]."""
@@ -233,16 +274,30 @@ class _Parts:
 
 
 def _parts(system: System, limits: Fixed, cycles: Reals, times: Reals) -> _Parts:
-    of_nodes = (times, system.capacitance[:, None], system.cpu_max[:, None], system.circuit_power[:, None])
+    of_nodes = (
+        times,
+        system.capacitance[:, None],
+        system.cpu_max[:, None],
+        system.circuit_power[:, None],
+    )
     flat = (np.ravel(np.broadcast_to(array, cycles.shape)) for array in (cycles, *of_nodes))
     of_links = (system.link_nats, system.link_scale, system.link_most, limits.links)
     return _Parts(system.bandwidth, *flat, *(array.reshape(2, -1) for array in of_links))
 
 
 def _root(
-    system: System, limits: Fixed, cycles: Reals, times: Reals, low: Reals, high: Reals, guess: Reals | None
+    system: System,
+    limits: Fixed,
+    cycles: Reals,
+    times: Reals,
+    low: Reals,
+    high: Reals,
+    guess: Reals | None,
 ) -> tuple[Reals, Reals]:
-    """Roots of S = t and S' there, [K, N] each; 0 where all fits at price 0. Only what is not settled goes on."""
+    """Roots of S = t and S' there, [K, N] each; 0 where all fits at price 0.
+
+    Only what is not settled goes on.
+    """
     parts = _parts(system, limits, cycles, times)
     low, high = low.ravel(), high.ravel()
     beta = _between(low, high) if guess is None else np.clip(guess.ravel(), low, high)
@@ -252,17 +307,28 @@ def _root(
         used, slope = parts.measure(beta)
         roots[place], slopes[place] = beta, slope
         late = used > parts.times
-        low, high = np.where(late, np.maximum(low, beta), low), np.where(late, high, np.minimum(high, beta))
+        low, high = (
+            np.where(late, np.maximum(low, beta), low),
+            np.where(late, high, np.minimum(high, beta)),
+        )
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             miss = np.log(used / parts.times)
             following = beta * np.exp(-miss * used / (slope * beta))
         inside = (following > low) & (following < high)
         following = np.where(inside, following, _between(low, high))
-        settled = (np.abs(miss) <= 4e-15) | (np.abs(following - beta) <= 1e-14 * beta) | (high <= 1e-300)
+        settled = (
+            (np.abs(miss) <= 4e-15) | (np.abs(following - beta) <= 1e-14 * beta) | (high <= 1e-300)
+        )
         left = np.flatnonzero(~settled)
         if left.size == 0:
             break
-        place, low, high, beta, parts = place[left], low[left], high[left], following[left], parts.part(left)
+        place, low, high, beta, parts = (
+            place[left],
+            low[left],
+            high[left],
+            following[left],
+            parts.part(left),
+        )
     return roots.reshape(cycles.shape), slopes.reshape(cycles.shape)
 
 
@@ -285,8 +351,14 @@ def _times(nats: Reals, efficiency: Reals, bandwidth: float) -> Reals:
     return result
 
 
-def _price_of_time(nats: Reals, time: Reals, scale: Reals, most: Reals, full: Reals, bandwidth: float) -> Reals:
-    """The price of a second at which nats take `time`, at most that at full power; 0 where nothing is sent."""
+def _price_of_time(
+    nats: Reals, time: Reals, scale: Reals, most: Reals, full: Reals, bandwidth: float
+) -> Reals:
+    """The price of a second at which nats take `time`, at most that at full power; 0 where nothing
+    is sent.
+    """
     wanted = np.zeros(np.broadcast(nats, time).shape)
     np.divide(nats, bandwidth * time, out=wanted, where=nats > 0.0)
-    return np.where(wanted >= most, full, scale * second_price(np.minimum(wanted, most), np.ones(())))
+    return np.where(
+        wanted >= most, full, scale * second_price(np.minimum(wanted, most), np.ones(()))
+    )

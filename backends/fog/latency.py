@@ -3,10 +3,12 @@
 With every processor and radio at its limit, the time is linear in the rows:
 
     tau_min = min sum_n t_n + sum_{k != m} D_k / (B xF_k^max)
-              t_n >= a_kn d_k / v_k + sum over links of q d_n^x / (B x^max),  sum_k d_k = d^y,  d >= 0.
+              t_n >= a_kn d_k / v_k + sum over links of q d_n^x / (B x^max),  sum_k d_k = d^y,  d >=
+              0.
 
-(31) has a plan iff tau_min <= tau. HiGHS solves it in the units d^y and tau; what it returns is not believed but turned
-into rows, whose time is computed here, and into weights of (22), which give a bound: `deadline_bound`.
+(31) has a plan iff tau_min <= tau. HiGHS solves it in the units d^y and tau; what it returns is not
+believed but turned into rows, whose time is computed here, and into weights of (22), which give a
+bound: `deadline_bound`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ from mecdsl.backends.fog.system import Reals, System
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fastest:
-    """`deadline` in s that `rows` [K] need, and `bound` in s, below which no plan is; they meet up to rounding."""
+    """`deadline` in s that `rows` [K] need, and `bound` in s, below which no plan is; they meet up
+    to rounding.
+    """
 
     deadline: float
     bound: float
@@ -42,14 +46,18 @@ def shortest_deadline(system: System, rows: Reals) -> float:
 
 
 def fastest(system: System, rows: Reals | None = None) -> Fastest:
-    """Rows of the smallest deadline, or the smallest deadline of `rows`, where nothing is left to choose.
+    """Rows of the smallest deadline, or the smallest deadline of `rows`, where nothing is left to
+    choose.
 
     The bound is 0 and the message says why if HiGHS finds no rows.
     """
     if rows is not None:
         return _of_rows(system, rows)
     nodes, layers = system.shape
-    scale, share = system.latency, system.input_rows / system.shape[0]  # units in which the numbers are about 1
+    scale, share = (
+        system.latency,
+        system.input_rows / system.shape[0],
+    )  # units in which the numbers are about 1
     place = np.arange(nodes * layers)  # row k N + n: a d / v - t_n <= - shortest exchanges
     row_time = (system.row_time * (share / scale)).ravel()
     of_rows = coo_array((row_time, (place, place // layers)), shape=(nodes * layers, nodes))

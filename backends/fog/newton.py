@@ -1,8 +1,10 @@
-"""Fog nodes: `newton`, the optimum of (31) to a certified gap, by a primal-dual barrier method over rows and times.
+"""Fog nodes: `newton`, the optimum of (31) to a certified gap, by a primal-dual barrier method over
+rows and times.
 
-The step is in `mecdsl.backends.fog.barrier`. What certifies is `mecdsl.backends.fog.bound`, at the multipliers that
-the step predicts: those of the point itself leave it loose while nodes are at their limits. Any system with a smallest
-deadline below the latency is solved; the others are proven infeasible by the linear programme.
+The step is in `mecdsl.backends.fog.barrier`. What certifies is `mecdsl.backends.fog.bound`, at the
+multipliers that the step predicts: those of the point itself leave it loose while nodes are at
+their limits. Any system with a smallest deadline below the latency is solved; the others are proven
+infeasible by the linear programme.
 """
 
 import time
@@ -67,12 +69,18 @@ class Search:
 
 
 def newton(
-    system: System, rows: Reals | None = None, gap: float = 1e-8, time_limit: float | None = None, label: str = LABEL
+    system: System,
+    rows: Reals | None = None,
+    gap: float = 1e-8,
+    time_limit: float | None = None,
+    label: str = LABEL,
 ) -> Plan:
-    """Solve (31) to a relative gap; `rows` [K] >= 0 fixes the rows, and the bound is then one for these rows.
+    """Solve (31) to a relative gap; `rows` [K] >= 0 fixes the rows, and the bound is then one for
+    these rows.
 
-    Certificate: `gap`; where no plan meets the latency `smallest_deadline` and `smallest_deadline_bound`, the proof,
-    in s. Raises ValueError for a gap that is not positive and for rows that do not add up to the input.
+    Certificate: `gap`; where no plan meets the latency `smallest_deadline` and
+    `smallest_deadline_bound`, the proof, in s. Raises ValueError for a gap that is not positive and
+    for rows that do not add up to the input.
     """
     check_request(system, rows, gap)
     inside = without_empty_layers(system)
@@ -87,10 +95,14 @@ def newton(
 
 
 def check_request(system: System, rows: Reals | None, gap: float) -> None:
-    """Raises ValueError for a gap that is not positive and for rows that are negative or do not add up to the input."""
+    """Raises ValueError for a gap that is not positive and for rows that are negative or do not add
+    up to the input.
+    """
     if not gap > 0.0:
         raise ValueError(f"expected a gap > 0, found {gap!r}")
-    if rows is not None and (np.any(rows < 0.0) or abs(rows.sum() / system.input_rows - 1.0) > 1e-9):
+    if rows is not None and (
+        np.any(rows < 0.0) or abs(rows.sum() / system.input_rows - 1.0) > 1e-9
+    ):
         raise ValueError("expected `rows` >= 0 that add up to the input rows")
 
 
@@ -102,9 +114,11 @@ def inside_point(system: System, limits: Fixed, beginning: Start) -> Point | Non
 
 
 def at_the_limit(system: System, inside: System, best: Fastest, label: str) -> Plan:
-    """Infeasible where the bound of the deadline proves it; at the smallest deadline itself the fastest plan.
+    """Infeasible where the bound of the deadline proves it; at the smallest deadline itself the
+    fastest plan.
 
-    That plan is the only one but for rounding, of which no bound tells; an error where rounding leaves it open.
+    That plan is the only one but for rounding, of which no bound tells; an error where rounding
+    leaves it open.
     """
     if best.bound > system.latency:
         return infeasible(label, system.latency, best.deadline, best.bound)
@@ -152,7 +166,9 @@ def descend(
     time_limit: float | None = None,
     first_mu: float | None = None,
 ) -> str:
-    """Follow the central path until `search` has closed the gap; returns why it stopped otherwise."""
+    """Follow the central path until `search` has closed the gap; returns why it stopped
+    otherwise.
+    """
     logs = here.slack.size + 1 + (here.rows.size if rows_free else 0)
     mu = here.energy / logs if first_mu is None else first_mu
     duals = duals_at(here, mu, rows_free)
@@ -187,8 +203,14 @@ def descend(
 def _move(
     system: System, limits: Fixed, here: Point, step: Step, mu: float, rows_free: bool
 ) -> tuple[Point, float] | None:
-    """The point after the step, shortened until the barrier function falls enough, and the length."""
-    length = min(1.0, _longest(here.slack, step.slack), _longest(np.array([here.spare]), np.array([step.spare])))
+    """The point after the step, shortened until the barrier function falls enough, and the
+    length.
+    """
+    length = min(
+        1.0,
+        _longest(here.slack, step.slack),
+        _longest(np.array([here.spare]), np.array([step.spare])),
+    )
     if rows_free:
         length = min(length, _longest(here.rows, step.rows))
     value = here.barrier(mu, rows_free)
@@ -198,7 +220,10 @@ def _move(
         if rows_free:
             rows *= system.input_rows / rows.sum()
         trial = point(system, limits, rows, here.times + length * step.times, here.inner.beta)
-        if trial is not None and trial.barrier(mu, rows_free) <= value + 1e-4 * length * step.slope + rounding:
+        if (
+            trial is not None
+            and trial.barrier(mu, rows_free) <= value + 1e-4 * length * step.slope + rounding
+        ):
             return trial, length
         length *= 0.5
     return None
@@ -207,7 +232,11 @@ def _move(
 def _moved_duals(here: Point, duals: Duals, step: Step, mu: float, rows_free: bool) -> Duals:
     """Multipliers after their own step, kept within a factor of the central path."""
     change = step.duals
-    length = min(1.0, _longest(duals.slack, change.slack), _longest(np.array([duals.spare]), np.array([change.spare])))
+    length = min(
+        1.0,
+        _longest(duals.slack, change.slack),
+        _longest(np.array([duals.spare]), np.array([change.spare])),
+    )
     if rows_free:
         length = min(length, _longest(duals.rows, change.rows))
     centre = duals_at(here, mu, rows_free)

@@ -1,6 +1,7 @@
 """Fog nodes: from rows and layer times to a whole plan, and layers without columns.
 
-Rows and layer times are all that an algorithm has to find: the rest is the optimum of (32) and (75).
+Rows and layer times are all that an algorithm has to find: the rest is the optimum of (32) and
+(75).
 """
 
 from dataclasses import replace
@@ -14,11 +15,17 @@ from mecdsl.backends.fog.prices import power
 from mecdsl.backends.fog.system import Plan, Reals, System
 from mecdsl.solution import Termination
 
-_TINY = 1e-30  # of the deadline: the time of a layer that has none, so that no evaluator meets 0 / 0
+_TINY = (
+    1e-30  # of the deadline: the time of a layer that has none, so that no evaluator meets 0 / 0
+)
 
 
-def with_point(plan: Plan, system: System, rows: Reals, times: Reals, inner: Internal, outer: Distribution) -> Plan:
-    """`plan` with the point of these rows and layer times; its objective is the energy of that point."""
+def with_point(
+    plan: Plan, system: System, rows: Reals, times: Reals, inner: Internal, outer: Distribution
+) -> Plan:
+    """`plan` with the point of these rows and layer times; its objective is the energy of that
+    point.
+    """
     away = np.arange(system.shape[0]) != system.master
     exists = system.link_exists[:, :, None] & np.ones(system.shape, dtype=np.bool_)
     link_time = np.where(exists, inner.link_time, np.nan)
@@ -45,7 +52,9 @@ def with_point(plan: Plan, system: System, rows: Reals, times: Reals, inner: Int
 
 
 def with_fastest(plan: Plan, system: System, best: Fastest) -> Plan:
-    """`plan` with the point of the smallest deadline, with the least energy at which its times are kept."""
+    """`plan` with the point of the smallest deadline, with the least energy at which its times are
+    kept.
+    """
     limits, times = fixed(system), shortest_times(system, best.rows)
     inner = internal(system, limits, best.rows, times)
     outer = distribution(system, limits, best.rows, best.deadline - float(times.sum()))
@@ -66,11 +75,15 @@ def without_empty_layers(system: System) -> System:
         return system
     kept = ~system.empty_layers
     matrices = {name: getattr(system, name)[:, kept] for name in ("work", "gain_up", "gain_down")}
-    return replace(system, **matrices, exchange_nats=system.exchange_nats[kept], macs=system.macs[kept])
+    return replace(
+        system, **matrices, exchange_nats=system.exchange_nats[kept], macs=system.macs[kept]
+    )
 
 
 def with_empty_layers(plan: Plan, system: System) -> Plan:
-    """The plan of `without_empty_layers(system)` as one of `system`: the layers come back with next to no time."""
+    """The plan of `without_empty_layers(system)` as one of `system`: the layers come back with next
+    to no time.
+    """
     kept = ~system.empty_layers
     if kept.all():
         return plan
@@ -98,6 +111,8 @@ def with_empty_layers(plan: Plan, system: System) -> Plan:
 
 def infeasible(label: str, latency: float, deadline: float, bound: float) -> Plan:
     """Proven: every plan needs `bound` seconds or more, and `deadline` would do."""
-    message = f"no plan meets {latency:.6g} s; the smallest deadline that would do is {deadline:.6g} s"
+    message = (
+        f"no plan meets {latency:.6g} s; the smallest deadline that would do is {deadline:.6g} s"
+    )
     numbers = {"smallest_deadline": deadline, "smallest_deadline_bound": bound}
     return Plan(Termination.INFEASIBLE, label, certificate=numbers, message=message)

@@ -1,9 +1,10 @@
-"""Problem (31) of the fog paper found in an instance, in energies or as (24) in powers, with or without given rows.
+"""Problem (31) of the fog paper found in an instance, in energies or as (24) in powers, with or
+without given rows.
 
-Names alone are not believed: objective and every row family of the instance are compared at random points with those
-of (31) computed from the system. A row may be written with its sides swapped or multiplied by a number; that number
-is kept, since multipliers belong to the row as it is written; so is a constant beside the energy. Everything is arrays
-and linear in K times N.
+Names alone are not believed: objective and every row family of the instance are compared at random
+points with those of (31) computed from the system. A row may be written with its sides swapped or
+multiplied by a number; that number is kept, since multipliers belong to the row as it is written;
+so is a constant beside the energy. Everything is arrays and linear in K times N.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.backends.fog.rows import ENERGIES, POWERS, TIMES, Layout, objective, random_point, row_values
+from mecdsl.backends.fog.rows import (
+    ENERGIES,
+    POWERS,
+    TIMES,
+    Layout,
+    objective,
+    random_point,
+    row_values,
+)
 from mecdsl.backends.fog.system import Reals, System
 from mecdsl.diagnostics import count
 from mecdsl.instances.algebra import Floats
@@ -28,8 +37,23 @@ EQUATIONS: Mapping[str, tuple[str, str]] = {
     "distribution_power": ("(27)", "(8)"),
     "exchange_power": ("(30)", "(20)"),
 }
-NUMBERS = ("master", "latency", "bandwidth", "noise_density", "input_rows", "nats_per_bit", "row_size")
-OF_NODES = ("capacitance", "cpu_max", "power_max", "circuit_power", "boundary_rows", "cycles_per_row")
+NUMBERS = (
+    "master",
+    "latency",
+    "bandwidth",
+    "noise_density",
+    "input_rows",
+    "nats_per_bit",
+    "row_size",
+)
+OF_NODES = (
+    "capacitance",
+    "cpu_max",
+    "power_max",
+    "circuit_power",
+    "boundary_rows",
+    "cycles_per_row",
+)
 OF_LAYERS = ("exchange_size", "macs_per_row")
 FAMILIES = ("fog_node", "layer_pack", "distribution", "neighbour")
 TOLERANCE = 1e-9
@@ -40,9 +64,9 @@ POINTS = 3
 class Recognised:
     """The problem found in an instance.
 
-    `rows`: given rows [K] or None where they are free; `powers`: it is (24); `charge`: a constant stands beside the
-    energy in the objective. `factor`: of every row family the number that its rows as written are multiplied by,
-    against left minus right of (31), <= 0.
+    `rows`: given rows [K] or None where they are free; `powers`: it is (24); `charge`: a constant
+    stands beside the energy in the objective. `factor`: of every row family the number that its
+    rows as written are multiplied by, against left minus right of (31), <= 0.
     """
 
     system: System
@@ -56,12 +80,16 @@ class Recognised:
     def equal_rows(self) -> bool:
         """Whether the given rows are those of NoOptDist."""
         share = self.system.input_rows / self.system.shape[0]
-        return self.rows is not None and bool(np.allclose(self.rows, share, rtol=TOLERANCE, atol=0.0))
+        return self.rows is not None and bool(
+            np.allclose(self.rows, share, rtol=TOLERANCE, atol=0.0)
+        )
 
 
 @fact
 def recognise(instance: Instance) -> Recognised | str:
-    """The problem an instance is, or the reason why it is none of them; looked for once per instance."""
+    """The problem an instance is, or the reason why it is none of them; looked for once per
+    instance.
+    """
     variables = {family.name for family in instance.variables}
     powers = bool(variables & set(POWERS))
     for found, wanted in (
@@ -70,9 +98,13 @@ def recognise(instance: Instance) -> Recognised | str:
     ):
         odd = sorted(found ^ wanted, key=lambda name: (name in wanted, name))
         if odd:
-            return f"`{odd[0]}` is {'not part of' if odd[0] in found else 'missing from'} the problem"
+            return (
+                f"`{odd[0]}` is {'not part of' if odd[0] in found else 'missing from'} the problem"
+            )
     world = instance.world
-    missing = [name for name in _needed() if name not in world.values and name not in world.families]
+    missing = [
+        name for name in _needed() if name not in world.values and name not in world.families
+    ]
     if missing:
         return f"the model has no `{missing[0]}`"
     if instance.maximize:
@@ -95,7 +127,10 @@ def recognise(instance: Instance) -> Recognised | str:
 
 
 def _needed() -> tuple[str, ...]:
-    nodes, layers = (f"fog_node.{name}" for name in OF_NODES), (f"layer_pack.{name}" for name in OF_LAYERS)
+    nodes, layers = (
+        (f"fog_node.{name}" for name in OF_NODES),
+        (f"layer_pack.{name}" for name in OF_LAYERS),
+    )
     return (*FAMILIES, *NUMBERS, *nodes, *layers, "distribution.gain", "neighbour.gain")
 
 
@@ -105,7 +140,9 @@ def _layout(instance: Instance) -> Layout:
     for name, indices in zip(FAMILIES, (1, 1, 1, 2), strict=True):
         if len(families[name].names) != indices:
             raise ValueError(f"`{name}` has not {count(indices, 'index')}")
-    labels = {name: [families[name].table.columns[i] for i in families[name].names] for name in FAMILIES}
+    labels = {
+        name: [families[name].table.columns[i] for i in families[name].names] for name in FAMILIES
+    }
     for name in ("fog_node", "layer_pack"):
         if not np.array_equal(labels[name][0], np.arange(1, families[name].size + 1)):
             raise ValueError(f"`{name}` is not numbered from 1")
@@ -173,13 +210,17 @@ def _given_rows(instance: Instance, system: System) -> Reals | str | None:
     if not fixed.any():
         return None
     rows = instance.fixed[part]
-    if (rows < 0.0).any() or not np.isclose(rows.sum(), system.input_rows, rtol=TOLERANCE, atol=0.0):
+    if (rows < 0.0).any() or not np.isclose(
+        rows.sum(), system.input_rows, rtol=TOLERANCE, atol=0.0
+    ):
         return "the rows are fixed, but do not add up to `input_rows`"
     return rows
 
 
 def _bounds_fault(instance: Instance, system: System, layout: Layout) -> str:
-    """Bounds may only be what (31) implies: least times at full power, and limits no plan reaches."""
+    """Bounds may only be what (31) implies: least times at full power, and limits no plan
+    reaches.
+    """
     least_send = system.send_extra / (system.bandwidth * system.send_most)
     pace = system.bandwidth * system.link_most
     least_link = layout.of_links(*(system.link_nats / pace))
@@ -190,7 +231,9 @@ def _bounds_fault(instance: Instance, system: System, layout: Layout) -> str:
         "fog_node.compute_time": 0.0,
         "distribution.time": least_send[layout.receiver],
         "neighbour.time": least_link.ravel(),
-        "distribution.radio_energy": (system.send_extra * system.send_scale / system.bandwidth)[layout.receiver],
+        "distribution.radio_energy": (system.send_extra * system.send_scale / system.bandwidth)[
+            layout.receiver
+        ],
         "neighbour.radio_energy": least_joule.ravel(),
         "distribution.transmit_power": 0.0,
         "neighbour.transmit_power": 0.0,
@@ -207,31 +250,47 @@ def _bounds_fault(instance: Instance, system: System, layout: Layout) -> str:
     for family in instance.variables:
         part = family.columns
         low, high = lower[family.name], np.asarray(upper.get(family.name, system.latency))
-        cut = (instance.lower[part] > low * (1.0 + TOLERANCE)) | (instance.upper[part] < high * (1.0 - TOLERANCE))
+        cut = (instance.lower[part] > low * (1.0 + TOLERANCE)) | (
+            instance.upper[part] < high * (1.0 - TOLERANCE)
+        )
         if cut.any():
-            return f"`{instance.column_name(family.first + int(np.argmax(cut)))}` has a bound of its own"
+            return (
+                f"`{instance.column_name(family.first + int(np.argmax(cut)))}` has a bound "
+                "of its own"
+            )
     return ""
 
 
-# Comparison with (31) ------------------------------------------------------------------------------------------
+# Comparison with (31) -----------------------------------------------------------------------------
 
 
-def _compare(instance: Instance, system: System, layout: Layout, powers: bool) -> tuple[bool, dict[str, Reals]] | str:
-    """Whether a constant is charged, and the factor of every row by family; or what differs at one of the points."""
+def _compare(
+    instance: Instance, system: System, layout: Layout, powers: bool
+) -> tuple[bool, dict[str, Reals]] | str:
+    """Whether a constant is charged, and the factor of every row by family; or what differs at one
+    of the points.
+    """
     generator = np.random.default_rng(0)
     found: list[dict[str, Reals]] = []
     own: list[dict[str, tuple[Reals, Reals]]] = []
     charges, energies = [], []
     for _ in range(POINTS):
-        parts = random_point(system, layout, {f.name: f.size for f in instance.variables}, generator)
+        parts = random_point(
+            system, layout, {f.name: f.size for f in instance.variables}, generator
+        )
         x = np.empty(instance.columns)
         for variable in instance.variables:
             x[variable.columns] = parts[variable.name]
         energies.append(objective(system, layout, parts, powers))
         evaluator = instance.evaluator(Floats(x))
-        with np.errstate(all="ignore"):  # an edited row may be no number here, and is refused for it
+        with np.errstate(
+            all="ignore"
+        ):  # an edited row may be no number here, and is refused for it
             charges.append(instance.objective(x) - energies[-1])
-            rows = {f.name: np.asarray(difference(evaluator, f), dtype=np.float64) for f in instance.constraints}
+            rows = {
+                f.name: np.asarray(difference(evaluator, f), dtype=np.float64)
+                for f in instance.constraints
+            }
         found.append(rows)
         own.append(row_values(system, layout, parts, powers))
     rounding = TOLERANCE * max(energies)
@@ -239,21 +298,30 @@ def _compare(instance: Instance, system: System, layout: Layout, powers: bool) -
         return f"the objective is not that of {'(24)' if powers else '(31)'}"
     factors: dict[str, Reals] = {}
     for family in instance.constraints:
-        factor = _factor(family, [values[family.name] for values in found], [rows[family.name] for rows in own])
+        factor = _factor(
+            family, [values[family.name] for values in found], [rows[family.name] for rows in own]
+        )
         if factor is None:
             return f"`{family.name}` is not {EQUATIONS[family.name][powers]}"
         factors[family.name] = factor
     return abs(charges[0]) > TOLERANCE * energies[0], factors
 
 
-def _factor(family: ConstraintFamily, found: list[Reals], own: list[tuple[Reals, Reals]]) -> Reals | None:
-    """The number each row of (31) is multiplied by to give the row as written; None if there is no such number."""
+def _factor(
+    family: ConstraintFamily, found: list[Reals], own: list[tuple[Reals, Reals]]
+) -> Reals | None:
+    """The number each row of (31) is multiplied by to give the row as written; None if there is no
+    such number.
+    """
     values, terms = np.array([value for value, _ in own]), np.array([size for _, size in own])
     if family.size != values.shape[1]:
         return None
     written = np.array(found)
     factor: Reals = (written * values).sum(axis=0) / (values * values).sum(axis=0)
-    if not np.isfinite(factor).all() or (np.abs(written - factor * values) > TOLERANCE * np.abs(factor) * terms).any():
+    if (
+        not np.isfinite(factor).all()
+        or (np.abs(written - factor * values) > TOLERANCE * np.abs(factor) * terms).any()
+    ):
         return None
     relation = "==" if family.name == "all_rows" else "<="
     if relation == "==":

@@ -1,7 +1,9 @@
-"""Objective and rows of the fog paper's problems (31) and (24) at a point, computed from the system.
+"""Objective and rows of the fog paper's problems (31) and (24) at a point, computed from the
+system.
 
-What `recognise` compares an instance with. A point is a mapping of variable families to their values in the order of
-the instance; rows come back as left minus right in the order of their families, with the size of their terms.
+What `recognise` compares an instance with. A point is a mapping of variable families to their
+values in the order of the instance; rows come back as left minus right in the order of their
+families, with the size of their terms.
 """
 
 from collections.abc import Mapping
@@ -14,15 +16,21 @@ from mecdsl.backends.fog.system import Reals, System
 
 Places = NDArray[np.int64]
 
-TIMES = ("fog_node.rows", "layer_pack.time", "fog_node.compute_time", "distribution.time", "neighbour.time")
+TIMES = (
+    "fog_node.rows",
+    "layer_pack.time",
+    "fog_node.compute_time",
+    "distribution.time",
+    "neighbour.time",
+)
 ENERGIES = ("distribution.radio_energy", "neighbour.radio_energy")
 POWERS = ("distribution.transmit_power", "neighbour.transmit_power")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the members of the families stand: `receiver` of each distribution, `sender` of each exchange and whether
-    it goes up; all count from 0."""
+    """Where the members of the families stand: `receiver` of each distribution, `sender` of each
+    exchange and whether it goes up; all count from 0."""
 
     receiver: Places
     sender: Places
@@ -37,7 +45,9 @@ class Layout:
 def random_point(
     system: System, layout: Layout, sizes: Mapping[str, int], generator: np.random.Generator
 ) -> dict[str, Reals]:
-    """Positive values of the size of a plan, spread over a decade or two; `sizes`: members of each family."""
+    """Positive values of the size of a plan, spread over a decade or two; `sizes`: members of each
+    family.
+    """
     nodes, layers = system.shape
     typical = {
         "fog_node.rows": system.input_rows / nodes,
@@ -78,7 +88,9 @@ def _radio_energy(parts: Mapping[str, Reals], powers: bool) -> tuple[Reals, Real
 def row_values(
     system: System, layout: Layout, parts: Mapping[str, Reals], powers: bool
 ) -> dict[str, tuple[Reals, Reals]]:
-    """Left minus right of every row of (31) or (24), and the size of its terms; in the order of the families."""
+    """Left minus right of every row of (31) or (24), and the size of its terms; in the order of the
+    families.
+    """
     layers = system.shape[1]
     rows, layer_time = parts["fog_node.rows"], parts["layer_pack.time"]
     busy = parts["fog_node.compute_time"].reshape(system.shape)
@@ -98,10 +110,16 @@ def row_values(
             system.bandwidth * send_time * np.log1p(sent / send_time / system.send_scale[to]),
         ),
         "cpu_limit": (system.work * rows[:, None], busy * system.cpu_max[:, None]),
-        "exchange_rate": (nats, system.bandwidth * link_time * np.log1p(exchanged / link_time / scale)),
+        "exchange_rate": (
+            nats,
+            system.bandwidth * link_time * np.log1p(exchanged / link_time / scale),
+        ),
         "layer_deadline": (busy + exchange_time, layer_time + np.zeros(system.shape)),
         "deadline": (send_time.sum() + layer_time.sum(), system.latency),
         "distribution_power": (sent / over[0], most[0] * send_time / over[0]),
         "exchange_power": (exchanged / over[1], most[1] * link_time / over[1]),
     }
-    return {name: (np.ravel(left - right), np.ravel(left + right)) for name, (left, right) in pairs.items()}
+    return {
+        name: (np.ravel(left - right), np.ravel(left + right))
+        for name, (left, right) in pairs.items()
+    }

@@ -1,12 +1,14 @@
 """Fog nodes: the data of problem (31), its plans, and the energy of a plan.
 
-Source: E. Kilcioglu, H. Mirghasemi, I. Stupia, L. Vandendorpe, "An Energy-Efficient Fine-Grained Deep Neural Network
-Partitioning Scheme for Wireless Collaborative Fog Computing", IEEE Access 2021. Symbols: node k of K in slice order,
-layer-pack n of N, master m; rows d, layer times t, computing times tl, first round distribution (FRD) tF and EF,
-exchanges te and Ee with the neighbour above (`up`) and below (`down`). Index order [k] and [k, n]; both count from 0.
+Source: E. Kilcioglu, H. Mirghasemi, I. Stupia, L. Vandendorpe, "An Energy-Efficient Fine-Grained
+Deep Neural Network Partitioning Scheme for Wireless Collaborative Fog Computing", IEEE Access 2021.
+Symbols: node k of K in slice order, layer-pack n of N, master m; rows d, layer times t, computing
+times tl, first round distribution (FRD) tF and EF, exchanges te and Ee with the neighbour above
+(`up`) and below (`down`). Index order [k] and [k, n]; both count from 0.
 
-Every sum over the FRD runs over k != m, and the powers in (8), (27) and of its circuits are the master's (the paper's
-prints differ from each other). Sizes are in nats: bits times the option `nats_per_bit` of the model.
+Every sum over the FRD runs over k != m, and the powers in (8), (27) and of its circuits are the
+master's (the paper's prints differ from each other). Sizes are in nats: bits times the option
+`nats_per_bit` of the model.
 """
 
 from collections.abc import Mapping
@@ -25,19 +27,21 @@ Integers = NDArray[np.int64]
 class System:
     """The data of problem (31) in SI units, and what follows from them.
 
-    `work` a_kn in cycle per input row [K, N]; `capacitance` kappa in J s^2/cycle^3, `cpu_max` v in cycle/s,
-    `power_max` and `circuit_power` in W [K]; `distribution_gain` [K], not read at the master; `gain_up` of k -> k-1
-    and `gain_down` of k -> k+1 [K, N], not read at the first and the last node. `master` counts from 0. `row_nats` of
-    one input row; `boundary_rows` received besides the own [K]; `exchange_nats` of one boundary row [N]; `bandwidth`
-    in Hz, `noise_density` in W/Hz, `latency` tau in s, `input_rows` d^y; `macs` M_n per input row [N].
-    All > 0, but `circuit_power` and `boundary_rows` >= 0, and a layer without columns has `work`, `exchange_nats` and
-    `macs` 0.
+    `work` a_kn in cycle per input row [K, N]; `capacitance` kappa in J s^2/cycle^3, `cpu_max` v in
+    cycle/s, `power_max` and `circuit_power` in W [K]; `distribution_gain` [K], not read at the
+    master; `gain_up` of k -> k-1 and `gain_down` of k -> k+1 [K, N], not read at the first and the
+    last node. `master` counts from 0. `row_nats` of one input row; `boundary_rows` received besides
+    the own [K]; `exchange_nats` of one boundary row [N]; `bandwidth` in Hz, `noise_density` in
+    W/Hz, `latency` tau in s, `input_rows` d^y; `macs` M_n per input row [N]. All > 0, but
+    `circuit_power` and `boundary_rows` >= 0, and a layer without columns has `work`,
+    `exchange_nats` and `macs` 0.
 
-    Derived, so that nothing below asks which links exist: a link or a distribution that does not exist has no nats
-    and the numbers 1. Of the links [2, K, N], first up, then down: `link_scale` s = N0 B / h in W, `link_most`
-    x^max = ln(1 + p^max / s), `link_nats`; `link_exists` [2, K]. Of the distribution [K]: `send_scale`,
-    `send_most`, `send_nats` per own row, `send_extra` for the boundary rows. `row_time` a/v in s per row and
-    `least_exchange` in s [K, N]; `send_time` at full power in s per row [K], `least_send` in s for all boundary rows.
+    Derived, so that nothing below asks which links exist: a link or a distribution that does not
+    exist has no nats and the numbers 1. Of the links [2, K, N], first up, then down: `link_scale` s
+    = N0 B / h in W, `link_most` x^max = ln(1 + p^max / s), `link_nats`; `link_exists` [2, K]. Of
+    the distribution [K]: `send_scale`, `send_most`, `send_nats` per own row, `send_extra` for the
+    boundary rows. `row_time` a/v in s per row and `least_exchange` in s [K, N]; `send_time` at full
+    power in s per row [K], `least_send` in s for all boundary rows.
 
     Raises ValueError for other shapes and out of these ranges.
     """
@@ -88,7 +92,9 @@ class System:
     @property
     def empty_layers(self) -> NDArray[np.bool_]:
         """Layers in which nothing is computed or sent, [N]: d^x < 2^(n-1) leaves no column."""
-        empty: NDArray[np.bool_] = ~np.any(self.work > 0.0, axis=0) & ~np.any(self.link_nats > 0.0, axis=(0, 1))
+        empty: NDArray[np.bool_] = ~np.any(self.work > 0.0, axis=0) & ~np.any(
+            self.link_nats > 0.0, axis=(0, 1)
+        )
         return empty
 
     def reversed(self) -> "System":
@@ -102,11 +108,12 @@ class System:
 class Plan:
     """What an algorithm found; every array is None where there is no point.
 
-    `rows` [K]; `layer_time` [N] and `compute_time` [K, N] in s; `distribution_time` in s and `distribution_energy` in
-    J [K], nan at the master; `up_time`, `up_energy`, `down_time`, `down_energy` [K, N], nan where no link is.
-    `objective` and `bound`, a proven lower bound on the optimum, in J, or None. `beta` in W, the price of (22) [K, N];
-    `phi` in W, the price of (23); `lam` in J, the price of (4), nan where rows are given; `x_frd` [K], `x_up`,
-    `x_down` [K, N] in nat/s/Hz. `certificate`: numbers that prove or qualify the answer, named in each algorithm.
+    `rows` [K]; `layer_time` [N] and `compute_time` [K, N] in s; `distribution_time` in s and
+    `distribution_energy` in J [K], nan at the master; `up_time`, `up_energy`, `down_time`,
+    `down_energy` [K, N], nan where no link is. `objective` and `bound`, a proven lower bound on the
+    optimum, in J, or None. `beta` in W, the price of (22) [K, N]; `phi` in W, the price of (23);
+    `lam` in J, the price of (4), nan where rows are given; `x_frd` [K], `x_up`, `x_down` [K, N] in
+    nat/s/Hz. `certificate`: numbers that prove or qualify the answer, named in each algorithm.
     """
 
     termination: Termination
@@ -141,7 +148,9 @@ class Plan:
 
 
 def energy(system: System, plan: Plan) -> float:
-    """The objective of (31) in J, from the times and radio energies of a plan; raises ValueError without a point."""
+    """The objective of (31) in J, from the times and radio energies of a plan; raises ValueError
+    without a point.
+    """
     if plan.rows is None or plan.compute_time is None or plan.distribution_time is None:
         raise ValueError("the plan has no point")
     cycles = system.work * plan.rows[:, None]
@@ -154,18 +163,32 @@ def energy(system: System, plan: Plan) -> float:
         for radio, time in ((plan.up_energy, plan.up_time), (plan.down_energy, plan.down_time))
         if radio is not None and time is not None
     )
-    send = np.nansum(plan.distribution_energy + plan.distribution_time * system.circuit_power[system.master])
+    send = np.nansum(
+        plan.distribution_energy + plan.distribution_time * system.circuit_power[system.master]
+    )
     return float(computing.sum() + exchange + send)
 
 
 def excess(system: System, plan: Plan) -> dict[str, float]:
-    """By how much each family of (31) is exceeded, relative to its right-hand side or the deadline; <= 0 where kept."""
-    if plan.rows is None or plan.layer_time is None or plan.compute_time is None or plan.distribution_time is None:
+    """By how much each family of (31) is exceeded, relative to its right-hand side or the deadline;
+    <= 0 where kept.
+    """
+    if (
+        plan.rows is None
+        or plan.layer_time is None
+        or plan.compute_time is None
+        or plan.distribution_time is None
+    ):
         raise ValueError("the plan has no point")
-    times, energies = _stacked(plan.up_time, plan.down_time), _stacked(plan.up_energy, plan.down_energy)
+    times, energies = (
+        _stacked(plan.up_time, plan.down_time),
+        _stacked(plan.up_energy, plan.down_energy),
+    )
     sent = system.bandwidth * times * np.log1p(_ratio(energies, times) / system.link_scale)
     sent_rows = system.bandwidth * plan.distribution_time
-    sent_rows *= np.log1p(_ratio(plan.distribution_energy, plan.distribution_time) / system.send_scale)
+    sent_rows *= np.log1p(
+        _ratio(plan.distribution_energy, plan.distribution_time) / system.send_scale
+    )
     nats = system.send_nats * plan.rows + system.send_extra
     cycles = system.work * plan.rows[:, None]
     spent = np.nansum(plan.distribution_time) + plan.layer_time.sum()
@@ -178,10 +201,15 @@ def excess(system: System, plan: Plan) -> dict[str, float]:
         "exchange_rate": _ratio(system.link_nats, sent) - 1.0,
         "layer_deadline": (used - plan.layer_time) / system.latency,
         "deadline": [spent / system.latency - 1.0],
-        "distribution_power": _ratio(plan.distribution_energy, plan.distribution_time * _master_power(system)) - 1.0,
+        "distribution_power": _ratio(
+            plan.distribution_energy, plan.distribution_time * _master_power(system)
+        )
+        - 1.0,
         "exchange_power": _ratio(energies, times * system.power_max[:, None]) - 1.0,
     }
-    return {name: float(np.nanmax(np.append(np.ravel(values), -1.0))) for name, values in found.items()}
+    return {
+        name: float(np.nanmax(np.append(np.ravel(values), -1.0))) for name, values in found.items()
+    }
 
 
 def _master_power(system: System) -> float:
@@ -198,14 +226,23 @@ def _ratio(amount: ArrayLike | None, per: ArrayLike | None) -> Reals:
     """`amount / per`, 0 where the amount is 0; nan where something is not there."""
     if amount is None or per is None:
         raise ValueError("the plan has no point")
-    top, bottom = np.broadcast_arrays(np.asarray(amount, dtype=np.float64), np.asarray(per, dtype=np.float64))
+    top, bottom = np.broadcast_arrays(
+        np.asarray(amount, dtype=np.float64), np.asarray(per, dtype=np.float64)
+    )
     result: Reals = np.zeros(top.shape)
     with np.errstate(divide="ignore"):
         np.divide(top, bottom, out=result, where=top != 0.0)
     return result
 
 
-_OF_NODES = ("capacitance", "cpu_max", "distribution_gain", "power_max", "circuit_power", "boundary_rows")
+_OF_NODES = (
+    "capacitance",
+    "cpu_max",
+    "distribution_gain",
+    "power_max",
+    "circuit_power",
+    "boundary_rows",
+)
 _NUMBERS = ("row_nats", "bandwidth", "noise_density", "latency", "input_rows")
 
 
@@ -231,8 +268,12 @@ def _check(system: System) -> None:
         if array.shape != shape:
             raise ValueError(f"expected `{name}` of shape {shape}, found {array.shape}")
         read = array[~unread[name]] if name in unread else array
-        if not np.all(np.isfinite(read)) or np.any(read < 0.0 if name in zero_allowed else read <= 0.0):
-            raise ValueError(f"expected finite numbers {'>=' if name in zero_allowed else '>'} 0 in `{name}`")
+        if not np.all(np.isfinite(read)) or np.any(
+            read < 0.0 if name in zero_allowed else read <= 0.0
+        ):
+            raise ValueError(
+                f"expected finite numbers {'>=' if name in zero_allowed else '>'} 0 in `{name}`"
+            )
         array.setflags(write=False)
         object.__setattr__(system, name, array)
     for name in _NUMBERS:

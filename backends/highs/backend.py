@@ -1,19 +1,20 @@
-"""HiGHS: linear programs, with integers too, and convex quadratic programs over continuous variables.
+"""HiGHS: linear programs, with integers too, and convex quadratic programs over continuous
+variables.
 
 Choices, each found by trial with HiGHS 1.16:
 
-- The arrays go in through `passModel`, scaled by powers of two (`mecdsl.analysis.scaling`), for HiGHS leaves out
-  coefficients below 1e-9 without a word and its tolerances are absolute.
-- Tolerances are 1e-9 instead of 1e-7, of integrality 1e-9 instead of 1e-6: with the default a binary variable
-  may be 1e-6 and so switch a millionth of a large capacity on. The absolute gap is 0, so that only the
-  relative one ends a search.
-- The regularisation of the Hessian, 1e-7 by default, moves the optimum; it is left out, and taken back only
-  where HiGHS comes to no answer without it.
+- The arrays go in through `passModel`, scaled by powers of two (`mecdsl.analysis.scaling`), for
+  HiGHS leaves out coefficients below 1e-9 without a word and its tolerances are absolute.
+- Tolerances are 1e-9 instead of 1e-7, of integrality 1e-9 instead of 1e-6: with the default a
+  binary variable may be 1e-6 and so switch a millionth of a large capacity on. The absolute gap is
+  0, so that only the relative one ends a search.
+- The regularisation of the Hessian, 1e-7 by default, moves the optimum; it is left out, and taken
+  back only where HiGHS comes to no answer without it.
 - A quadratic objective with integer variables is an error in HiGHS, so that class is not accepted.
-- "Unbounded or infeasible" is resolved: without an objective an infeasible model stays infeasible; with a
-  feasible point and an unbounded relaxation a model with rational data is unbounded.
-- The dual bound of a continuous problem is the value of the dual at the returned multipliers, not the
-  objective again.
+- "Unbounded or infeasible" is resolved: without an objective an infeasible model stays infeasible;
+  with a feasible point and an unbounded relaxation a model with rational data is unbounded.
+- The dual bound of a continuous problem is the value of the dual at the returned multipliers, not
+  the objective again.
 """
 
 import time
@@ -50,7 +51,8 @@ class Highs:
         title="HiGHS",
         classes=frozenset({ProblemClass.LP, ProblemClass.MILP, ProblemClass.QP}),
         guarantee=Guarantee.GLOBAL,
-        reference="Huangfu and Hall, Parallelizing the dual revised simplex method, Math. Prog. Comp. 10, 2018",
+        reference="Huangfu and Hall, Parallelizing the dual revised simplex method, Math. "
+        "Prog. Comp. 10, 2018",
         bounds=True,
         multipliers=True,
         warm_start=True,
@@ -64,8 +66,10 @@ class Highs:
             import highspy
         except ImportError as error:
             return Availability(False, reason=str(error))
-        # the constants of the build, for a Highs object made here would print its greeting on standard output
-        number = f"{highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
+        # the constants of the build, for a Highs object made here would print its greeting on
+        # standard output
+        parts = (getattr(highspy, f"HIGHS_VERSION_{part}") for part in ("MAJOR", "MINOR", "PATCH"))
+        number = ".".join(map(str, parts))
         return Availability(True, {"highs": number, "highspy": version("highspy")})
 
     def accepts(self, request: Request) -> Acceptance:
@@ -73,28 +77,40 @@ class Highs:
         accepted = accepts_class(self, request.problem)
         if not accepted.accepted and request.problem.problem_class is ProblemClass.MIQP:
             return Acceptance(
-                False, f"{accepted.reason}; it solves a quadratic objective over continuous variables only"
+                False,
+                f"{accepted.reason}; it solves a quadratic objective over continuous "
+                "variables only",
             )
         return accepted
 
     def solve(self, request: Request) -> Solution:
         """Solve; multipliers for continuous problems, a bound for all.
 
-        Raises `ModelError` E505 for an option HiGHS does not know or a value it does not take. A warm start is
-        used where there are integer variables.
+        Raises `ModelError` E505 for an option HiGHS does not know or a value it does not take. A
+        warm start is used where there are integer variables.
         """
         started = time.perf_counter()
         program = linear_program(request.instance, moved=request.options.via == "arrays")
         lowered = time.perf_counter()
         solution = _shortcut(program) or _solve(program, request)
-        seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered, **solution.seconds}
-        return replace(solution, versions=self.availability().versions | dict(solution.versions), seconds=seconds)
+        seconds = {
+            "lower": lowered - started,
+            "solve": time.perf_counter() - lowered,
+            **solution.seconds,
+        }
+        return replace(
+            solution,
+            versions=self.availability().versions | dict(solution.versions),
+            seconds=seconds,
+        )
 
 
 def _shortcut(program: LinearProgram) -> Solution | None:
     """The answer where there is nothing to decide, or where HiGHS would drop a number."""
     if program.conflict:
-        return Solution("highs", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=program.conflict)
+        return Solution(
+            "highs", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=program.conflict
+        )
     if not len(program.columns):
         x = program.instance.complete(np.zeros(program.instance.columns))
         value = program.value(x)
@@ -103,11 +119,18 @@ def _shortcut(program: LinearProgram) -> Solution | None:
     sizes = np.abs(program.matrix.value)
     bad = np.flatnonzero((sizes <= SMALLEST_COEFFICIENT) | (sizes >= LARGEST_COEFFICIENT))
     if len(bad):
-        return Solution("highs", Termination.ERROR, Guarantee.NONE, message=_too_wide(program, int(bad[0])))
-    limits = np.abs(np.concatenate([program.lower, program.upper, program.row_lower, program.row_upper, program.cost]))
+        return Solution(
+            "highs", Termination.ERROR, Guarantee.NONE, message=_too_wide(program, int(bad[0]))
+        )
+    limits = np.abs(
+        np.concatenate(
+            [program.lower, program.upper, program.row_lower, program.row_upper, program.cost]
+        )
+    )
     if (np.isfinite(limits) & (limits >= INFINITY)).any():
         message = (
-            f"HiGHS takes numbers from {INFINITY:g} for infinite, and a bound, right-hand side or cost is as large"
+            f"HiGHS takes numbers from {INFINITY:g} for infinite, and a bound, "
+            "right-hand side or cost is as large"
         )
         return Solution("highs", Termination.ERROR, Guarantee.NONE, message=message)
     return None
@@ -117,7 +140,10 @@ def _too_wide(program: LinearProgram, entry: int) -> str:
     instance = program.instance
     row = row_name(instance, int(program.rows[program.matrix.row[entry]]))
     column = instance.column_name(int(program.columns[program.matrix.column[entry]]))
-    return f"the coefficient of `{column}` in `{row}` is too far from the others for HiGHS, which would leave it out"
+    return (
+        f"the coefficient of `{column}` in `{row}` is too far from the others for HiGHS, "
+        "which would leave it out"
+    )
 
 
 def _solve(program: LinearProgram, request: Request) -> Solution:
@@ -146,13 +172,18 @@ def _solve(program: LinearProgram, request: Request) -> Solution:
         return _solution(program, run)
 
 
-def _infeasible_or_unbounded(program: LinearProgram, remaining: Callable[[], Request]) -> Termination:
+def _infeasible_or_unbounded(
+    program: LinearProgram, remaining: Callable[[], Request]
+) -> Termination:
     """Which of the two it is."""
     nothing = np.zeros(len(program.cost))
     without = replace(
-        program, cost=nothing, hessian_first=nothing[:0].astype(np.int64),
-        hessian_second=nothing[:0].astype(np.int64), hessian_value=nothing[:0],
-    )  # fmt: skip
+        program,
+        cost=nothing,
+        hessian_first=nothing[:0].astype(np.int64),
+        hessian_second=nothing[:0].astype(np.int64),
+        hessian_value=nothing[:0],
+    )
     feasible = run_highs(without, remaining(), {}).termination
     if feasible in (Termination.INFEASIBLE, Termination.INTERRUPTED):
         return feasible

@@ -1,9 +1,11 @@
-"""A combination of the rows of a linear model that no point within the bounds keeps (Farkas' lemma), checked here.
+"""A combination of the rows of a linear model that no point within the bounds keeps (Farkas'
+lemma), checked here.
 
-HiGHS gives the multipliers of its scaled rows. What follows uses nothing of HiGHS: with the model's own numbers the
-combined row `g . x >= least` is formed, and `most` is the largest value of `g . x` within the bounds that the rows
-imply. Rounding is taken outwards; where a column without a bound is left with a coefficient that is 0 but for rounding,
-it is added up exactly. Integers count as any number: the relaxation has no point, so the model has none.
+HiGHS gives the multipliers of its scaled rows. What follows uses nothing of HiGHS: with the model's
+own numbers the combined row `g . x >= least` is formed, and `most` is the largest value of `g . x`
+within the bounds that the rows imply. Rounding is taken outwards; where a column without a bound is
+left with a coefficient that is 0 but for rounding, it is added up exactly. Integers count as any
+number: the relaxation has no point, so the model has none.
 """
 
 from fractions import Fraction
@@ -26,7 +28,9 @@ SIMPLE: Final = 1000  # largest denominator of a multiplier that is taken for a 
 
 
 def farkas_proof(instance: Instance) -> str:
-    """What proves that a linear model has no feasible point, in words; empty if HiGHS finds no such combination."""
+    """What proves that a linear model has no feasible point, in words; empty if HiGHS finds no such
+    combination.
+    """
     try:
         program = linear_program(instance)
         found = constraint_coefficients(instance, instance.constraints)
@@ -44,7 +48,10 @@ def farkas_proof(instance: Instance) -> str:
         for tried in (cleaned, _simple(cleaned)):
             if refutes(instance, found, tried):
                 used = int(np.count_nonzero(tried))
-                return f"a combination of {used} rows that no point within the bounds keeps (Farkas), checked exactly"
+                return (
+                    f"a combination of {used} rows that no point within the bounds keeps "
+                    "(Farkas), checked exactly"
+                )
     return ""
 
 
@@ -60,12 +67,16 @@ def _simple(weights: FloatArray) -> FloatArray:
     if len(used) > MOST_EXACT:
         return weights
     result = np.zeros(len(weights))
-    result[used] = [float(Fraction(value).limit_denominator(SIMPLE)) for value in share[used].tolist()]
+    result[used] = [
+        float(Fraction(value).limit_denominator(SIMPLE)) for value in share[used].tolist()
+    ]
     return result
 
 
 def refutes(instance: Instance, found: Quadratics, weights: FloatArray) -> bool:
-    """Whether rows with these multipliers contradict the bounds; a multiplier of the wrong sign counts as 0."""
+    """Whether rows with these multipliers contradict the bounds; a multiplier of the wrong sign
+    counts as 0.
+    """
     weights = weights.copy()
     for family in instance.constraints:
         part = weights[family.rows]
@@ -87,7 +98,9 @@ def refutes(instance: Instance, found: Quadratics, weights: FloatArray) -> bool:
     doubt[unclear] = np.abs(slope[unclear]) * EPSILON
     low, high = slope - doubt, slope + doubt
     with np.errstate(all="ignore"):
-        corners = [np.where(a == 0.0, 0.0, a * b) for a in (low, high) for b in (box.lower, box.upper)]
+        corners = [
+            np.where(a == 0.0, 0.0, a * b) for a in (low, high) for b in (box.lower, box.upper)
+        ]
         most = np.maximum.reduce(corners)
         constant = weights * found.constant
         total = float(most.sum() + constant.sum())
@@ -95,13 +108,17 @@ def refutes(instance: Instance, found: Quadratics, weights: FloatArray) -> bool:
     return bool(np.isfinite(total) and total < -(len(most) + len(constant) + 8) * EPSILON * size)
 
 
-def _exact_slopes(row: Any, column: Any, value: FloatArray, weights: FloatArray, wanted: Any) -> FloatArray:
+def _exact_slopes(
+    row: Any, column: Any, value: FloatArray, weights: FloatArray, wanted: Any
+) -> FloatArray:
     """Coefficients of the combined row in some columns, added up as fractions and rounded once."""
     chosen = np.flatnonzero(np.isin(column, wanted))
     if len(chosen) > MOST_EXACT:
         return np.full(len(wanted), np.nan)
     sums = dict.fromkeys(np.asarray(wanted).tolist(), Fraction(0))
-    for r, c, v in zip(row[chosen].tolist(), column[chosen].tolist(), value[chosen].tolist(), strict=True):
+    for r, c, v in zip(
+        row[chosen].tolist(), column[chosen].tolist(), value[chosen].tolist(), strict=True
+    ):
         sums[c] += Fraction(float(weights[r])) * Fraction(v)
     return np.array([float(total) for total in sums.values()])
 

@@ -1,10 +1,11 @@
 """An instance of class LP, MILP or QP as the arrays a matrix solver takes, minimised and scaled.
 
-    minimise  offset + cost . x + x' Q x / 2   subject to  row_lower <= A x <= row_upper,  lower <= x <= upper
+    minimise  offset + cost . x + x' Q x / 2   subject to  row_lower <= A x <= row_upper,  lower <=
+    x <= upper
 
-Fixed columns and rows without free variables are gone; a maximised objective is negated; rows, columns and
-objective are multiplied by powers of two (`mecdsl.analysis.scaling`), and clocks count from a bound
-(`mecdsl.analysis.origins`). `point`, `value` and `multipliers` lead back.
+Fixed columns and rows without free variables are gone; a maximised objective is negated; rows,
+columns and objective are multiplied by powers of two (`mecdsl.analysis.scaling`), and clocks count
+from a bound (`mecdsl.analysis.origins`). `point`, `value` and `multipliers` lead back.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import Quadratics, objective_coefficients, require_finite_objective
+from mecdsl.analysis.coefficients import (
+    Quadratics,
+    objective_coefficients,
+    require_finite_objective,
+)
 from mecdsl.analysis.origins import Apart, apart, constants_at, origins, rounding_at
 from mecdsl.analysis.scaling import scale
 from mecdsl.analysis.tightening import solver_rows
@@ -39,12 +44,12 @@ class Entries:
 class LinearProgram:
     """The arrays, scaled, and the way back.
 
-    `columns`: instance column of each variable; `rows`: instance row of each row. Matrix entries are sorted by
-    row, Hessian entries (`hessian_first >= hessian_second`, the matrix Q and not Q/2) by `hessian_second`.
-    `column_factor`, `row_factor`, `origin`: x = origin + factor * scaled x, scaled row = factor * row.
-    `objective_factor`: what the objective was multiplied by, negative where the model maximises. `kept_out`: what of
-    its scaled constant is not in `offset`, so that no gap is relative to it. `conflict`: why no point is feasible, or
-    empty.
+    `columns`: instance column of each variable; `rows`: instance row of each row. Matrix entries
+    are sorted by row, Hessian entries (`hessian_first >= hessian_second`, the matrix Q and not Q/2)
+    by `hessian_second`. `column_factor`, `row_factor`, `origin`: x = origin + factor * scaled x,
+    scaled row = factor * row. `objective_factor`: what the objective was multiplied by, negative
+    where the model maximises. `kept_out`: what of its scaled constant is not in `offset`, so that
+    no gap is relative to it. `conflict`: why no point is feasible, or empty.
     """
 
     instance: Instance
@@ -70,7 +75,9 @@ class LinearProgram:
     kept_out: float
 
     def point(self, scaled: FloatArray) -> FloatArray:
-        """All columns of the instance, from scaled variables; integers rounded where they are within 1e-6 of one."""
+        """All columns of the instance, from scaled variables; integers rounded where they are
+        within 1e-6 of one.
+        """
         values = self.column_factor * scaled + self.origin
         rounded = np.round(values)
         near = self.integral & (np.abs(values - rounded) <= 1e-6 * np.maximum(1.0, np.abs(values)))
@@ -91,7 +98,9 @@ class LinearProgram:
         return (scaled_objective + self.kept_out) / self.objective_factor
 
     def multipliers(self, scaled: FloatArray) -> Mapping[str, FloatArray]:
-        """Derivatives of the optimum with respect to the right-hand sides, from those of the scaled rows."""
+        """Derivatives of the optimum with respect to the right-hand sides, from those of the scaled
+        rows.
+        """
         flat = np.zeros(self.instance.rows)
         flat[self.rows] = scaled * self.row_factor / self.objective_factor
         return {family.name: flat[family.rows] for family in self.instance.constraints}
@@ -101,15 +110,18 @@ class LinearProgram:
         off = self.hessian_first != self.hessian_second
         result = self.cost.copy()
         np.add.at(result, self.hessian_first, self.hessian_value * scaled[self.hessian_second])
-        np.add.at(result, self.hessian_second[off], (self.hessian_value * scaled[self.hessian_first])[off])
+        np.add.at(
+            result, self.hessian_second[off], (self.hessian_value * scaled[self.hessian_first])[off]
+        )
         return result
 
     def dual_bound(self, x: FloatArray, y: FloatArray) -> float | None:
-        """Value of the dual at multipliers y of the scaled rows and a scaled point x; None if it is no bound.
+        """Value of the dual at multipliers y of the scaled rows and a scaled point x; None if it is
+        no bound.
 
-        f(v) >= f(x) + g (v - x) with g the gradient at x, so with z = g - A'y the least of y r + z v over the
-        bounds of rows r and variables v bounds the optimum. A multiplier on a side without a bound makes that
-        infinite, unless it is rounding.
+        f(v) >= f(x) + g (v - x) with g the gradient at x, so with z = g - A'y the least of y r + z
+        v over the bounds of rows r and variables v bounds the optimum. A multiplier on a side
+        without a bound makes that infinite, unless it is rounding.
         """
         gradient = self.gradient(x)
         product = np.bincount(self.matrix.column, self.matrix.value * y[self.matrix.row], len(x))
@@ -125,10 +137,11 @@ class LinearProgram:
 
 
 def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
-    """The arrays of an instance whose constraints are linear and whose objective is of degree two or less.
+    """The arrays of an instance whose constraints are linear and whose objective is of degree two
+    or less.
 
-    `moved`: columns may have an origin, and a large constant is left out of the objective. Raises `ModelError` where a
-    coefficient is not finite.
+    `moved`: columns may have an origin, and a large constant is left out of the objective. Raises
+    `ModelError` where a coefficient is not finite.
     """
     columns = np.flatnonzero(instance.free).astype(np.int64)
     position = np.full(instance.columns, -1, dtype=np.int64)
@@ -152,7 +165,12 @@ def linear_program(instance: Instance, moved: bool = True) -> LinearProgram:
     matrix = Entries(len(rows), number[found.row], position[found.column], values)
     conflict = crossed_bounds(instance) or false_row(instance, np.flatnonzero(~depends))
     first, second = position[objective.first], position[objective.second]
-    curvature = np.where(first == second, 2.0, 1.0) * objective.quadratic_value * column[first] * column[second]
+    curvature = (
+        np.where(first == second, 2.0, 1.0)
+        * objective.quadratic_value
+        * column[first]
+        * column[second]
+    )
     order = np.lexsort((first, second))
     cost = np.zeros(len(columns))
     cost[position[objective.column]] = objective.value

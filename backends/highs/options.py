@@ -51,14 +51,20 @@ def set_raw(highs: Any, name: str, value: str | float | int | bool) -> str | flo
         fix = f"did you mean `{near}`?" if near else "the HiGHS documentation lists its options"
         raise ModelError([Diagnostic("E505", f"HiGHS has no option `{name}`", help=fix)])
     kinds = highspy.HighsOptionType
-    expected = {kinds.kBool: "true or false", kinds.kInt: "a whole number", kinds.kDouble: "a number"}
+    expected = {
+        kinds.kBool: "true or false",
+        kinds.kInt: "a whole number",
+        kinds.kDouble: "a number",
+    }
     try:
         converted = _converted(value, kind.name)
     except ValueError as error:
         message = f"option `{name}` of HiGHS must be {expected[kind]}, found `{value}`"
         raise ModelError([Diagnostic("E505", message)]) from error
     if highs.setOptionValue(name, converted) != highspy.HighsStatus.kOk:
-        raise ModelError([Diagnostic("E505", f"HiGHS does not take `{value}` as its option `{name}`")])
+        raise ModelError(
+            [Diagnostic("E505", f"HiGHS does not take `{value}` as its option `{name}`")]
+        )
     return converted
 
 

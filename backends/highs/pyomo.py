@@ -1,8 +1,9 @@
-"""HiGHS through Pyomo's own interface, on the model that `to_pyomo` makes: the second way to the same answer.
+"""HiGHS through Pyomo's own interface, on the model that `to_pyomo` makes: the second way to the
+same answer.
 
-It is slower. The Pyomo model is in SI, and HiGHS would leave out its small coefficients; so it is scaled with
-Pyomo's own `core.scale_model`, by the powers of two of the first way. "Infeasible or unbounded" stays what it is
-here.
+It is slower. The Pyomo model is in SI, and HiGHS would leave out its small coefficients; so it is
+scaled with Pyomo's own `core.scale_model`, by the powers of two of the first way. "Infeasible or
+unbounded" stays what it is here.
 """
 
 import time
@@ -36,7 +37,10 @@ GUARANTEE: Final = {
 
 
 def solve_through_pyomo(program: LinearProgram, request: Request) -> Solution:
-    """Solve with `pyomo.contrib.solver`'s `highs`. Raises `ModelError` E505 as the other way does."""
+    """Solve with `pyomo.contrib.solver`'s `highs`.
+
+    Raises `ModelError` E505 as the other way does.
+    """
     from mecdsl.pyomo_model.lower import to_pyomo
 
     raw = _raw(request)
@@ -46,7 +50,9 @@ def solve_through_pyomo(program: LinearProgram, request: Request) -> Solution:
     ready = time.perf_counter()
     with solver_output(echo=request.options.log):
         results = _run(scaled, request, raw)
-    solution = _solution(program, _variables(program, lowered, scaled), _rows(program, lowered, scaled), results)
+    solution = _solution(
+        program, _variables(program, lowered, scaled), _rows(program, lowered, scaled), results
+    )
     if solution.termination is Termination.ERROR and request.should_stop():
         solution = replace(solution, termination=Termination.INTERRUPTED)
     versions = {"pyomo": version("pyomo")}
@@ -72,9 +78,13 @@ def _scaled_model(program: LinearProgram, lowered: Any) -> Any:
     model = lowered.model
     model.scaling_factor = pyo.Suffix(direction=pyo.Suffix.EXPORT)
     factors = model.scaling_factor
-    for column, factor in zip(program.columns.tolist(), program.column_factor.tolist(), strict=True):
+    for column, factor in zip(
+        program.columns.tolist(), program.column_factor.tolist(), strict=True
+    ):
         factors[lowered.variables[column]] = 1.0 / factor
-    rows = [row for family in program.instance.constraints for row in lowered.constraints[family.name]]
+    rows = [
+        row for family in program.instance.constraints for row in lowered.constraints[family.name]
+    ]
     for row, factor in zip(program.rows.tolist(), program.row_factor.tolist(), strict=True):
         if rows[row] is not None:
             factors[rows[row]] = factor
@@ -88,8 +98,12 @@ def _variables(program: LinearProgram, lowered: Any, scaled: Any) -> list[Any]:
 
 
 def _rows(program: LinearProgram, lowered: Any, scaled: Any) -> list[Any]:
-    """The constraint of the scaled copy for each row; None for one that was left out as always true."""
-    rows = [row for family in program.instance.constraints for row in lowered.constraints[family.name]]
+    """The constraint of the scaled copy for each row; None for one that was left out as always
+    true.
+    """
+    rows = [
+        row for family in program.instance.constraints for row in lowered.constraints[family.name]
+    ]
     kept = (rows[row] for row in program.rows.tolist())
     return [None if row is None else scaled.find_component(row) for row in kept]
 
@@ -116,7 +130,9 @@ def _run(model: Any, request: Request, raw: dict[str, str | float | int | bool])
 
 
 def _watch(solver: Any, request: Request) -> None:
-    """Ask `should_stop` in HiGHS's callbacks; Pyomo has its HiGHS object under a private name only."""
+    """Ask `should_stop` in HiGHS's callbacks; Pyomo has its HiGHS object under a private name
+    only.
+    """
     highs = solver._solver_model
 
     def stop(event: Any) -> None:
@@ -127,7 +143,9 @@ def _watch(solver: Any, request: Request) -> None:
         callback.subscribe(stop)
 
 
-def _solution(program: LinearProgram, variables: list[Any], rows: list[Any], results: Any) -> Solution:
+def _solution(
+    program: LinearProgram, variables: list[Any], rows: list[Any], results: Any
+) -> Solution:
     found = results.termination_condition.name
     termination = TERMINATION.get(found, Termination.ERROR)
     done, integral = termination is Termination.OPTIMAL, bool(program.integral.any())
@@ -145,7 +163,9 @@ def _solution(program: LinearProgram, variables: list[Any], rows: list[Any], res
     stopped = Guarantee.NONE if x is None else Guarantee.FEASIBLE
     guarantee = GUARANTEE.get(termination, stopped)
     message = "" if done else f"HiGHS through Pyomo: {found}"
-    return Solution("highs", termination, guarantee, x, objective, bound, multipliers, message=message)
+    return Solution(
+        "highs", termination, guarantee, x, objective, bound, multipliers, message=message
+    )
 
 
 def _values(program: LinearProgram, variables: list[Any], results: Any) -> FloatArray:

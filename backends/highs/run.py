@@ -45,16 +45,22 @@ class Run:
 
     def note(self, objective: float | None, bound: float | None, seconds: float, text: str) -> None:
         """Add a step of a branch and bound."""
-        self.iterations.append(Iteration(len(self.iterations), objective, bound, None, seconds, text))
+        self.iterations.append(
+            Iteration(len(self.iterations), objective, bound, None, seconds, text)
+        )
 
 
 def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | float]) -> Run:
-    """Hand the program to a new HiGHS object and run it; `own`: options of the caller, below `raw`."""
+    """Hand the program to a new HiGHS object and run it; `own`: options of the caller, below
+    `raw`.
+    """
     import highspy
 
     options = request.options
     solver: Any = highspy.Highs
-    solver.resetGlobalScheduler(True)  # else another number of threads than in the first run is an error
+    solver.resetGlobalScheduler(
+        True
+    )  # else another number of threads than in the first run is an error
     highs = solver()
     set_options(highs, options, own)
     hand_over(highs, program)
@@ -109,7 +115,9 @@ def hand_over(highs: Any, program: LinearProgram, relaxed: bool = False) -> None
 
 
 def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseException]:
-    """Ask `should_stop` while HiGHS runs, record points and bounds; exceptions of callbacks end the run."""
+    """Ask `should_stop` while HiGHS runs, record points and bounds; exceptions of callbacks end the
+    run.
+    """
     import highspy
 
     failures: list[BaseException] = []
@@ -122,17 +130,26 @@ def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseExcep
                 point = program.original(found.objective_function_value)
                 run.note(point, _bound(program, found), found.running_time, "improving point")
                 return
-            if kind == int(looked) and _worth_noting(run.iterations, bound := _bound(program, found)):
+            if kind == int(looked) and _worth_noting(
+                run.iterations, bound := _bound(program, found)
+            ):
                 run.note(run.incumbent, bound, found.running_time, "bound")
             if request.should_stop():
                 answer.user_interrupt = True
-        except BaseException as error:  # a second Ctrl-C must not unwind through the solver's own frames
+        except (
+            BaseException
+        ) as error:  # a second Ctrl-C must not unwind through the solver's own frames
             failures.append(error)
             answer.user_interrupt = True
 
     run.highs.setCallback(callback, None)
     kinds = highspy.cb.HighsCallbackType
-    for kind in (kinds.kCallbackMipInterrupt, kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt, improving):
+    for kind in (
+        kinds.kCallbackMipInterrupt,
+        kinds.kCallbackSimplexInterrupt,
+        kinds.kCallbackIpmInterrupt,
+        improving,
+    ):
         run.highs.startCallback(kind)
     run.highs.startCallbackInt(QP_INTERRUPT)
     return failures
@@ -144,7 +161,9 @@ def _bound(program: LinearProgram, found: Any) -> float | None:
 
 
 def _worth_noting(steps: Sequence[Iteration], bound: float | None) -> bool:
-    """Whether a bound closes at least a hundredth of the gap, so that the steps stay few however long HiGHS runs."""
+    """Whether a bound closes at least a hundredth of the gap, so that the steps stay few however
+    long HiGHS runs.
+    """
     if bound is None:
         return False
     last = next((step.bound for step in reversed(steps) if step.bound is not None), None)

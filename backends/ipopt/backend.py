@@ -1,18 +1,23 @@
-"""Ipopt: continuous problems with smooth functions, convex or not, from the families' own derivatives.
+"""Ipopt: continuous problems with smooth functions, convex or not, from the families' own
+derivatives.
 
 Choices:
 
 - The problem is scaled (`mecdsl.backends.nlp.local_program`).
-- A local optimum of a problem proven convex (`mecdsl.analysis.problem.Problem.convex`, of nonlinear functions too) is a
-  global one. No bound is given for it, as nothing but the first-order conditions says so.
-- The final point lies inside the bounds, and up to 1e-9 outside the rows (see `mecdsl.backends.ipopt.core`). In
-  `x <= 9 y` with both at 0 that is all there is; so variables that all but reach a bound are put onto it.
+- A local optimum of a problem proven convex (`mecdsl.analysis.problem.Problem.convex`, of nonlinear
+  functions too) is a global one. No bound is given for it, as nothing but the first-order
+  conditions says so.
+- The final point lies inside the bounds, and up to 1e-9 outside the rows (see
+  `mecdsl.backends.ipopt.core`). In `x <= 9 y` with both at 0 that is all there is; so variables
+  that all but reach a bound are put onto it.
 - Where neither the user nor the model gives every start value, the others are chosen
-  (`LocalProgram.typical_point`); if that leads nowhere, the point of the bounds nearest to 0 is tried.
-- A start without derivatives is moved (`mecdsl.backends.ipopt.starts`), and a run that came to a point without them is
-  done again so that it turns back from such points.
-- A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at again
-  (`_escaping`): the slope of `ln x` falls below every tolerance while the objective grows without end.
+  (`LocalProgram.typical_point`); if that leads nowhere, the point of the bounds nearest to 0 is
+  tried.
+- A start without derivatives is moved (`mecdsl.backends.ipopt.starts`), and a run that came to a
+  point without them is done again so that it turns back from such points.
+- A variable is taken to diverge at 1e12 times its typical size, and an optimum far out is looked at
+  again (`_escaping`): the slope of `ln x` falls below every tolerance while the objective grows
+  without end.
 """
 
 import time
@@ -43,7 +48,9 @@ if TYPE_CHECKING:
 
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 NO_NUMBER: Final = -13  # Ipopt's `Invalid_Number_Detected`: a derivative was not finite
-SUCCEEDED: Final = 0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
+SUCCEEDED: Final = (
+    0  # Ipopt's `Solve_Succeeded`: the conditions hold to the tolerance that was asked for
+)
 WITHOUT_POINT: Final = (Termination.INFEASIBLE_OR_UNBOUNDED, Termination.LOCALLY_INFEASIBLE)
 SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
 OWN: Final = {"diverging_iterates_tol": 1e12}
@@ -53,7 +60,11 @@ SMALL_OBJECTIVE: Final = 1e-3  # of the size it was scaled to
 LARGEST_REFINEMENT: Final = 40  # power of two
 AT_BOUND: Final = 1e-6  # of a scaled variable
 SAME_OBJECTIVE: Final = 1e-7  # relative, or in the scaled objective, whose terms are near one
-WORTH_A_SECOND_START: Final = (Termination.ERROR, Termination.LOCALLY_INFEASIBLE, Termination.ITERATION_LIMIT)
+WORTH_A_SECOND_START: Final = (
+    Termination.ERROR,
+    Termination.LOCALLY_INFEASIBLE,
+    Termination.ITERATION_LIMIT,
+)
 
 
 class Ipopt:
@@ -64,7 +75,8 @@ class Ipopt:
         title="Ipopt",
         classes=CONTINUOUS,
         guarantee=Guarantee.LOCAL,
-        reference="Wächter and Biegler, On the implementation of an interior-point filter line-search algorithm for "
+        reference="Wächter and Biegler, On the implementation of an interior-point filter "
+        "line-search algorithm for "
         "large-scale nonlinear programming, Math. Program. 106, 2006",
         multipliers=True,
         warm_start=True,
@@ -90,8 +102,8 @@ class Ipopt:
     def solve(self, request: Request) -> Solution:
         """A local optimum, a global one where the problem is proven convex, with multipliers.
 
-        Raises `ModelError` E505 for an option Ipopt does not know or a value it does not take, E311 for a coefficient
-        that is not finite.
+        Raises `ModelError` E505 for an option Ipopt does not know or a value it does not take, E311
+        for a coefficient that is not finite.
         """
         _require_known(request.options.raw)
         return replace(_solve(request), versions=self.availability().versions)
@@ -101,7 +113,10 @@ def _smooth(problem: Problem) -> Acceptance:
     for report in (problem.objective, *problem.families):
         if report.degree is Degree.NONSMOOTH and report.size:
             line = f", line {report.place.line}" if report.place else ""
-            return Acceptance(False, f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}")
+            return Acceptance(
+                False,
+                f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}",
+            )
     return Acceptance(True)
 
 
@@ -134,7 +149,9 @@ def _single_point(instance: Instance) -> Solution:
 
 
 def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
-    """Ipopt from the first start that leads somewhere, and what was done to that start, in words."""
+    """Ipopt from the first start that leads somewhere, and what was done to that start, in
+    words.
+    """
     options, began = request.options, time.perf_counter()
     outcome: IpoptOutcome | None = None
     told = ""
@@ -151,8 +168,12 @@ def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
     return outcome, told
 
 
-def _tried(local: LocalProgram, start: FloatArray, request: Request, limit: float | None) -> "IpoptOutcome":
-    """Ipopt from one start; once more, turning back from points without derivatives, where it came to one."""
+def _tried(
+    local: LocalProgram, start: FloatArray, request: Request, limit: float | None
+) -> "IpoptOutcome":
+    """Ipopt from one start; once more, turning back from points without derivatives, where it came
+    to one.
+    """
     from mecdsl.backends.ipopt.core import solve_ipopt
 
     options, began = request.options, time.perf_counter()
@@ -173,10 +194,12 @@ def _tried(local: LocalProgram, start: FloatArray, request: Request, limit: floa
 def _refined(
     local: LocalProgram, request: Request, outcome: "IpoptOutcome", began: float
 ) -> tuple[LocalProgram, "IpoptOutcome"]:
-    """The program and its outcome, solved again where the objective ended far smaller than it was scaled for.
+    """The program and its outcome, solved again where the objective ended far smaller than it was
+    scaled for.
 
-    Ipopt's tolerance is an absolute number: the product of 60 factors near 1.5 was scaled down by 1e10, and any point
-    where it is about 1 passed for stationary. The slope of a penalty that is 0 at its bound is no size.
+    Ipopt's tolerance is an absolute number: the product of 60 factors near 1.5 was scaled down by
+    1e10, and any point where it is about 1 passed for stationary. The slope of a penalty that is 0
+    at its bound is no size.
     """
     from mecdsl.backends.ipopt.core import solve_ipopt
 
@@ -208,12 +231,16 @@ def _free_slope(problem: "NlpProblem", x: FloatArray) -> float:
     """The largest slope of the objective in a variable that no bound holds where it is."""
     slope = problem.gradient(x)
     near = AT_BOUND * np.maximum(1.0, np.abs(x))
-    held = ((x - problem.lower <= near) & (slope > 0.0)) | ((problem.upper - x <= near) & (slope < 0.0))
+    held = ((x - problem.lower <= near) & (slope > 0.0)) | (
+        (problem.upper - x <= near) & (slope < 0.0)
+    )
     return float(np.abs(np.where(held, 0.0, slope)).max(initial=0.0))
 
 
 def _joined(first: "IpoptOutcome", then: "IpoptOutcome", factor: float) -> tuple[Iteration, ...]:
-    """The steps of both runs in a row; the objectives of the first, times `factor`, are in the scale of the second."""
+    """The steps of both runs in a row; the objectives of the first, times `factor`, are in the
+    scale of the second.
+    """
     before = tuple(
         replace(step, objective=None if step.objective is None else factor * step.objective)
         for step in first.iterations
@@ -250,7 +277,11 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         guarantee = Guarantee.LOCAL
         escaping = _escaping(local, outcome)
         if escaping:
-            termination, guarantee, message = Termination.INFEASIBLE_OR_UNBOUNDED, Guarantee.NONE, escaping
+            termination, guarantee, message = (
+                Termination.INFEASIBLE_OR_UNBOUNDED,
+                Guarantee.NONE,
+                escaping,
+            )
         elif outcome.status == SUCCEEDED and problem.convex:
             termination, guarantee = Termination.OPTIMAL, Guarantee.GLOBAL
             message = "the problem is convex, so the local optimum is global"
@@ -283,41 +314,68 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
 
 
 def _escaping(local: LocalProgram, outcome: "IpoptOutcome") -> str:
-    """A variable far out along which the Lagrangian still changes by a share of the objective, in words; or empty."""
+    """A variable far out along which the Lagrangian still changes by a share of the objective, in
+    words; or empty.
+    """
     z, found = outcome.x, outcome.constraint_multipliers
-    if z is None or found is None or outcome.lower_multipliers is None or outcome.upper_multipliers is None:
+    if (
+        z is None
+        or found is None
+        or outcome.lower_multipliers is None
+        or outcome.upper_multipliers is None
+    ):
         return ""
     problem = local.problem
     far = np.flatnonzero(np.abs(z) > FAR_OUT)
     if not len(far):
         return ""
     slope = problem.gradient(z) - outcome.lower_multipliers + outcome.upper_multipliers
-    np.add.at(slope, problem.jacobian_columns, problem.jacobian_values(z) * found[problem.jacobian_rows])
+    np.add.at(
+        slope, problem.jacobian_columns, problem.jacobian_values(z) * found[problem.jacobian_rows]
+    )
     change = np.abs(slope * z)[far]
     worst = int(np.argmax(change))
     if change[worst] <= SAME_OBJECTIVE * max(1.0, abs(problem.objective(z))):
         return ""
     name = problem.variable_name(int(far[worst]))
-    return f"`{name}` grows and the objective still improves: unbounded as far as a local solver can tell"
+    return (
+        f"`{name}` grows and the objective still improves: unbounded as far as a local "
+        "solver can tell"
+    )
 
 
 def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
-    """The point with variables on the bounds they all but reach, if that costs neither feasibility nor objective."""
+    """The point with variables on the bounds they all but reach, if that costs neither feasibility
+    nor objective.
+    """
     instance, moved = local.instance, local.at_bounds(x)
     before, after = instance.objective(x), instance.objective(moved)
-    if not abs(after - before) <= SAME_OBJECTIVE * max(abs(before), 1.0 / abs(local.objective_factor)):
+    if not abs(after - before) <= SAME_OBJECTIVE * max(
+        abs(before), 1.0 / abs(local.objective_factor)
+    ):
         return x
-    worse = {violation.family for violation in find_violations(instance, moved) if not violation.accepted}
-    return x if worse and worse - {v.family for v in find_violations(instance, x) if not v.accepted} else moved
+    worse = {
+        violation.family for violation in find_violations(instance, moved) if not violation.accepted
+    }
+    return (
+        x
+        if worse and worse - {v.family for v in find_violations(instance, x) if not v.accepted}
+        else moved
+    )
 
 
 def _iterations(found: tuple[Iteration, ...], factor: float) -> tuple[Iteration, ...]:
     """Objectives back in the units and sense of the model."""
-    return tuple(replace(step, objective=None if step.objective is None else step.objective / factor) for step in found)
+    return tuple(
+        replace(step, objective=None if step.objective is None else step.objective / factor)
+        for step in found
+    )
 
 
 def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
-    """Try the options on a problem of one variable; raises `ModelError` E505 for one that Ipopt refuses."""
+    """Try the options on a problem of one variable; raises `ModelError` E505 for one that Ipopt
+    refuses.
+    """
     if not raw:
         return
     from mecdsl.backends.ipopt.core import solve_ipopt

@@ -24,13 +24,14 @@ class Point:
 class Callbacks:
     """The callbacks under the names that cyipopt looks for, and what is noted while they run.
 
-    cyipopt keeps the first exception of a callback to itself until Ipopt returns and feeds Ipopt made-up
-    numbers until then. Here an exception is stored, every later call returns nan, which Ipopt knows how to
-    refuse, and it is raised at the end. (Reporting an evaluation error instead, cyipopt's own way, ends in a
-    segmentation fault if the constraints do so at the first point.)
+    cyipopt keeps the first exception of a callback to itself until Ipopt returns and feeds Ipopt
+    made-up numbers until then. Here an exception is stored, every later call returns nan, which
+    Ipopt knows how to refuse, and it is raised at the end. (Reporting an evaluation error instead,
+    cyipopt's own way, ends in a segmentation fault if the constraints do so at the first point.)
 
-    Values that are not finite make Ipopt take a shorter step; derivatives that are not, `sqrt(x)` at 0, end it. Where
-    that happened it runs again with `careful`, which costs a gradient for every value.
+    Values that are not finite make Ipopt take a shorter step; derivatives that are not, `sqrt(x)`
+    at 0, end it. Where that happened it runs again with `careful`, which costs a gradient for every
+    value.
     """
 
     problem: NlpProblem
@@ -79,7 +80,9 @@ class Callbacks:
         return values
 
     def jacobian(self, x: Vector) -> Vector:
-        return self._guarded(lambda: self.problem.jacobian_values(x), len(self.problem.jacobian_rows))
+        return self._guarded(
+            lambda: self.problem.jacobian_values(x), len(self.problem.jacobian_rows)
+        )
 
     def jacobianstructure(self) -> tuple[Any, Any]:
         return self.problem.jacobian_rows, self.problem.jacobian_columns
@@ -91,7 +94,9 @@ class Callbacks:
     def hessianstructure(self) -> tuple[Any, Any]:
         return self.problem.hessian_rows, self.problem.hessian_columns
 
-    def intermediate(self, mode: int, number: int, objective: float, primal: float, dual: float, *rest: float) -> bool:
+    def intermediate(
+        self, mode: int, number: int, objective: float, primal: float, dual: float, *rest: float
+    ) -> bool:
         if self.failure is not None:
             return False
         try:
@@ -105,7 +110,9 @@ class Callbacks:
             return False
 
     def _remember(self, objective: float) -> None:
-        """Keep the feasible iterate of least objective; before there is one, that of least violation."""
+        """Keep the feasible iterate of least objective; before there is one, that of least
+        violation.
+        """
         current = self.handle.get_current_iterate()
         if current is None:
             return
@@ -113,4 +120,6 @@ class Callbacks:
         size = violation(current["g"], *limits) if self.problem.constraint_count else 0.0
         rank = (0.0, objective) if size <= FEASIBILITY_TOLERANCE else (size, objective)
         if self.best is None or rank < self.best.rank:
-            self.best = Point(current["x"], current["mult_g"], current["mult_x_L"], current["mult_x_U"], rank)
+            self.best = Point(
+                current["x"], current["mult_g"], current["mult_x_L"], current["mult_x_U"], rank
+            )

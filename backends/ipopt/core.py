@@ -5,16 +5,19 @@ derivative of the optimal objective with respect to the right-hand side of a con
 
 Choices, and why:
 - `bound_relax_factor` is 0, so that no iterate leaves the bounds of a variable: with Ipopt's 1e-8,
-  `sqrt(x)` is asked at -1e-8 and the solve ends with a nan. Inequality rows are widened here by 1e-9,
-  relative to max(1, |bound|): without it a problem with no strict interior (`x + y <= 1`, `x + y >= 1`) has
-  multipliers a million times too large. With 1e-8 rows whose terms are small for their family were off by
-  more than 1e-6 of them (fog with 3 nodes), and with 1e-10 a square root at 0 was not found.
-- `compl_inf_tol` is 1e-10, for the objective of n variables and m rows lies (n + m) times that above the
-  optimum: with the default, `tol`, fog with 100 nodes ended 6e-6 above, now 1e-7, for 1 to 3 more iterations.
-- `constr_viol_tol` is 1e-6 instead of 1e-4: Ipopt scales rows with large gradients down, and only this
-  option, which is unscaled, keeps their real violation small.
+  `sqrt(x)` is asked at -1e-8 and the solve ends with a nan. Inequality rows are widened here by
+  1e-9, relative to max(1, |bound|): without it a problem with no strict interior (`x + y <= 1`,
+  `x + y >= 1`) has multipliers a million times too large. With 1e-8 rows whose terms are small for
+  their family were off by more than 1e-6 of them (fog with 3 nodes), and with 1e-10 a square root
+  at 0 was not found.
+- `compl_inf_tol` is 1e-10, for the objective of n variables and m rows lies (n + m) times that
+  above the optimum: with the default, `tol`, fog with 100 nodes ended 6e-6 above, now 1e-7, for 1
+  to 3 more iterations.
+- `constr_viol_tol` is 1e-6 instead of 1e-4: Ipopt scales rows with large gradients down, and only
+  this option, which is unscaled, keeps their real violation small.
 - `obj_scaling_factor` lifts objectives with small gradients (see `objective_scale`); Ipopt's own
-  gradient-based scaling only scales down. Without it the start of a problem in nanojoules is "optimal".
+  gradient-based scaling only scales down. Without it the start of a problem in nanojoules is
+  "optimal".
 - `check_derivatives_for_naninf` is on: a nan in a derivative must end as a message, not as a wrong
   factorisation.
 """
@@ -54,9 +57,10 @@ RawOptions = Mapping[str, str | float | int | bool]
 class IpoptOutcome:
     """What Ipopt left behind.
 
-    `x`: shape (n,), inside the bounds; None only where no point was ever evaluated. `violation`: largest
-    violation of a constraint at `x`, relative to max(1, |bound|). Multipliers are zero for rows that had no
-    say and None where Ipopt was not called. `evaluations`: calls of all callbacks together.
+    `x`: shape (n,), inside the bounds; None only where no point was ever evaluated. `violation`:
+    largest violation of a constraint at `x`, relative to max(1, |bound|). Multipliers are zero for
+    rows that had no say and None where Ipopt was not called. `evaluations`: calls of all callbacks
+    together.
     """
 
     x: Vector | None
@@ -97,11 +101,12 @@ def solve_ipopt(
 ) -> IpoptOutcome:
     """A local minimum of `problem`.
 
-    `time_limit` in s; `log` prints Ipopt's log to standard error; `raw` holds Ipopt's own options and wins
-    over everything chosen here. `careful`: a point where a derivative is not finite is taken for one without values,
-    so that Ipopt turns back. Ctrl-C (in the main thread) or `should_stop` ends the solve with the best
-    point so far; a second Ctrl-C raises KeyboardInterrupt. Raises ValueError for an option or limit that
-    makes no sense, and whatever a callback of `problem` raised.
+    `time_limit` in s; `log` prints Ipopt's log to standard error; `raw` holds Ipopt's own options
+    and wins over everything chosen here. `careful`: a point where a derivative is not finite is
+    taken for one without values, so that Ipopt turns back. Ctrl-C (in the main thread) or
+    `should_stop` ends the solve with the best point so far; a second Ctrl-C raises
+    KeyboardInterrupt. Raises ValueError for an option or limit that makes no sense, and whatever a
+    callback of `problem` raised.
     """
     if time_limit is not None and not time_limit > 0.0:
         raise ValueError(f"time limit must be positive, found {time_limit:g} s")
@@ -124,7 +129,9 @@ def solve_ipopt(
         options["max_wall_time"] = float(time_limit)
     with interruptible() as pressed:
         stop = should_stop or bool
-        callbacks = Callbacks(reduction.problem, lambda: pressed() or stop(), began, careful=careful)
+        callbacks = Callbacks(
+            reduction.problem, lambda: pressed() or stop(), began, careful=careful
+        )
         if log:
             with solver_output(echo=True):
                 point, status = _run(callbacks, options, raw or {})
@@ -162,7 +169,9 @@ def _widened(problem: NlpProblem) -> tuple[Vector, Vector]:
     """Bounds of the rows, those of inequalities moved outward a little."""
     lower, upper = problem.constraint_lower, problem.constraint_upper
     room = np.where(lower == upper, 0.0, ROW_RELAXATION)
-    return lower - room * np.maximum(1.0, np.abs(lower)), upper + room * np.maximum(1.0, np.abs(upper))
+    return lower - room * np.maximum(1.0, np.abs(lower)), upper + room * np.maximum(
+        1.0, np.abs(upper)
+    )
 
 
 def _set_option(handle: Any, name: str, value: str | float | int | bool) -> None:
@@ -198,7 +207,10 @@ def _without_solver(problem: NlpProblem, reduction: Reduction, began: float) -> 
     else:
         objective, size = _evaluate(problem, reduction.point)
         if not np.isfinite(objective):
-            termination, message = Termination.ERROR, f"the objective is {objective:g} at the only point"
+            termination, message = (
+                Termination.ERROR,
+                f"the objective is {objective:g} at the only point",
+            )
     seconds = time.perf_counter() - began
     return IpoptOutcome(
         x=x,
@@ -221,13 +233,19 @@ def _without_solver(problem: NlpProblem, reduction: Reduction, began: float) -> 
 def _evaluate(problem: NlpProblem, x: Vector) -> tuple[float, float]:
     with np.errstate(all="ignore"):
         values = problem.constraints(x)
-        return float(problem.objective(x)), violation(values, problem.constraint_lower, problem.constraint_upper)
+        return float(problem.objective(x)), violation(
+            values, problem.constraint_lower, problem.constraint_upper
+        )
 
 
 def _outcome(
     problem: NlpProblem, reduction: Reduction, callbacks: Callbacks, final: Point, status: int
 ) -> IpoptOutcome:
-    unknown = (f"status {status}", Termination.ERROR, "ipopt returned a status that is not known here")
+    unknown = (
+        f"status {status}",
+        Termination.ERROR,
+        "ipopt returned a status that is not known here",
+    )
     name, termination, message = STATUS.get(status, unknown)
     point = final if status in KEEPS_LAST_POINT or callbacks.best is None else callbacks.best
     x = clip_to_bounds(problem, reduction.expand(point.x))
@@ -238,7 +256,10 @@ def _outcome(
     if status in STALLED and first_order_holds(problem, x, multipliers, lower, upper):
         termination = Termination.LOCALLY_OPTIMAL
         message = "ipopt could get no further; first-order conditions hold to 1e-6, relative"
-    if termination in (Termination.ITERATION_LIMIT, Termination.TIME_LIMIT) and not size <= FEASIBILITY_TOLERANCE:
+    if (
+        termination in (Termination.ITERATION_LIMIT, Termination.TIME_LIMIT)
+        and not size <= FEASIBILITY_TOLERANCE
+    ):
         message = "no point that satisfies the constraints was found so far"
     return IpoptOutcome(
         x=x,
@@ -261,7 +282,9 @@ def _outcome(
 def _full_multipliers(
     problem: NlpProblem, reduction: Reduction, point: Point, x: Vector
 ) -> tuple[Vector, Vector, Vector]:
-    """Multipliers of the whole problem; those of a fixed variable are what makes its gradient balance."""
+    """Multipliers of the whole problem; those of a fixed variable are what makes its gradient
+    balance.
+    """
     multipliers = np.zeros(problem.constraint_count)
     multipliers[reduction.rows] = point.constraint_multipliers
     count = len(reduction.free)
@@ -275,7 +298,10 @@ def _full_multipliers(
         np.add.at(balance, problem.jacobian_columns, terms)
         fixed = np.ones(problem.variable_count, dtype=bool)
         fixed[reduction.free] = False
-        lower[fixed], upper[fixed] = np.maximum(balance, 0.0)[fixed], np.maximum(-balance, 0.0)[fixed]
+        lower[fixed], upper[fixed] = (
+            np.maximum(balance, 0.0)[fixed],
+            np.maximum(-balance, 0.0)[fixed],
+        )
     return multipliers, lower, upper
 
 
@@ -286,12 +312,25 @@ def _first_bad_number(problem: NlpProblem, x: Vector) -> str:
             return f"the objective is {value:g} at a point that ipopt tried"
         searches: tuple[tuple[str, Vector, Index | None, Index | None], ...] = (
             ("constraint", problem.constraints(x), np.arange(problem.constraint_count), None),
-            ("the derivative of the objective", problem.gradient(x), None, np.arange(problem.variable_count)),
-            ("a derivative of constraint", problem.jacobian_values(x), problem.jacobian_rows, problem.jacobian_columns),
+            (
+                "the derivative of the objective",
+                problem.gradient(x),
+                None,
+                np.arange(problem.variable_count),
+            ),
+            (
+                "a derivative of constraint",
+                problem.jacobian_values(x),
+                problem.jacobian_rows,
+                problem.jacobian_columns,
+            ),
         )
     for text, values, rows, columns in searches:
         for bad in np.flatnonzero(~np.isfinite(values))[:1].tolist():
             row = "" if rows is None else f" `{problem.constraint_name(int(rows[bad]))}`"
             by = "" if columns is None else f" by `{problem.variable_name(int(columns[bad]))}`"
-            return f"{text}{row}{by} is {values[bad]:g} at a point that ipopt tried; `scip` needs no derivatives"
+            return (
+                f"{text}{row}{by} is {values[bad]:g} at a point that ipopt tried; `scip` "
+                "needs no derivatives"
+            )
     return ""

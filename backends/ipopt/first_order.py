@@ -1,8 +1,10 @@
-"""Whether first-order optimality conditions hold at a point, measured relative to the problem's own numbers.
+"""Whether first-order optimality conditions hold at a point, measured relative to the problem's own
+numbers.
 
-Ipopt's tolerance is absolute: with rows in bits (1e9 and more) rounding alone exceeds 1e-9, and Ipopt stops
-at the optimum with the word that it can get no further. This is the second opinion for that case. It is
-strict: where it says yes, the conditions hold; where it says no, the point may still be optimal.
+Ipopt's tolerance is absolute: with rows in bits (1e9 and more) rounding alone exceeds 1e-9, and
+Ipopt stops at the optimum with the word that it can get no further. This is the second opinion for
+that case. It is strict: where it says yes, the conditions hold; where it says no, the point may
+still be optimal.
 """
 
 import numpy as np
@@ -12,12 +14,15 @@ from mecdsl.backends.nlp.problem import NlpProblem, Vector, clip_to_bounds, viol
 CONDITION_TOLERANCE = 1e-6
 
 
-def first_order_holds(problem: NlpProblem, x: Vector, multipliers: Vector, lower: Vector, upper: Vector) -> bool:
+def first_order_holds(
+    problem: NlpProblem, x: Vector, multipliers: Vector, lower: Vector, upper: Vector
+) -> bool:
     """Feasibility, balance of gradients and complementarity at `x`, each to 1e-6.
 
-    `multipliers` of shape (m,), `lower` and `upper` of shape (n,) as Ipopt signs them. The balance of a
-    variable is relative to the largest term in it, or to the objective's slope at the start where that is
-    larger; complementarity is relative to the objective, or to what was gained since the start.
+    `multipliers` of shape (m,), `lower` and `upper` of shape (n,) as Ipopt signs them. The balance
+    of a variable is relative to the largest term in it, or to the objective's slope at the start
+    where that is larger; complementarity is relative to the objective, or to what was gained since
+    the start.
     """
     start = clip_to_bounds(problem, problem.start)
     with np.errstate(all="ignore"):

@@ -1,8 +1,9 @@
 """Starts of Ipopt, off the points where a function has no derivative.
 
-Ipopt ends at once where a derivative is not finite at its first point: `distance(a, b)` with a on b, `sqrt(x - y)` with
-x = y. The variables of such an entry are moved by as little as helps, and the answer says so. What lies on a bound is
-moved inside by Ipopt itself, so the start is looked at as Ipopt would take it.
+Ipopt ends at once where a derivative is not finite at its first point: `distance(a, b)` with a on
+b, `sqrt(x - y)` with x = y. The variables of such an entry are moved by as little as helps, and the
+answer says so. What lies on a bound is moved inside by Ipopt itself, so the start is looked at as
+Ipopt would take it.
 """
 
 from typing import Final
@@ -15,7 +16,14 @@ from mecdsl.backends.nlp.problem import Index, NlpProblem, Vector
 from mecdsl.instances.tables import FloatArray
 
 PUSH: Final = 1e-2  # Ipopt's `bound_push` and `bound_frac`
-STEPS: Final = (1e-3, -1e-3, 1e-2, -1e-2, 1e-1, -1e-1)  # of the typical size of a variable, or of its value
+STEPS: Final = (
+    1e-3,
+    -1e-3,
+    1e-2,
+    -1e-2,
+    1e-1,
+    -1e-1,
+)  # of the typical size of a variable, or of its value
 
 
 def smooth_start(local: LocalProgram, start: FloatArray, seed: int) -> tuple[FloatArray, str]:
@@ -29,7 +37,9 @@ def smooth_start(local: LocalProgram, start: FloatArray, seed: int) -> tuple[Flo
     if not len(columns):
         return start, ""
     generator = np.random.default_rng(seed)
-    direction = np.where(generator.random(len(columns)) < 0.5, -1.0, 1.0) * generator.uniform(0.5, 1.0, len(columns))
+    direction = np.where(generator.random(len(columns)) < 0.5, -1.0, 1.0) * generator.uniform(
+        0.5, 1.0, len(columns)
+    )
     for step in STEPS:
         moved = z.copy()
         moved[columns] += step * direction * np.maximum(1.0, np.abs(z[columns]))
@@ -39,14 +49,19 @@ def smooth_start(local: LocalProgram, start: FloatArray, seed: int) -> tuple[Flo
     return start, ""
 
 
-def _told(local: LocalProgram, start: FloatArray, moved: Vector, columns: Index, place: str) -> tuple[FloatArray, str]:
+def _told(
+    local: LocalProgram, start: FloatArray, moved: Vector, columns: Index, place: str
+) -> tuple[FloatArray, str]:
     result = start.copy()
     here = local.columns[columns]
     result[here] = local.origin[columns] + local.column[columns] * moved[columns]
     name = local.problem.variable_name(int(columns[0]))
     more = f" and of {len(columns) - 1} more" if len(columns) > 1 else ""
     first = int(here[0])
-    text = f"{place} has no derivative at the start: the start value {start[first]:.6g} of `{name}`{more} was moved"
+    text = (
+        f"{place} has no derivative at the start: the start value {start[first]:.6g} of "
+        f"`{name}`{more} was moved"
+    )
     return result, f"{text} by {result[first] - start[first]:.2g} in SI"
 
 
@@ -70,5 +85,9 @@ def _without_derivative(problem: NlpProblem, z: Vector) -> tuple[Index, str]:
     entries |= rows[problem.jacobian_rows]
     bad = np.flatnonzero(entries)
     columns = np.union1d(np.flatnonzero(gradient), problem.jacobian_columns[bad]).astype(np.int64)
-    place = f"`{problem.constraint_name(int(problem.jacobian_rows[bad[0]]))}`" if len(bad) else "the objective"
+    place = (
+        f"`{problem.constraint_name(int(problem.jacobian_rows[bad[0]]))}`"
+        if len(bad)
+        else "the objective"
+    )
     return columns, place

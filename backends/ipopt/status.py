@@ -37,7 +37,11 @@ STATUS: Mapping[int, tuple[str, Termination, str]] = {
         Termination.ERROR,
         "the restoration phase found no point with smaller violation; this proves nothing",
     ),
-    -3: ("Error_In_Step_Computation", Termination.ERROR, "the search direction could not be computed"),
+    -3: (
+        "Error_In_Step_Computation",
+        Termination.ERROR,
+        "the search direction could not be computed",
+    ),
     -4: ("Maximum_CpuTime_Exceeded", Termination.TIME_LIMIT, ""),
     -5: ("Maximum_WallTime_Exceeded", Termination.TIME_LIMIT, ""),
     -10: ("Not_Enough_Degrees_Of_Freedom", Termination.ERROR, "fewer variables than equalities"),
@@ -51,7 +55,11 @@ STATUS: Mapping[int, tuple[str, Termination, str]] = {
     NO_FREE_VARIABLE: ("No_Free_Variable", Termination.OPTIMAL, "the bounds leave a single point"),
 }
 KEEPS_LAST_POINT = frozenset({0, 1, 2, 3, 6})
-"""Statuses whose final point is what the method was after; after any other the best point seen is better."""
+"""Statuses whose final point is what the method was after; after any other the best point seen is
+better.
+"""
 
 STALLED = frozenset({3, -1, -2, -3})
-"""Statuses by which Ipopt gives up; at the limit of precision the point may be optimal all the same."""
+"""Statuses by which Ipopt gives up; at the limit of precision the point may be optimal all the
+same.
+"""

@@ -1,8 +1,9 @@
-"""The algorithms for mobile edge learning as backends: which problems they take, and their answers as solutions.
+"""The algorithms for mobile edge learning as backends: which problems they take, and their answers
+as solutions.
 
-An algorithm is asked only for a problem that has exactly the rows it was derived for: names alone are not
-believed, the coefficients of the instance are compared with those the algorithm reads. So an edited model gets a
-reason instead of a wrong optimum.
+An algorithm is asked only for a problem that has exactly the rows it was derived for: names alone
+are not believed, the coefficients of the instance are compared with those the algorithm reads. So
+an edited model gets a reason instead of a wrong optimum.
 """
 
 import time
@@ -55,7 +56,9 @@ def recognise(instance: Instance) -> Recognised | str:
     drop_out = "learner.used" in variables
     families = {family.name for family in instance.constraints}
     wanted = FAMILIES | ({"takes_part"} if drop_out else set())
-    if families != wanted or variables != {"updates", "learner.batch"} | ({"learner.used"} if drop_out else set()):
+    if families != wanted or variables != {"updates", "learner.batch"} | (
+        {"learner.used"} if drop_out else set()
+    ):
         odd = sorted(families ^ wanted) or sorted(variables)
         return f"`{odd[0]}` is not part of the problem it was derived for"
     return _with_rows(instance, drop_out)
@@ -71,7 +74,9 @@ def _with_rows(instance: Instance, drop_out: bool) -> Recognised | str:
     fixed = ~instance.free[batch.columns]
     if not fixed.any():
         fault = _rows_fault(instance, drop_out)
-    elif not fixed.all() or instance.fixed[updates.columns][0] == instance.fixed[updates.columns][0]:
+    elif (
+        not fixed.all() or instance.fixed[updates.columns][0] == instance.fixed[updates.columns][0]
+    ):
         fault = "some variables are fixed"
     elif not _equal_batches(instance, instance.fixed[batch.columns]):
         fault = "the batches are fixed, but not to equal shares"
@@ -83,7 +88,9 @@ def _with_rows(instance: Instance, drop_out: bool) -> Recognised | str:
     if kind is not Kind.EQUAL and not (integers == integer_updates).all():
         return "only some of `updates` and `learner.batch` are relaxed"
     try:
-        return Recognised(kind, drop_out, integer_updates, _learners(instance) if batch.size else None)
+        return Recognised(
+            kind, drop_out, integer_updates, _learners(instance) if batch.size else None
+        )
     except ValueError as error:
         return str(error)
 
@@ -111,22 +118,37 @@ def _objective_fault(instance: Instance) -> str:
         return "the objective is not `updates`"
     found = objective_coefficients(instance)
     column = instance.variable("updates").first
-    plain = len(found.value) == 1 and found.column[0] == column and found.value[0] == 1 and found.constant[0] == 0
+    plain = (
+        len(found.value) == 1
+        and found.column[0] == column
+        and found.value[0] == 1
+        and found.constant[0] == 0
+    )
     return "" if plain else "the objective is not `updates`"
 
 
 def _rows_fault(instance: Instance, drop_out: bool) -> str:
-    """Whether the rows are those of (12b) and (12c), compared at two random points with the algorithm's own."""
+    """Whether the rows are those of (12b) and (12c), compared at two random points with the
+    algorithm's own.
+    """
     generator = np.random.default_rng(0)
     data = instance.data
     batch = instance.variable("learner.batch")
     relations = {family.name: family.relation for family in instance.constraints}
-    if relations["cycle"] != "<=" or relations["all_samples"] != "==" or relations.get("takes_part", "<=") != "<=":
+    if (
+        relations["cycle"] != "<="
+        or relations["all_samples"] != "=="
+        or relations.get("takes_part", "<=") != "<="
+    ):
         return "a constraint has another relation"
     if any(family.shape.degree > 2 for family in instance.constraints):
         return "a constraint is not quadratic"
     sizes = {family.name: family.size for family in instance.constraints}
-    if sizes["cycle"] != batch.size or sizes["all_samples"] != 1 or sizes.get("takes_part", batch.size) != batch.size:
+    if (
+        sizes["cycle"] != batch.size
+        or sizes["all_samples"] != 1
+        or sizes.get("takes_part", batch.size) != batch.size
+    ):
         return "`cycle` does not have one row for every learner"
     coefficients = constraint_coefficients(instance, instance.constraints)
     total, cycle_time = data("total_samples")[0], data("cycle_time")[0]
@@ -136,14 +158,19 @@ def _rows_fault(instance: Instance, drop_out: bool) -> str:
         tau, d = x[instance.variable("updates").first], x[batch.columns]
         used = x[instance.variable("learner.used").columns] if drop_out else np.ones(batch.size)
         own = {
-            "cycle": data("compute") * tau * d + data("transfer") * d + data("overhead") * used - cycle_time,
+            "cycle": data("compute") * tau * d
+            + data("transfer") * d
+            + data("overhead") * used
+            - cycle_time,
             "all_samples": np.array([d.sum() - total]),
             "takes_part": d - total * used,
         }
         found = coefficients.value_at(x)
         for family in instance.constraints:
             expected = own[family.name]
-            scale = np.abs(expected).max(initial=0.0) + (cycle_time if family.name == "cycle" else total)
+            scale = np.abs(expected).max(initial=0.0) + (
+                cycle_time if family.name == "cycle" else total
+            )
             if not np.allclose(found[family.rows], expected, rtol=1e-9, atol=1e-9 * scale):
                 return f"`{family.name}` is not the constraint it was derived for"
     return ""
@@ -188,13 +215,17 @@ class _Mel:
         started = time.perf_counter()
         if found.learners is None:
             message = "there are no learners to take the samples"
-            return Solution(self.name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)
+            return Solution(
+                self.name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message
+            )
         allocation = self.run(found, found.learners, own)
         seconds = {"solve": time.perf_counter() - started}
         return _solution(self.name, request.instance, allocation, seconds)
 
 
-def _solution(name: str, instance: Instance, allocation: Allocation, seconds: dict[str, float]) -> Solution:
+def _solution(
+    name: str, instance: Instance, allocation: Allocation, seconds: dict[str, float]
+) -> Solution:
     values = None
     if allocation.updates is not None and allocation.batch is not None:
         values = np.zeros(instance.columns)
@@ -225,10 +256,23 @@ def _solution(name: str, instance: Instance, allocation: Allocation, seconds: di
 
 
 def _capabilities(
-    title: str, guarantee: Guarantee, *, exact: bool = False, options: tuple[tuple[str, str], ...] = ()
+    title: str,
+    guarantee: Guarantee,
+    *,
+    exact: bool = False,
+    options: tuple[tuple[str, str], ...] = (),
 ) -> Capabilities:
-    classes = frozenset({ProblemClass.NONCONVEX_MIQCP, ProblemClass.NONCONVEX_QCP, ProblemClass.LP, ProblemClass.MILP})
-    return Capabilities(title, classes, guarantee, PAPER, ("mel",), exact=exact, bounds=exact, options=options)
+    classes = frozenset(
+        {
+            ProblemClass.NONCONVEX_MIQCP,
+            ProblemClass.NONCONVEX_QCP,
+            ProblemClass.LP,
+            ProblemClass.MILP,
+        }
+    )
+    return Capabilities(
+        title, classes, guarantee, PAPER, ("mel",), exact=exact, bounds=exact, options=options
+    )
 
 
 class MelRoot(_Mel):
@@ -273,7 +317,10 @@ class MelRound(_Mel):
         Guarantee.FEASIBLE,
         options=(
             ("rounding", "`largest-remainder` (default) or `fastest`"),
-            ("moves", "true: move single samples from the bottleneck afterwards, which makes it exact"),
+            (
+                "moves",
+                "true: move single samples from the bottleneck afterwards, which makes it exact",
+            ),
         ),
     )
     kinds = (Kind.INTEGER,)

@@ -1,20 +1,22 @@
-"""Mobile edge learning: the paper's Theorem 1 taken literally, `polynomial`, for comparison with `root`.
+"""Mobile edge learning: the paper's Theorem 1 taken literally, `polynomial`, for comparison with
+`root`.
 
-Source and symbols as in `mecdsl.backends.mel.system`; a_k = (T - C0)/C2, b_k = C1/C2. Expand the polynomial (16)
-of degree K, take the largest real root >= 0 as tau, and the right-hand sides of (15) as batches. The paper
-says only "feasible" root; it must be the largest real one, and where it exists with every a_k > 0 it is the
-optimum of (13).
+Source and symbols as in `mecdsl.backends.mel.system`; a_k = (T - C0)/C2, b_k = C1/C2. Expand the
+polynomial (16) of degree K, take the largest real root >= 0 as tau, and the right-hand sides of
+(15) as batches. The paper says only "feasible" root; it must be the largest real one, and where it
+exists with every a_k > 0 it is the optimum of (13).
 
 Where it fails, and what is reported then:
 
-- An overhead above the cycle time makes an a_k negative, and a positive root may survive with a negative
-  batch. It is returned as found, with a message and without a bound.
-- The constant term holds the product of all b_k: it overflows at a hundred learners with b_k near 1e4
+- An overhead above the cycle time makes an a_k negative, and a positive root may survive with a
+  negative batch. It is returned as found, with a message and without a bound.
+- The constant term holds the product of all b_k: it overflows at a hundred learners with b_k near
+  1e4 (`Termination.ERROR`).
+- Where the b_k differ by many orders of magnitude, the coefficients lose the root to rounding: the
+  batches of (15) then miss the sum d, which is reported, or no real root is left
   (`Termination.ERROR`).
-- Where the b_k differ by many orders of magnitude, the coefficients lose the root to rounding: the batches
-  of (15) then miss the sum d, which is reported, or no real root is left (`Termination.ERROR`).
-- Many learners: the cost grows as K cubed, and rounding adds positive real roots that (16) does not have.
-  The largest one stays accurate for moderate data, up to K = 500 in trials.
+- Many learners: the cost grows as K cubed, and rounding adds positive real roots that (16) does not
+  have. The largest one stays accurate for moderate data, up to K = 500 in trials.
 """
 
 import numpy as np
@@ -36,12 +38,13 @@ LABEL = "mel-polynomial: Theorem 1 as printed"
 
 
 def polynomial(learners: Learners, drop_out: bool = False) -> Allocation:
-    """tau and batches of (13) by (16) and (15) as printed; `drop_out` leaves out learners with C0 > T first.
+    """tau and batches of (13) by (16) and (15) as printed; `drop_out` leaves out learners with C0 >
+    T first.
 
-    Certificate: `sum_residual` (sum of batches / d - 1), `smallest_batch` in samples, `real_roots` (how
-    many real roots are >= 0). `bound` is tau where all C0 <= T and the sum residual is within 1e-9,
-    otherwise None. INFEASIBLE is reported only where it is true; a root that ought to exist and is not
-    found is an ERROR.
+    Certificate: `sum_residual` (sum of batches / d - 1), `smallest_batch` in samples, `real_roots`
+    (how many real roots are >= 0). `bound` is tau where all C0 <= T and the sum residual is within
+    1e-9, otherwise None. INFEASIBLE is reported only where it is true; a root that ought to exist
+    and is not found is an ERROR.
     """
     everyone = np.ones(len(learners.compute), dtype=np.bool_)
     chosen = learners.selected if drop_out and learners.selected.any() else everyone
@@ -56,7 +59,8 @@ def polynomial(learners: Learners, drop_out: bool = False) -> Allocation:
     if not np.all(np.isfinite(coefficients)):
         logarithm = float(np.log10(b[b > 0]).sum())
         return _failed(
-            f"the coefficients of (16) overflow: the product of the nonzero b_k of {len(b)} learners is "
+            f"the coefficients of (16) overflow: the product of the nonzero b_k of {len(b)} "
+            "learners is "
             f"about 10^{logarithm:.0f}, the largest double about 10^308"
         )
     try:
@@ -72,7 +76,9 @@ def polynomial(learners: Learners, drop_out: bool = False) -> Allocation:
 
 
 def expand(a: Reals, b: Reals, total: float) -> Reals:
-    """Coefficients of (16), highest power first: d prod (t + b_k) - sum_k a_k prod_{l != k} (t + b_l)."""
+    """Coefficients of (16), highest power first: d prod (t + b_k) - sum_k a_k prod_{l != k} (t +
+    b_l).
+    """
     degree = len(a)
     product = np.zeros(degree + 1)
     # row k: the product without factor k; all rows grow by one factor at a time
@@ -90,7 +96,12 @@ def expand(a: Reals, b: Reals, total: float) -> Reals:
 
 
 def _from_root(
-    part: Learners, a: Reals, b: Reals, updates: float, count: int, chosen: np.typing.NDArray[np.bool_]
+    part: Learners,
+    a: Reals,
+    b: Reals,
+    updates: float,
+    count: int,
+    chosen: np.typing.NDArray[np.bool_],
 ) -> Allocation:
     """Batches of (15) for a root, with what is wrong about them."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,7 +118,10 @@ def _from_root(
             "its overhead exceeds the cycle time"
         )
     elif abs(residual) > ACCEPTED:
-        message = f"the batches of (15) sum to {total:.9g} and not to {part.total_samples:.9g}: rounding moved the root"
+        message = (
+            f"the batches of (15) sum to {total:.9g} and not to "
+            f"{part.total_samples:.9g}: rounding moved the root"
+        )
     return Allocation(
         Termination.FINISHED,
         LABEL,
@@ -124,14 +138,21 @@ def _from_root(
 
 
 def _rootless(part: Learners) -> Allocation:
-    """No real root >= 0: infeasible by the paper, which is checked, for rounding can lose a root as well."""
+    """No real root >= 0: infeasible by the paper, which is checked, for rounding can lose a root as
+    well.
+    """
     refusal = overhead_refusal(part, drop_out=False)
     slack = np.maximum(part.cycle_time - part.overhead, 0.0)
     if not refusal and float(quotient(slack, part.transfer).sum()) < part.total_samples:
         refusal = capacity_refusal(part)
     if refusal:
-        return Allocation(Termination.INFEASIBLE, LABEL, message=f"(16) has no real root >= 0: {refusal}")
-    return _failed("no real root >= 0 of (16) was found although one exists: rounding of the coefficients lost it")
+        return Allocation(
+            Termination.INFEASIBLE, LABEL, message=f"(16) has no real root >= 0: {refusal}"
+        )
+    return _failed(
+        "no real root >= 0 of (16) was found although one exists: rounding of the "
+        "coefficients lost it"
+    )
 
 
 def _failed(message: str) -> Allocation:

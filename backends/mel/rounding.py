@@ -1,12 +1,13 @@
 """Mobile edge learning: `rounding` of the relaxed optimum to points of (12), and equal batches.
 
-Source and symbols as in `mecdsl.backends.mel.system`; feasible points of (12) as in `mecdsl.backends.mel.integer`.
-The paper announces "suggest-and-improve" rounding and never specifies it; `rounding` offers two readings
-and an improvement. For equal task allocation it does not say what happens when K does not divide d; `equal`
-gives the rest to those who bear it best, `equal_real` keeps the real batches d/K.
+Source and symbols as in `mecdsl.backends.mel.system`; feasible points of (12) as in
+`mecdsl.backends.mel.integer`. The paper announces "suggest-and-improve" rounding and never
+specifies it; `rounding` offers two readings and an improvement. For equal task allocation it does
+not say what happens when K does not divide d; `equal` gives the rest to those who bear it best,
+`equal_real` keeps the real batches d/K.
 
-Each answer about (12) is compared with the caps at the next tau: if they sum to less than d, it is proven
-optimal and says so, heuristic or not.
+Each answer about (12) is compared with the caps at the next tau: if they sum to less than d, it is
+proven optimal and says so, heuristic or not.
 """
 
 import heapq
@@ -46,18 +47,23 @@ class Rounding(Enum):
 
 
 def rounding(
-    learners: Learners, rounding: str = "largest-remainder", moves: bool = False, drop_out: bool = False
+    learners: Learners,
+    rounding: str = "largest-remainder",
+    moves: bool = False,
+    drop_out: bool = False,
 ) -> Allocation:
     """Round the optimum of (13) to whole batches; tau is then what the slowest learner allows.
 
-    `rounding`: `largest-remainder` or `fastest`. `moves`: then move single samples from the bottleneck to the
-    learner that would be least burdened, while that helps; this ends at the optimum of (12), for in a better
-    allocation some learner would hold a sample more than now, which the stop rule excludes.
-    Without moves updates can be lost, even all of them (`Termination.NOT_FOUND`).
+    `rounding`: `largest-remainder` or `fastest`. `moves`: then move single samples from the
+    bottleneck to the learner that would be least burdened, while that helps; this ends at the
+    optimum of (12), for in a better allocation some learner would hold a sample more than now,
+    which the stop rule excludes. Without moves updates can be lost, even all of them
+    (`Termination.NOT_FOUND`).
 
-    An iteration carries the bottleneck's real-valued tau as objective; number 0 is the rounded start.
-    Certificate: `surplus_next` (sum of caps at tau + 1, minus d; negative proves optimality), `bottleneck`,
-    `moves`. Raises ValueError for another `rounding` or a d that is not whole.
+    An iteration carries the bottleneck's real-valued tau as objective; number 0 is the rounded
+    start. Certificate: `surplus_next` (sum of caps at tau + 1, minus d; negative proves
+    optimality), `bottleneck`, `moves`. Raises ValueError for another `rounding` or a d that is not
+    whole.
     """
     rule = Rounding(rounding)
     label = f"mel-round: {rule.value}" + (" and single-sample moves" if moves else "")
@@ -72,15 +78,17 @@ def rounding(
     record.note(float(values(part, batch).min()), bound, note=f"rounded, {rule.value}")
     if moves:
         batch = _moved(part, batch, bound, record)
-    return _judged(part, batch, chosen, bound, label, record.steps, {"moves": float(len(record.steps) - 1)})
+    return _judged(
+        part, batch, chosen, bound, label, record.steps, {"moves": float(len(record.steps) - 1)}
+    )
 
 
 def equal(learners: Learners, drop_out: bool = False) -> Allocation:
     """Equal task allocation in whole samples: floor(d/K) each, the rest to those who bear it best.
 
-    The d mod K extra samples go one each where the tau left afterwards is largest. With `drop_out`, among
-    the learners whose overhead fits. Certificate as in `rounding`; iterations are empty. Raises ValueError
-    unless d is whole.
+    The d mod K extra samples go one each where the tau left afterwards is largest. With `drop_out`,
+    among the learners whose overhead fits. Certificate as in `rounding`; iterations are empty.
+    Raises ValueError unless d is whole.
     """
     label = "mel-equal: equal task allocation"
     refusal = integer_refusal(learners, drop_out)
@@ -95,10 +103,11 @@ def equal(learners: Learners, drop_out: bool = False) -> Allocation:
 
 
 def equal_real(learners: Learners, integer_updates: bool) -> Allocation:
-    """Form `equal`: real batches d/K, tau in closed form, whole (`integer_updates`) or real; global optimum.
+    """Form `equal`: real batches d/K, tau in closed form, whole (`integer_updates`) or real; global
+    optimum.
 
-    Certificate: `bottleneck`, the learner (from 1) that determines tau. A tau of 0 within the tolerance
-    counts as 0. Raises ValueError unless d is whole.
+    Certificate: `bottleneck`, the learner (from 1) that determines tau. A tau of 0 within the
+    tolerance counts as 0. Raises ValueError unless d is whole.
     """
     label = "equal batches d/K, updates " + ("whole" if integer_updates else "real")
     refusal = overhead_refusal(learners, drop_out=False)
@@ -110,7 +119,9 @@ def equal_real(learners: Learners, integer_updates: bool) -> Allocation:
     allowed = (slack * (count / total) - learners.transfer) / learners.compute
     slowest = int(np.argmin(allowed))
     if whole < 0:
-        return Allocation(Termination.INFEASIBLE, label, message=_late(learners, slowest, total / count))
+        return Allocation(
+            Termination.INFEASIBLE, label, message=_late(learners, slowest, total / count)
+        )
     updates = double_below(whole) if integer_updates else max(float(allowed[slowest]), 0.0)
     return Allocation(
         Termination.OPTIMAL,
@@ -119,7 +130,9 @@ def equal_real(learners: Learners, integer_updates: bool) -> Allocation:
         batch=np.full(count, total / count),
         bound=updates,
         certificate={"bottleneck": float(slowest + 1)},
-        message="" if updates >= 1 else "feasible, but not even one local update fits into the cycle",
+        message=""
+        if updates >= 1
+        else "feasible, but not even one local update fits into the cycle",
     )
 
 
@@ -134,8 +147,8 @@ def values(learners: Learners, batch: Integers) -> Reals:
 def _relaxed_bound(part: Learners) -> tuple[float, Reals]:
     """Upper bound floor(root) on the optimum of (12), and the relaxed batches.
 
-    Both for the cycle time with tolerance. With the tolerance in the slack, (13) is feasible whenever (12)
-    is and its root is never below tau.
+    Both for the cycle time with tolerance. With the tolerance in the slack, (13) is feasible
+    whenever (12) is and its root is never below tau.
     """
     _, slack = slack_interval(part)
     relaxed = solve_relaxed(part, slack)
@@ -147,7 +160,9 @@ def _relaxed_bound(part: Learners) -> tuple[float, Reals]:
 
 
 def _rounded(part: Learners, target: Reals, rule: Rounding) -> Integers:
-    """Floors of the relaxed batches, and the rest, at most K samples, one each in the order of the rule."""
+    """Floors of the relaxed batches, and the rest, at most K samples, one each in the order of the
+    rule.
+    """
     batch = np.floor(target).astype(np.int64)
     rest = whole_total(part) - int(batch.sum())
     match rule:
@@ -162,8 +177,8 @@ def _rounded(part: Learners, target: Reals, rule: Rounding) -> Integers:
 def _moved(part: Learners, batch: Integers, bound: float, record: Record) -> Integers:
     """Move single samples from the bottleneck until no other learner would be better off.
 
-    O((K + moves) log K). Both heaps are lazy: an entry remembers the batch it was made for and is skipped
-    once the batch has changed.
+    O((K + moves) log K). Both heaps are lazy: an entry remembers the batch it was made for and is
+    skipped once the batch has changed.
     """
     slack = slack_interval(part)[1].tolist()
     transfer, compute = part.transfer.tolist(), part.compute.tolist()
@@ -202,12 +217,18 @@ def _judged(
     steps: tuple[Iteration, ...],
     certificate: dict[str, float],
 ) -> Allocation:
-    """The allocation with the largest tau it allows, proven optimal where tau + 1 has too little room."""
+    """The allocation with the largest tau it allows, proven optimal where tau + 1 has too little
+    room.
+    """
     updates = largest_updates(part, batch)
     slowest = int(np.argmin(values(part, batch)))
     if updates < 0:
-        message = _late(part, slowest, float(batch[slowest]), name=int(np.flatnonzero(chosen)[slowest]))
-        return Allocation(Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=message)
+        message = _late(
+            part, slowest, float(batch[slowest]), name=int(np.flatnonzero(chosen)[slowest])
+        )
+        return Allocation(
+            Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=message
+        )
     claimed = double_below(updates)
     surplus_next = int(caps(part, updates + 1).sum()) - whole_total(part)
     proven = surplus_next < 0
@@ -223,14 +244,19 @@ def _judged(
             **certificate,
         },
         iterations=steps,
-        message="" if updates >= 1 else "feasible, but not even one local update fits into the cycle",
+        message=""
+        if updates >= 1
+        else "feasible, but not even one local update fits into the cycle",
     )
 
 
 def _late(learners: Learners, k: int, samples: float, name: int | None = None) -> str:
-    """Say which learner is late even with tau = 0: index k here, `name` in the whole problem, from 0."""
+    """Say which learner is late even with tau = 0: index k here, `name` in the whole problem, from
+    0.
+    """
     duration = learners.transfer[k] * samples + learners.overhead[k]
     return (
         f"learner {(k if name is None else name) + 1} needs {duration:.6g} s "
-        f"for the transfer of {samples:.6g} samples alone, the cycle time is {learners.cycle_time:.6g} s"
+        f"for the transfer of {samples:.6g} samples alone, the cycle time is "
+        f"{learners.cycle_time:.6g} s"
     )

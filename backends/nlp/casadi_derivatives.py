@@ -1,8 +1,8 @@
 """Exact sparse first and second derivatives of scalar CasADi expressions, one constraint at a time.
 
-Differentiating a whole model at once (`casadi.jacobian`, `casadi.hessian`) colours one big graph; where a
-dense row meets a dense column that takes time quadratic in the size of the model. Each constraint by itself,
-over its own symbols, costs a constant per entry.
+Differentiating a whole model at once (`casadi.jacobian`, `casadi.hessian`) colours one big graph;
+where a dense row meets a dense column that takes time quadratic in the size of the model. Each
+constraint by itself, over its own symbols, costs a constant per entry.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +14,20 @@ import numpy as np
 
 from mecdsl.backends.nlp.problem import Index, NlpProblem, Vector
 
-# Seconds per unit of work of CasADi's two ways to a Hessian, measured on one core; only their ratio matters.
-STAR_COLOURING_COST = 3.5e-10  # per path of three edges in the sparsity graph; reaches 135 s on a dense 800 x 800 block
-COLUMN_COLOURING_COST = 3.7e-7  # per column group and node; 0.5 s there, but quadratic on an arrow of 10,000 columns
+# Seconds per unit of work of CasADi's two ways to a Hessian, measured on one core; only their ratio
+# matters.
+# per path of three edges in the sparsity graph; reaches 135 s on a dense 800 x 800 block
+STAR_COLOURING_COST = 3.5e-10
+COLUMN_COLOURING_COST = (
+    3.7e-7  # per column group and node; 0.5 s there, but quadratic on an arrow of 10,000 columns
+)
 ALWAYS_STAR = 8  # columns up to which the choice is not worth looking at
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolicNlp:
-    """min f(x) subject to g(x), as CasADi SX columns, with derivatives as triplets without repetition.
+    """min f(x) subject to g(x), as CasADi SX columns, with derivatives as triplets without
+    repetition.
 
     `hessian_values` belong to objective_factor * f + multipliers . g, lower triangle.
     """
@@ -54,7 +59,9 @@ class _Triplets:
 
 
 def differentiate(variables: Any, objective: Any, constraints: Any) -> SymbolicNlp:
-    """Derivatives of a scalar `objective` and of a column of `constraints` by a column of symbols."""
+    """Derivatives of a scalar `objective` and of a column of `constraints` by a column of
+    symbols.
+    """
     position = {symbol.element_hash(): column for column, symbol in enumerate(variables.elements())}
     constraints = ca.densify(constraints)
     jacobian, hessian = _Triplets([], [], []), _Triplets([], [], [])
@@ -72,7 +79,9 @@ def differentiate(variables: Any, objective: Any, constraints: Any) -> SymbolicN
     if len(columns):
         gradient[columns.tolist()] = slope
     weights.append(ca.repmat(factor, _add_curvature(hessian, columns, own, slope), 1))
-    hessian_rows, hessian_columns, values = _merged(hessian, ca.vertcat(*weights), variables.numel())
+    hessian_rows, hessian_columns, values = _merged(
+        hessian, ca.vertcat(*weights), variables.numel()
+    )
     jacobian_rows, jacobian_columns, jacobian_values = jacobian.joined()
     return SymbolicNlp(
         variables,
@@ -107,7 +116,9 @@ def _add_curvature(hessian: _Triplets, columns: Index, own: Any, slope: Any) -> 
     block = ca.jacobian(slope, own, {"symmetric": _prefers_star(slope, own)})
     first, second = (np.array(part, dtype=np.int64) for part in block.sparsity().get_triplet())
     rows, others = columns[first], columns[second]
-    kept = np.flatnonzero(rows >= others)  # order in the model, not in the block, decides what is lower
+    kept = np.flatnonzero(
+        rows >= others
+    )  # order in the model, not in the block, decides what is lower
     hessian.rows.append(rows[kept])
     hessian.columns.append(others[kept])
     hessian.values.append(block.nz[kept.tolist()] if len(kept) < len(rows) else block.nz[:])
@@ -115,7 +126,9 @@ def _add_curvature(hessian: _Triplets, columns: Index, own: Any, slope: Any) -> 
 
 
 def _prefers_star(slope: Any, own: Any) -> bool:
-    """Whether star colouring is the cheaper way; it is for chains and arrows, not for dense blocks."""
+    """Whether star colouring is the cheaper way; it is for chains and arrows, not for dense
+    blocks.
+    """
     if own.numel() <= ALWAYS_STAR:
         return True
     pattern = ca.jacobian_sparsity(slope, own)
@@ -147,7 +160,9 @@ def nlp_problem(
     variable_name: Callable[[int], str] = str,
     constraint_name: Callable[[int], str] = str,
 ) -> NlpProblem:
-    """The same problem with compiled callables; each call is one pass of CasADi's virtual machine."""
+    """The same problem with compiled callables; each call is one pass of CasADi's virtual
+    machine.
+    """
     x = symbolic.variables
     objective = _compiled("f", [x], symbolic.objective)
     return NlpProblem(
@@ -173,7 +188,9 @@ def nlp_problem(
 
 
 def _compiled(name: str, inputs: Sequence[Any], output: Any) -> Callable[..., Vector]:
-    """A function of arrays; CasADi's buffers avoid its conversion of every entry to a Python float."""
+    """A function of arrays; CasADi's buffers avoid its conversion of every entry to a Python
+    float.
+    """
     size = output.numel()
     if not size:
         return lambda *arguments: np.zeros(0)

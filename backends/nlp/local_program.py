@@ -1,8 +1,8 @@
 """An instance as the problem a local solver takes, from the families' derivatives or through Pyomo.
 
 It is minimised and scaled: columns, rows and objective are multiplied by the powers of two of
-`mecdsl.analysis.scaling`, on top of Ipopt's own gradient-based scaling, which only scales down: rows of 1e-15 W would
-count as satisfied wherever the point is. `point` and `multipliers` lead back.
+`mecdsl.analysis.scaling`, on top of Ipopt's own gradient-based scaling, which only scales down:
+rows of 1e-15 W would count as satisfied wherever the point is. `point` and `multipliers` lead back.
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,18 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.lowering.lower import TIP
 
-NEAR_BOUND = 1e-7  # of the typical size of a variable; an interior point method never arrives at a bound
+NEAR_BOUND = (
+    1e-7  # of the typical size of a variable; an interior point method never arrives at a bound
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalProgram:
     """The scaled problem and the way back.
 
-    `columns`, `rows`: instance column of each variable, instance row of each constraint. `column`, `row`:
-    x = origin + column * scaled x, scaled constraint = row * constraint. `objective_factor`: what the objective was
-    multiplied by, negative where the model maximises.
+    `columns`, `rows`: instance column of each variable, instance row of each constraint. `column`,
+    `row`: x = origin + column * scaled x, scaled constraint = row * constraint. `objective_factor`:
+    what the objective was multiplied by, negative where the model maximises.
     """
 
     instance: Instance
@@ -54,8 +56,8 @@ class LocalProgram:
     def typical_point(self, seed: int) -> FloatArray:
         """The first point of the instance, with columns that have no start value off their bounds.
 
-        By chance, though the same for the same seed: the corner of the bounds and their middle are where products and
-        squares have no slope, and a local solver takes that for an optimum.
+        By chance, though the same for the same seed: the corner of the bounds and their middle are
+        where products and squares have no slope, and a local solver takes that for an optimum.
         """
         instance, size = self.instance, np.ones(self.instance.columns)
         size[self.columns] = self.column
@@ -69,7 +71,9 @@ class LocalProgram:
         # a clock starts near its origin, not in the middle of the years that it may show
         origin = np.zeros(instance.columns)
         origin[self.columns] = self.origin
-        inside = np.where(origin != 0.0, np.clip(origin + np.sign(origin) * chance * size, low, high), inside)
+        inside = np.where(
+            origin != 0.0, np.clip(origin + np.sign(origin) * chance * size, low, high), inside
+        )
         return np.where(np.isnan(instance.start) & instance.free, inside, instance.first_point())
 
     def with_objective_times(self, factor: float) -> "LocalProgram":
@@ -79,12 +83,16 @@ class LocalProgram:
             problem,
             objective=lambda z: factor * problem.objective(z),
             gradient=lambda z: factor * problem.gradient(z),
-            hessian_values=lambda z, multipliers, weight: problem.hessian_values(z, multipliers, factor * weight),
+            hessian_values=lambda z, multipliers, weight: problem.hessian_values(
+                z, multipliers, factor * weight
+            ),
         )
         return replace(self, problem=scaled, objective_factor=factor * self.objective_factor)
 
     def at_bounds(self, x: FloatArray) -> FloatArray:
-        """The point with variables put onto a bound that they miss by less than `NEAR_BOUND` of their typical size."""
+        """The point with variables put onto a bound that they miss by less than `NEAR_BOUND` of
+        their typical size.
+        """
         result = x.copy()
         free, near = self.columns, NEAR_BOUND * self.column
         for bound in (self.instance.lower[free], self.instance.upper[free]):
@@ -92,7 +100,9 @@ class LocalProgram:
         return result
 
     def multipliers(self, found: FloatArray) -> Mapping[str, FloatArray]:
-        """Derivatives of the optimum by the right-hand sides, from a Lagrangian f + found . g of the scaled problem."""
+        """Derivatives of the optimum by the right-hand sides, from a Lagrangian f + found . g of
+        the scaled problem.
+        """
         flat = np.zeros(self.instance.rows)
         flat[self.rows] = -found * self.row / self.objective_factor
         return {family.name: flat[family.rows] for family in self.instance.constraints}
@@ -120,29 +130,39 @@ def from_arrays(program: SmoothProgram) -> LocalProgram:
         jacobian_values=program.jacobian,
         jacobian_rows=program.jacobian_row,
         jacobian_columns=program.jacobian_column,
-        hessian_values=lambda x, multipliers, factor: program.hessian(x, multipliers, sign * factor),
+        hessian_values=lambda x, multipliers, factor: program.hessian(
+            x, multipliers, sign * factor
+        ),
         hessian_rows=program.hessian_first,
         hessian_columns=program.hessian_second,
         variable_name=lambda column: instance.column_name(int(program.columns[column])),
         constraint_name=lambda row: row_name(instance, int(program.rows[row])),
     )
-    return _from_origins(_scaled(instance, problem, program.columns, program.rows, origins(instance)))
+    return _from_origins(
+        _scaled(instance, problem, program.columns, program.rows, origins(instance))
+    )
 
 
 def _from_origins(local: LocalProgram) -> LocalProgram:
     """The problem with values of rows and objective added up from its origins.
 
-    Of `start[2] - start[1] - 20 ms` at 1.7e9 s a double knows 2e-7 s, and Ipopt went round in steps of that to its
-    limit of iterations. Where there are origins no row is above degree two, and no column with one is in a product.
+    Of `start[2] - start[1] - 20 ms` at 1.7e9 s a double knows 2e-7 s, and Ipopt went round in steps
+    of that to its limit of iterations. Where there are origins no row is above degree two, and no
+    column with one is in a product.
     """
     instance = local.instance
     start = np.zeros(instance.columns)
     start[local.columns] = local.origin
     if not start.any():
         return local
-    rows, goal = constraint_coefficients(instance, instance.constraints), objective_coefficients(instance)
+    rows, goal = (
+        constraint_coefficients(instance, instance.constraints),
+        objective_coefficients(instance),
+    )
     factor = local.objective_factor
-    constant = apart(factor * float(constants_at(goal, start)[0]), len(goal.value) + len(goal.quadratic_value)).handed
+    constant = apart(
+        factor * float(constants_at(goal, start)[0]), len(goal.value) + len(goal.quadratic_value)
+    ).handed
     moved_rows = replace(rows, constant=constants_at(rows, start))
     moved_goal = replace(goal, constant=np.array([constant / factor]))
     slack = rounding_at(rows, start)[local.rows] * local.row

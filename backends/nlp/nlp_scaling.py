@@ -133,7 +133,9 @@ def _reference(problem: NlpProblem, size: Vector) -> Vector:
     high = np.where(problem.upper >= NO_BOUND, np.inf, problem.upper)
     with np.errstate(invalid="ignore", over="ignore"):
         inside = np.where(
-            low > 0.0, np.sqrt(np.maximum(low, 0.0)) * np.sqrt(np.maximum(high, 0.0)), 0.5 * low + 0.5 * high
+            low > 0.0,
+            np.sqrt(np.maximum(low, 0.0)) * np.sqrt(np.maximum(high, 0.0)),
+            0.5 * low + 0.5 * high,
         )
         inside = np.where(np.isposinf(high), low + np.maximum(size, np.abs(low)), inside)
         inside = np.where(np.isneginf(low), high - np.maximum(size, np.abs(high)), inside)
@@ -173,7 +175,11 @@ def _column_sizes(problem: NlpProblem, terms: _Terms) -> Vector:
     unknown = [terms.row, rows + terms.column[known]]
     weight = [np.ones(count), np.ones(len(known))]
     right = [-terms.size]
-    for values, told_weight in ((problem.start, START_WEIGHT), (problem.lower, 1.0), (problem.upper, 1.0)):
+    for values, told_weight in (
+        (problem.start, START_WEIGHT),
+        (problem.lower, 1.0),
+        (problem.upper, 1.0),
+    ):
         told = np.flatnonzero((values != 0.0) & (np.abs(values) < NO_BOUND))
         equation.append(count + np.arange(len(told)))
         unknown.append(rows + told)
@@ -194,8 +200,12 @@ def _row_powers(terms: _Terms, sizes: Vector, column: Vector, rows: int) -> Vect
     largest, slope = np.full(rows, -np.inf), np.full(rows, -np.inf)
     np.maximum.at(largest, terms.row, at)
     moves = terms.column >= 0
-    np.maximum.at(slope, terms.row[moves], (terms.size + np.append(column, 0.0)[terms.column])[moves])
-    power = np.maximum(-largest, np.log2(NEAR_ONE[0]) - slope)  # no coefficient shall look like zero
+    np.maximum.at(
+        slope, terms.row[moves], (terms.size + np.append(column, 0.0)[terms.column])[moves]
+    )
+    power = np.maximum(
+        -largest, np.log2(NEAR_ONE[0]) - slope
+    )  # no coefficient shall look like zero
     power = np.where(np.isfinite(slope), power, 0.0)
     return np.asarray(np.clip(np.round(power), -2.0 * LARGEST_POWER, 2.0 * LARGEST_POWER))
 
@@ -203,4 +213,6 @@ def _row_powers(terms: _Terms, sizes: Vector, column: Vector, rows: int) -> Vect
 def _near_one(terms: _Terms, sizes: Vector, powers: Vector) -> bool:
     low, high = np.log2(NEAR_ONE)
     slopes = terms.size[terms.column >= 0]
-    return all(bool(((part >= low) & (part <= high)).all()) for part in (slopes, sizes, -powers[:-1]))
+    return all(
+        bool(((part >= low) & (part <= high)).all()) for part in (slopes, sizes, -powers[:-1])
+    )

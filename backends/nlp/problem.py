@@ -4,11 +4,12 @@
 
 Nothing here knows a modelling tool or a solver; units are whatever the caller's arrays are in.
 
-Why a reduction of our own: Ipopt stops with `Not_Enough_Degrees_Of_Freedom` when fewer variables than
-equalities remain after it has taken out the fixed ones, even if the surplus equalities are redundant; with
-equally many it ignores the objective, which is wrong if one of them is redundant; and it refuses a problem
-without variables. Taking out fixed variables and constant rows here, and adding unused variables until they
-outnumber the equalities, makes every such problem an ordinary one; the added columns are cut off again.
+Why a reduction of our own: Ipopt stops with `Not_Enough_Degrees_Of_Freedom` when fewer variables
+than equalities remain after it has taken out the fixed ones, even if the surplus equalities are
+redundant; with equally many it ignores the objective, which is wrong if one of them is redundant;
+and it refuses a problem without variables. Taking out fixed variables and constant rows here, and
+adding unused variables until they outnumber the equalities, makes every such problem an ordinary
+one; the added columns are cut off again.
 """
 
 from collections.abc import Callable
@@ -24,8 +25,8 @@ FEASIBILITY_TOLERANCE = 1e-6
 """Relative to max(1, |bound|): the violation up to which a point is called feasible."""
 
 INTERVAL_TOLERANCE = 1e-9
-"""Relative to max(1, |bound|): bounds that cross by less are taken as equal (rounding in data), by more as
-empty.
+"""Relative to max(1, |bound|): bounds that cross by less are taken as equal (rounding in data), by
+more as empty.
 """
 
 
@@ -33,12 +34,12 @@ empty.
 class NlpProblem:
     """Arrays and callables of one problem with n variables and m constraints.
 
-    `lower`, `upper`, `start` have shape (n,), `constraint_lower`, `constraint_upper` shape (m,); infinite
-    where there is no bound. `jacobian_values(x)` matches `jacobian_rows` and `jacobian_columns`;
-    `hessian_values(x, multipliers, factor)` are those of factor * f + multipliers . g, lower triangle, and
-    match `hessian_rows` and `hessian_columns`. Triplets may repeat; repeated ones are added. `variable_name`
-    and `constraint_name` turn a position into what a message calls it. Raises ValueError where shapes or
-    positions do not fit.
+    `lower`, `upper`, `start` have shape (n,), `constraint_lower`, `constraint_upper` shape (m,);
+    infinite where there is no bound. `jacobian_values(x)` matches `jacobian_rows` and
+    `jacobian_columns`; `hessian_values(x, multipliers, factor)` are those of factor * f +
+    multipliers . g, lower triangle, and match `hessian_rows` and `hessian_columns`. Triplets may
+    repeat; repeated ones are added. `variable_name` and `constraint_name` turn a position into what
+    a message calls it. Raises ValueError where shapes or positions do not fit.
     """
 
     lower: Vector
@@ -68,9 +69,15 @@ class NlpProblem:
 
     def __post_init__(self) -> None:
         count, rows = self.variable_count, self.constraint_count
-        if len(self.upper) != count or len(self.start) != count or len(self.constraint_upper) != rows:
+        if (
+            len(self.upper) != count
+            or len(self.start) != count
+            or len(self.constraint_upper) != rows
+        ):
             raise ValueError("bounds and start of a problem have different lengths")
-        if np.isnan(np.concatenate((self.lower, self.upper, self.constraint_lower, self.constraint_upper))).any():
+        if np.isnan(
+            np.concatenate((self.lower, self.upper, self.constraint_lower, self.constraint_upper))
+        ).any():
             raise ValueError("a bound is nan")
         if not np.isfinite(self.start).all():
             raise ValueError("a start value is not finite")
@@ -80,16 +87,22 @@ class NlpProblem:
             raise ValueError("hessian entries above the diagonal")
 
 
-def _check_positions(name: str, rows: Index, columns: Index, row_count: int, column_count: int) -> None:
+def _check_positions(
+    name: str, rows: Index, columns: Index, row_count: int, column_count: int
+) -> None:
     if len(rows) != len(columns):
         raise ValueError(f"{name} rows and columns have different lengths")
-    if len(rows) and (min(rows.min(), columns.min()) < 0 or rows.max() >= row_count or columns.max() >= column_count):
+    if len(rows) and (
+        min(rows.min(), columns.min()) < 0
+        or rows.max() >= row_count
+        or columns.max() >= column_count
+    ):
         raise ValueError(f"{name} entries outside of the matrix")
 
 
 def violation(values: Vector, lower: Vector, upper: Vector) -> float:
-    """Largest distance of `values` from [lower, upper], relative to max(1, |bound|); nan where a value is
-    nan.
+    """Largest distance of `values` from [lower, upper], relative to max(1, |bound|); nan where a
+    value is nan.
     """
     if not len(values):
         return 0.0
@@ -111,19 +124,23 @@ def clip_to_bounds(problem: NlpProblem, point: Vector) -> Vector:
 
 
 def objective_scale(problem: NlpProblem) -> float:
-    """1 / (largest gradient entry of the objective at the start and at two points beside it); 1 where that is
-    unknown.
+    """1 / (largest gradient entry of the objective at the start and at two points beside it); 1
+    where that is unknown.
 
-    A solver's tolerances are absolute numbers: with an objective of 1e-9 J every point satisfies them and the
-    start comes back as optimum. Points beside the start are looked at because a start may be stationary by
-    chance.
+    A solver's tolerances are absolute numbers: with an objective of 1e-9 J every point satisfies
+    them and the start comes back as optimum. Points beside the start are looked at because a start
+    may be stationary by chance.
     """
-    width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, np.inf)
+    width = np.where(
+        np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, np.inf
+    )
     step = 0.1 * np.minimum(width, np.maximum(1.0, np.abs(problem.start)))
     largest = 0.0
     for direction in (0.0, 1.0, -1.0):
         with np.errstate(all="ignore"):
-            gradient = np.abs(problem.gradient(clip_to_bounds(problem, problem.start + direction * step)))
+            gradient = np.abs(
+                problem.gradient(clip_to_bounds(problem, problem.start + direction * step))
+            )
         finite = gradient[np.isfinite(gradient)]
         largest = max(largest, float(finite.max(initial=0.0)))
     return float(np.clip(1.0 / largest, 1e-12, 1e12)) if largest > 0.0 else 1.0
@@ -133,8 +150,9 @@ def objective_scale(problem: NlpProblem) -> float:
 class Reduction:
     """A problem without fixed variables and constant rows, and the way back.
 
-    `free`: kept columns; `rows`: kept rows; `point`: full point holding the values of the fixed variables;
-    `padding`: number of unused columns added at the end; `conflict`: why no point can be feasible, or empty.
+    `free`: kept columns; `rows`: kept rows; `point`: full point holding the values of the fixed
+    variables; `padding`: number of unused columns added at the end; `conflict`: why no point can be
+    feasible, or empty.
     """
 
     problem: NlpProblem
@@ -176,7 +194,11 @@ def reduce_problem(problem: NlpProblem) -> Reduction:
     equalities = int(np.count_nonzero((row_lower == row_upper)[rows]))
     padding = max(0, equalities + 1 - len(free)) if len(free) and equalities else 0
     limits = (lower, upper, row_lower, row_upper)
-    unchanged = len(free) == problem.variable_count and len(rows) == problem.constraint_count and not padding
+    unchanged = (
+        len(free) == problem.variable_count
+        and len(rows) == problem.constraint_count
+        and not padding
+    )
     reduced = problem
     if not conflict and (not unchanged or crossed.size or rows_crossed.size):
         reduced = _restrict(problem, limits, free, rows, point, padding)
@@ -191,21 +213,30 @@ def _close(lower: Vector, upper: Vector) -> tuple[Vector, Vector, Index]:
     return low, high, crossed
 
 
-def _crossing(kind: str, name: Callable[[int], str], crossed: Index, lower: Vector, upper: Vector) -> str:
+def _crossing(
+    kind: str, name: Callable[[int], str], crossed: Index, lower: Vector, upper: Vector
+) -> str:
     for position in crossed:
         low, high = lower[position], upper[position]
-        if not low - high <= INTERVAL_TOLERANCE * max(1.0, abs(low), abs(high)) or np.isinf(low) or np.isinf(high):
+        if (
+            not low - high <= INTERVAL_TOLERANCE * max(1.0, abs(low), abs(high))
+            or np.isinf(low)
+            or np.isinf(high)
+        ):
             return f"bounds of {kind} `{name(int(position))}` cross: {low:g} > {high:g}"
     return ""
 
 
-def _constant_conflict(problem: NlpProblem, point: Vector, constant: Index, low: Vector, high: Vector) -> str:
+def _constant_conflict(
+    problem: NlpProblem, point: Vector, constant: Index, low: Vector, high: Vector
+) -> str:
     values = problem.constraints(point)
     for row in constant:
         single = slice(row, row + 1)
         if not violation(values[single], low[single], high[single]) <= FEASIBILITY_TOLERANCE:
             return (
-                f"constraint `{problem.constraint_name(int(row))}` has no free variable and is violated: "
+                f"constraint `{problem.constraint_name(int(row))}` has no free variable and "
+                "is violated: "
                 f"{values[row]:g} outside of [{low[row]:g}, {high[row]:g}]"
             )
     return ""
@@ -224,8 +255,12 @@ def _restrict(
     new_column[free] = np.arange(len(free))
     new_row = np.full(problem.constraint_count, -1)
     new_row[rows] = np.arange(len(rows))
-    entries = np.flatnonzero((new_row[problem.jacobian_rows] >= 0) & (new_column[problem.jacobian_columns] >= 0))
-    curved = np.flatnonzero((new_column[problem.hessian_rows] >= 0) & (new_column[problem.hessian_columns] >= 0))
+    entries = np.flatnonzero(
+        (new_row[problem.jacobian_rows] >= 0) & (new_column[problem.jacobian_columns] >= 0)
+    )
+    curved = np.flatnonzero(
+        (new_column[problem.hessian_rows] >= 0) & (new_column[problem.hessian_columns] >= 0)
+    )
     extra = np.zeros(padding)
 
     def full(reduced: Vector) -> Vector:

@@ -1,12 +1,14 @@
-"""Solve any Pyomo `ConcreteModel` with Ipopt or Bonmin, without a solver executable or a system package.
+"""Solve any Pyomo `ConcreteModel` with Ipopt or Bonmin, without a solver executable or a system
+package.
 
     import pyomo.environ as pyo
     from mecdsl.backends.nlp.pyomo_nlp import solve_pyomo
     outcome = solve_pyomo(model)                    # continuous: Ipopt, a local optimum
     outcome = solve_pyomo(model, solver="bonmin")   # with integers: Bonmin, for convex models
 
-The way: Pyomo's NL writer, CasADi's NL importer, derivatives of one constraint at a time, and then cyipopt or
-the Bonmin in CasADi's package. Pyomo's own interface to cyipopt needs the ASL library, which no wheel brings.
+The way: Pyomo's NL writer, CasADi's NL importer, derivatives of one constraint at a time, and then
+cyipopt or the Bonmin in CasADi's package. Pyomo's own interface to cyipopt needs the ASL library,
+which no wheel brings.
 """
 
 import tempfile
@@ -41,10 +43,10 @@ class UnsupportedModel(ValueError):
 class PyomoNlp:
     """A Pyomo model as arrays and callables, and the way back.
 
-    `problem` always minimises: `sign` is -1 for a model that maximises, and its objective is negated there.
-    `variables` and `constraints` are Pyomo's data objects in the order of columns and rows; a variable that
-    is fixed or occurs nowhere has no column, a constraint without bounds no row. `integer` marks the integral
-    columns.
+    `problem` always minimises: `sign` is -1 for a model that maximises, and its objective is
+    negated there. `variables` and `constraints` are Pyomo's data objects in the order of columns
+    and rows; a variable that is fixed or occurs nowhere has no column, a constraint without bounds
+    no row. `integer` marks the integral columns.
     """
 
     problem: NlpProblem
@@ -67,11 +69,11 @@ class PyomoNlp:
 class PyomoOutcome:
     """What a solver claims about a Pyomo model, in the sense of the model (not negated).
 
-    `values` in the order of `nlp.variables`, or None where there is no point. `loaded`: whether they were
-    written into the model, which happens only for a point that satisfies the constraints to 1e-6. `bound`:
-    proven for convex models, with Bonmin only. `multipliers` in the order of `nlp.constraints`: derivative of
-    the optimal objective with respect to the right-hand side, or None. `seconds`: `translate` (Pyomo to
-    functions) and `solve`.
+    `values` in the order of `nlp.variables`, or None where there is no point. `loaded`: whether
+    they were written into the model, which happens only for a point that satisfies the constraints
+    to 1e-6. `bound`: proven for convex models, with Bonmin only. `multipliers` in the order of
+    `nlp.constraints`: derivative of the optimal objective with respect to the right-hand side, or
+    None. `seconds`: `translate` (Pyomo to functions) and `solve`.
     """
 
     solver: str
@@ -93,9 +95,10 @@ class PyomoOutcome:
 def nlp_from_pyomo(model: Any) -> PyomoNlp:
     """Functions and exact sparse derivatives of the active part of a Pyomo model.
 
-    Without an active objective the problem is to find a feasible point: its objective is 0. The start is the
-    value of each variable, 0 where it has none. Raises UnsupportedModel for several objectives, special
-    ordered sets, external functions, disjunctions and other things the NL route cannot express.
+    Without an active objective the problem is to find a feasible point: its objective is 0. The
+    start is the value of each variable, 0 where it has none. Raises UnsupportedModel for several
+    objectives, special ordered sets, external functions, disjunctions and other things the NL route
+    cannot express.
     """
     _check_supported(model)
     with tempfile.TemporaryDirectory(prefix="mecdsl") as folder:
@@ -122,13 +125,20 @@ def nlp_from_pyomo(model: Any) -> PyomoNlp:
 def _check_supported(model: Any) -> None:
     objectives = [item.name for item in model.component_data_objects(pyo.Objective, active=True)]
     if len(objectives) > 1:
-        raise UnsupportedModel(f"expected one active objective, found {', '.join(f'`{n}`' for n in objectives)}")
+        raise UnsupportedModel(
+            f"expected one active objective, found {', '.join(f'`{n}`' for n in objectives)}"
+        )
     for sets in model.component_data_objects(pyo.SOSConstraint, active=True):
-        raise UnsupportedModel(f"special ordered set `{sets.name}` has no counterpart in a nonlinear program")
+        raise UnsupportedModel(
+            f"special ordered set `{sets.name}` has no counterpart in a nonlinear program"
+        )
 
 
 def _write(model: Any, path: Path) -> Any:
-    """Write the NL file. Nothing is presolved and constant constraints stay: all rows and columns remain."""
+    """Write the NL file.
+
+    Nothing is presolved and constant constraints stay: all rows and columns remain.
+    """
     options = {"linear_presolve": False, "scale_model": False, "skip_trivial_constraints": False}
     try:
         with path.open("w", newline="") as stream:
@@ -143,7 +153,8 @@ def _write(model: Any, path: Path) -> Any:
 
 
 def _drop_suffixes(path: Path) -> None:
-    """Take the suffix segments out of an NL file: the importer stops at them, and no solver here reads them.
+    """Take the suffix segments out of an NL file: the importer stops at them, and no solver here
+    reads them.
 
     A segment is a line `S<kind> <count> <name>` with `count` lines after it.
     """
@@ -169,7 +180,9 @@ def _import(path: Path) -> Any:
     return builder
 
 
-def _functions(builder: Any, rows: int, has_objective: bool) -> tuple[SymbolicNlp, tuple[Vector, ...]]:
+def _functions(
+    builder: Any, rows: int, has_objective: bool
+) -> tuple[SymbolicNlp, tuple[Vector, ...]]:
     """Expressions over scalar symbols; bounds and start as the importer read them."""
     columns = ca.vertcat(*builder.x)
     constraints = ca.vertcat(*builder.g) if rows else ca.MX(0, 1)
@@ -180,15 +193,31 @@ def _functions(builder: Any, rows: int, has_objective: bool) -> tuple[SymbolicNl
     return differentiate(x, f, g), tuple(np.array(part, dtype=np.float64) for part in arrays)
 
 
-def _without_columns(model: Any, constraints: tuple[Any, ...], sign: float) -> tuple[SymbolicNlp, tuple[Vector, ...]]:
+def _without_columns(
+    model: Any, constraints: tuple[Any, ...], sign: float
+) -> tuple[SymbolicNlp, tuple[Vector, ...]]:
     """A model whose variables are all fixed or unused: every function is a number."""
-    objectives = [pyo.value(item) for item in model.component_data_objects(pyo.Objective, active=True)]
+    objectives = [
+        pyo.value(item) for item in model.component_data_objects(pyo.Objective, active=True)
+    ]
     values = ca.SX([float(pyo.value(constraint.body)) for constraint in constraints])
-    lower = [-np.inf if constraint.lower is None else pyo.value(constraint.lower) for constraint in constraints]
-    upper = [np.inf if constraint.upper is None else pyo.value(constraint.upper) for constraint in constraints]
+    lower = [
+        -np.inf if constraint.lower is None else pyo.value(constraint.lower)
+        for constraint in constraints
+    ]
+    upper = [
+        np.inf if constraint.upper is None else pyo.value(constraint.upper)
+        for constraint in constraints
+    ]
     nothing = np.zeros(0)
     symbolic = differentiate(ca.SX.sym("x", 0), ca.SX(sign * float(sum(objectives))), values)
-    return symbolic, (nothing, nothing, np.array(lower, dtype=float), np.array(upper, dtype=float), nothing)
+    return symbolic, (
+        nothing,
+        nothing,
+        np.array(lower, dtype=float),
+        np.array(upper, dtype=float),
+        nothing,
+    )
 
 
 def solve_pyomo(
@@ -208,15 +237,17 @@ def solve_pyomo(
 ) -> PyomoOutcome:
     """Solve a Pyomo model of one's own and load the point, if there is one, into its variables.
 
-    `solver` is `ipopt` (continuous models; a local optimum, global if the model is convex; `tolerance` and
-    `max_iterations` belong to it) or `bonmin` (also integers; the optimum of a convex model to `gap`, with
-    `node_limit`; whether the model is convex cannot be seen here; it runs in a fork of this process).
-    `time_limit` in s; Ctrl-C (in the main thread) or `should_stop` ends the solve with the best point so far;
-    `log` prints the solver's log to standard error; `raw` holds the solver's own options. `relax_integers`
-    drops integrality. Where the numbers of the model are far from one the solver gets it multiplied by powers of two
-    (`mecdsl.backends.nlp.nlp_scaling`), unless `scale` is False, and what comes back is in the model's own numbers,
-    but for `violation` and the residuals of `iterations`: they are of scaled rows. Raises UnsupportedModel, also for
-    integers with Ipopt unless they are relaxed; ValueError for a wrong option.
+    `solver` is `ipopt` (continuous models; a local optimum, global if the model is convex;
+    `tolerance` and `max_iterations` belong to it) or `bonmin` (also integers; the optimum of a
+    convex model to `gap`, with `node_limit`; whether the model is convex cannot be seen here; it
+    runs in a fork of this process). `time_limit` in s; Ctrl-C (in the main thread) or `should_stop`
+    ends the solve with the best point so far; `log` prints the solver's log to standard error;
+    `raw` holds the solver's own options. `relax_integers` drops integrality. Where the numbers of
+    the model are far from one the solver gets it multiplied by powers of two
+    (`mecdsl.backends.nlp.nlp_scaling`), unless `scale` is False, and what comes back is in the
+    model's own numbers, but for `violation` and the residuals of `iterations`: they are of scaled
+    rows. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError
+    for a wrong option.
     """
     if solver not in ("ipopt", "bonmin"):
         raise ValueError(f"expected solver `ipopt` or `bonmin`, found `{solver}`")
@@ -225,7 +256,9 @@ def solve_pyomo(
     integer = np.zeros_like(nlp.integer) if relax_integers else nlp.integer
     if solver == "ipopt" and integer.any():
         name = nlp.variables[int(np.flatnonzero(integer)[0])].name
-        raise UnsupportedModel(f"ipopt needs continuous variables, but `{name}` is integer (relax it, or use `bonmin`)")
+        raise UnsupportedModel(
+            f"ipopt needs continuous variables, but `{name}` is integer (relax it, or use `bonmin`)"
+        )
     scaling = find_scaling(nlp.problem, integer) if scale else no_scaling(nlp.problem)
     handed = scaled_nlp(nlp, scaling)
     translated = time.perf_counter() - began
@@ -236,7 +269,10 @@ def solve_pyomo(
     found = _unscaled(found, nlp, scaling)
     values, violation = found["values"], found["violation"]
     point = values is not None and violation is not None and violation <= FEASIBILITY_TOLERANCE
-    loaded = point and found["termination"] not in (Termination.ERROR, Termination.LOCALLY_INFEASIBLE)
+    loaded = point and found["termination"] not in (
+        Termination.ERROR,
+        Termination.LOCALLY_INFEASIBLE,
+    )
     if loaded:
         _load(nlp, values)
     seconds = {"translate": translated, "solve": time.perf_counter() - began - translated}
@@ -244,7 +280,9 @@ def solve_pyomo(
 
 
 def scaled_nlp(nlp: PyomoNlp, scaling: NlpScaling) -> PyomoNlp:
-    """The problem in the numbers that a solver is to see; variables and constraints stay the model's."""
+    """The problem in the numbers that a solver is to see; variables and constraints stay the
+    model's.
+    """
     if not scaling.changes:
         return nlp
     problem, symbolic = nlp.problem, scaled_symbolic(nlp.symbolic, scaling)
@@ -339,6 +377,9 @@ def _with_bonmin(
 
 def _load(nlp: PyomoNlp, values: Vector) -> None:
     for variable, value, integer in zip(nlp.variables, values.tolist(), nlp.integer, strict=True):
-        # validation would refuse a relaxed integer, and a bound that is an expression is evaluated each time
-        variable.set_value(round(value) if integer and value.is_integer() else value, skip_validation=True)
+        # validation would refuse a relaxed integer, and a bound that is an expression is evaluated
+        # each time
+        variable.set_value(
+            round(value) if integer and value.is_integer() else value, skip_validation=True
+        )
         variable.stale = False

@@ -2,24 +2,30 @@
 
 Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
 
-- The arrays go in scaled by powers of two (`mecdsl.analysis.scaling`), else SCIP's absolute tolerances let it call
-  values optimal that lie below the true optimum, and it drops coefficients below 1e-9. Tolerances: see `options`.
-- No constraint is added to what the model says. For the products `updates * batch[k]` of mobile edge learning the row
-  that follows from multiplying `sum batch = d` by `updates` (RLT) was tried: it saves the few nodes of the relaxed
-  form (0.3 s to 0.1 s at 50 learners) and costs ten times the time of the integer form at 100. SCIP's own
-  propagation bounds `updates`, which the model leaves open.
-- SCIP runs in a process of its own (`mecdsl.backends.shared.guarded`), so that a crash of the library ends neither the
-  caller nor the solves of other backends. There it runs in a thread without Python's lock, and the main thread asks
-  whether to stop: so Ctrl-C works in every phase of SCIP, without a callback in its inner loops.
-- The thread is used again by later solves of a process. SCIP numbers the threads that differentiate nonlinear functions
-  and never gives a number back; the arrays of its CppAD have room for 64, and the 64th solve of a process that starts
-  a thread for each ended with a segmentation fault in `SCIPexprintEval`.
+- The arrays go in scaled by powers of two (`mecdsl.analysis.scaling`), else SCIP's absolute
+  tolerances let it call values optimal that lie below the true optimum, and it drops coefficients
+  below 1e-9. Tolerances: see `options`.
+- No constraint is added to what the model says. For the products `updates * batch[k]` of mobile
+  edge learning the row that follows from multiplying `sum batch = d` by `updates` (RLT) was tried:
+  it saves the few nodes of the relaxed form (0.3 s to 0.1 s at 50 learners) and costs ten times the
+  time of the integer form at 100. SCIP's own propagation bounds `updates`, which the model leaves
+  open.
+- SCIP runs in a process of its own (`mecdsl.backends.shared.guarded`), so that a crash of the
+  library ends neither the caller nor the solves of other backends. There it runs in a thread
+  without Python's lock, and the main thread asks whether to stop: so Ctrl-C works in every phase of
+  SCIP, without a callback in its inner loops.
+- The thread is used again by later solves of a process. SCIP numbers the threads that differentiate
+  nonlinear functions and never gives a number back; the arrays of its CppAD have room for 64, and
+  the 64th solve of a process that starts a thread for each ended with a segmentation fault in
+  `SCIPexprintEval`.
 - SCIP is sequential: `threads` is without effect, and the answer says so.
-- "Infeasible" is believed of the rows without a pole (`mecdsl.analysis.poles`): of `maximize 1/y` over y from 0 on SCIP
-  says it, too. They are solved alone where there are others.
-- "Infeasible or unbounded" is resolved by a second solve without an objective: a feasible point means unbounded.
-- Where an LP cannot be solved to its tolerance, SoPlex says so on standard error, past every message handler, some
-  hundred times a solve; standard error of the process is therefore closed during a solve unless `log` is on.
+- "Infeasible" is believed of the rows without a pole (`mecdsl.analysis.poles`): of `maximize 1/y`
+  over y from 0 on SCIP says it, too. They are solved alone where there are others.
+- "Infeasible or unbounded" is resolved by a second solve without an objective: a feasible point
+  means unbounded.
+- Where an LP cannot be solved to its tolerance, SoPlex says so on standard error, past every
+  message handler, some hundred times a solve; standard error of the process is therefore closed
+  during a solve unless `log` is on.
 """
 
 import contextlib
@@ -49,10 +55,14 @@ from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
 
-AGREEMENT: Final = 1e-4  # of two bounds, relative; what the wider tolerance is worth to an objective
+AGREEMENT: Final = (
+    1e-4  # of two bounds, relative; what the wider tolerance is worth to an objective
+)
 HUGE: Final = 1e15  # of the scaled objective, whose terms are about 1; SCIP's `numerics/hugeval`
 POLL: Final = 0.02  # s between two looks at `should_stop`
-GRACE: Final = 30.0  # s that SCIP gets to stop, as it may sit in one LP; a second Ctrl-C ends it at once
+GRACE: Final = (
+    30.0  # s that SCIP gets to stop, as it may sit in one LP; a second Ctrl-C ends it at once
+)
 MOST_THREADS: Final = 32  # solves at once in one process; see above
 STATUS: Final = {
     "optimal": Termination.OPTIMAL,
@@ -80,12 +90,28 @@ PROOFS: Final = {
     Termination.INFEASIBLE: Guarantee.INFEASIBLE,
     Termination.UNBOUNDED: Guarantee.UNBOUNDED,
 }
-SETTLED: Final = "columns within 1e-4 of a bound were put on it, as SCIP's point kept the model to its tolerances only"
-ONLY_TO_TOLERANCES: Final = "its point keeps the model only to SCIP's absolute tolerance of 1e-9 of the scaled rows"
-LIKELY_UNBOUNDED: Final = Termination.INFEASIBLE_OR_UNBOUNDED  # there is no word for "feasible, likely unbounded"
-UNBELIEVED: Final = "which proves nothing where the bounds lead to a pole, such as that of 1/x or ln x at 0, as in"
-ENDS: Final = {"time limit": Termination.TIME_LIMIT, "interrupted": Termination.INTERRUPTED}  # of a killed process
-NO_POINT: Final = (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
+SETTLED: Final = (
+    "columns within 1e-4 of a bound were put on it, as SCIP's point kept the "
+    "model to its tolerances only"
+)
+ONLY_TO_TOLERANCES: Final = (
+    "its point keeps the model only to SCIP's absolute tolerance of 1e-9 of the scaled rows"
+)
+LIKELY_UNBOUNDED: Final = (
+    Termination.INFEASIBLE_OR_UNBOUNDED
+)  # there is no word for "feasible, likely unbounded"
+UNBELIEVED: Final = (
+    "which proves nothing where the bounds lead to a pole, such as that of 1/x or ln x at 0, as in"
+)
+ENDS: Final = {
+    "time limit": Termination.TIME_LIMIT,
+    "interrupted": Termination.INTERRUPTED,
+}  # of a killed process
+NO_POINT: Final = (
+    Termination.INFEASIBLE,
+    Termination.UNBOUNDED,
+    Termination.INFEASIBLE_OR_UNBOUNDED,
+)
 
 
 class Scip:
@@ -96,7 +122,8 @@ class Scip:
         title="SCIP",
         classes=frozenset(ProblemClass),
         guarantee=Guarantee.GLOBAL,
-        reference="Bestuzheva et al., Global optimization of mixed-integer nonlinear programs with SCIP 8, JOGO 2023",
+        reference="Bestuzheva et al., Global optimization of mixed-integer nonlinear "
+        "programs with SCIP 8, JOGO 2023",
         bounds=True,
         warm_start=True,
         time_limit=True,
@@ -122,14 +149,17 @@ class Scip:
         return Acceptance(not reason, reason and f"`scip` cannot state {reason}")
 
     def solve(self, request: Request) -> Solution:
-        """Solve; the bound is proven to SCIP's tolerances, and a gap that was reached counts as optimal.
+        """Solve; the bound is proven to SCIP's tolerances, and a gap that was reached counts as
+        optimal.
 
-        Raises `ModelError` E505 for an option SCIP does not know or a value it does not take. A warm start may leave
-        columns open (nan); SCIP then completes it if it can.
+        Raises `ModelError` E505 for an option SCIP does not know or a value it does not take. A
+        warm start may leave columns open (nan); SCIP then completes it if it can.
         """
         versions = self.availability().versions
         solution = _solve(request)
-        return replace(solution, versions=versions, message=_with_threads(solution.message, request.options))
+        return replace(
+            solution, versions=versions, message=_with_threads(solution.message, request.options)
+        )
 
 
 def _with_threads(message: str, options: SolveOptions) -> str:
@@ -158,10 +188,14 @@ def _solve(request: Request) -> Solution:
     built = _built(request.instance, options.via)
     lowered = time.perf_counter()
     if built.conflict:
-        solution = Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=built.conflict)
+        solution = Solution(
+            "scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=built.conflict
+        )
     else:
         solution = _run_apart(built, request, chosen)
-    return replace(solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered})
+    return replace(
+        solution, seconds={"lower": lowered - started, "solve": time.perf_counter() - lowered}
+    )
 
 
 def _built(instance: Instance, via: str) -> "ScipModel":
@@ -210,7 +244,8 @@ def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> S
 def _doubted(request: Request, solution: Solution) -> Solution:
     """The solution without its proof where a part that is not convex has a pole.
 
-    SCIP says that the least y from 0 to 1 with `x/y >= 0.5`, x up to 1, is 1. A convex part rises at its pole.
+    SCIP says that the least y from 0 to 1 with `x/y >= 0.5`, x up to 1, is 1. A convex part rises
+    at its pole.
     """
     reports = (request.problem.objective, *request.problem.families)
     open_parts = {report.name for report in reports if report.convex is not True}
@@ -218,7 +253,11 @@ def _doubted(request: Request, solution: Solution) -> Solution:
     if not names or (solution.bound is None and solution.guarantee is not Guarantee.GLOBAL):
         return solution
     listed = ", ".join(f"`{name}`" for name in names)
-    ended = Termination.FINISHED if solution.termination is Termination.OPTIMAL else solution.termination
+    ended = (
+        Termination.FINISHED
+        if solution.termination is Termination.OPTIMAL
+        else solution.termination
+    )
     return replace(
         solution,
         bound=None,
@@ -229,7 +268,9 @@ def _doubted(request: Request, solution: Solution) -> Solution:
 
 
 def _endless_objective(built: "ScipModel", scaled: float) -> str:
-    """The objective, by name, where it is as large as SCIP's numbers go: `x - x^2` ends at -5e19."""
+    """The objective, by name, where it is as large as SCIP's numbers go: `x - x^2` ends at
+    -5e19.
+    """
     return f"`{built.instance.model.objective.name}`" if abs(scaled) >= HUGE else ""
 
 
@@ -245,17 +286,24 @@ def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Sol
         return solution
     best = model.getBestSol()
     if endless := built.endless(best) or _endless_objective(built, model.getSolObjVal(best)):
-        return claim(f"{endless} grows beyond SCIP's numbers, so the model is likely unbounded", LIKELY_UNBOUNDED)
+        return claim(
+            f"{endless} grows beyond SCIP's numbers, so the model is likely unbounded",
+            LIKELY_UNBOUNDED,
+        )
     guarantee = PROOFS.get(solution.termination, Guarantee.FEASIBLE)
-    solution = replace(solution, guarantee=guarantee, values=built.point(best), objective=built.objective(best))
+    solution = replace(
+        solution, guarantee=guarantee, values=built.point(best), objective=built.objective(best)
+    )
     return _checked(built, request, _sharpened(built, request, solution))
 
 
 def _sharpened(built: "ScipModel", request: Request, solution: Solution) -> Solution:
-    """The solution with its point to the tolerance of problems without integers, if sought with a wider one.
+    """The solution with its point to the tolerance of problems without integers, if sought with a
+    wider one.
 
-    Where that leaves a gap, or its integers have no such point, all is solved once more to the tight tolerance; what
-    that proves is believed where it is `AGREEMENT` away from the first bound at most.
+    Where that leaves a gap, or its integers have no such point, all is solved once more to the
+    tight tolerance; what that proves is believed where it is `AGREEMENT` away from the first bound
+    at most.
     """
     from mecdsl.backends.scip.settle import sharpened
 
@@ -277,16 +325,25 @@ def _sharpened(built: "ScipModel", request: Request, solution: Solution) -> Solu
 def _closed(solution: Solution, gap: float) -> bool:
     if solution.bound is None or solution.objective is None:
         return False
-    return abs(solution.objective - solution.bound) <= gap * max(abs(solution.objective), abs(solution.bound))
+    return abs(solution.objective - solution.bound) <= gap * max(
+        abs(solution.objective), abs(solution.bound)
+    )
 
 
-def _once_more(built: "ScipModel", request: Request, solution: Solution, left: float | None) -> Solution:
-    """The solution with the point and the bound of a second solve, if they agree with those of the first."""
+def _once_more(
+    built: "ScipModel", request: Request, solution: Solution, left: float | None
+) -> Solution:
+    """The solution with the point and the bound of a second solve, if they agree with those of the
+    first.
+    """
     assert solution.bound is not None
     model = built.model
     if left is not None:
         model.setParam("limits/time", left)
-    if _optimize(model, request.should_stop) or claim(model.getStatus()).termination is not Termination.OPTIMAL:
+    if (
+        _optimize(model, request.should_stop)
+        or claim(model.getStatus()).termination is not Termination.OPTIMAL
+    ):
         return solution
     best, bound = model.getBestSol(), built.value(model.getDualbound())
     if abs(bound - solution.bound) > AGREEMENT * max(abs(bound), abs(solution.bound)):
@@ -295,7 +352,9 @@ def _once_more(built: "ScipModel", request: Request, solution: Solution, left: f
 
 
 def _checked(built: "ScipModel", request: Request, solution: Solution) -> Solution:
-    """The solution, or a point beside it that holds in the model where its own does so to SCIP's tolerances only."""
+    """The solution, or a point beside it that holds in the model where its own does so to SCIP's
+    tolerances only.
+    """
     from mecdsl.backends.scip.settle import holds, settled
 
     assert solution.values is not None
@@ -303,14 +362,20 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     if request.should_stop() or holds(built.instance, solution.values, solution.objective):
         return solution
     left = _time_left(built.model, request)
-    found = settled(built, solution.values, left, lambda: _optimize(built.model, request.should_stop))
+    found = settled(
+        built, solution.values, left, lambda: _optimize(built.model, request.should_stop)
+    )
     if found is None:
         return replace(solution, message=f"{solution.message}; {ONLY_TO_TOLERANCES}")
-    return replace(solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}")
+    return replace(
+        solution, values=found[0], objective=found[1], message=f"{solution.message}; {SETTLED}"
+    )
 
 
 def _doubtful(request: Request) -> tuple[str, ...]:
-    """Parts with a pole that SCIP meets: that of `quad_over_lin` in a convex part goes in as a cone, which has none."""
+    """Parts with a pole that SCIP meets: that of `quad_over_lin` in a convex part goes in as a
+    cone, which has none.
+    """
     reports = (request.problem.objective, *request.problem.families)
     convex = {report.name for report in reports if report.convex is True}
     bare = poles(request.instance, cones=False)
@@ -318,9 +383,11 @@ def _doubtful(request: Request) -> tuple[str, ...]:
 
 
 def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solution:
-    """A claim of infeasibility where the rows without a pole prove it alone, and of no end where there is no pole.
+    """A claim of infeasibility where the rows without a pole prove it alone, and of no end where
+    there is no pole.
 
-    A quotient `x^2/y` may be anything where both are 0: of integers it has a largest value all the same.
+    A quotient `x^2/y` may be anything where both are 0: of integers it has a largest value all the
+    same.
     """
     names, model = _doubtful(request), built.model
     if solution.termination is Termination.UNBOUNDED and built.widened():
@@ -364,7 +431,9 @@ def _infeasible_or_unbounded(model: Any, request: Request) -> Termination:
 
 
 def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
-    """Offer the start as a solution; a point of integers alone is offered beside it for SCIP to complete."""
+    """Offer the start as a solution; a point of integers alone is offered beside it for SCIP to
+    complete.
+    """
     assert options.start is not None
     model, instance = built.model, built.instance
     start = (options.start - built.scaling.origin) / built.scaling.column
@@ -376,7 +445,9 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
         for column, variable, _, _ in variables:
             model.setSolVal(whole, variable, float(start[column]))
         if built.bounding is not None:
-            objective = instance.objective(instance.complete(options.start)) * built.scaling.objective
+            objective = (
+                instance.objective(instance.complete(options.start)) * built.scaling.objective
+            )
             paid = sum(weight * model.getSolVal(whole, dear) for weight, dear in built.penalties)
             model.setSolVal(whole, built.bounding, objective - built.constant - paid)
         for extra in built.auxiliary:
@@ -392,7 +463,9 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
 
 
 def _optimize(model: Any, should_stop: Callable[[], bool]) -> str:
-    """Run SCIP in another thread until it ends or is told to stop; what went wrong inside it, or nothing."""
+    """Run SCIP in another thread until it ends or is told to stop; what went wrong inside it, or
+    nothing.
+    """
     running = _threads(os.getpid()).submit(model.optimizeNogil)
     try:
         while not wait([running], POLL).done:
@@ -410,13 +483,17 @@ def _optimize(model: Any, should_stop: Callable[[], bool]) -> str:
 
 @cache
 def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of a process that SCIP may use: an idle one is used again before a new one starts."""
+    """The threads of a process that SCIP may use: an idle one is used again before a new one
+    starts.
+    """
     return ThreadPoolExecutor(MOST_THREADS, f"scip-{process}")
 
 
 @contextlib.contextmanager
 def _output(log: bool) -> Iterator[None]:
-    """SCIP's log on standard error if wanted; else nothing of what its libraries print there either."""
+    """SCIP's log on standard error if wanted; else nothing of what its libraries print there
+    either.
+    """
     with solver_output(echo=log):
         if log:
             yield

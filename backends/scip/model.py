@@ -1,11 +1,15 @@
 """An instance as a SCIP problem, built from arrays and scaled by powers of two.
 
-- Rows of degree two or less come from coefficient triplets: one dictionary of monomials a row, which is the cheapest
-  way into PySCIPOpt (about 2 us a coefficient; its operators and its matrix API take several times that).
-- Rows above degree two are expression trees whose leaves are `VarExpr`, not variables: products of variables would be
-  multiplied out into monomials in Python, and a square of a sum of 1000 terms has half a million of them.
-- SCIP takes linear objectives only; any other becomes a variable that bounds it from the right side.
-- Fixed columns are numbers. Rows without a free variable are left out if true; a false one ends the matter.
+- Rows of degree two or less come from coefficient triplets: one dictionary of monomials a row,
+  which is the cheapest way into PySCIPOpt (about 2 us a coefficient; its operators and its matrix
+  API take several times that).
+- Rows above degree two are expression trees whose leaves are `VarExpr`, not variables: products of
+  variables would be multiplied out into monomials in Python, and a square of a sum of 1000 terms
+  has half a million of them.
+- SCIP takes linear objectives only; any other becomes a variable that bounds it from the right
+  side.
+- Fixed columns are numbers. Rows without a free variable are left out if true; a false one ends the
+  matter.
 """
 
 import math
@@ -44,11 +48,17 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 
-BOUNDING_TOLERANCE: Final = 1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
+BOUNDING_TOLERANCE: Final = (
+    1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
+)
 DEAREST: Final = 1e6  # of scaled costs
 LARGEST_PENALTY: Final = 1e15  # of scaled costs; SCIP takes 1e20 for infinite
-NO_BOUND: Final = 1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
-ENDLESS: Final = 1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
+NO_BOUND: Final = (
+    1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
+)
+ENDLESS: Final = (
+    1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +74,13 @@ class Auxiliary:
 class ScipModel:
     """A SCIP problem and the way back from it.
 
-    `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective that is not linear,
-    or None; `auxiliary`: variables that stand for sums. `conflict`: why no point is feasible, where that shows without
-    solving; the problem is then incomplete. `with_poles`: SCIP's constraints of the parts that
-    `mecdsl.analysis.poles` names, None where they are not told apart. `constant`: of the scaled objective; `kept_out`:
-    the same where SCIP is not told it, so that its gap is not relative to it, else 0. `penalties`: weights and
-    variables that stand in SCIP's objective beside `bounding`.
+    `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective
+    that is not linear, or None; `auxiliary`: variables that stand for sums. `conflict`: why no
+    point is feasible, where that shows without solving; the problem is then incomplete.
+    `with_poles`: SCIP's constraints of the parts that `mecdsl.analysis.poles` names, None where
+    they are not told apart. `constant`: of the scaled objective; `kept_out`: the same where SCIP is
+    not told it, so that its gap is not relative to it, else 0. `penalties`: weights and variables
+    that stand in SCIP's objective beside `bounding`.
     """
 
     instance: Instance
@@ -95,14 +106,17 @@ class ScipModel:
         return (scaled + self.kept_out) / self.scaling.objective
 
     def objective(self, solution: Any) -> float:
-        """The objective of a solution in SI: SCIP's number, freed from the tolerance of the row that bounds it."""
+        """The objective of a solution in SI: SCIP's number, freed from the tolerance of the row
+        that bounds it.
+        """
         scaled = float(self.model.getSolObjVal(solution))
         if self.bounding is None:
             return self.value(scaled)
         exact = self.instance.objective(self.point(solution))
         apart = exact * self.scaling.objective - self.kept_out - scaled
         close = abs(apart) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
-        # a penalty of 1e11 makes 100 out of a bound that SCIP oversteps by 1e-9, which the point does not
+        # a penalty of 1e11 makes 100 out of a bound that SCIP oversteps by 1e-9, which the point
+        # does not
         return exact if close or self.penalties else self.value(scaled)
 
     def widened(self) -> bool:
@@ -114,7 +128,8 @@ class ScipModel:
     def endless(self, solution: Any) -> str:
         """A column that runs where SCIP's arithmetic ends, by name; empty if there is none.
 
-        SCIP calls such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is its infinity.
+        SCIP calls such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is its
+        infinity.
         """
         for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
             value = float(solution[variable])
@@ -125,7 +140,10 @@ class ScipModel:
 
 
 def scip_model(instance: Instance) -> ScipModel:
-    """The SCIP problem of an instance without crossed bounds. Raises `ModelError` where a coefficient is not finite."""
+    """The SCIP problem of an instance without crossed bounds.
+
+    Raises `ModelError` where a coefficient is not finite.
+    """
     return _Lowering(instance).run()
 
 
@@ -180,7 +198,9 @@ class _Lowering:
                 lb=low if abs(low) < NO_BOUND else None,
                 ub=high if abs(high) < NO_BOUND else None,
             )
-            for column, kind, low, high in zip(self.columns.tolist(), kinds, lower, upper, strict=True)
+            for column, kind, low, high in zip(
+                self.columns.tolist(), kinds, lower, upper, strict=True
+            )
         ]
 
     # Objective and rows; all expressions are scaled
@@ -189,7 +209,9 @@ class _Lowering:
         stated, factor = self.instance.model.objective, self.scaling.objective
         degree = self.instance.checked.shapes.shape(stated.value).degree
         self.lowering = stated.name
-        sense: Literal["maximize", "minimize"] = "maximize" if self.instance.maximize else "minimize"
+        sense: Literal["maximize", "minimize"] = (
+            "maximize" if self.instance.maximize else "minimize"
+        )
         if degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
             factor *= self._dearness(found, factor)
@@ -198,7 +220,9 @@ class _Lowering:
             self.objective = apart(constant, len(found.value) + len(found.quadratic_value))
             constant = self.objective.handed
             if not len(found.quadratic_value):
-                self._set_objective(_polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense)
+                self._set_objective(
+                    _polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense
+                )
                 return
             expression = self._quadratic_objective(found, factor)
         else:
@@ -218,7 +242,9 @@ class _Lowering:
         self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
         penalties = sum((weight * variable for weight, variable in self.penalties), Expr())
         self._set_objective(self.bounding + penalties + constant, sense)
-        gap = expression - (self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding))
+        gap = expression - (
+            self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding)
+        )
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
 
     def _set_objective(self, expression: Any, sense: Literal["maximize", "minimize"]) -> None:
@@ -228,8 +254,9 @@ class _Lowering:
     def _dearness(self, found: Quadratics, factor: float) -> float:
         """What the objective is multiplied by beside a penalty.
 
-        Where SCIP puts a sum in the place of the column with the penalty, all its costs become differences of numbers
-        as large as that: it ended at 3.4 where -6.4 is feasible, with a bound of 3.4. So it is told not to.
+        Where SCIP puts a sum in the place of the column with the penalty, all its costs become
+        differences of numbers as large as that: it ended at 3.4 where -6.4 is feasible, with a
+        bound of 3.4. So it is told not to.
         """
         size = self.scaling.column
         linear = factor * found.value * size[found.column]
@@ -243,7 +270,9 @@ class _Lowering:
         """The scaled objective without its constant."""
         instance = self.instance
         sign = -1.0 if instance.maximize else 1.0
-        unbounded = np.flatnonzero(np.isinf(instance.lower) | np.isinf(instance.upper)).astype(np.int64)
+        unbounded = np.flatnonzero(np.isinf(instance.lower) | np.isinf(instance.upper)).astype(
+            np.int64
+        )
         size = self.scaling.column
         scaled = replace(
             found,
@@ -256,21 +285,33 @@ class _Lowering:
         others = ~np.isin(scaled.column, parts.columns)
         terms = {
             self.monomials[self.position[column]]: float(value)
-            for column, value in zip(scaled.column[others].tolist(), scaled.value[others], strict=True)
+            for column, value in zip(
+                scaled.column[others].tolist(), scaled.value[others], strict=True
+            )
         }
         own = [self.monomials[place] for place in self.position[parts.columns].tolist()]
-        terms |= {term: sign * value for term, value in zip(own, parts.rest.tolist(), strict=True) if value}
+        terms |= {
+            term: sign * value
+            for term, value in zip(own, parts.rest.tolist(), strict=True)
+            if value
+        }
         for number, direction in enumerate(parts.directions):
             new = self.model.addVar(name=f"y{number}", lb=None, ub=None)
             self.auxiliary.append(Auxiliary(new, parts.columns, direction))
-            self._add(Expr(dict(zip(own, direction.tolist(), strict=True)) | {Term(new): -1.0}), "==", 0.0)
+            self._add(
+                Expr(dict(zip(own, direction.tolist(), strict=True)) | {Term(new): -1.0}), "==", 0.0
+            )
             terms[Term(new, new)] = sign * float(parts.curvature[number])
             terms[Term(new)] = sign * float(parts.slope[number])
         return Expr(terms)
 
     def _add_rows(self) -> None:
         self.lowering = ""
-        plain = [family for family in self.instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+        plain = [
+            family
+            for family in self.instance.constraints
+            if family.shape.degree <= Degree.QUADRATIC
+        ]
         found = solver_rows(self.instance, plain)
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
         factors = self.scaling.row[places]
@@ -318,7 +359,9 @@ class _Lowering:
         scale_of, place = self.scaling.column, self.position
         rows: list[dict[Any, float]] = [{} for _ in range(found.size)]
         values = found.value * scale_of[found.column] * factors[found.row]
-        for row, column, value in zip(found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True):
+        for row, column, value in zip(
+            found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True
+        ):
             rows[row][self.monomials[column]] = value
         products = found.quadratic_value * scale_of[found.first] * scale_of[found.second]
         products *= factors[found.quadratic_row]
@@ -340,20 +383,30 @@ class _Lowering:
         return self.instance.evaluator(Combinations(known, TOOL, self._quotient))
 
     def _quotient(self, above: Any, below: Any) -> Any:
-        """A variable t for above^2/below: `t*below >= above^2`, a cone, where that is exact, else an equation.
+        """A variable t for above^2/below: `t*below >= above^2`, a cone, where that is exact, else
+        an equation.
 
-        A part that is a sum, or binary, gets a variable of its own, with the bounds of
-        its terms. In a cone it is at least its nonnegative sum, not equal to it: presolve turns `part == c*x` with a
-        binary x into bounds that cut off x = 1, and SCIP proved 0.973 optimal where 0.443 is. A binary itself would be
-        replaced by x for x^2, which is no cone any more. Both rows together take a tenth of the time.
+        A part that is a sum, or binary, gets a variable of its own, with the bounds of its terms.
+        In a cone it is at least its nonnegative sum, not equal to it: presolve turns `part == c*x`
+        with a binary x into bounds that cut off x = 1, and SCIP proved 0.973 optimal where 0.443
+        is. A binary itself would be replaced by x for x^2, which is no cone any more. Both rows
+        together take a tenth of the time.
         """
-        if isinstance(above, VarExpr) and isinstance(below, VarExpr) and above.children[0] is below.children[0]:
-            return above  # x^2/x; `t*x >= x^2` says nothing of t at x = 0, and SCIP called 1.3 optimal where 0.3 is
+        if (
+            isinstance(above, VarExpr)
+            and isinstance(below, VarExpr)
+            and above.children[0] is below.children[0]
+        ):
+            # x^2/x; `t*x >= x^2` says nothing of t at x = 0, and SCIP called 1.3 optimal where 0.3
+            # is
+            return above
         quotient = self.model.addVar(name=f"quotient{self.model.getNVars()}", lb=0.0, ub=None)
         atoms = []
         for part in (above, below):
             convex = part is above and self.cone == ">="
-            if not isinstance(part, VarExpr) or (convex and part.children[0].vtype() != "CONTINUOUS"):
+            if not isinstance(part, VarExpr) or (
+                convex and part.children[0].vtype() != "CONTINUOUS"
+            ):
                 low, high = _range(part)
                 named = self.model.addVar(
                     name=f"part{self.model.getNVars()}",
@@ -363,7 +416,9 @@ class _Lowering:
                 self._add(part - VarExpr(named), "<=" if convex and low >= 0.0 else "==", 0.0)
                 part = VarExpr(named)
             atoms.append(part.children[0])
-        self._add(Expr({Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}), self.cone, 0.0)
+        self._add(
+            Expr({Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}), self.cone, 0.0
+        )
         return VarExpr(quotient)
 
 
@@ -385,9 +440,9 @@ def _range(expression: Any) -> tuple[float, float]:
 def _beside_penalties(value: Combination) -> tuple[Combination, tuple[tuple[float, Any], ...]]:
     """An objective without its constant and dear variables, and these with their weights.
 
-    In the row of the bounding variable a penalty of 1e11 is scaled to 1, and the rest with it to 1e-11,
-    less than any tolerance: SCIP called 26 optimal where 2.6 is feasible. In the objective itself it
-    harms nothing.
+    In the row of the bounding variable a penalty of 1e11 is scaled to 1, and the rest with it to
+    1e-11, less than any tolerance: SCIP called 26 optimal where 2.6 is feasible. In the objective
+    itself it harms nothing.
     """
     sizes = [abs(weight) for weight, _ in value.terms if weight != 0.0]
     line = DEAR * min(sizes)
@@ -395,7 +450,11 @@ def _beside_penalties(value: Combination) -> tuple[Combination, tuple[tuple[floa
     if all(dear):
         return value - value.constant, ()
     kept = [term for term, out in zip(value.terms, dear, strict=True) if not out]
-    beside = [(weight, atom.children[0]) for (weight, atom), out in zip(value.terms, dear, strict=True) if out]
+    beside = [
+        (weight, atom.children[0])
+        for (weight, atom), out in zip(value.terms, dear, strict=True)
+        if out
+    ]
     return Combination(value.tool, kept), tuple(beside)
 
 
@@ -404,7 +463,9 @@ def _rows(family: ConstraintFamily) -> IntArray:
 
 
 def _sum(parts: list[Any]) -> Any:
-    """The sum of expressions and numbers, in time linear in their number (`+` copies what it has so far)."""
+    """The sum of expressions and numbers, in time linear in their number (`+` copies what it has so
+    far).
+    """
     result = SumExpr()
     for part in parts:
         if isinstance(part, int | float):
@@ -440,7 +501,10 @@ def _taken(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error) not in (Exception, Warning):  # PySCIPOpt has no kind of its own for what SCIP refuses
+        if type(error) not in (
+            Exception,
+            Warning,
+        ):  # PySCIPOpt has no kind of its own for what SCIP refuses
             raise
         message = f"`scip` does not take {what}: {error}"
         fix = "its numbers end at 1e20; write it in other units, or solve with another backend"

@@ -1,21 +1,26 @@
 """The options of a solve under SCIP's names, and `raw` options checked before SCIP sees them.
 
 Choices, found by trial:
-- `numerics/feastol` is 1e-9 instead of 1e-6, of the scaled rows, whose largest term is about 1. At 1e-6 the least cost
-  of sending, with `time*rate >= load` and a logarithm for the rate, came out 1e-5 below the true optimum and was
-  called optimal; at 1e-9 it is right to 1e-9. It is the measure of integrality, too, so that a whole number of
-  updates that is late by 1e-8 of the cycle is not accepted. SoPlex, which solves the LPs, stops at 1e-10.
-- Of nonlinear problems with integers `numerics/feastol` is SCIP's own 1e-6 during the search, and 1e-9 in a solve with
-  the integers fixed that follows (`settle.sharpened`). It is also what a bound of an integer column is rounded with.
-  Values 2 % above the optimum of MINLPLib's `ex1252` were "proven" with 1e-9 by 4 of 5 seeds, with 1e-8 by 5 of 7, with
-  1e-7 by 2 of 21, with 1e-6 by none of 19. The LPs are then solved to a hundredth of it (`numerics/lpfeastolfactor`):
-  solved to 1e-6 only, fog with whole rows did not end within 430,000 nodes; to 1e-8 it takes 378, and `ex1252` stays
-  right with 6 seeds.
-- `numerics/epsilon` is 1e-10 and `numerics/dualfeastol` 1e-9 to go with it. With SCIP's own 1e-9, which is no smaller
-  than the tolerance, and 1e-7 the bounds of LPs were too good: fog with whole rows had "optima" 2 to 10 % above a
-  better point, and twice the optimum with two nodes. With these none of 32 instances had.
-- `limits/gap` is half of what is asked, because the verifier measures the gap at the rounded point in SI.
-- `misc/catchctrlc` is off: SCIP would take Ctrl-C away from Python. `should_stop` is polled instead.
+- `numerics/feastol` is 1e-9 instead of 1e-6, of the scaled rows, whose largest term is about 1. At
+  1e-6 the least cost of sending, with `time*rate >= load` and a logarithm for the rate, came out
+  1e-5 below the true optimum and was called optimal; at 1e-9 it is right to 1e-9. It is the measure
+  of integrality, too, so that a whole number of updates that is late by 1e-8 of the cycle is not
+  accepted. SoPlex, which solves the LPs, stops at 1e-10.
+- Of nonlinear problems with integers `numerics/feastol` is SCIP's own 1e-6 during the search, and
+  1e-9 in a solve with the integers fixed that follows (`settle.sharpened`). It is also what a bound
+  of an integer column is rounded with. Values 2 % above the optimum of MINLPLib's `ex1252` were
+  "proven" with 1e-9 by 4 of 5 seeds, with 1e-8 by 5 of 7, with 1e-7 by 2 of 21, with 1e-6 by none
+  of 19. The LPs are then solved to a hundredth of it (`numerics/lpfeastolfactor`): solved to 1e-6
+  only, fog with whole rows did not end within 430,000 nodes; to 1e-8 it takes 378, and `ex1252`
+  stays right with 6 seeds.
+- `numerics/epsilon` is 1e-10 and `numerics/dualfeastol` 1e-9 to go with it. With SCIP's own 1e-9,
+  which is no smaller than the tolerance, and 1e-7 the bounds of LPs were too good: fog with whole
+  rows had "optima" 2 to 10 % above a better point, and twice the optimum with two nodes. With these
+  none of 32 instances had.
+- `limits/gap` is half of what is asked, because the verifier measures the gap at the rounded point
+  in SI.
+- `misc/catchctrlc` is off: SCIP would take Ctrl-C away from Python. `should_stop` is polled
+  instead.
 """
 
 from collections.abc import Mapping
@@ -46,7 +51,8 @@ def searches(problem: Problem) -> bool:
 def parameters(options: SolveOptions, searching: bool = False) -> dict[str, RawValue]:
     """SCIP's parameters of a solve; `raw` comes last and wins. `searching`: see `searches`.
 
-    Raises `ModelError` E505 for a name in `raw` that SCIP does not know, or a value it does not take.
+    Raises `ModelError` E505 for a name in `raw` that SCIP does not know, or a value it does not
+    take.
     """
     chosen: dict[str, RawValue] = {
         "numerics/epsilon": EPSILON,
@@ -76,7 +82,11 @@ def checked(raw: Mapping[str, RawValue]) -> dict[str, RawValue]:
 def _checked(scratch: Any, known: Mapping[str, RawValue], name: str, value: RawValue) -> RawValue:
     if name not in known:
         near = nearest(name, known)
-        fix = f"did you mean `{near}`?" if near else "names look like `limits/nodes`; the SCIP documentation lists them"
+        fix = (
+            f"did you mean `{near}`?"
+            if near
+            else "names look like `limits/nodes`; the SCIP documentation lists them"
+        )
         raise ModelError([Diagnostic("E505", f"SCIP has no option `{name}`", help=fix)])
     try:
         converted = _converted(value, known[name])

@@ -1,10 +1,12 @@
-"""A second look where SCIP's point is no point of the model: values that are almost a bound are put on it.
+"""A second look where SCIP's point is no point of the model: values that are almost a bound are put
+on it.
 
-SCIP keeps rows to an absolute 1e-9 of their scaled terms. A cone `t*y >= x^2` therefore holds for it at x = 2e-5 and
-t = y = 0, where x^2/y has no finite value: of relaxed places, which are 0 or small at most pairs, it called points
-optimal whose objective was infinite, or larger by half than it said; and a row of terms of 1e-6 may be missed by a
-thousandth. With x on its bound there is nothing left to divide, so the columns near a bound stay there in a second
-solve. The bound remains that of the first one, which was without them.
+SCIP keeps rows to an absolute 1e-9 of their scaled terms. A cone `t*y >= x^2` therefore holds for
+it at x = 2e-5 and t = y = 0, where x^2/y has no finite value: of relaxed places, which are 0 or
+small at most pairs, it called points optimal whose objective was infinite, or larger by half than
+it said; and a row of terms of 1e-6 may be missed by a thousandth. With x on its bound there is
+nothing left to divide, so the columns near a bound stay there in a second solve. The bound remains
+that of the first one, which was without them.
 """
 
 import time
@@ -22,7 +24,9 @@ from mecdsl.results.violations import find_violations
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
 
-NEAR: Final = 1e-4  # of scaled columns, which are about 1; the square root of SCIP's tolerance is 3e-5
+NEAR: Final = (
+    1e-4  # of scaled columns, which are about 1; the square root of SCIP's tolerance is 3e-5
+)
 ROUNDS: Final = 3  # a solve without the small values of the last one may find new ones
 AGREEMENT: Final = 1e-6  # of the objective, relative
 
@@ -40,10 +44,12 @@ def holds(instance: Instance, values: FloatArray, objective: float) -> bool:
 def sharpened(
     built: "ScipModel", time_left: float | None, optimize: Callable[[], str]
 ) -> tuple[FloatArray, float] | None:
-    """Values and objective of the best point of the best integers, to `FEASIBILITY`; None if none is found.
+    """Values and objective of the best point of the best integers, to `FEASIBILITY`; None if none
+    is found.
 
-    The model has been solved with a wider tolerance and has a solution. Its integers are fixed for one solve, and have
-    their bounds again afterwards; the point is kept as a start of the next solve. `time_left` in s.
+    The model has been solved with a wider tolerance and has a solution. Its integers are fixed for
+    one solve, and have their bounds again afterwards; the point is kept as a start of the next
+    solve. `time_left` in s.
     """
     model = built.model
     best = model.getBestSol()
@@ -73,7 +79,8 @@ def sharpened(
 def settled(
     built: "ScipModel", point: FloatArray, time_left: float | None, optimize: Callable[[], str]
 ) -> tuple[FloatArray, float] | None:
-    """Values and objective of the best point whose columns near a bound are on it, or None if none is found.
+    """Values and objective of the best point whose columns near a bound are on it, or None if none
+    is found.
 
     The model has been solved; its bounds change. `point`: where it ended, in SI. `time_left` in s.
     """
@@ -97,7 +104,9 @@ def settled(
 
 
 def _fix_near_bound(model: Any, variable: Any, place: float) -> None:
-    """A column that is exactly on its bound may leave it: it may be what another one is divided by."""
+    """A column that is exactly on its bound may leave it: it may be what another one is divided
+    by.
+    """
     low, high = float(variable.getLbOriginal()), float(variable.getUbOriginal())
     if 0.0 < abs(place - low) <= NEAR:
         model.chgVarUb(variable, low)

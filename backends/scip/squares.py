@@ -1,9 +1,10 @@
 """A convex quadratic objective over unbounded columns as a sum of squares of new variables.
 
-SCIP's relaxation of `x^2 + x*y + y^2` without bounds on x and y is unbounded, and it branches for ever: of nine random
-least squares problems with 2 to 20 free variables it proved two within 20 s. With `y = V'x` from the eigenvectors V of
-the matrix each square has one variable and its own least value, so SCIP bounds the objective and then, by the best
-point found, the new variables: each of the nine takes less than half a second.
+SCIP's relaxation of `x^2 + x*y + y^2` without bounds on x and y is unbounded, and it branches for
+ever: of nine random least squares problems with 2 to 20 free variables it proved two within 20 s.
+With `y = V'x` from the eigenvectors V of the matrix each square has one variable and its own least
+value, so SCIP bounds the objective and then, by the best point found, the new variables: each of
+the nine takes less than half a second.
 """
 
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ NOISE = 1e-12  # relative size up to which an eigenvalue is rounding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Squares:
-    """The quadratic part, and of the linear part what lies along it, as `sum curvature[i] y_i^2 + slope[i] y_i`.
+    """The quadratic part, and of the linear part what lies along it, as
+    `sum curvature[i] y_i^2 + slope[i] y_i`.
 
-    `y = directions x[columns]`. `rest`: the linear coefficients of `columns` along directions without curvature.
+    `y = directions x[columns]`. `rest`: the linear coefficients of `columns` along directions
+    without curvature.
     """
 
     columns: IntArray
@@ -32,9 +35,11 @@ class Squares:
 
 
 def squares(objective: Quadratics, sign: float, unbounded: IntArray) -> Squares | None:
-    """`sign` times a quadratic objective as squares; None if that is no help or if it is not convex.
+    """`sign` times a quadratic objective as squares; None if that is no help or if it is not
+    convex.
 
-    `objective`: one row. `unbounded`: the columns that lack a bound; without one in a product nothing is done.
+    `objective`: one row. `unbounded`: the columns that lack a bound; without one in a product
+    nothing is done.
     """
     first, second = objective.first, objective.second
     columns = np.unique(np.concatenate([first, second])).astype(np.int64)

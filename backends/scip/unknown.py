@@ -13,7 +13,9 @@ UNKNOWN_FUNCTIONS: Final = ("floor", "ceil", "round")
 
 
 def unknown_part(instance: Instance, smooth_only: bool) -> str:
-    """The first part of the model that SCIP has no expression for, in words; empty if there is none."""
+    """The first part of the model that SCIP has no expression for, in words; empty if there is
+    none.
+    """
     long = too_long(instance)
     if long:
         return f"`{long}`: more than {LONGEST} parts with its definitions written out"
@@ -21,7 +23,10 @@ def unknown_part(instance: Instance, smooth_only: bool) -> str:
     stated = [(instance.model.objective.name, instance.model.objective.value)]
     for family in instance.constraints:
         if family.size:
-            stated += [(family.name, family.constraint.left), (family.name, family.constraint.right)]
+            stated += [
+                (family.name, family.constraint.left),
+                (family.name, family.constraint.right),
+            ]
     seen: set[str] = set()
     for name, expression in stated:
         if shapes.shape(expression).degree <= Degree.QUADRATIC:
@@ -33,7 +38,11 @@ def unknown_part(instance: Instance, smooth_only: bool) -> str:
 
 
 def _unknown(
-    expression: sym.Expression, instance: Instance, shapes: Classifier, smooth_only: bool, seen: set[str]
+    expression: sym.Expression,
+    instance: Instance,
+    shapes: Classifier,
+    smooth_only: bool,
+    seen: set[str],
 ) -> str:
     """As `unknown_part`, of one expression; conditions over variables have been refused by `check`.
 
@@ -45,7 +54,9 @@ def _unknown(
         match node:
             case sym.Function(name=name) if name in UNKNOWN_FUNCTIONS:
                 return f"`{name}` of variables"
-            case sym.Function(name=name) | sym.Aggregate(function=name) if smooth_only and name in NONSMOOTH:
+            case sym.Function(name=name) | sym.Aggregate(function=name) if (
+                smooth_only and name in NONSMOOTH
+            ):
                 return f"`{name}` of variables through Pyomo"
             case sym.Lookup(symbol=name):
                 symbol = instance.model.symbols[name]

@@ -1,10 +1,13 @@
-"""Nonlinear expressions of another tool as sums `sum coefficient * atom + constant` of atoms of a size of about 1.
+"""Nonlinear expressions of another tool as sums `sum coefficient * atom + constant` of atoms of a
+size of about 1.
 
-Why: a global solver gives every nonlinear part of an expression a variable and an absolute tolerance of its own. With
-`1 + p*g/(noise + q*h)` in SI, noise at 1e-13 W, that tolerance is larger than the denominator, and SCIP called a
-feasible problem infeasible although each row as a whole was scaled. Here sizes are taken out of every argument before a
-function is applied: `ln(m*u) = ln m + ln u`, `sqrt(m*u) = sqrt m * sqrt u`, `(m*u)^p = m^p * u^p`, and `u*v` multiplies
-the sizes, with m the largest coefficient of the sum; so inner parts have a size of about 1 wherever the leaves have.
+Why: a global solver gives every nonlinear part of an expression a variable and an absolute
+tolerance of its own. With `1 + p*g/(noise + q*h)` in SI, noise at 1e-13 W, that tolerance is larger
+than the denominator, and SCIP called a feasible problem infeasible although each row as a whole was
+scaled. Here sizes are taken out of every argument before a function is applied:
+`ln(m*u) = ln m + ln u`, `sqrt(m*u) = sqrt m * sqrt u`, `(m*u)^p = m^p * u^p`, and `u*v` multiplies
+the sizes, with m the largest coefficient of the sum; so inner parts have a size of about 1 wherever
+the leaves have.
 """
 
 import math
@@ -27,7 +30,9 @@ LARGEST_SHIFT: Final = 300.0  # of an exponent: beyond, exp(shift) would leave t
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What a tool does with its own expressions: functions `ln`, `exp`, `sqrt`, `abs` and the sum of a list."""
+    """What a tool does with its own expressions: functions `ln`, `exp`, `sqrt`, `abs` and the sum
+    of a list.
+    """
 
     functions: Mapping[str, Callable[[Any], Any]]
     total: Callable[[list[Any]], Any]
@@ -42,14 +47,20 @@ class Combination:
         self.tool, self.terms, self.constant = tool, terms, constant
 
     def normal(self) -> tuple[float, Any]:
-        """A size m > 0 (the largest coefficient) and an expression u of the tool with `self = m*u`."""
+        """A size m > 0 (the largest coefficient) and an expression u of the tool with
+        `self = m*u`.
+        """
         if len(self.terms) == 1 and self.constant == 0.0 and self.terms[0][0] > 0.0:
             return self.terms[0]
         size = max((abs(coefficient) for coefficient, _ in self.terms), default=0.0)
         size = max(abs(self.constant), size)
         if not size > 0.0:
             return 1.0, self.tool.total([0.0 * atom for _, atom in self.terms])
-        parts = [self._part(coefficient / size, atom) for coefficient, atom in self.terms if coefficient != 0.0]
+        parts = [
+            self._part(coefficient / size, atom)
+            for coefficient, atom in self.terms
+            if coefficient != 0.0
+        ]
         if self.constant != 0.0:
             parts.append(self.constant / size)
         return size, self.tool.total(parts)
@@ -71,13 +82,17 @@ class Combination:
             return Combination(self.tool, [(1.0, function(atom))], float(np.log(size)))
         if name not in ("sqrt", "abs"):
             raise KeyError(name)
-        return Combination(self.tool, [(float(np.sqrt(size)) if name == "sqrt" else size, function(atom))])
+        return Combination(
+            self.tool, [(float(np.sqrt(size)) if name == "sqrt" else size, function(atom))]
+        )
 
     # Operators
 
     def __add__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
-            return Combination(self.tool, merged(self.terms + other.terms), self.constant + other.constant)
+            return Combination(
+                self.tool, merged(self.terms + other.terms), self.constant + other.constant
+            )
         return Combination(self.tool, self.terms, self.constant + float(other))
 
     __radd__ = __add__
@@ -133,7 +148,8 @@ class Combination:
 
 
 def merged(terms: Sequence[tuple[float, Any]]) -> list[tuple[float, Any]]:
-    """Terms with each atom once; else definitions made of sums of each other would double their terms at each step.
+    """Terms with each atom once; else definitions made of sums of each other would double their
+    terms at each step.
 
     >>> x, y = "x", "y"
     >>> merged([(1.0, x), (3.0, y), (0.5, x)])
@@ -157,7 +173,10 @@ class Combinations(Objects):
     """
 
     def __init__(
-        self, columns: NDArray[np.object_], tool: Tool, quotient: Callable[[Any, Any], Any] | None = None
+        self,
+        columns: NDArray[np.object_],
+        tool: Tool,
+        quotient: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.quotient = quotient
         functions = {name: _function(name) for name in ("ln", "exp", "sqrt", "abs")}
@@ -177,27 +196,40 @@ class Combinations(Objects):
     def _square_over(self, above: Any, below: Any) -> Any:
         if not isinstance(above, Combination) and not isinstance(below, Combination):
             return square_over(float(above), float(below))
-        if not isinstance(above, Combination) or not isinstance(below, Combination) or self.quotient is None:
+        if (
+            not isinstance(above, Combination)
+            or not isinstance(below, Combination)
+            or self.quotient is None
+        ):
             return above * above / below
         (size, atom), (other_size, other_atom) = above.normal(), below.normal()
-        return Combination(above.tool, [(size * size / other_size, self.quotient(atom, other_atom))])
+        return Combination(
+            above.tool, [(size * size / other_size, self.quotient(atom, other_atom))]
+        )
 
-    def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> NDArray[np.object_]:
+    def segment_extreme(
+        self, name: str, value: Value, parent: IntArray, size: int
+    ) -> NDArray[np.object_]:
         result = np.full(size, None, dtype=object)
         for row, item in zip(parent.tolist(), np.asarray(value, dtype=object), strict=True):
             result[row] = item if result[row] is None else EXTREMES[name](result[row], item)
         return result
 
 
-def leaves(instance: Instance, scaling: Scaling, variables: Sequence[Any], tool: Tool) -> NDArray[np.object_]:
-    """What stands for each column: a combination of size 1 times the column's typical size; fixed ones are numbers.
+def leaves(
+    instance: Instance, scaling: Scaling, variables: Sequence[Any], tool: Tool
+) -> NDArray[np.object_]:
+    """What stands for each column: a combination of size 1 times the column's typical size; fixed
+    ones are numbers.
 
-    `variables`: the tool's variable of every scaled column; those of fixed ones are not looked at. An integer column
-    keeps its unit, so its atom is `variable / size`.
+    `variables`: the tool's variable of every scaled column; those of fixed ones are not looked at.
+    An integer column keeps its unit, so its atom is `variable / size`.
     """
     result = np.empty(instance.columns, dtype=object)
     fixed = np.flatnonzero(~instance.free)
-    result[fixed] = list(instance.fixed[fixed])  # of numpy's floats, which divide by zero without raising
+    result[fixed] = list(
+        instance.fixed[fixed]
+    )  # of numpy's floats, which divide by zero without raising
     shares = (scaling.column / scaling.size).tolist()
     sizes, origin = scaling.size.tolist(), scaling.origin.tolist()
     for column in np.flatnonzero(instance.free).tolist():
@@ -209,11 +241,15 @@ def leaves(instance: Instance, scaling: Scaling, variables: Sequence[Any], tool:
 
 def varies(value: Any) -> bool:
     """Whether a value holds a variable."""
-    return isinstance(value, Combination) and any(coefficient != 0.0 for coefficient, _ in value.terms)
+    return isinstance(value, Combination) and any(
+        coefficient != 0.0 for coefficient, _ in value.terms
+    )
 
 
 def normalised(value: Combination) -> tuple[float, Any]:
-    """A power of two and that multiple of the value as an expression of the tool; its size is about 1."""
+    """A power of two and that multiple of the value as an expression of the tool; its size is about
+    1.
+    """
     factor = float(np.exp2(-np.round(np.log2(value.normal()[0]))))
     return factor, multiple(value, factor)
 
@@ -231,7 +267,15 @@ def require_finite(value: Combination, name: str, place: Span) -> None:
     message = f"`{name}` has a coefficient that is not finite with these data"
     note = "a division by zero, or the logarithm of 0"
     raise ModelError(
-        [Diagnostic("E311", message, place, note=note, help="`mecdsl show` prints the values of the definitions")]
+        [
+            Diagnostic(
+                "E311",
+                message,
+                place,
+                note=note,
+                help="`mecdsl show` prints the values of the definitions",
+            )
+        ]
     )
 
 

@@ -1,8 +1,8 @@
 """Where `x^2/y` stands so that a solver may replace it by a variable t with `t*y >= x^2`.
 
-That is exact where a larger t never helps: in a minimised objective and on the small side of `<=`, under sums and
-factors that data show to be nonnegative. The row is a convex cone and has the value 0 at x = y = 0, which the quotient
-has not.
+That is exact where a larger t never helps: in a minimised objective and on the small side of `<=`,
+under sums and factors that data show to be nonnegative. The row is a convex cone and has the value
+0 at x = y = 0, which the quotient has not.
 """
 
 import numpy as np
@@ -30,7 +30,9 @@ class _Walk:
         self.known: dict[int, bool] = {}
 
     def upward(self, expression: sym.Expression, sign: int) -> bool:
-        """`sign`: 1 where a larger value of the expression never helps, -1 where a smaller one, 0 unknown."""
+        """`sign`: 1 where a larger value of the expression never helps, -1 where a smaller one, 0
+        unknown.
+        """
         if not self._holds(expression):
             return True
         match expression:
@@ -53,14 +55,18 @@ class _Walk:
                 return self.upward(then, sign) and self.upward(otherwise, sign)
             case sym.Lookup(symbol=name):
                 value = self.instance.model.symbols[name].value
-                return not isinstance(value, sym.DataArray | sym.DataFile | None) and self.upward(value, sign)
+                return not isinstance(value, sym.DataArray | sym.DataFile | None) and self.upward(
+                    value, sign
+                )
             case _:
                 return False
 
     def _holds(self, expression: sym.Expression) -> bool:
         """Whether a quotient of variables is in an expression, definitions followed."""
         if id(expression) not in self.known:
-            self.known[id(expression)] = any(self._is_quotient(node) for node in sym.walk(expression))
+            self.known[id(expression)] = any(
+                self._is_quotient(node) for node in sym.walk(expression)
+            )
         return self.known[id(expression)]
 
     def _is_quotient(self, node: sym.Expression) -> bool:

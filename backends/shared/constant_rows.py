@@ -1,4 +1,5 @@
-"""What contradicts itself before any solver: empty bounds, and rows without a free variable that are false.
+"""What contradicts itself before any solver: empty bounds, and rows without a free variable that
+are false.
 
 A true row without a free variable can be left out.
 """
@@ -35,7 +36,10 @@ def _crossed(instance: Instance, column: int) -> str:
         if range_ is not None:
             why = f"the bounds `{range_.span.text}` are the wrong way round"
             return f"`{name}` has no value: {why}, {shown[0]} is above {shown[1]}"
-        return f"`{name}` has no value: its lower bound, {shown[0]}, is above its upper bound, {shown[1]}"
+        return (
+            f"`{name}` has no value: its lower bound, {shown[0]}, is above its upper "
+            f"bound, {shown[1]}"
+        )
     return f"`{name}` has no whole value between its bounds {shown[0]} and {shown[1]}"
 
 
@@ -48,10 +52,11 @@ def row_name(instance: Instance, row: int) -> str:
 
 
 def false_row(instance: Instance, rows: IntArray) -> str:
-    """The first of some instance rows, none of which depends on a free variable, that is false, in words.
+    """The first of some instance rows, none of which depends on a free variable, that is false, in
+    words.
 
-    Empty if all are true up to the rounding of the terms of a row over data, and up to the verifier's tolerance where
-    the row holds fixed variables, whose values may come from a solver.
+    Empty if all are true up to the rounding of the terms of a row over data, and up to the
+    verifier's tolerance where the row holds fixed variables, whose values may come from a solver.
     """
     if not len(rows):
         return ""
@@ -64,7 +69,10 @@ def false_row(instance: Instance, rows: IntArray) -> str:
         wrong = np.flatnonzero(np.isnan(over) | (over == np.inf) | (over > allowed))
         for place in wrong[:1].tolist():
             name = instance.row_name(family, int(inside[place]))
-            return f"`{name}` holds no free variable and is false: {_apart(instance, family, float(value[place]))}"
+            return (
+                f"`{name}` holds no free variable and is false: "
+                f"{_apart(instance, family, float(value[place]))}"
+            )
     return ""
 
 

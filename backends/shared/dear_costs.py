@@ -1,8 +1,8 @@
 """Objectives whose costs differ by powers of ten: a penalty of 1e12 beside costs of 1.
 
-Scaled to 1, the penalty leaves reduced costs of 1e-12 for the rest, below what solvers take for 0: they ended at plans
-that are a fifth too dear and called them optimal. So the objective grows until its least cost is near 1, or its
-largest as large as solvers still take.
+Scaled to 1, the penalty leaves reduced costs of 1e-12 for the rest, below what solvers take for 0:
+they ended at plans that are a fifth too dear and called them optimal. So the objective grows until
+its least cost is near 1, or its largest as large as solvers still take.
 """
 
 from typing import Final

@@ -1,14 +1,16 @@
 """Run a solver that may ignore limits and Ctrl-C, or end the process, in a process of its own.
 
-Bonmin looks at its time limit and at Ctrl-C only between nodes, may sit in one for minutes, and at a second Ctrl-C ends
-the whole process. SCIP was seen to crash. So the solve runs in a fork, and the parent keeps the time. Where there is no
-fork the work runs in the same process.
+Bonmin looks at its time limit and at Ctrl-C only between nodes, may sit in one for minutes, and at
+a second Ctrl-C ends the whole process. SCIP was seen to crash. So the solve runs in a fork, and the
+parent keeps the time. Where there is no fork the work runs in the same process.
 
-- `os.fork` and not `multiprocessing`: the workers of a `multiprocessing.Pool` may not have processes of their own.
-- The fork is a process group of its own, else a Ctrl-C at the terminal would reach it twice, from the terminal and from
-  here. Where the system offers it (Linux), it ends with its parent.
-- Of the parent's threads only the one that forks goes on in the fork, so nothing there may wait for another one. No
-  library that starts threads (HiGHS) may be called in it; the solvers run here are free of that.
+- `os.fork` and not `multiprocessing`: the workers of a `multiprocessing.Pool` may not have
+  processes of their own.
+- The fork is a process group of its own, else a Ctrl-C at the terminal would reach it twice, from
+  the terminal and from here. Where the system offers it (Linux), it ends with its parent.
+- Of the parent's threads only the one that forks goes on in the fork, so nothing there may wait for
+  another one. No library that starts threads (HiGHS) may be called in it; the solvers run here are
+  free of that.
 """
 
 import contextlib
@@ -42,7 +44,8 @@ DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG of Linux
 class Guarded(Generic[Answer]):
     """The answer, or None and why there is none: `time limit`, `interrupted` or `died`.
 
-    `ending` says it in words that follow the solver's name, such as `ended without an answer (signal 11, SIGSEGV)`.
+    `ending` says it in words that follow the solver's name, such as
+    `ended without an answer (signal 11, SIGSEGV)`.
     """
 
     answer: Answer | None
@@ -51,13 +54,16 @@ class Guarded(Generic[Answer]):
 
 
 def run_guarded(
-    work: Callable[[Stop], Answer], should_stop: Stop, time_limit: float | None, grace: float = GRACE
+    work: Callable[[Stop], Answer],
+    should_stop: Stop,
+    time_limit: float | None,
+    grace: float = GRACE,
 ) -> Guarded[Answer]:
     """Run `work` in a fork and return its answer; an exception of `work` is raised here.
 
-    `work` is handed what it should ask whether to stop: in a fork, whether SIGINT came. `time_limit` in s: some time
-    after it, and when `should_stop` turns true, the fork gets SIGINT and then, if it gives no answer within `grace`
-    (in s), is killed. The answer must be picklable.
+    `work` is handed what it should ask whether to stop: in a fork, whether SIGINT came.
+    `time_limit` in s: some time after it, and when `should_stop` turns true, the fork gets SIGINT
+    and then, if it gives no answer within `grace` (in s), is killed. The answer must be picklable.
     """
     if not hasattr(os, "fork"):
         return Guarded(work(should_stop))
@@ -67,7 +73,9 @@ def run_guarded(
     sys.stderr.flush()
     with receiver, _without_interrupts() as previous:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads; see above
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of forks beside threads; see above
             process = os.fork()
         if process == 0:
             _child(work, sender, previous)
@@ -83,7 +91,9 @@ def run_guarded(
         raise value
     if kind == "answer":
         return Guarded(value)
-    return Guarded(None, reason, _WORDS[reason]) if reason else Guarded(None, "died", child.ending())
+    return (
+        Guarded(None, reason, _WORDS[reason]) if reason else Guarded(None, "died", child.ending())
+    )
 
 
 _WORDS: Final = {
@@ -94,7 +104,9 @@ _WORDS: Final = {
 
 @dataclass(slots=True)
 class _Child:
-    """A forked process and, once it ended, its exit code as `subprocess` counts them: -11 after signal 11."""
+    """A forked process and, once it ended, its exit code as `subprocess` counts them: -11 after
+    signal 11.
+    """
 
     process: int
     ended: bool = False
@@ -117,7 +129,11 @@ class _Child:
     def ending(self) -> str:
         told = ""
         if self.code is not None:
-            told = f" (exit code {self.code})" if self.code >= 0 else f" (signal {-self.code}{_name(-self.code)})"
+            told = (
+                f" (exit code {self.code})"
+                if self.code >= 0
+                else f" (signal {-self.code}{_name(-self.code)})"
+            )
         return "ended without an answer" + told
 
     def _wait(self, flags: int) -> None:
@@ -125,7 +141,9 @@ class _Child:
             return
         try:
             found, status = os.waitpid(self.process, flags)
-        except ChildProcessError:  # somebody who ignores SIGCHLD, or waits for every child, was faster
+        except (
+            ChildProcessError
+        ):  # somebody who ignores SIGCHLD, or waits for every child, was faster
             self.ended = True
             return
         if found:
@@ -139,7 +157,13 @@ def _name(number: int) -> str:
         return ""
 
 
-def _wait(child: _Child, receiver: "Connection[Any, Any]", should_stop: Stop, limit: float | None, grace: float) -> str:
+def _wait(
+    child: _Child,
+    receiver: "Connection[Any, Any]",
+    should_stop: Stop,
+    limit: float | None,
+    grace: float,
+) -> str:
     """Wait for an answer or the end; the reason if the fork had to be told to stop."""
     started = time.perf_counter()
     reason, patience = "", float("inf")
@@ -163,7 +187,9 @@ def _received(receiver: "Connection[Any, Any]") -> tuple[str, Any]:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[Collection[int]]:
-    """Hold SIGINT back, so that none comes before the fork knows what to do with it; hands over the mask before."""
+    """Hold SIGINT back, so that none comes before the fork knows what to do with it; hands over the
+    mask before.
+    """
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield previous
@@ -171,7 +197,9 @@ def _without_interrupts() -> Iterator[Collection[int]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _child(work: Callable[[Stop], Any], sender: "Connection[Any, Any]", mask: Collection[int]) -> NoReturn:
+def _child(
+    work: Callable[[Stop], Any], sender: "Connection[Any, Any]", mask: Collection[int]
+) -> NoReturn:
     """All that the fork does; it never returns to the code of the parent that called."""
     code = 1
     try:
@@ -181,7 +209,9 @@ def _child(work: Callable[[Stop], Any], sender: "Connection[Any, Any]", mask: Co
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             sender.send_bytes(_message(work, pressed))
         code = 0
-    except KeyboardInterrupt:  # a solver that made an exception of SIGINT: the parent sees that no answer came
+    except (
+        KeyboardInterrupt
+    ):  # a solver that made an exception of SIGINT: the parent sees that no answer came
         pass
     except BaseException:  # an answer that cannot travel, or a fault of this file
         traceback.print_exc()

@@ -23,7 +23,9 @@ class Record:
     ) -> None:
         """Add a step: values in SI and in the sense of the model, None for what is not known."""
         seconds = time.perf_counter() - self.began
-        self.noted.append(Iteration(self.first + len(self.noted), objective, bound, residual, seconds, note))
+        self.noted.append(
+            Iteration(self.first + len(self.noted), objective, bound, residual, seconds, note)
+        )
 
     @property
     def steps(self) -> tuple[Iteration, ...]:

@@ -16,7 +16,14 @@ import pyomo.environ as pyo
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.analysis.scaling import Scaling, scale
-from mecdsl.backends.shared.combinations import Combinations, Tool, leaves, normalised, require_finite, varies
+from mecdsl.backends.shared.combinations import (
+    Combinations,
+    Tool,
+    leaves,
+    normalised,
+    require_finite,
+    varies,
+)
 from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, IntArray
@@ -89,8 +96,12 @@ def _rescale(variable: Any, factor: float) -> None:
 
 def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Scaling:
     """State nonlinear parts again; the factors that they then have."""
-    tool = Tool({"ln": pyo.log, "exp": pyo.exp, "sqrt": pyo.sqrt, "abs": methodcaller("__abs__")}, _total)
-    evaluator = instance.evaluator(Combinations(leaves(instance, scaling, lowered.variables, tool), tool))
+    tool = Tool(
+        {"ln": pyo.log, "exp": pyo.exp, "sqrt": pyo.sqrt, "abs": methodcaller("__abs__")}, _total
+    )
+    evaluator = instance.evaluator(
+        Combinations(leaves(instance, scaling, lowered.variables, tool), tool)
+    )
     rows, objective = scaling.row.copy(), scaling.objective
     stated = instance.model.objective
     if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
@@ -106,7 +117,9 @@ def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Sca
                 if component is not None and varies(value):
                     require_finite(value, instance.row_name(family, row), family.constraint.span)
                     factor, expression = normalised(value)
-                    if pyo.is_potentially_variable(expression):  # Pyomo takes `(5 + 0*x)/(10 + 0*x)` for a number
+                    if pyo.is_potentially_variable(
+                        expression
+                    ):  # Pyomo takes `(5 + 0*x)/(10 + 0*x)` for a number
                         rows[family.first + row] = factor
                         component.set_value(_related(expression, family.relation))
     return replace(scaling, row=rows, objective=objective)

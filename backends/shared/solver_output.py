@@ -1,9 +1,9 @@
 """Keep what a solver prints away from standard output, which belongs to the caller (`--json`).
 
-Solvers print in two ways: through Python's `sys.stdout` (CasADi) and through file descriptor 1 (C and
-Fortran). Both are redirected for the time of a `with` block and put back even if the block raises.
-Redirecting is process-wide, so two solves at once in two threads of one process share it; the module is meant
-for one solve at a time.
+Solvers print in two ways: through Python's `sys.stdout` (CasADi) and through file descriptor 1 (C
+and Fortran). Both are redirected for the time of a `with` block and put back even if the block
+raises. Redirecting is process-wide, so two solves at once in two threads of one process share it;
+the module is meant for one solve at a time.
 """
 
 import contextlib
@@ -38,8 +38,8 @@ class Transcript(io.TextIOBase):
 
 @contextlib.contextmanager
 def solver_output(echo: bool = False) -> Iterator[Transcript]:
-    """Collect what the block prints; with `echo`, pass it on to standard error (then C output is not
-    collected).
+    """Collect what the block prints; with `echo`, pass it on to standard error (then C output is
+    not collected).
     """
     transcript = Transcript(echo)
     with contextlib.redirect_stdout(transcript), _descriptor_redirected(transcript, echo):
@@ -69,7 +69,9 @@ def _descriptor_redirected(transcript: Transcript, echo: bool) -> Iterator[None]
 
 
 def flush_c_streams() -> None:
-    """Write out what C code has printed so far, and what Python has on the standard output of the process."""
+    """Write out what C code has printed so far, and what Python has on the standard output of the
+    process.
+    """
     if os.name == "posix":
         ctypes.CDLL(None).fflush(None)
     if sys.__stdout__ is not None and not sys.__stdout__.closed:
