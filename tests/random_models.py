@@ -1,7 +1,7 @@
 """Random small models as text, with points known to be feasible: food for `test_labels`.
 
-Every variable `x` is used as `u = x/scale`, a number of size one, so that formulas fit whatever the units are. The same
-formulas are evaluated by NumPy, apart from the project's own evaluator.
+Every variable `x` is used as `u = x/scale`, a number of size one, so that formulas fit whatever the
+units are. The same formulas are evaluated by NumPy, apart from the project's own evaluator.
 """
 
 import itertools
@@ -27,8 +27,20 @@ TERMS: Final = {
     "linear": ("{c}*{u}", "-{c}*{u}"),
     "quadratic": ("{c}*{u}^2", "{c}*({u} - {c}*{v} + 1)^2", "-{c}*{u}"),
     "bilinear": ("{c}*{u}*{v}", "-{c}*{u}*{v}", "{c}*{u}"),
-    "convex": ("{c}*exp(-{u})", "-{c}*ln(1 + {p})", "-{c}*sqrt({p})", "{c}/({p} + 0.1)", "{c}*{p}^1.5", "-{c}*{u}"),
-    "cone": ("{c}*quad_over_lin({u}, {p})", "{c}*{p}^3/({q} + 1)^2", "-{c}*perspective({p}, {q})", "{c}*{u}"),
+    "convex": (
+        "{c}*exp(-{u})",
+        "-{c}*ln(1 + {p})",
+        "-{c}*sqrt({p})",
+        "{c}/({p} + 0.1)",
+        "{c}*{p}^1.5",
+        "-{c}*{u}",
+    ),
+    "cone": (
+        "{c}*quad_over_lin({u}, {p})",
+        "{c}*{p}^3/({q} + 1)^2",
+        "-{c}*perspective({p}, {q})",
+        "{c}*{u}",
+    ),
     "poles": (
         "{c}/{p}",
         "-{c}*{p}/{q}",
@@ -44,7 +56,9 @@ POINTS: Final = 5000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomModel:
-    """A model in text; `lower`, `upper`, `integral`: of the numbers u; `rows`: formula, relation, right-hand side."""
+    """A model in text; `lower`, `upper`, `integral`: of the numbers u; `rows`: formula, relation,
+    right-hand side.
+    """
 
     text: str
     lower: FloatArray
@@ -63,7 +77,9 @@ class RandomModel:
         return np.broadcast_to(np.asarray(found, dtype=np.float64), len(points))
 
     def best_point(self, seed: int) -> tuple[FloatArray, float] | None:
-        """The best of many random points (all of them where there are few) that keeps every row, and its objective."""
+        """The best of many random points (all of them where there are few) that keeps every row,
+        and its objective.
+        """
         points = self._points(np.random.default_rng(seed))
         values = self.evaluate(self.objective, points)
         kept = np.isfinite(values)
@@ -103,7 +119,12 @@ def random_model(seed: int) -> RandomModel:
     count = int(generator.integers(1, 5))
     kind, share = pick(*TERMS), pick(0.0, 0.4, 1.0)
     lines = ["model random"]
-    lower, upper, integral, scale = np.zeros(count), np.zeros(count), np.zeros(count, dtype=bool), np.ones(count)
+    lower, upper, integral, scale = (
+        np.zeros(count),
+        np.zeros(count),
+        np.zeros(count, dtype=bool),
+        np.ones(count),
+    )
     for i in range(count):
         integral[i] = generator.random() < share
         if integral[i]:
@@ -123,7 +144,9 @@ def random_model(seed: int) -> RandomModel:
 
     def term() -> str:
         form = pick(*TERMS[pick(kind, kind, "linear")])
-        parts = {name: pick(*(f"u{i}" for i in range(count))) for name in "uv"} | {name: pick(*above) for name in "pq"}
+        parts = {name: pick(*(f"u{i}" for i in range(count))) for name in "uv"} | {
+            name: pick(*above) for name in "pq"
+        }
         return str(form.format(c=f"{generator.uniform(0.1, 9):.2f}", **parts))
 
     def formula() -> str:
@@ -137,4 +160,6 @@ def random_model(seed: int) -> RandomModel:
         lines.append(f"constraint c{number}: {unit}*({row[0]}) {row[1]} ({row[2]!r})*{unit}")
     objective, maximize = formula(), bool(generator.random() < 0.4)
     lines.append(f"{'maximize' if maximize else 'minimize'} goal = {objective}")
-    return RandomModel("\n".join(lines), lower, upper, integral, scale, objective, maximize, tuple(rows))
+    return RandomModel(
+        "\n".join(lines), lower, upper, integral, scale, objective, maximize, tuple(rows)
+    )

@@ -1,4 +1,6 @@
-"""The Python interface: models from files and texts, data from Python, results by name, and what `print` shows."""
+"""The Python interface: models from files and texts, data from Python, results by name, and what
+`print` shows.
+"""
 
 import contextlib
 import html
@@ -21,8 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OFFLOAD = ROOT / "models" / "examples" / "offload.mec"
 MEL = ROOT / "models" / "mel.mec"
 
-# Transport: 5 units from depot 1, 3 from depot 2; shops want 2, 2, 4. The cheapest plan in money/unit, by hand: shop 1
-# from depot 1 (1), shop 2 from depot 1 (2), shop 3 takes 1 from depot 1 (4) and 3 from depot 2 (1): 2 + 4 + 4 + 3.
+# Transport: 5 units from depot 1, 3 from depot 2; shops want 2, 2, 4. The cheapest plan in
+# money/unit, by hand: shop 1 from depot 1 (1), shop 2 from depot 1 (2), shop 3 takes 1 from depot 1
+# (4) and 3 from depot 2 (1): 2 + 4 + 4 + 3.
 TRANSPORT = """
 model transport "Cheapest way to the shops"
 set depot = 1..2
@@ -49,7 +52,7 @@ def result() -> Result:
     return mecdsl.loads(TRANSPORT, DATA).solve()
 
 
-# Loading -----------------------------------------------------------------------------------------------------
+# Loading ------------------------------------------------------------------------------------------
 
 
 def test_a_model_from_a_text_with_data(result: Result) -> None:
@@ -61,7 +64,11 @@ def test_a_model_from_a_text_with_data(result: Result) -> None:
 
 
 def test_data_may_be_arrays_and_numpy_numbers() -> None:
-    data = {"supply": np.array([5, 3]), "demand": (2, 2, np.int64(4)), "price": np.array([[1.0, 2, 4], [3, 3, 1]])}
+    data = {
+        "supply": np.array([5, 3]),
+        "demand": (2, 2, np.int64(4)),
+        "price": np.array([[1.0, 2, 4], [3, 3, 1]]),
+    }
     assert mecdsl.loads(TRANSPORT, data).solve().objective == pytest.approx(BEST)
 
 
@@ -118,13 +125,16 @@ def test_the_package_has_what_it_lists() -> None:
         mecdsl.nothing_of_the_kind  # noqa: B018
 
 
-# The loaded model --------------------------------------------------------------------------------------------
+# The loaded model ---------------------------------------------------------------------------------
 
 
 def test_check_gives_every_fault_of_every_form() -> None:
     assert [d for d in mecdsl.load(MEL).check() if d.severity is Severity.ERROR] == []
     text = "var x : s >= 0 s\nminimize cost = x + 1 bit\nform wrong: relax y\n"
-    assert {d.code for d in mecdsl.loads(text).check() if d.severity is Severity.ERROR} == {"E201", "E102"}
+    assert {d.code for d in mecdsl.loads(text).check() if d.severity is Severity.ERROR} == {
+        "E201",
+        "E102",
+    }
 
 
 def test_stages_can_be_looked_at_one_by_one() -> None:
@@ -141,14 +151,22 @@ def test_the_pyomo_model_has_the_names_of_the_text() -> None:
     import pyomo.environ as pyo
 
     lowered = mecdsl.load(OFFLOAD).pyomo()
-    assert any("remote" in variable.name for variable in lowered.model.component_data_objects(pyo.Var))
+    assert any(
+        "remote" in variable.name for variable in lowered.model.component_data_objects(pyo.Var)
+    )
 
 
 def test_unknown_forms_and_options_are_faults() -> None:
     model = mecdsl.load(MEL)
     with pytest.raises(ModelError, match="did you mean `relaxed`"):
         model.solve(form="relxed")
-    for options in ({"threads": 0}, {"threads": 10**6}, {"gap": -1.0}, {"time_limit": float("nan")}, {"via": "file"}):
+    for options in (
+        {"threads": 0},
+        {"threads": 10**6},
+        {"gap": -1.0},
+        {"time_limit": float("nan")},
+        {"via": "file"},
+    ):
         with pytest.raises(ModelError) as caught:
             model.solve(**options)
         assert [d.code for d in caught.value.diagnostics] == ["E505"]
@@ -160,7 +178,7 @@ def test_seeds_are_kept_in_the_result() -> None:
     assert mecdsl.load(OFFLOAD, seed=7).solve().as_dict()["seed"] == 7
 
 
-# Results -----------------------------------------------------------------------------------------------------
+# Results ------------------------------------------------------------------------------------------
 
 
 def test_values_have_the_shape_of_their_index(result: Result) -> None:
@@ -190,7 +208,10 @@ def test_conditional_and_ragged_families_are_flat() -> None:
 
 
 def test_empty_families_have_no_values() -> None:
-    text = "set k = 1..0\nvar x[i in k] : real >= 0\nvar y : real >= 1\nminimize c = y + sum(x[i] for i in k)\n"
+    text = (
+        "set k = 1..0\nvar x[i in k] : real >= 0\nvar y : real >= 1\nminimize c = y + "
+        "sum(x[i] for i in k)\n"
+    )
     result = mecdsl.loads(text).solve()
     assert result["x"].shape == (0,)
     assert result.as_dict()["values"]["x"] == []
@@ -236,7 +257,9 @@ def test_print_shows_what_the_command_line_shows(result: Result) -> None:
     assert printed.partition("seconds")[0] == shown.getvalue().partition("seconds")[0]
     assert html.escape(str(result)) in result._repr_html_()
     assert result._repr_html_().startswith("<pre>")
-    assert repr(result).startswith("Result(termination=<Termination.OPTIMAL: 'optimal'>, guarantee=")
+    assert repr(result).startswith(
+        "Result(termination=<Termination.OPTIMAL: 'optimal'>, guarantee="
+    )
     assert len(repr(result)) < 400  # what it is worth: no arrays, no residuals
 
 
@@ -244,7 +267,10 @@ def test_a_loaded_model_is_shown_in_a_line() -> None:
     model = mecdsl.load(OFFLOAD, seed=7)
     assert repr(model) == "LoadedModel(offload; seed 7)"
     given = mecdsl.load(MEL, cycle_time="45 s")
-    assert repr(given) == "LoadedModel(mel; forms relaxed, equal, distributed, dropout; 1 parameter given; seed 0)"
+    assert (
+        repr(given)
+        == "LoadedModel(mel; forms relaxed, equal, distributed, dropout; 1 parameter given; seed 0)"
+    )
 
 
 def test_json_has_plain_numbers_only(result: Result) -> None:
@@ -257,16 +283,23 @@ def test_json_has_plain_numbers_only(result: Result) -> None:
 def test_every_key_of_the_json_is_explained(result: Result) -> None:
     page = (ROOT / "backends" / "README.md").read_text(encoding="utf-8")
     section = page.partition("**A result as JSON**")[2].partition("**How a method got there.**")[0]
-    listed = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in section.splitlines() if row.startswith("| `")))
+    listed = re.findall(
+        r"`(\w+)`",
+        "".join(row.split("|")[1] for row in section.splitlines() if row.startswith("| `")),
+    )
     assert sorted(listed) == sorted(result.as_dict())
 
 
 @pytest.mark.parametrize(
     ("sense", "bound", "termination"),
-    [("minimize", "x <= 3", {Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED}),
-     ("maximize", "x <= 3", {Termination.OPTIMAL})],
-)  # fmt: skip
-def test_results_without_a_point_print_too(sense: str, bound: str, termination: set[Termination]) -> None:
+    [
+        ("minimize", "x <= 3", {Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED}),
+        ("maximize", "x <= 3", {Termination.OPTIMAL}),
+    ],
+)
+def test_results_without_a_point_print_too(
+    sense: str, bound: str, termination: set[Termination]
+) -> None:
     result = mecdsl.loads(f"var x : real\n{sense} cost = x\nconstraint most: {bound}\n").solve()
     assert result.termination in termination
     assert str(result)

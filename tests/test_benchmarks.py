@@ -11,7 +11,12 @@ from tests.benchmarks import fog
 def test_compile_benchmark_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     benchmark.main(["5", "7", "--repetitions", "1"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[2:]] == [["5", "on"], ["5", "off"], ["7", "on"], ["7", "off"]]
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["5", "on"],
+        ["5", "off"],
+        ["7", "on"],
+        ["7", "off"],
+    ]
 
 
 def test_both_models_have_the_same_names_objective_and_rows() -> None:
@@ -39,11 +44,15 @@ def test_both_models_have_the_same_names_objective_and_rows() -> None:
             np.testing.assert_allclose(found_rows[name], values, rtol=1e-12, atol=1e-9)
 
 
-def test_fog_benchmark_compares_optima_of_the_same_instances(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fog_benchmark_compares_optima_of_the_same_instances(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     rows = fog.measure(4, 2, repetitions=1)
     assert [row.deadline for row in rows] == ["slack", "tight"]
     for row in rows:
-        objectives = [np.nan if timing.objective is None else timing.objective for timing in row.timings]
+        objectives = [
+            np.nan if timing.objective is None else timing.objective for timing in row.timings
+        ]
         np.testing.assert_allclose(objectives, objectives[0], rtol=1e-6)
         assert all(timing.steps > 0 for timing in row.timings)
     fog.main(["--nodes", "3", "--layers", "2", "--repetitions", "1"])

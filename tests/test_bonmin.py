@@ -1,4 +1,6 @@
-"""Bonmin: optima of convex problems with integers, honest labels on the others, limits, options, output."""
+"""Bonmin: optima of convex problems with integers, honest labels on the others, limits, options,
+output.
+"""
 
 import os
 import signal
@@ -82,7 +84,8 @@ def test_convex_quadratic_with_integers(via: str) -> None:
 
 @WAYS
 def test_numbers_in_si(via: str) -> None:
-    # Both servers must run, as 6e9 > 4e9; s^2 is least in sum at equal speeds 3e9: 2 * 1e-27 * 9e18 + 2 * 2.
+    # Both servers must run, as 6e9 > 4e9; s^2 is least in sum at equal speeds 3e9: 2 * 1e-27 * 9e18
+    # + 2 * 2.
     instance = instance_of(SMALL_SERVERS)
     found = Bonmin().solve(request_of(instance, via=via, gap=1e-10))
     assert found.termination is Termination.OPTIMAL
@@ -95,7 +98,8 @@ def test_numbers_in_si(via: str) -> None:
 @WAYS
 def test_a_nonconvex_problem_is_labelled(via: str) -> None:
     text = (
-        "model m\nvar x : integer in 0..3\nvar y : integer in 0..3\nmaximize z = x*y - x^2/2\nconstraint c: x + y <= 4"
+        "model m\nvar x : integer in 0..3\nvar y : integer in 0..3\nmaximize z = x*y - "
+        "x^2/2\nconstraint c: x + y <= 4"
     )
     found = solve(text, via=via)
     assert found.termination is Termination.FINISHED
@@ -106,8 +110,12 @@ def test_a_nonconvex_problem_is_labelled(via: str) -> None:
 
 @WAYS
 def test_a_nonlinear_problem_says_that_convexity_is_not_proven(via: str) -> None:
-    # n exp(-x) + x is least at x = ln n: 1 + ln n + (n - 3)^2; n = 3 is best: slopes to 2 and 4 are below 1
-    text = "model m\nvar n : integer in 1..9\nvar x : 1 in 0..5\nminimize z = n*exp(-x) + x + (n - 3)^2"
+    # n exp(-x) + x is least at x = ln n: 1 + ln n + (n - 3)^2; n = 3 is best: slopes to 2 and 4 are
+    # below 1
+    text = (
+        "model m\nvar n : integer in 1..9\nvar x : 1 in 0..5\nminimize z = n*exp(-x) + x "
+        "+ (n - 3)^2"
+    )
     found = solve(text, via=via)
     assert found.objective == pytest.approx(1 + np.log(3.0), rel=1e-7)
     assert found.guarantee is Guarantee.FEASIBLE
@@ -118,11 +126,17 @@ def test_a_nonlinear_problem_says_that_convexity_is_not_proven(via: str) -> None
 def test_infeasible_is_what_a_local_solver_found(via: str) -> None:
     # 2 x + 2 y is even; x^2 is no 5; a proof is for others (`mecdsl.proofs`)
     convex = solve(
-        "model m\nvar x : integer in 0..9\nvar y : integer in 0..9\nminimize z = x^2\nconstraint c: 2*x + 2*y == 7",
+        "model m\nvar x : integer in 0..9\nvar y : integer in 0..9\nminimize z = "
+        "x^2\nconstraint c: 2*x + 2*y == 7",
         via=via,
     )
-    assert (convex.termination, convex.guarantee) == (Termination.LOCALLY_INFEASIBLE, Guarantee.LOCALLY_INFEASIBLE)
-    other = solve("model m\nvar x : integer in 0..9\nminimize z = x\nconstraint c: x^2 == 5", via=via)
+    assert (convex.termination, convex.guarantee) == (
+        Termination.LOCALLY_INFEASIBLE,
+        Guarantee.LOCALLY_INFEASIBLE,
+    )
+    other = solve(
+        "model m\nvar x : integer in 0..9\nminimize z = x\nconstraint c: x^2 == 5", via=via
+    )
     assert other.guarantee is Guarantee.LOCALLY_INFEASIBLE
 
 
@@ -130,7 +144,9 @@ def test_crossed_bounds_and_false_rows_are_named() -> None:
     crossed = solve("model m\nparam low : 1 = 3\nvar x : integer >= low <= 2\nminimize z = x")
     assert "`x` has no value" in crossed.message
     false = solve(
-        "model m\nvar x : 1\nvar y : integer in 0..3\nminimize z = y\nconstraint c: x^2 >= 9\nform f: fix x = 2", "f"
+        "model m\nvar x : 1\nvar y : integer in 0..3\nminimize z = y\nconstraint c: x^2 >= "
+        "9\nform f: fix x = 2",
+        "f",
     )
     assert (false.termination, false.guarantee) == (Termination.INFEASIBLE, Guarantee.INFEASIBLE)
     assert "`c`" in false.message
@@ -147,9 +163,13 @@ def test_maximum_and_bound_in_the_sense_of_the_model(via: str) -> None:
 
 def test_what_is_accepted() -> None:
     assert Bonmin().accepts(request_of(instance_of(SQUARES))).accepted
-    continuous = Bonmin().accepts(request_of(instance_of("model m\nvar x : 1 in 0..1\nminimize z = x^2")))
+    continuous = Bonmin().accepts(
+        request_of(instance_of("model m\nvar x : 1 in 0..1\nminimize z = x^2"))
+    )
     assert not continuous.accepted
-    kinked = Bonmin().accepts(request_of(instance_of("model m\nvar x : integer in 0..9\nminimize z = abs(x - 2)")))
+    kinked = Bonmin().accepts(
+        request_of(instance_of("model m\nvar x : integer in 0..9\nminimize z = abs(x - 2)"))
+    )
     assert "`bonmin` needs smooth functions: `z` holds `abs` of variables" in kinked.reason
 
 
@@ -172,17 +192,25 @@ def test_options_that_bonmin_refuses(raw: dict[str, Any]) -> None:
     with pytest.raises(ModelError) as caught:
         solve(SQUARES, raw=raw)
     assert caught.value.diagnostics[0].code == "E505"
-    assert next(iter(raw.values())) == "B-OA" or next(iter(raw)) in caught.value.diagnostics[0].message
+    assert (
+        next(iter(raw.values())) == "B-OA" or next(iter(raw)) in caught.value.diagnostics[0].message
+    )
 
 
 def test_a_number_that_is_not_finite_is_named() -> None:
     with pytest.raises(ModelError, match="E311"):
-        solve("model m\nparam a : 1 >= 0 = 0\nvar x : integer in 1..2\nminimize z = x\nconstraint c: exp(x)/a <= 5")
+        solve(
+            "model m\nparam a : 1 >= 0 = 0\nvar x : integer in 1..2\nminimize z = "
+            "x\nconstraint c: exp(x)/a <= 5"
+        )
 
 
 def test_a_start_is_taken() -> None:
     # the start of the search decides which side of the hill at 5 a local solver goes down
-    text = "model m\nvar n : integer in 0..10\nvar x : 1 in 0..10\nminimize z = 0 - (x - 5)^2 + 0.01*n + 0.1*x"
+    text = (
+        "model m\nvar n : integer in 0..10\nvar x : 1 in 0..10\nminimize z = 0 - (x - "
+        "5)^2 + 0.01*n + 0.1*x"
+    )
     low, high = (solve(text, start=np.array([0.0, x])) for x in (1.0, 9.0))
     assert low.values is not None
     assert high.values is not None

@@ -1,4 +1,6 @@
-"""The campaign of random models: a short run of it, and that its oracles and its judge can be believed."""
+"""The campaign of random models: a short run of it, and that its oracles and its judge can be
+believed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +24,9 @@ STATUS = {0: OPTIMAL, 2: INFEASIBLE, 3: UNBOUNDED}  # of SciPy
 
 
 def test_a_short_campaign_finds_no_false_label() -> None:
-    outcomes = [outcome for found in run(7, jobs(SHORT * len(KINDS), list(KINDS)), 1) for outcome in found]
+    outcomes = [
+        outcome for found in run(7, jobs(SHORT * len(KINDS), list(KINDS)), 1) for outcome in found
+    ]
     assert {outcome.kind for outcome in outcomes} == set(KINDS)
     assert [outcome for outcome in outcomes if outcome.false] == []
 
@@ -44,7 +48,8 @@ def test_the_exact_simplex_method_agrees_with_scipy(number: int) -> None:
     draw = Draw(0, "simplex", number)
     size = draw.whole(1, 4)
     rows = [
-        (drawn(draw, size), draw.pick("<=", ">=", "=="), Fraction(draw.whole(-6, 6))) for _ in range(draw.whole(0, 4))
+        (drawn(draw, size), draw.pick("<=", ">=", "=="), Fraction(draw.whole(-6, 6)))
+        for _ in range(draw.whole(0, 4))
     ]
     cost, lower, upper = drawn(draw, size), ends(draw, size, -3, 1), ends(draw, size, 1, 5)
     found = solve(Program(cost, rows, lower, upper))
@@ -75,16 +80,23 @@ def test_a_case_is_the_same_for_the_same_numbers(kind: str) -> None:
     assert any(make(3, kind, other).text != first.text for other in (6, 7, 8))
 
 
-@pytest.mark.parametrize("kind", ["lp", "milp", "switch", "kinks", "products", "convex", "curve", "mixed"])
+@pytest.mark.parametrize(
+    "kind", ["lp", "milp", "switch", "kinks", "products", "convex", "curve", "mixed"]
+)
 def test_a_shifted_truth_is_found(kind: str) -> None:
-    number = next(n for n in range(50) if make(5, kind, n).truth.status == OPTIMAL and _proven(kind, n))
+    number = next(
+        n for n in range(50) if make(5, kind, n).truth.status == OPTIMAL and _proven(kind, n)
+    )
     case, result = make(5, kind, number), mecdsl.loads(make(5, kind, number).text).solve("scip")
     assert false_claims(case, result) == []
     worse = (1 if case.maximize else -1) * case.truth.size / 100
     better = replace(case, truth=replace(case.truth, best=case.truth.best + worse))
     assert any("globally optimal" in claim for claim in false_claims(better, result))
     assert any("bound" in claim for claim in false_claims(better, result))
-    assert any("no feasible point" in c for c in false_claims(replace(case, truth=Truth(INFEASIBLE)), result))
+    assert any(
+        "no feasible point" in c
+        for c in false_claims(replace(case, truth=Truth(INFEASIBLE)), result)
+    )
     assert false_claims(replace(case, truth=Truth(UNBOUNDED)), result)
 
 
@@ -99,7 +111,9 @@ def test_a_broken_row_is_found() -> None:
     assert case.breaches(dict.fromkeys(case.names, -7.0))
 
 
-def test_a_process_that_ends_is_an_outcome_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ends_is_an_outcome_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def trial(seed: int, kind: str, number: int, backends: Sequence[str]) -> list[object]:
         if number == 1:
             raise SystemExit(3)
@@ -110,7 +124,9 @@ def test_a_process_that_ends_is_an_outcome_and_the_rest_goes_on(monkeypatch: pyt
     assert [(outcome.number, outcome.label) for outcome in outcomes] == [(1, "crash")]
 
 
-@pytest.mark.parametrize("value", ["1700000000.25", "-0.001", "1e-12", "9007199254740991", "3", "1e30"])
+@pytest.mark.parametrize(
+    "value", ["1700000000.25", "-0.001", "1e-12", "9007199254740991", "3", "1e30"]
+)
 def test_literals_are_read_back_exactly(value: str) -> None:
     assert Fraction(literal(Fraction(value))) == Fraction(value)
     assert np.float64(literal(Fraction(value))) == float(value)

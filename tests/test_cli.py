@@ -1,4 +1,6 @@
-"""The command line as a user meets it: what is printed where, the exit codes, and what mistakes are answered with."""
+"""The command line as a user meets it: what is printed where, the exit codes, and what mistakes are
+answered with.
+"""
 
 import json
 import os
@@ -26,13 +28,17 @@ ROOT = Path(__file__).resolve().parent.parent
 MEL = "models/mel.mec"
 OFFLOAD = "models/examples/offload.mec"
 SHARE = "models/examples/share_link.mec"
-COMMANDS = [command.name or getattr(command.callback, "__name__", "") for command in cli.app.registered_commands]
+COMMANDS = [
+    command.name or getattr(command.callback, "__name__", "")
+    for command in cli.app.registered_commands
+]
 
-# camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against 2 + 0.1 s.
-# camera and voice go (9 Mbit of 20), map stays.
+# camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against 2 +
+# 0.1 s. camera and voice go (9 Mbit of 20), map stays.
 OFFLOAD_OPTIMUM = 1.2 + 0.13 + 1.0
 
-# Fifty markets to be split in five equal halves: a market split problem. No branch and bound ends within minutes.
+# Fifty markets to be split in five equal halves: a market split problem. No branch and bound ends
+# within minutes.
 LONG = """
 model long "Split fifty markets in five equal halves"
 set market = 1..50
@@ -52,7 +58,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process, in the root of the repository: exit code, stdout, stderr."""
+    """Run the command line in this process, in the root of the repository: exit code, stdout,
+    stderr.
+    """
     monkeypatch.chdir(ROOT)
 
     def go(*arguments: str) -> tuple[int, str, str]:
@@ -78,7 +86,7 @@ def piped(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-# Help --------------------------------------------------------------------------------------------------------
+# Help ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -87,7 +95,9 @@ def test_help_is_readable_at_80_columns(command: str, run: Run) -> None:
     assert (code, err) == (0, "")
     assert out.startswith(f"Usage: mecdsl {command}".rstrip())
     assert max(map(len, out.splitlines())) <= 80
-    assert "..." not in out.replace("[ARGS]...", "").replace("NAME,...", "").replace("FORM,...", "")  # nothing is cut
+    assert "..." not in out.replace("[ARGS]...", "").replace("NAME,...", "").replace(
+        "FORM,...", ""
+    )  # nothing is cut
     assert not re.search(r"--[a-z-]+ <", out)  # the names of Python's types mean nothing here
 
 
@@ -103,7 +113,7 @@ def test_version(run: Run) -> None:
     assert re.fullmatch(r"mecdsl \d+\.\d+\.\d+\n", out)
 
 
-# What each command prints ------------------------------------------------------------------------------------
+# What each command prints -------------------------------------------------------------------------
 
 
 def test_check_prints_the_class_with_its_reason(run: Run) -> None:
@@ -130,8 +140,10 @@ def test_check_without_data_says_what_is_not_known(run: Run, tmp_path: Path) -> 
 def test_matrices_are_shown_as_in_data(run: Run, tmp_path: Path) -> None:
     model = tmp_path / "matrix.mec"
     model.write_text(
-        "param delay[i in 1..2, j in 1..3] : s = i * j * 1 ms\nparam ragged[i in 1..2, j in 1..i] : 1 = 10*i + j\n"
-        "var x[i in 1..2, j in 1..2] : s >= i * j * 1 s\nminimize total = sum(x[i, j] for i in 1..2, j in 1..2)\n"
+        "param delay[i in 1..2, j in 1..3] : s = i * j * 1 ms\nparam ragged[i in 1..2, j in "
+        "1..i] : 1 = 10*i + j\n"
+        "var x[i in 1..2, j in 1..2] : s >= i * j * 1 s\nminimize total = sum(x[i, j] for i "
+        "in 1..2, j in 1..2)\n"
     )
     _, shown, _ = run("show", str(model))
     assert re.search(r"delay\[i, j\] +\[\[1, 2, 3\], \[2, 4, 6\]\] ms\n", shown)
@@ -174,7 +186,9 @@ def test_export_says_what_it_scaled_and_writes_the_map(run: Run, tmp_path: Path)
     out_file, map_file = tmp_path / "radio.lp", tmp_path / "map.json"
     model = tmp_path / "radio.mec"
     model.write_text("model radio\nvar power : W in 1 pW..8 pW\nminimize used = power\n")
-    code, out, err = run("export", str(model), "--to", "lp", "--out", str(out_file), "--map", str(map_file))
+    code, out, err = run(
+        "export", str(model), "--to", "lp", "--out", str(out_file), "--map", str(map_file)
+    )
     assert code == 0
     assert out == f"wrote {out_file}: 1 variable, 0 constraint rows\n"
     assert err.startswith("note: scaled by powers of two: 1 of 1 variables, 1 of the objective is ")
@@ -215,7 +229,7 @@ def test_every_value_stands_on_a_line_of_its_own(run: Run) -> None:
     assert "device.remote[map]     0\n" in out
 
 
-# JSON --------------------------------------------------------------------------------------------------------
+# JSON ---------------------------------------------------------------------------------------------
 
 WITH_JSON = {
     "highs": (OFFLOAD,),
@@ -236,7 +250,9 @@ NUMBER = int | float | None
 def test_stdout_holds_one_object_and_nothing_else(backend: str, via: str) -> None:
     if via == "pyomo" and backend.startswith("mel-"):
         pytest.skip("hand-derived algorithms take arrays only")
-    code, out, err = piped("solve", *WITH_JSON[backend], "--backend", backend, "--via", via, "--json")
+    code, out, err = piped(
+        "solve", *WITH_JSON[backend], "--backend", backend, "--via", via, "--json"
+    )
     assert (code, err) == (0, "")
     result = json.loads(out)
     assert result["backend"] == backend
@@ -264,7 +280,9 @@ def _check_shape(result: dict[str, Any]) -> None:
     assert isinstance(result["values"], dict)
     assert isinstance(result["reports"], dict)
     assert list(result["seconds"]) == ["parse", "check", "instantiate", "lower", "solve", "verify"]
-    assert all(isinstance(seconds, float) and seconds >= 0 for seconds in result["seconds"].values())
+    assert all(
+        isinstance(seconds, float) and seconds >= 0 for seconds in result["seconds"].values()
+    )
     assert result["seed"] == 0
     assert all(isinstance(version, str) for version in result["versions"].values())
 
@@ -289,7 +307,9 @@ def test_values_are_nested_in_family_order(run: Run, tmp_path: Path) -> None:
     assert values["flat"] == [2, 2]
     assert all(isinstance(value, int) for value in values["flat"])
     assert np.array(values["grid"]) == pytest.approx(np.array([[1, 2, 3], [1, 2, 3]]))
-    assert values["ragged"] == pytest.approx([1, 1, 1])  # (2,2), (3,2), (3,3), in the order of the members
+    assert values["ragged"] == pytest.approx(
+        [1, 1, 1]
+    )  # (2,2), (3,2), (3,3), in the order of the members
     assert json.loads(out)["reports"] == {"total": pytest.approx(2.0)}
 
 
@@ -304,7 +324,9 @@ def test_values_are_nested_in_family_order(run: Run, tmp_path: Path) -> None:
         (("compare", MEL, "--backends", "nobody"), 2, "E501"),
     ],
 )
-def test_faults_are_json_too(arguments: tuple[str, ...], code: int, diagnostic: str | None, run: Run) -> None:
+def test_faults_are_json_too(
+    arguments: tuple[str, ...], code: int, diagnostic: str | None, run: Run
+) -> None:
     found, out, err = run(*arguments, "--json")
     report = json.loads(out)
     assert found == report["exit_code"] == code
@@ -314,13 +336,17 @@ def test_faults_are_json_too(arguments: tuple[str, ...], code: int, diagnostic: 
 
 def test_json_is_utf8_whatever_the_terminal(tmp_path: Path) -> None:
     model = tmp_path / "größe 模型.mec"
-    model.write_text('model m "Größe 模型"\nvar x : s >= 1 s "Zeit t₀"\nminimize cost = x\n', encoding="utf-8")
+    model.write_text(
+        'model m "Größe 模型"\nvar x : s >= 1 s "Zeit t₀"\nminimize cost = x\n', encoding="utf-8"
+    )
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
     command = [sys.executable, "-m", "mecdsl", "check", str(model)]
     plain = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     assert plain.returncode == 0
     assert rb"Gr\xf6\xdfe" in plain.stdout  # a terminal that has no `ö` gets its number
-    done = subprocess.run([*command, "--json"], cwd=ROOT, env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        [*command, "--json"], cwd=ROOT, env=environment, capture_output=True, check=False
+    )
     assert json.loads(done.stdout.decode("utf-8"))["model"] == "m"
     # in this locale the name of a file is bytes to Python, which JSON cannot hold as they are
     missing = [*command[:-1], str(tmp_path / "größe.mec"), "--json"]
@@ -328,7 +354,7 @@ def test_json_is_utf8_whatever_the_terminal(tmp_path: Path) -> None:
     assert "does not exist" in json.loads(done.stdout.decode("utf-8"))["diagnostics"][0]["message"]
 
 
-# Exit codes --------------------------------------------------------------------------------------------------
+# Exit codes ---------------------------------------------------------------------------------------
 
 
 def test_0_done_and_verified(run: Run) -> None:
@@ -359,7 +385,9 @@ def test_3_infeasible_and_unbounded(run: Run, tmp_path: Path) -> None:
     assert json.loads(out)["objective"]["value"] is None
 
 
-@pytest.mark.parametrize(("model", "backend"), [(OFFLOAD, "highs"), (MEL, "scip"), (SHARE, "ipopt")])
+@pytest.mark.parametrize(
+    ("model", "backend"), [(OFFLOAD, "highs"), (MEL, "scip"), (SHARE, "ipopt")]
+)
 def test_4_a_time_limit_before_any_answer(model: str, backend: str, run: Run) -> None:
     code, out, _ = run("solve", model, "--backend", backend, "--time-limit", "0", "--json")
     assert code == 4
@@ -370,7 +398,9 @@ class Liar:
     """A backend that sends no task to the server and claims that this takes no time."""
 
     name = "liar"
-    capabilities = Capabilities("a liar", frozenset(ProblemClass), Guarantee.GLOBAL, "nobody", models=("offload",))
+    capabilities = Capabilities(
+        "a liar", frozenset(ProblemClass), Guarantee.GLOBAL, "nobody", models=("offload",)
+    )
 
     def availability(self) -> Availability:
         return Availability(True)
@@ -400,7 +430,9 @@ def test_5_the_answer_fails_verification(run: Run, monkeypatch: pytest.MonkeyPat
 def test_130_interrupted(presses: int, tmp_path: Path) -> None:
     model = tmp_path / "long.mec"
     model.write_text(LONG)
-    process = start("solve", str(model), "-b", "scip", "--log", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(
+        "solve", str(model), "-b", "scip", "--log", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if "time | node" in line:  # the search has begun
@@ -421,7 +453,9 @@ def test_a_comparison_ends_with_the_interrupted_run(tmp_path: Path) -> None:
     model.write_text(LONG)
     arguments = ("compare", str(model), "--backends", "scip,highs", "--json")
     process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while "scip" not in Path(f"/proc/{process.pid}/maps").read_text():  # SCIP's library is loaded when it runs
+    while (
+        "scip" not in Path(f"/proc/{process.pid}/maps").read_text()
+    ):  # SCIP's library is loaded when it runs
         assert process.poll() is None
         time.sleep(0.05)
     time.sleep(2.0)
@@ -445,7 +479,9 @@ class Patient(Liar):
 def test_an_algorithm_derived_by_hand_is_interrupted_at_once(
     run: Run, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells turn it off for jobs behind `&`
+    previous = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # shells turn it off for jobs behind `&`
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, previous))
     monkeypatch.setattr(table, "BUILT_IN", {**table.BUILT_IN, "patient": "tests.test_cli:Patient"})
     code, out, _ = run("solve", OFFLOAD, "--backend", "patient")
@@ -456,7 +492,9 @@ def test_an_algorithm_derived_by_hand_is_interrupted_at_once(
     assert "highs did not run: interrupted before" in out
 
 
-def test_130_interrupted_while_modules_are_read(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_130_interrupted_while_modules_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     def pressed() -> None:
         raise KeyboardInterrupt
 
@@ -467,7 +505,7 @@ def test_130_interrupted_while_modules_are_read(monkeypatch: pytest.MonkeyPatch,
     assert capsys.readouterr() == ("", "interrupted\n")
 
 
-# Mistakes ----------------------------------------------------------------------------------------------------
+# Mistakes -----------------------------------------------------------------------------------------
 
 MISTAKES: list[tuple[str, int, str]] = [
     # arguments, `{}` is a folder of files; exit code; what the message says
@@ -505,10 +543,22 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {OFFLOAD} --backend mel-root", 2, "backends that take it: highs"),
     (f"compare {MEL} --backends scip,scipp", 2, "did you mean `scip`?"),
     (f"compare {MEL} --backends scip --option scipp:limits/nodes=1", 2, "did you mean `scip`?"),
-    (f"compare {MEL} --backends scip --option limits/nodes=1", 2, "write `--option scip:name=value`"),
+    (
+        f"compare {MEL} --backends scip --option limits/nodes=1",
+        2,
+        "write `--option scip:name=value`",
+    ),
     (f"compare {MEL} --backends scip --option scip:limits/nodes", 2, "has no value"),
-    (f"compare {MEL} --backends scip --option mel-round:moves=true", 2, "`mel-round` is not compared"),
-    (f"compare {MEL} --backends scip --option scip:a=1 --option scip:a=2", 2, "`--option scip:a` is given twice"),
+    (
+        f"compare {MEL} --backends scip --option mel-round:moves=true",
+        2,
+        "`mel-round` is not compared",
+    ),
+    (
+        f"compare {MEL} --backends scip --option scip:a=1 --option scip:a=2",
+        2,
+        "`--option scip:a` is given twice",
+    ),
     (f"solve {MEL} --set learner.cpu=1Gcycle/s", 1, "needs a list of 10 values"),
     (f"solve {MEL} --set learner.cpu=[1,2,3]", 1, "7 missing"),
     (f"solve {MEL} --set cpu=[1,2,3]", 1, "did you mean `learner.cpu`?"),
@@ -529,9 +579,17 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {MEL} --set updates=3", 1, "`updates` is a variable"),
     (f"solve {MEL} --set compute=3", 1, "is computed by the model"),
     (f"solve {MEL} --set lörner=1", 1, "no parameter `lörner`"),
-    (f"solve {MEL} --set cycle_time=4,5s", 1, "`cycle_time` is `4,5s`, expected a number or a quantity"),
+    (
+        f"solve {MEL} --set cycle_time=4,5s",
+        1,
+        "`cycle_time` is `4,5s`, expected a number or a quantity",
+    ),
     (f"solve {MEL} --set cycle_time=4,5s", 1, "a decimal mark is a point"),
-    (f"solve {MEL} --set cycle_time=45 s", 2, 'a value with blanks stands in quotes: `--set "cycle_time=45 s"`'),
+    (
+        f"solve {MEL} --set cycle_time=45 s",
+        2,
+        'a value with blanks stands in quotes: `--set "cycle_time=45 s"`',
+    ),
     (f"solve {MEL} --set learner.cpu=[1,'2']", 2, "write a list as `[1, 2]` or `[1 s, 2 s]`"),
     (f"solve {MEL} --data {{}}/digits.json", 1, "holds a number of thousands of digits"),
     (f"solve {MEL} --time-limit -1", 2, "write seconds, or a time such as 90s or 5min"),
@@ -564,8 +622,16 @@ MISTAKES: list[tuple[str, int, str]] = [
     (f"solve {MEL} --via pyomo -b mel-integer", 2, "leave out `--via pyomo`"),
     (f"solve {MEL} --warm-start no.json", 2, "`no.json` cannot be read"),
     (f"solve {MEL} --warm-start {{}}/list.json", 2, "is no result"),
-    (f"solve {MEL} --warm-start {{}}/offload-result.json", 2, "no values of the variables of this model"),
-    (f"solve {MEL} --warm-start {{}}/short-result.json", 2, "`learner.batch` has 2 values, the model 10"),
+    (
+        f"solve {MEL} --warm-start {{}}/offload-result.json",
+        2,
+        "no values of the variables of this model",
+    ),
+    (
+        f"solve {MEL} --warm-start {{}}/short-result.json",
+        2,
+        "`learner.batch` has 2 values, the model 10",
+    ),
     (f"solve {MEL} --warm-start {{}}/words-result.json", 2, "`learner.batch` has no numbers"),
     (f"solve {MEL} --warm-start {{}}/infeasible-result.json", 2, "holds no values"),
     (f"export {MEL}", 2, "missing option `--to`"),
@@ -602,8 +668,12 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize(("words", "code", "message"), MISTAKES, ids=[words for words, _, _ in MISTAKES])
-def test_a_mistake_is_answered_with_the_fix(words: str, code: int, message: str, run: Run, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "message"), MISTAKES, ids=[words for words, _, _ in MISTAKES]
+)
+def test_a_mistake_is_answered_with_the_fix(
+    words: str, code: int, message: str, run: Run, folder: Path
+) -> None:
     found, out, err = run(*(word.replace("{}", str(folder)) for word in words.split()))
     assert message in err
     assert (found, out) == (code, "")
@@ -614,8 +684,14 @@ def test_a_mistake_is_answered_with_the_fix(words: str, code: int, message: str,
 
 def test_a_list_on_the_command_line_needs_no_quotes(run: Run) -> None:
     shown = []
-    for speeds in ("[2Gcycle/s, 1 Gcycle/s, 500 Mcycle/s]", "[2e9, 1e9, 5e8]", '["2 Gcycle/s", 1e9, "5e8"]'):
-        code, out, _ = run("show", MEL, "--set", "learner_count=3", "--set", f"learner.cpu={speeds}", "--json")
+    for speeds in (
+        "[2Gcycle/s, 1 Gcycle/s, 500 Mcycle/s]",
+        "[2e9, 1e9, 5e8]",
+        '["2 Gcycle/s", 1e9, "5e8"]',
+    ):
+        code, out, _ = run(
+            "show", MEL, "--set", "learner_count=3", "--set", f"learner.cpu={speeds}", "--json"
+        )
         assert code == 0
         shown.append(json.loads(out)["values"]["learner.cpu"])
     assert shown == [[2e9, 1e9, 5e8]] * 3
@@ -639,7 +715,12 @@ def test_no_permission_is_said(run: Run, folder: Path) -> None:
 
 
 def test_forms_are_named_in_any_usual_way(run: Run) -> None:
-    for form, shown in (("base", "base"), ("", "base"), ("relaxed+", "relaxed"), (" relaxed + relaxed", "relaxed")):
+    for form, shown in (
+        ("base", "base"),
+        ("", "base"),
+        ("relaxed+", "relaxed"),
+        (" relaxed + relaxed", "relaxed"),
+    ):
         code, out, _ = run("solve", MEL, "--form", form, "--json")
         assert (code, json.loads(out)["form"]) == (0, shown)
 
@@ -652,7 +733,9 @@ def test_relax_is_named_in_the_answer(run: Run) -> None:
     assert json.loads(out)["relaxed"] is True
 
 
-def test_a_fault_of_the_program_itself_shows_no_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_itself_shows_no_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(table, "BUILT_IN", {**table.BUILT_IN, "broken": "tests.test_cli:Broken"})
     code, out, err = run("solve", OFFLOAD, "--backend", "broken")
     assert (code, out) == (4, "")
@@ -690,7 +773,7 @@ def test_auto_takes_a_backend_that_heeds_the_warm_start(run: Run, tmp_path: Path
     assert "`mel-integer` takes no warm start\n  help: backends that take one: scip, bonmin" in err
 
 
-# Streams -----------------------------------------------------------------------------------------------------
+# Streams ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
@@ -717,7 +800,9 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", [("solve", OFFLOAD), ("solve", OFFLOAD, "--json"), ("backends",), ("--help",)])
+@pytest.mark.parametrize(
+    "arguments", [("solve", OFFLOAD), ("solve", OFFLOAD, "--json"), ("backends",), ("--help",)]
+)
 def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
         process = start(*arguments, stdout=full, stderr=subprocess.PIPE)
@@ -727,10 +812,14 @@ def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)]
+)
 def test_closed_streams_do_no_harm(closed: str, code: int) -> None:
     command = f'"{sys.executable}" -m mecdsl solve {OFFLOAD} {closed}'
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == code
     assert done.stderr == ""
     assert ("total_time = 2.33 s" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
@@ -745,13 +834,15 @@ def test_a_model_cannot_play_with_the_terminal(run: Run, tmp_path: Path) -> None
 
 
 def test_a_model_comes_from_a_pipe() -> None:
-    process = start("solve", "/dev/stdin", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(
+        "solve", "/dev/stdin", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     out, err = process.communicate((ROOT / OFFLOAD).read_text(), timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "total_time = 2.33 s" in out
 
 
-# Width -------------------------------------------------------------------------------------------------------
+# Width --------------------------------------------------------------------------------------------
 
 
 def test_many_forms_stay_within_80_columns(run: Run) -> None:
@@ -760,7 +851,9 @@ def test_many_forms_stay_within_80_columns(run: Run) -> None:
     assert [line for line in out.splitlines() if len(line) > 80] == []
 
 
-def test_shortened_values_say_how_to_see_them_and_binaries_are_counted(run: Run, tmp_path: Path) -> None:
+def test_shortened_values_say_how_to_see_them_and_binaries_are_counted(
+    run: Run, tmp_path: Path
+) -> None:
     model = tmp_path / "many.mec"
     model.write_text(
         "var x[i in 1..50] : binary\nvar y[i in 1..50] : 1 in 0..i\n"

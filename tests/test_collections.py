@@ -1,7 +1,8 @@
-"""Published problems end verified, with the value their authors list or an explanation of another one.
+"""Published problems end verified, with the value their authors list or an explanation of another
+one.
 
-Expected values are those of the literature, see `tests/collections/hs/values.csv`. The full table, with every backend,
-is `uv run python -m tests.collections`.
+Expected values are those of the literature, see `tests/collections/hs/values.csv`. The full table,
+with every backend, is `uv run python -m tests.collections`.
 """
 
 import math
@@ -72,7 +73,9 @@ def test_the_logarithms_of_a_simplex_have_their_value_by_arithmetic() -> None:
     assert -32.174 * sum(rows) == pytest.approx(problem.listed, rel=1e-9)
 
 
-def test_the_command_prints_a_row_for_each_answer_and_the_share(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_a_row_for_each_answer_and_the_share(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["hs006", "hs035", "--backends", "auto", "ipopt"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["hs006", "hs006", "hs035", "hs035"]

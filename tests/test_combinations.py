@@ -1,6 +1,7 @@
 """Combinations: the same value as the expression they stand for, with inner parts of size about 1.
 
-The tool here is plain arithmetic: an atom is the number it would have at a point, so a combination can be evaluated.
+The tool here is plain arithmetic: an atom is the number it would have at a point, so a combination
+can be evaluated.
 """
 
 import math
@@ -43,7 +44,13 @@ def noted(function: Callable[[float], float]) -> Callable[[Any], float]:
 
 
 ARITHMETIC = Tool(
-    {"ln": noted(math.log), "exp": noted(math.exp), "sqrt": noted(math.sqrt), "abs": methodcaller("__abs__")}, sum
+    {
+        "ln": noted(math.log),
+        "exp": noted(math.exp),
+        "sqrt": noted(math.sqrt),
+        "abs": methodcaller("__abs__"),
+    },
+    sum,
 )
 
 

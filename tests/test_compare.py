@@ -1,4 +1,6 @@
-"""Comparisons: distances to the best proven bound, relaxations, refusals, and answers that cannot be believed."""
+"""Comparisons: distances to the best proven bound, relaxations, refusals, and answers that cannot
+be believed.
+"""
 
 import re
 from pathlib import Path
@@ -24,8 +26,9 @@ from mecdsl.studies.study_text import study_text
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
 
-# Knapsack of 10: weights 6, 5, 5, values 10, 8, 7. Best whole choice: the two of weight 5, value 15. Relaxed, by value
-# per weight 10/6, 8/5, 7/5: the first whole and 4/5 of the second: 10 + 6.4. Minimised: what is left of 25.
+# Knapsack of 10: weights 6, 5, 5, values 10, 8, 7. Best whole choice: the two of weight 5, value
+# 15. Relaxed, by value per weight 10/6, 8/5, 7/5: the first whole and 4/5 of the second: 10 + 6.4.
+# Minimised: what is left of 25.
 KNAPSACK = """
 model knapsack
 set item = 1..3
@@ -41,7 +44,9 @@ MINIMIZE = "minimize lost = sum(value[i]*(1 - take[i]) for i in item)"
 
 
 class Fake:
-    """A backend that takes everything and answers `answer`: the items taken, the claimed bound and guarantee."""
+    """A backend that takes everything and answers `answer`: the items taken, the claimed bound and
+    guarantee.
+    """
 
     name = "fake"
     items: tuple[int, ...] = (1, 1, 0)
@@ -49,7 +54,9 @@ class Fake:
     guarantee = Guarantee.FEASIBLE
     termination = Termination.FINISHED
     available = True
-    capabilities = Capabilities("fake", frozenset(ProblemClass), Guarantee.FEASIBLE, "nobody", models=("knapsack",))
+    capabilities = Capabilities(
+        "fake", frozenset(ProblemClass), Guarantee.FEASIBLE, "nobody", models=("knapsack",)
+    )
 
     def availability(self) -> Availability:
         return Availability(self.available, reason="" if self.available else "no module named fake")
@@ -99,7 +106,9 @@ def test_distance_is_relative_to_the_best_proven_bound(
     assert found.exit_code == 0
 
 
-@pytest.mark.parametrize(("goal", "bounds", "best"), [(MAXIMIZE, 15.5, 15.0), (MINIMIZE, 9.5, 10.0)])
+@pytest.mark.parametrize(
+    ("goal", "bounds", "best"), [(MAXIMIZE, 15.5, 15.0), (MINIMIZE, 9.5, 10.0)]
+)
 def test_the_tightest_bound_counts(goal: str, bounds: float, best: float, fake: type[Fake]) -> None:
     fake.items, fake.bound = (0, 1, 1), bounds
     found = compare(knapsack(goal), ["fake", "highs"])
@@ -114,7 +123,9 @@ def test_a_bound_needs_a_proof(fake: type[Fake]) -> None:
     found = compare(knapsack(MAXIMIZE), ["fake"])
     assert found.best_bounds == {}
     assert found.entries[0].distance is None
-    assert "best proven bound" not in text_of(knapsack(MAXIMIZE), ["fake"]).replace("to the best proven bound", "")
+    assert "best proven bound" not in text_of(knapsack(MAXIMIZE), ["fake"]).replace(
+        "to the best proven bound", ""
+    )
 
 
 def test_a_relaxation_gives_a_bound_and_no_plan() -> None:
@@ -136,7 +147,10 @@ def test_forms_stand_side_by_side() -> None:
     assert found.best_bounds == {"": pytest.approx(15.0), "relaxed": pytest.approx(16.4)}
     text = text_of(knapsack(MAXIMIZE), ["highs"], ["", "relaxed"])
     assert text.index("form base") < text.index("form relaxed")
-    assert found.as_dict()["best_bounds"] == {"base": pytest.approx(15.0), "relaxed": pytest.approx(16.4)}
+    assert found.as_dict()["best_bounds"] == {
+        "base": pytest.approx(15.0),
+        "relaxed": pytest.approx(16.4),
+    }
     assert [entry["form"] for entry in found.as_dict()["entries"]] == ["base", "relaxed"]
 
 
@@ -144,11 +158,16 @@ def test_relaxations_only_relax() -> None:
     assert relaxations(mecdsl.load(MEL).document) == ("relaxed",)
 
 
-# Answers that cannot be believed -----------------------------------------------------------------------------
+# Answers that cannot be believed ------------------------------------------------------------------
 
 
 def test_an_answer_that_breaks_a_constraint_is_never_better(fake: type[Fake]) -> None:
-    fake.items, fake.bound, fake.guarantee, fake.termination = (1, 1, 1), 25.0, Guarantee.GLOBAL, Termination.OPTIMAL
+    fake.items, fake.bound, fake.guarantee, fake.termination = (
+        (1, 1, 1),
+        25.0,
+        Guarantee.GLOBAL,
+        Termination.OPTIMAL,
+    )
     found = compare(knapsack(MAXIMIZE), ["fake", "highs"])
     wrong, right = found.entries
     assert wrong.result is not None
@@ -173,23 +192,32 @@ def test_a_bound_that_a_verified_point_beats_is_a_contradiction(fake: type[Fake]
     assert found.as_dict()["contradictions"] == [contradiction]
 
 
-def test_an_infeasibility_that_a_verified_point_refutes_is_a_contradiction(fake: type[Fake]) -> None:
+def test_an_infeasibility_that_a_verified_point_refutes_is_a_contradiction(
+    fake: type[Fake],
+) -> None:
     fake.items, fake.guarantee, fake.termination = (), Guarantee.INFEASIBLE, Termination.INFEASIBLE
     found = compare(knapsack(MINIMIZE), ["fake", "highs"])
     assert found.exit_code == 5
-    assert found.contradictions == ("`fake` proved that there is no feasible point, and `highs` has a verified one",)
+    assert found.contradictions == (
+        "`fake` proved that there is no feasible point, and `highs` has a verified one",
+    )
 
 
 def test_agreement_is_no_contradiction() -> None:
-    assert compare(mecdsl.load(MEL), ["scip", "mel-integer", "mel-root", "mel-equal"]).contradictions == ()
+    assert (
+        compare(mecdsl.load(MEL), ["scip", "mel-integer", "mel-root", "mel-equal"]).contradictions
+        == ()
+    )
 
 
-# Backends that do not run ------------------------------------------------------------------------------------
+# Backends that do not run -------------------------------------------------------------------------
 
 
 def test_options_go_to_their_backend_alone() -> None:
     # HiGHS would refuse the option, as SCIP refuses the value.
-    comparison = compare(knapsack(MAXIMIZE), ["highs", "scip"], own={"scip": {"presolving/maxrounds": "none"}})
+    comparison = compare(
+        knapsack(MAXIMIZE), ["highs", "scip"], own={"scip": {"presolving/maxrounds": "none"}}
+    )
     highs, scip = comparison.entries
     assert highs.result is not None
     assert highs.result.objective == pytest.approx(15.0)
@@ -247,7 +275,9 @@ def test_the_first_bad_answer_gives_the_exit_code() -> None:
 def test_an_interrupted_run_is_the_last(fake: type[Fake]) -> None:
     fake.items, fake.termination = (1, 0, 0), Termination.INTERRUPTED
     started: list[str] = []
-    found = compare(knapsack(MAXIMIZE), ["fake", "highs"], started=lambda backend, form: started.append(backend))
+    found = compare(
+        knapsack(MAXIMIZE), ["fake", "highs"], started=lambda backend, form: started.append(backend)
+    )
     assert started == ["fake"]
     assert found.entries[1].reason == "interrupted before"
     assert found.exit_code == 130
@@ -258,7 +288,7 @@ def test_faults_of_the_model_concern_every_backend() -> None:
         compare(knapsack(MAXIMIZE), ["highs"], ["", "relxed"])
 
 
-# Text --------------------------------------------------------------------------------------------------------
+# Text ---------------------------------------------------------------------------------------------
 
 
 def test_the_objective_is_named_with_unit_and_sense() -> None:
@@ -283,7 +313,9 @@ def test_objectives_and_prices_are_shown_in_the_units_of_the_model() -> None:
 
 
 def test_studies_show_objectives_in_the_units_of_the_model() -> None:
-    model = mecdsl.loads("var x : min >= 0\nminimize energy : kJ = 3 kW * x\nconstraint least: x >= 2 min")
+    model = mecdsl.loads(
+        "var x : min >= 0\nminimize energy : kJ = 3 kW * x\nconstraint least: x >= 2 min"
+    )
     found = study(model, [1, 2], ["highs"])
     assert "objective energy in kJ, minimized" in study_text(found, "").splitlines()
     assert re.search(r"^highs +2/2  360 \(360\.\.360\) ", study_text(found, ""), re.MULTILINE)

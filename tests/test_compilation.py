@@ -33,20 +33,26 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Any, ...]]:
     """How often each stage ran, by its form."""
     found: Counter[tuple[Any, ...]] = Counter()
 
-    def counted(name: str, stage: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(
+        name: str, stage: Callable[..., Any], key: Callable[..., Any]
+    ) -> Callable[..., Any]:
         def run(*args: Any) -> Any:
             found[name, key(*args)] += 1
             return stage(*args)
 
         return run
 
-    monkeypatch.setattr(compilation, "check", counted("check", check, lambda _, form, relax: (form, relax)))
+    monkeypatch.setattr(
+        compilation, "check", counted("check", check, lambda _, form, relax: (form, relax))
+    )
     stage = counted("instantiate", instantiate, lambda checked, given, seed: (id(checked), seed))
     monkeypatch.setattr(compilation, "instantiate", stage)
     return found
 
 
-def test_the_compare_of_the_readme_checks_and_instantiates_each_form_once(ran: Counter[tuple[Any, ...]]) -> None:
+def test_the_compare_of_the_readme_checks_and_instantiates_each_form_once(
+    ran: Counter[tuple[Any, ...]],
+) -> None:
     backends = "scip,mel-integer,mel-root,mel-equal"
     ended = CliRunner().invoke(app, ["compare", "models/mel.mec", "--backends", backends])
     assert "best proven bound: 6" in ended.output
@@ -76,7 +82,9 @@ def test_instances_of_earlier_seeds_are_let_go() -> None:
     assert gone() is None
 
 
-def test_data_that_are_given_over_random_ones_leave_nothing_random(ran: Counter[tuple[Any, ...]]) -> None:
+def test_data_that_are_given_over_random_ones_leave_nothing_random(
+    ran: Counter[tuple[Any, ...]],
+) -> None:
     study(mecdsl.loads(RANDOM, need=1.5), range(3), ["highs"])
     assert instantiations(ran) == 1
 
@@ -106,7 +114,9 @@ def test_facts_are_found_once_and_a_changed_copy_has_its_own() -> None:
     for find in (analyse, scale, implied_box):
         assert find(instance) is find(instance)
     families = instance.constraints
-    assert constraint_coefficients(instance, families) is constraint_coefficients(instance, list(families))
+    assert constraint_coefficients(instance, families) is constraint_coefficients(
+        instance, list(families)
+    )
     other = replace(instance, upper=np.array([1.5]))
     assert implied_box(other).contradiction is not None
     assert implied_box(instance).contradiction is None

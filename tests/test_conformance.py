@@ -1,4 +1,6 @@
-"""Every conformance case on every general backend that accepts it, from arrays and through Pyomo."""
+"""Every conformance case on every general backend that accepts it, from arrays and through
+Pyomo.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,14 @@ from tests.conformance.cases import CASES
 
 BACKENDS = ("highs", "ipopt", "scip", "bonmin")
 CONVEX = frozenset(
-    {ProblemClass.LP, ProblemClass.MILP, ProblemClass.QP, ProblemClass.MIQP, ProblemClass.QCP, ProblemClass.MIQCP}
+    {
+        ProblemClass.LP,
+        ProblemClass.MILP,
+        ProblemClass.QP,
+        ProblemClass.MIQP,
+        ProblemClass.QCP,
+        ProblemClass.MIQCP,
+    }
 )
 
 
@@ -59,7 +68,10 @@ def judge_infeasible(result: Result) -> None:
 def judge_optimal(case: Case, result: Result) -> None:
     assert case.objective is not None
     if result.guarantee not in (Guarantee.GLOBAL, Guarantee.LOCAL) and not is_convex(case):
-        assert result.backend in ("ipopt", "bonmin")  # a local method may end without a point, but not lie
+        assert result.backend in (
+            "ipopt",
+            "bonmin",
+        )  # a local method may end without a point, but not lie
         assert result.verified or result.objective is None
         return
     assert result.faults == ()
@@ -70,7 +82,9 @@ def judge_optimal(case: Case, result: Result) -> None:
         assert result.objective == pytest.approx(case.objective, rel=1e-6, abs=scale)
         for name, expected in (case.values or {}).items():
             found = np.ravel(result[name])
-            assert found == pytest.approx(np.ravel(expected), rel=2e-3, abs=1e-3 * magnitude(expected))
+            assert found == pytest.approx(
+                np.ravel(expected), rel=2e-3, abs=1e-3 * magnitude(expected)
+            )
     elif result.instance.maximize:
         assert result.objective <= case.objective + scale
     else:

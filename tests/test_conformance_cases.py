@@ -1,7 +1,8 @@
-"""The conformance cases are what they claim: class, feasible point, objective, and nothing better in sight.
+"""The conformance cases are what they claim: class, feasible point, objective, and nothing better
+in sight.
 
-No solver runs here. Integer cases are enumerated; continuous ones are searched with random points, which
-finds gross mistakes of a derivation, though not small ones.
+No solver runs here. Integer cases are enumerated; continuous ones are searched with random points,
+which finds gross mistakes of a derivation, though not small ones.
 """
 
 import itertools
@@ -49,7 +50,9 @@ def column_values(instance: Instance, values: Values) -> Array:
 
 
 def violation(instance: Instance, x: Array) -> float:
-    """The largest violation of rows, bounds, integrality and fixings, relative to the sides of the row."""
+    """The largest violation of rows, bounds, integrality and fixings, relative to the sides of the
+    row.
+    """
     worst = [0.0]
     smallest = 1e-200  # a scale of 0 must not hide a violation
     evaluator = instance.evaluator(Floats(x))
@@ -84,7 +87,9 @@ def spread(instance: Instance, x: Array) -> Array:
 
 
 def onto_linear_equations(instance: Instance, base: Array, x: Array) -> Array:
-    """The point moved onto the equations, taken as linear and true at `base`; fixed columns stay."""
+    """The point moved onto the equations, taken as linear and true at `base`; fixed columns
+    stay.
+    """
     equations = [f for f in instance.constraints if f.relation == "==" and f.size]
     movable = np.flatnonzero(instance.free)
     if not equations or not len(movable):
@@ -118,7 +123,11 @@ def draws(instance: Instance, base: Array) -> list[Array]:
 
 def box_points(instance: Instance) -> list[Array] | None:
     """Every point of a purely integer problem with a small box, else None."""
-    if not instance.columns or not instance.integral.all() or not np.isfinite(instance.upper - instance.lower).all():
+    if (
+        not instance.columns
+        or not instance.integral.all()
+        or not np.isfinite(instance.upper - instance.lower).all()
+    ):
         return None
     low, high = np.ceil(instance.lower), np.floor(instance.upper)
     if np.prod(high - low + 1) > MOST_POINTS:
@@ -138,14 +147,29 @@ def by_name(case: Case) -> str:
 
 
 # Integer cases with real variables, or with too many points.
-NOT_COUNTED = {"unbounded_integer", "large_integer", "activation", "pace", "mixed_exponential", "fast_links"}
-COUNTED = [case.name for case in CASES if case.problem_class.integral and case.name not in NOT_COUNTED]
+NOT_COUNTED = {
+    "unbounded_integer",
+    "large_integer",
+    "activation",
+    "pace",
+    "mixed_exponential",
+    "fast_links",
+}
+COUNTED = [
+    case.name for case in CASES if case.problem_class.integral and case.name not in NOT_COUNTED
+]
 
 # Their equations leave no other point, or are not linear; or nothing can be decided at all.
 NOT_DRAWN = {
-    "equality_system", "equality_system-redundant", "rectangle", "pace", "empty_model",
-    "fixed_variables-all_fixed", "learning-equal", "learning-relaxed",
-}  # fmt: skip
+    "equality_system",
+    "equality_system-redundant",
+    "rectangle",
+    "pace",
+    "empty_model",
+    "fixed_variables-all_fixed",
+    "learning-equal",
+    "learning-relaxed",
+}
 
 
 def test_the_list_is_in_order() -> None:
@@ -196,7 +220,9 @@ def test_point_is_feasible_and_has_the_objective(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in COUNTED], ids=by_name)
 def test_enumeration_finds_nothing_else(case: Case) -> None:
-    """Every optimum of the box has the objective and the values claimed; an infeasible case has no point."""
+    """Every optimum of the box has the objective and the values claimed; an infeasible case has no
+    point.
+    """
     instance = instance_of(case.name)
     points = box_points(instance)
     assert points is not None
@@ -208,7 +234,9 @@ def test_enumeration_finds_nothing_else(case: Case) -> None:
     values = np.array([instance.objective(x) for x in inside])
     best = values.max() if instance.maximize else values.min()
     assert best == pytest.approx(case.objective, rel=1e-9)
-    optima = [x for x, value in zip(inside, values, strict=True) if not better(instance, best, value)]
+    optima = [
+        x for x, value in zip(inside, values, strict=True) if not better(instance, best, value)
+    ]
     assert (len(optima) > 1) == ("tie" in case.tags)
     claimed = column_values(instance, case.values or {})
     said = ~np.isnan(claimed)
@@ -217,7 +245,9 @@ def test_enumeration_finds_nothing_else(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in of(OPTIMAL) if c.name not in COUNTED and c.name not in NOT_DRAWN], ids=by_name
+    "case",
+    [c for c in of(OPTIMAL) if c.name not in COUNTED and c.name not in NOT_DRAWN],
+    ids=by_name,
 )
 def test_no_drawn_point_is_better(case: Case) -> None:
     instance = instance_of(case.name)
@@ -251,9 +281,14 @@ def test_ray_is_feasible_and_gains(case: Case) -> None:
 
 
 def parts(instance: Instance, x: Array) -> list[float]:
-    """Objective and rows as functions that are convex in a convex problem: minimised, `<= 0`, `==` twice."""
+    """Objective and rows as functions that are convex in a convex problem: minimised, `<= 0`, `==`
+    twice.
+    """
     sign = -1.0 if instance.maximize else 1.0
-    found = [sign * float(instance.evaluator(Floats(x)).family(instance.model.objective.value, SINGLE)[0])]
+    found = [
+        sign
+        * float(instance.evaluator(Floats(x)).family(instance.model.objective.value, SINGLE)[0])
+    ]
     for family in instance.constraints:
         difference = instance.differences(x)[family.name]
         signs = {"<=": (1.0,), ">=": (-1.0,), "==": (1.0, -1.0)}[family.relation]
@@ -262,7 +297,9 @@ def parts(instance: Instance, x: Array) -> list[float]:
 
 
 def chord_breaks(instance: Instance) -> bool:
-    """Whether the middle of some drawn chord lies above it in one of the parts, integers taken as real."""
+    """Whether the middle of some drawn chord lies above it in one of the parts, integers taken as
+    real.
+    """
     rng = np.random.default_rng(2026)
     low = np.where(np.isfinite(instance.lower), instance.lower, -10.0)
     high = np.where(np.isfinite(instance.upper), instance.upper, np.maximum(low, 0.0) + 10.0)
@@ -282,9 +319,13 @@ def chord_breaks(instance: Instance) -> bool:
 
 
 @pytest.mark.parametrize(
-    "case", [c for c in CASES if c.problem_class not in (ProblemClass.LP, ProblemClass.MILP)], ids=by_name
+    "case",
+    [c for c in CASES if c.problem_class not in (ProblemClass.LP, ProblemClass.MILP)],
+    ids=by_name,
 )
 def test_convexity(case: Case) -> None:
-    """The class of a quadratic problem, or the tag of a nonlinear one, against chords of its functions."""
+    """The class of a quadratic problem, or the tag of a nonlinear one, against chords of its
+    functions.
+    """
     convex = "convex" in case.tags or case.problem_class.value.startswith("convex")
     assert chord_breaks(instance_of(case.name)) != convex

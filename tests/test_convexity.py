@@ -44,9 +44,14 @@ def problem_of(text: str, **data: Any) -> Problem:
 )
 @pytest.mark.parametrize("form", ["", "equal"])
 def test_every_family_of_fog_is_convex(form: str, data: dict[str, Any]) -> None:
-    # Kilcioglu et al. prove (31) convex: cubes over squares of times, and rates that are perspectives
+    # Kilcioglu et al. prove (31) convex: cubes over squares of times, and rates that are
+    # perspectives
     problem = analyse(mecdsl.load(FOG, **data).instance(form))
-    assert [report.name for report in (problem.objective, *problem.families) if report.convex is not True] == []
+    assert [
+        report.name
+        for report in (problem.objective, *problem.families)
+        if report.convex is not True
+    ] == []
     assert problem.convex
     assert problem.class_name == "convex NLP"
 
@@ -61,10 +66,16 @@ def test_the_fog_problem_in_powers_is_called_nonconvex() -> None:
 
 @pytest.mark.parametrize(
     ("form", "name"),
-    [("", "convex MINLP"), ("relaxed", "convex NLP"), ("square", "convex MIQP"), ("conic", "nonconvex MIQCP")],
+    [
+        ("", "convex MINLP"),
+        ("relaxed", "convex NLP"),
+        ("square", "convex MIQP"),
+        ("conic", "nonconvex MIQCP"),
+    ],
 )
 def test_the_forms_of_cooperative_computing(form: str, name: str) -> None:
-    # sums of squares over linear terms; `conic` states x^2 <= y z, a convex set of which no function says so
+    # sums of squares over linear terms; `conic` states x^2 <= y z, a convex set of which no
+    # function says so
     assert analyse(mecdsl.load(COOPERATIVE).instance(form)).class_name == name
 
 
@@ -129,7 +140,10 @@ def test_data_decide() -> None:
     ],
 )
 def test_the_innermost_part_is_blamed(expression: str, cause: str) -> None:
-    text = f"model m\nvar x : 1 in 0..3\nvar y : 1 in 0..3\nlet rooted : 1 = sqrt(y)\nminimize f = {expression}\n"
+    text = (
+        "model m\nvar x : 1 in 0..3\nvar y : 1 in 0..3\nlet rooted : 1 = "
+        f"sqrt(y)\nminimize f = {expression}\n"
+    )
     report = problem_of(text).objective
     assert report.convex is None
     assert report.cause == cause
@@ -166,7 +180,8 @@ def test_a_maximum_of_what_is_concave_is_a_convex_problem() -> None:
 
 
 def test_large_quadratic_forms_are_judged_by_the_rules() -> None:
-    # 600 columns in one square are too many for eigenvalues; a sum of squares is convex whatever its size
+    # 600 columns in one square are too many for eigenvalues; a sum of squares is convex whatever
+    # its size
     text = """model m
 set item = 1..600
 var x[i in item] : 1
@@ -183,10 +198,18 @@ constraint total: sum(x[i] for i in item) >= 1
 
 @pytest.mark.parametrize(
     ("expression", "limits"),
-    [("x*y*y", "in 0..1"), ("x^3", "in -1..1"), ("exp(-x^2)", ""), ("sqrt(x)/(1 + y)", ">= 0"), ("min(x, y)", "")],
+    [
+        ("x*y*y", "in 0..1"),
+        ("x^3", "in -1..1"),
+        ("exp(-x^2)", ""),
+        ("sqrt(x)/(1 + y)", ">= 0"),
+        ("min(x, y)", ""),
+    ],
 )
 def test_sampling_finds_two_points(expression: str, limits: str) -> None:
-    instance = mecdsl.loads(f"model m\nvar x : 1 {limits}\nvar y : 1 {limits}\nminimize f = {expression}\n").instance()
+    instance = mecdsl.loads(
+        f"model m\nvar x : 1 {limits}\nvar y : 1 {limits}\nminimize f = {expression}\n"
+    ).instance()
     found = refute(instance, None)
     assert found is not None
     points = [np.zeros(2), np.zeros(2)]
@@ -200,7 +223,15 @@ def test_sampling_finds_two_points(expression: str, limits: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["x^4 + exp(x)", "1e9 + x^2 + 1e-8*y^4", "x*ln(x/y)", "abs(x - y)", "(1/(1/x + 1/y))*(-1)", "x + y"]
+    "expression",
+    [
+        "x^4 + exp(x)",
+        "1e9 + x^2 + 1e-8*y^4",
+        "x*ln(x/y)",
+        "abs(x - y)",
+        "(1/(1/x + 1/y))*(-1)",
+        "x + y",
+    ],
 )
 def test_sampling_refutes_nothing_convex(expression: str) -> None:
     text = f"model m\nvar x : 1 in 0..5\nvar y : 1 in 0..5\nminimize f = {expression}\n"
@@ -233,7 +264,8 @@ def test_check_says_convex() -> None:
 def test_check_says_what_is_not_convex_and_where(tmp_path: Path) -> None:
     path = tmp_path / "m.mec"
     path.write_text(
-        "model m\nvar x : 1 in 0..3\nvar y : 1 in 0..3\nminimize f = x\nconstraint cap: exp(x*y) <= 5\n",
+        "model m\nvar x : 1 in 0..3\nvar y : 1 in 0..3\nminimize f = x\nconstraint cap: "
+        "exp(x*y) <= 5\n",
         encoding="utf-8",
     )
     shown = CliRunner().invoke(app, ["check", str(path)])
@@ -254,7 +286,9 @@ def test_check_says_what_is_not_convex_and_where(tmp_path: Path) -> None:
     if set(points["first"]) == {"x", "y"}:
         half = {name: 0.5 * (points["first"][name] + points["second"][name]) for name in ("x", "y")}
         assert points["middle"] == pytest.approx(height(half))
-        assert points["chord"] == pytest.approx(0.5 * (height(points["first"]) + height(points["second"])))
+        assert points["chord"] == pytest.approx(
+            0.5 * (height(points["first"]) + height(points["second"]))
+        )
 
 
 # What an answer is worth
@@ -268,18 +302,22 @@ def test_ipopt_solves_fog_to_the_global_optimum() -> None:
 
 
 def test_ipopt_on_what_is_not_proven_convex_is_locally_optimal() -> None:
-    text = "model m\nvar x : 1 in 0..4\nvar y : 1 in 0..4\nminimize f = exp(x*y) - x\nconstraint c: x + y >= 1\n"
+    text = (
+        "model m\nvar x : 1 in 0..4\nvar y : 1 in 0..4\nminimize f = exp(x*y) - "
+        "x\nconstraint c: x + y >= 1\n"
+    )
     assert mecdsl.loads(text).solve("ipopt").guarantee is Guarantee.LOCAL
 
 
 INTEGERS = (
-    "model m\nvar n : integer in 1..9\nvar t : 1 in 0.1..5\nminimize f = n^3/t^2 + {}*t\nconstraint c: n >= 1.5\n"
+    "model m\nvar n : integer in 1..9\nvar t : 1 in 0.1..5\nminimize f = n^3/t^2 + "
+    "{}*t\nconstraint c: n >= 1.5\n"
 )
 
 
 def test_bonmin_proves_a_convex_minlp() -> None:
-    # n = 2: 8/t^2 + 2t is least at t = 2, value 2 + 4 = 6; larger n are worse
-    # Bonmin's own tolerance leaves a gap of 3e-6 here: the objective is steep at the other end of the bounds
+    # n = 2: 8/t^2 + 2t is least at t = 2, value 2 + 4 = 6; larger n are worse Bonmin's own
+    # tolerance leaves a gap of 3e-6 here: the objective is steep at the other end of the bounds
     result = mecdsl.loads(INTEGERS.format(2)).solve("bonmin", gap=1e-5)
     assert result.guarantee is Guarantee.TO_GAP
     assert result.gap is not None
@@ -290,7 +328,8 @@ def test_bonmin_proves_a_convex_minlp() -> None:
 
 @pytest.mark.parametrize("devices", [2, 4])
 def test_bonmin_proves_nothing_where_functions_have_only_limits(devices: int) -> None:
-    # places that are not taken count 0^2/0: with 2 devices Bonmin finds no point, although there is an optimum
+    # places that are not taken count 0^2/0: with 2 devices Bonmin finds no point, although there is
+    # an optimum
     model = mecdsl.load(COOPERATIVE, device_count=devices)
     assert model.solve("cooperative-exact").guarantee is Guarantee.GLOBAL
     found = model.solve("bonmin", time_limit=20)

@@ -1,8 +1,10 @@
-"""What is called convex is convex: random expressions against sampled chords and the eigenvalues of exact Hessians.
+"""What is called convex is convex: random expressions against sampled chords and the eigenvalues of
+exact Hessians.
 
-The expressions are drawn from the grammar of the language over three variables in boxes with data of either sign. The
-evidence against a label comes from two places the rules know nothing of: values at three points of a segment, and
-second derivatives from the jets. Both have tests that they refute what is not convex.
+The expressions are drawn from the grammar of the language over three variables in boxes with data
+of either sign. The evidence against a label comes from two places the rules know nothing of: values
+at three points of a segment, and second derivatives from the jets. Both have tests that they refute
+what is not convex.
 """
 
 import numpy as np
@@ -30,8 +32,12 @@ ROUNDING = 1e-10  # of second derivatives that are 0 but for it, over data from 
 
 
 def expressions() -> st.SearchStrategy[str]:
-    """Texts; shapes that a rule of its own stands for come more often than chance would bring them."""
-    leaf = st.one_of(st.sampled_from(VARIABLES), st.sampled_from(VARIABLES), st.sampled_from(NUMBERS))
+    """Texts; shapes that a rule of its own stands for come more often than chance would bring
+    them.
+    """
+    leaf = st.one_of(
+        st.sampled_from(VARIABLES), st.sampled_from(VARIABLES), st.sampled_from(NUMBERS)
+    )
 
     def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         pair = st.tuples(inner, inner)
@@ -44,8 +50,12 @@ def expressions() -> st.SearchStrategy[str]:
             pair.map(lambda p: f"({p[0]} / ({p[1]}))"),
             st.tuples(inner, st.sampled_from(EXPONENTS)).map(lambda p: f"({p[0]})^{p[1]}"),
             inner.map(lambda e: f"(-{e})"),
-            st.tuples(st.sampled_from(["ln", "exp", "sqrt", "abs", "log2"]), inner).map(lambda p: f"{p[0]}({p[1]})"),
-            st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda p: f"{p[0]}({p[1]}, {p[2]})"),
+            st.tuples(st.sampled_from(["ln", "exp", "sqrt", "abs", "log2"]), inner).map(
+                lambda p: f"{p[0]}({p[1]})"
+            ),
+            st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(
+                lambda p: f"{p[0]}({p[1]}, {p[2]})"
+            ),
             st.tuples(st.sampled_from(["perspective", "quad_over_lin"]), inner, inner).map(
                 lambda p: f"{p[0]}({p[1]}, {p[2]})"
             ),
@@ -62,7 +72,9 @@ def expressions() -> st.SearchStrategy[str]:
             indexed.map(lambda p: f"sum((t[{p[0]}] - {p[1]})^2 for {p[0]} in item)"),
             indexed.map(lambda p: f"max((t[{p[0]}] + {p[1]}) for {p[0]} in item)"),
             indexed.map(lambda p: f"prod((t[{p[0]}] + {p[1]}) for {p[0]} in item)"),
-            indexed.map(lambda p: f"sum((if {p[0]} == 1 then {p[1]} else t[{p[0]}]^2) for {p[0]} in item)"),
+            indexed.map(
+                lambda p: f"sum((if {p[0]} == 1 then {p[1]} else t[{p[0]}]^2) for {p[0]} in item)"
+            ),
             indexed.map(lambda p: f"ln(sum(exp(t[{p[0]}] + {p[1]}) for {p[0]} in item))"),
             inner.map(lambda e: f"(if b > 1 then {e} else x)"),
         )
@@ -74,25 +86,34 @@ def instance_of(expression: str, boxes: list[tuple[float, float]], data: list[fl
     names = ["x", "y", "z"]
     lines = ["model m", "set item = 1..2", "param w[i in item] : 1 = if i == 1 then 1 else c"]
     lines += [f"param {name} : 1 = {value}" for name, value in zip("abc", data, strict=True)]
-    lines += [f"var {name} : 1 in {low}..{high}" for name, (low, high) in zip(names, boxes[:3], strict=True)]
+    lines += [
+        f"var {name} : 1 in {low}..{high}"
+        for name, (low, high) in zip(names, boxes[:3], strict=True)
+    ]
     lines += [f"var t[i in item] : 1 in {boxes[3][0]}..{boxes[3][1]}", f"minimize f = {expression}"]
     return mecdsl.loads("\n".join(lines) + "\n").instance()
 
 
 def rise(instance: Instance, one: FloatArray, two: FloatArray) -> float:
-    """Height of the function half-way above the chord, relative to the terms; nan where it has no finite value."""
+    """Height of the function half-way above the chord, relative to the terms; nan where it has no
+    finite value.
+    """
     points = (one, two, 0.5 * (one + two))
     with np.errstate(all="ignore"):
         heights = [instance.objective(point) for point in points]
         sizes = []
         for point in points:
-            found = instance.evaluator(Magnitudes(point)).family(instance.model.objective.value, SINGLE)
+            found = instance.evaluator(Magnitudes(point)).family(
+                instance.model.objective.value, SINGLE
+            )
             sizes.append(float(np.atleast_1d(size_of(found))[0]))
         return float((heights[2] - 0.5 * (heights[0] + heights[1])) / max(sum(sizes), 1e-300))
 
 
 def eigenvalues(instance: Instance, x: FloatArray) -> tuple[FloatArray, float] | None:
-    """Of the Hessian at a point, with the rounding to expect; None where it is not finite or not smooth."""
+    """Of the Hessian at a point, with the rounding to expect; None where it is not finite or not
+    smooth.
+    """
     free = np.ones(instance.columns, dtype=bool)
     with np.errstate(all="ignore"):
         found = instance.evaluator(Jets(x, 2, free)).family(instance.model.objective.value, SINGLE)
@@ -106,14 +127,18 @@ def eigenvalues(instance: Instance, x: FloatArray) -> tuple[FloatArray, float] |
     if not np.isfinite(terms).all():
         return None
     full = matrix + np.tril(matrix, -1).T
-    return np.asarray(np.linalg.eigvalsh(full), dtype=np.float64), 1e-9 * float(terms.sum()) + ROUNDING
+    return np.asarray(np.linalg.eigvalsh(full), dtype=np.float64), 1e-9 * float(
+        terms.sum()
+    ) + ROUNDING
 
 
 def refuted(instance: Instance, curvature: Curvature, seed: int) -> str:
     """Evidence against a label, empty if there is none."""
     generator = np.random.default_rng(seed)
     low, high = instance.lower, instance.upper
-    signs = {Curvature.CONVEX: (1.0,), Curvature.CONCAVE: (-1.0,), Curvature.AFFINE: (1.0, -1.0)}[curvature]
+    signs = {Curvature.CONVEX: (1.0,), Curvature.CONCAVE: (-1.0,), Curvature.AFFINE: (1.0, -1.0)}[
+        curvature
+    ]
     for _ in range(CHORDS):
         one, two = low + (high - low) * generator.random((2, len(low)))
         if generator.random() < 0.3:
@@ -122,10 +147,14 @@ def refuted(instance: Instance, curvature: Curvature, seed: int) -> str:
         height = rise(instance, one, two)
         if any(sign * height > SIGNIFICANT for sign in signs):
             return f"above the chord by {height} between {one} and {two}"
-    smooth = not any(word in instance.model.objective.value.span.text for word in ("min", "max", "abs"))
+    smooth = not any(
+        word in instance.model.objective.value.span.text for word in ("min", "max", "abs")
+    )
     for _ in range(CHORDS // 3 if smooth else 0):
         x = low + (high - low) * generator.random(len(low))
-        if not np.isfinite(instance.evaluator(Floats(x)).family(instance.model.objective.value, SINGLE)).all():
+        if not np.isfinite(
+            instance.evaluator(Floats(x)).family(instance.model.objective.value, SINGLE)
+        ).all():
             continue
         found = eigenvalues(instance, x)
         if found is not None and any((sign * found[0]).min() < -found[1] for sign in signs):
@@ -133,8 +162,12 @@ def refuted(instance: Instance, curvature: Curvature, seed: int) -> str:
     return ""
 
 
-def labelled(expression: str, boxes: list[tuple[float, float]], data: list[float]) -> tuple[Instance, Curvature] | None:
-    """The label, None for texts that are no model (a constant objective, a division by 0 in the data)."""
+def labelled(
+    expression: str, boxes: list[tuple[float, float]], data: list[float]
+) -> tuple[Instance, Curvature] | None:
+    """The label, None for texts that are no model (a constant objective, a division by 0 in the
+    data).
+    """
     try:
         instance = instance_of(expression, boxes, data)
         return instance, analyse(instance).objective.curvature
@@ -142,7 +175,9 @@ def labelled(expression: str, boxes: list[tuple[float, float]], data: list[float
         return None
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(
+    max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 @given(
     expressions(),
     st.lists(st.sampled_from(BOXES), min_size=4, max_size=4),
@@ -152,7 +187,9 @@ def labelled(expression: str, boxes: list[tuple[float, float]], data: list[float
 @example("x*ln(x/y)", [(0.0, 2.0)] * 4, [1.0] * 3, 0)
 @example("(x)^1.5*(y)^(-0.5)*(z)^0", [(0.0, 2.0)] * 4, [1.0] * 3, 0)
 @example("exp(-sqrt(x*y))", [(0.0, 2.0)] * 4, [1.0] * 3, 0)
-def test_no_label_is_refuted(expression: str, boxes: list[tuple[float, float]], data: list[float], seed: int) -> None:
+def test_no_label_is_refuted(
+    expression: str, boxes: list[tuple[float, float]], data: list[float], seed: int
+) -> None:
     found = labelled(expression, boxes, data)
     assume(found is not None and found[1] is not Curvature.UNKNOWN)
     assert found is not None
@@ -174,5 +211,7 @@ def test_no_label_is_refuted(expression: str, boxes: list[tuple[float, float]], 
     ],
 )
 def test_a_wrong_label_would_be_refuted(expression: str, curvature: Curvature) -> None:
-    instance = instance_of(expression, [(-1.0, 1.0) if "1.2" not in expression else (0.1, 2.0)] * 4, [1.0] * 3)
+    instance = instance_of(
+        expression, [(-1.0, 1.0) if "1.2" not in expression else (0.1, 2.0)] * 4, [1.0] * 3
+    )
     assert refuted(instance, curvature, 0)

@@ -1,8 +1,9 @@
-"""Textbook functions with their true curvature on a box: what is proven must be true, and what should be seen is seen.
+"""Textbook functions with their true curvature on a box: what is proven must be true, and what
+should be seen is seen.
 
-Each line: the expression, the box of x, y, z, and its true curvature there. `unknown`: neither convex nor concave on
-the box; `unseen`: it bends one way, as the comment shows, but no rule knows it. BV is Boyd and Vandenberghe, Convex
-Optimization, 2004; H a Hessian.
+Each line: the expression, the box of x, y, z, and its true curvature there. `unknown`: neither
+convex nor concave on the box; `unseen`: it bends one way, as the comment shows, but no rule knows
+it. BV is Boyd and Vandenberghe, Convex Optimization, 2004; H a Hessian.
 """
 
 import pytest
@@ -52,7 +53,8 @@ CASES: list[tuple[str, str, str]] = [
     ("exp(sqrt(x))", POSITIVE, "unknown"),  # exp(s)(s - 1)/(4 s^3), s = sqrt(x)
     ("2^x", FREE, "convex"),
     ("0.5^x", FREE, "convex"),
-    ("x*exp(x)", POSITIVE, "unseen"),  # (x + 2) exp(x) > 0: convex, a product of two rising convex functions
+    # (x + 2) exp(x) > 0: convex, a product of two rising convex functions
+    ("x*exp(x)", POSITIVE, "unseen"),
     ("ln(exp(x) + exp(y))", FREE, "convex"),  # BV 3.1.5
     ("ln(exp(x) + exp(2*y - x) + 3)", FREE, "convex"),
     ("ln(exp(x) - 1)", POSITIVE, "unseen"),  # -exp(x)/(exp(x)-1)^2 < 0: concave
@@ -72,7 +74,8 @@ CASES: list[tuple[str, str, str]] = [
     ("z*ln(1 + x/z + y/z)", POSITIVE, "concave"),
     ("perspective(y, x)", POSITIVE, "concave"),
     ("perspective(y, x)", FREE, "unknown"),
-    ("perspective(y, x^2)", POSITIVE, "unknown"),  # in x = s, y = 1: ln(1 + s^2), 2(1 - s^2)/(1 + s^2)^2
+    # in x = s, y = 1: ln(1 + s^2), 2(1 - s^2)/(1 + s^2)^2
+    ("perspective(y, x^2)", POSITIVE, "unknown"),
     ("perspective(y, sqrt(x))", POSITIVE, "concave"),
     ("y*exp(x/y)", POSITIVE, "convex"),
     ("y*(2^(3/y) - 1)", POSITIVE, "convex"),
@@ -110,7 +113,8 @@ CASES: list[tuple[str, str, str]] = [
     ("sqrt((x - 3)^2 + (y + 1)^2)", FREE, "convex"),
     ("sqrt(x^2 + y)", POSITIVE, "unknown"),  # in x: convex; at x = 0 sqrt(y) is concave
     ("abs(x - y)", FREE, "convex"),
-    ("abs(sqrt(x) - 20)", POSITIVE, "unknown"),  # for x <= 400: 20 - sqrt(x), convex; beyond concave
+    # for x <= 400: 20 - sqrt(x), convex; beyond concave
+    ("abs(sqrt(x) - 20)", POSITIVE, "unknown"),
     ("abs(ln(x))", UNIT, "convex"),  # -ln x
     ("abs(-x - 1)", POSITIVE, "affine"),
     ("max(x, y, 0)", FREE, "convex"),
@@ -124,7 +128,7 @@ CASES: list[tuple[str, str, str]] = [
     ("x^3 - x^2", UNIT, "unknown"),  # 6x - 2
     ("exp(x) - ln(y)", POSITIVE, "convex"),
     ("exp(x) + ln(y)", POSITIVE, "unknown"),
-]  # fmt: skip
+]
 
 
 def problem_of(expression: str, box: str, sense: str = "minimize") -> tuple[Instance, Problem]:
@@ -133,7 +137,9 @@ def problem_of(expression: str, box: str, sense: str = "minimize") -> tuple[Inst
     return instance, analyse(instance)
 
 
-@pytest.mark.parametrize(("expression", "box", "truth"), CASES, ids=[f"{e} {b}" for e, b, _ in CASES])
+@pytest.mark.parametrize(
+    ("expression", "box", "truth"), CASES, ids=[f"{e} {b}" for e, b, _ in CASES]
+)
 def test_textbook_functions(expression: str, box: str, truth: str) -> None:
     _, problem = problem_of(expression, box)
     expected = Curvature.UNKNOWN if truth == "unseen" else Curvature(truth)

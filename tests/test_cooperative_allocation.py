@@ -1,4 +1,6 @@
-"""The shares of tasks at one server: closed forms, optimality conditions, SciPy, Ipopt, and the paper's own updates."""
+"""The shares of tasks at one server: closed forms, optimality conditions, SciPy, Ipopt, and the
+paper's own updates.
+"""
 
 import numpy as np
 import pytest
@@ -6,10 +8,23 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from mecdsl.backends.cooperative.allocation import Allocation, Verdict, allocate, dual_value, latencies
+from mecdsl.backends.cooperative.allocation import (
+    Allocation,
+    Verdict,
+    allocate,
+    dual_value,
+    latencies,
+)
 from mecdsl.backends.cooperative.interior import interior
 from mecdsl.backends.cooperative.multipliers import Variant, multiplier_updates
-from mecdsl.backends.cooperative.prices import Demand, Standing, band_price, certificate, coefficients, stationary
+from mecdsl.backends.cooperative.prices import (
+    Demand,
+    Standing,
+    band_price,
+    certificate,
+    coefficients,
+    stationary,
+)
 from tests.test_cooperative_oracle import primal
 
 quick = settings(max_examples=150, deadline=None)
@@ -82,7 +97,9 @@ def test_latency_limits_are_met_up_to_the_eigenvalue(seed: int, tightness: float
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.sampled_from([0.7, 0.9, 0.98]))
 def test_cost_is_the_maximum_of_the_dual_in_eta(seed: int, tightness: float) -> None:
-    """g(w) = |sum w v|^2 - sum (w^2 - 1) D, maximised over w >= 1 by a quasi-Newton method that knows no prices."""
+    """g(w) = |sum w v|^2 - sum (w^2 - 1) D, maximised over w >= 1 by a quasi-Newton method that
+    knows no prices.
+    """
     demand = random_demand(seed, tightness, 0.0)
 
     def negative(logarithm: np.ndarray) -> tuple[float, np.ndarray]:
@@ -93,14 +110,20 @@ def test_cost_is_the_maximum_of_the_dual_in_eta(seed: int, tightness: float) -> 
 
     start = np.zeros(len(demand.limit))
     bounds = [(0.0, 20.0)] * len(start)
-    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15})
+    found = minimize(
+        negative, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15}
+    )
     assert allocate(demand).cost == pytest.approx(-found.fun, rel=1e-6)
 
 
 @quick
 @given(seeds, st.sampled_from([1 + 1e-7, 1.01, 3.0]))
-def test_above_the_eigenvalue_the_certificate_is_checked_by_hand(seed: int, tightness: float) -> None:
-    """u = the certificate: sum (u . v)^2 / D > |u|^2 while any feasible shares give at most |u|^2 by Cauchy-Schwarz."""
+def test_above_the_eigenvalue_the_certificate_is_checked_by_hand(
+    seed: int, tightness: float
+) -> None:
+    """u = the certificate: sum (u . v)^2 / D > |u|^2 while any feasible shares give at most |u|^2
+    by Cauchy-Schwarz.
+    """
     demand = random_demand(seed, tightness, 0.0)
     answer = allocate(demand)
     assert answer.verdict is Verdict.INFEASIBLE
@@ -110,8 +133,12 @@ def test_above_the_eigenvalue_the_certificate_is_checked_by_hand(seed: int, tigh
 
 @quick
 @given(seeds, st.sampled_from([0.5, 0.95, 0.999]), st.sampled_from([0.6, 0.95, 0.9999]))
-def test_floors_and_limits_end_in_an_optimum_or_a_certificate(seed: int, tightness: float, floors: float) -> None:
-    """The certificate is checked by weak duality on random shares: none of them may keep everything."""
+def test_floors_and_limits_end_in_an_optimum_or_a_certificate(
+    seed: int, tightness: float, floors: float
+) -> None:
+    """The certificate is checked by weak duality on random shares: none of them may keep
+    everything.
+    """
     demand = random_demand(seed, tightness, floors)
     answer = allocate(demand)
     if answer.verdict is Verdict.OPTIMAL:
@@ -127,14 +154,18 @@ def test_floors_and_limits_end_in_an_optimum_or_a_certificate(seed: int, tightne
 @quick
 @given(seeds, seeds)
 def test_every_price_gives_a_lower_bound(seed: int, other: int) -> None:
-    """phi(p) <= cost for random prices, random feasible shares and random subsets, and h0(p) never cuts one off."""
+    """phi(p) <= cost for random prices, random feasible shares and random subsets, and h0(p) never
+    cuts one off.
+    """
     random = np.random.default_rng(other)
     demand = random_demand(seed, 0.5, 0.3)
     shares = random.dirichlet(np.ones(len(demand.limit)), 3).T
     chosen = random.random(len(demand.limit)) < 0.7
     latency = latencies(demand, shares)
     loose = Demand(
-        demand.roots, np.maximum(demand.limit, 1.0001 * latency), np.minimum(demand.floor, 0.9999 * shares[:, 0])
+        demand.roots,
+        np.maximum(demand.limit, 1.0001 * latency),
+        np.minimum(demand.floor, 0.9999 * shares[:, 0]),
     )
     price = random.exponential(1.0, 3) * demand.roots.sum(axis=0)
     assert dual_value(loose, price) <= latency.sum() * (1 + 1e-12)
@@ -163,7 +194,9 @@ def test_band_price_uses_up_the_band(seed: int, floors: float) -> None:
 
 
 def test_floor_by_hand() -> None:
-    """Roots 3 and 1, floor 1/2 on the second: shares 1/2 each, cost 9/0.5 + 1/0.5 = 20 instead of 16."""
+    """Roots 3 and 1, floor 1/2 on the second: shares 1/2 each, cost 9/0.5 + 1/0.5 = 20 instead of
+    16.
+    """
     demand = Demand(np.array([[3.0, 0, 0], [1.0, 0, 0]]), np.full(2, np.inf), np.array([0.0, 0.5]))
     answer = allocate(demand)
     assert answer.cost == pytest.approx(20.0, rel=1e-12)
@@ -172,13 +205,17 @@ def test_floor_by_hand() -> None:
 
 
 def test_limit_by_hand() -> None:
-    """Two tasks with A = 1, limits 1.6 and infinite: share 1/1.6 = 0.625, so 1.6 + 1/0.375 s instead of 4 s."""
+    """Two tasks with A = 1, limits 1.6 and infinite: share 1/1.6 = 0.625, so 1.6 + 1/0.375 s
+    instead of 4 s.
+    """
     demand = Demand(np.array([[1.0, 0, 0], [1.0, 0, 0]]), np.array([1.6, np.inf]), np.zeros(2))
     assert allocate(demand).cost == pytest.approx(1.6 + 1 / 0.375, rel=1e-12)
 
 
 def test_floors_that_use_up_the_band() -> None:
-    demand = Demand(np.array([[3.0, 1, 1], [1.0, 1, 1]]), np.full(2, np.inf), np.array([0.25, 0.75]))
+    demand = Demand(
+        np.array([[3.0, 1, 1], [1.0, 1, 1]]), np.full(2, np.inf), np.array([0.25, 0.75])
+    )
     answer = allocate(demand)
     assert answer.cost == pytest.approx(9 / 0.25 + 1 / 0.75 + 8, rel=1e-9)
     full = Demand(demand.roots, demand.limit, np.array([0.25, 0.76]))
@@ -188,7 +225,9 @@ def test_floors_that_use_up_the_band() -> None:
 def test_no_task_and_zero_numerators() -> None:
     nothing = allocate(Demand(np.zeros((0, 3)), np.zeros(0), np.zeros(0)))
     assert (nothing.verdict, nothing.cost) == (Verdict.OPTIMAL, 0.0)
-    edge = allocate(Demand(np.array([[1.0, 2, 0], [2.0, 1, 0]]), np.array([10.0, 8.5]), np.zeros(2)))
+    edge = allocate(
+        Demand(np.array([[1.0, 2, 0], [2.0, 1, 0]]), np.array([10.0, 8.5]), np.zeros(2))
+    )
     assert edge.shares is not None
     assert np.all(edge.shares[:, 2] == 0)
     assert edge.verdict is Verdict.OPTIMAL

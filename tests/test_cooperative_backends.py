@@ -1,4 +1,6 @@
-"""The cooperative model end to end: its data contract, its forms against the exact method, and who takes which form."""
+"""The cooperative model end to end: its data contract, its forms against the exact method, and who
+takes which form.
+"""
 
 import json
 from collections.abc import Mapping
@@ -46,14 +48,18 @@ CASE: dict[str, Any] = {
         "cumulative_work": [[700, 1600], [650, 1500]],
     },
     "backhaul": {"capacity": [1.5e8, 2e8]},
-    "uplink": {"gain": [[2e-9, 4e-10], [7e-10, 9e-10], [3e-10, 5e-9]], "distance": [[30, 64], [48, 42], [70, 20]]},
+    "uplink": {
+        "gain": [[2e-9, 4e-10], [7e-10, 9e-10], [3e-10, 5e-9]],
+        "distance": [[30, 64], [48, 42], [70, 20]],
+    },
 }
 
 
 def case(**changes: Mapping[str, Any]) -> LoadedModel:
     """The example of the contract; `device={"cpu": ...}` changes attributes."""
     data = {
-        name: {**value, **changes.get(name, {})} if isinstance(value, dict) else value for name, value in CASE.items()
+        name: {**value, **changes.get(name, {})} if isinstance(value, dict) else value
+        for name, value in CASE.items()
     }
     return mecdsl.load(MODEL, data=data)
 
@@ -66,8 +72,8 @@ def drawn(seed: int, devices: int, servers: int = 2) -> LoadedModel:
 def cheapest(data: Mapping[str, Any], loads: float = np.inf) -> float:
     """Least overall latency in s without C9 and C10 by trying all places and depths.
 
-    Tasks at a server cost (sum sqrt A)^2 + (sum sqrt B)^2 + (sum sqrt C)^2 (Cauchy-Schwarz). `loads`: the most
-    tasks at one.
+    Tasks at a server cost (sum sqrt A)^2 + (sum sqrt B)^2 + (sum sqrt C)^2 (Cauchy-Schwarz).
+    `loads`: the most tasks at one.
     """
     device, server, uplink = data["device"], data["server"], data["uplink"]
     size = np.array(device["task_size"], dtype=float)
@@ -87,7 +93,9 @@ def cheapest(data: Mapping[str, Any], loads: float = np.inf) -> float:
                 continue
             n, k = choice
             count[n] += 1
-            roots[n] += np.sqrt(size[m] * np.array([1 / rate[m, n], work[n, k] / cpu[n], ratio[n, k] / capacity[n]]))
+            roots[n] += np.sqrt(
+                size[m] * np.array([1 / rate[m, n], work[n, k] / cpu[n], ratio[n, k] / capacity[n]])
+            )
         if count.max() <= loads:
             best = min(best, total + float((roots**2).sum()))
     return best
@@ -107,7 +115,8 @@ def value(result: Result) -> float:
 
 # One depth per server
 
-# Layer 1 is cheap to run and dear to forward, layers 1 and 2 the other way round, so a mixture beats one depth for all.
+# Layer 1 is cheap to run and dear to forward, layers 1 and 2 the other way round, so a mixture
+# beats one depth for all.
 TWO_KINDS = {"output_ratio": [[0.3, 0.01]] * 2, "cumulative_work": [[10, 1100], [10, 1900]]}
 
 
@@ -120,7 +129,9 @@ def test_one_depth_per_server_is_solved_as_scip_solves_it(form: str) -> None:
     assert value(result) == pytest.approx(value(model.solve("scip", form=form)), rel=1e-5)
     free = "without_limits" if "without" in form else ""
     assert value(result) > 1.01 * value(model.solve("cooperative-exact", form=free))
-    assert len(set(np.flatnonzero(result["uplink.schedule"].sum(axis=(0, 1))).tolist())) == 1  # layer 1 at both
+    assert (
+        len(set(np.flatnonzero(result["uplink.schedule"].sum(axis=(0, 1))).tolist())) == 1
+    )  # layer 1 at both
 
 
 @pytest.mark.parametrize(("seed", "devices"), [(1, 5), (2, 6), (3, 4), (4, 5), (5, 6)])
@@ -131,7 +142,9 @@ def test_drawn_devices_at_one_depth_per_server(seed: int, devices: int) -> None:
     assert value(model.solve("cooperative-local-search", form=form)) >= expected * (1.0 - 1e-6)
 
 
-@pytest.mark.parametrize("backend", ["cooperative-pa", "cooperative-rlt0", "cooperative-equal", "cooperative-nearest"])
+@pytest.mark.parametrize(
+    "backend", ["cooperative-pa", "cooperative-rlt0", "cooperative-equal", "cooperative-nearest"]
+)
 def test_algorithms_that_search_the_depths_take_the_form_that_asks_for_it(backend: str) -> None:
     model, form = case(server=TWO_KINDS), "searched_layers_without_limits"
     optimum = value(model.solve("cooperative-exact", form=form))
@@ -213,11 +226,15 @@ def test_square_has_the_optimum_without_limits_and_its_shares_keep_the_model(
 
 
 def test_square_leaves_empty_servers_without_shares() -> None:
-    fast = case(device={"cpu": [1e13, 1e13, 1e13]}).solve("scip", "square")  # nothing is worth sending
+    fast = case(device={"cpu": [1e13, 1e13, 1e13]}).solve(
+        "scip", "square"
+    )  # nothing is worth sending
     assert fast["device.local"].tolist() == [1.0, 1.0, 1.0]
     for name in ("bandwidth", "cpu", "backhaul"):
         assert fast[f"uplink.{name}_share"].tolist() == [[0.0, 0.0]] * 3
-    assert fast.reports["task_latency"] == pytest.approx([3e6 * 1500 / 1e13, 5e6 * 2200 / 1e13, 2e6 * 1800 / 1e13])
+    assert fast.reports["task_latency"] == pytest.approx(
+        [3e6 * 1500 / 1e13, 5e6 * 2200 / 1e13, 2e6 * 1800 / 1e13]
+    )
 
 
 @pytest.mark.parametrize("backend", ["scip", "bonmin"])
@@ -245,13 +262,16 @@ def test_searched_layers_is_the_exact_method_at_the_depths_of_21(seed: int) -> N
 
 
 def test_searched_layers_takes_the_smallest_of_equal_depths() -> None:
-    # server 1: 1e-9 + 2e-9 = 2e-9 + 1e-9 s/bit in numbers without rounding; server 2: depth 2 is less
+    # server 1: 1e-9 + 2e-9 = 2e-9 + 1e-9 s/bit in numbers without rounding; server 2: depth 2 is
+    # less
     server = {
         "cpu": [2.0**40, 2.0**40],
         "cumulative_work": [[512, 1024], [1024, 512]],
         "output_ratio": [[0.5, 0.25], [0.25, 0.25]],
     }
-    capacity = {"capacity": [2.0**29, 2.0**29]}  # 512/2^40 = 2^-31; 0.25/2^29 = 2^-31, 0.5/2^29 = 2^-30
+    capacity = {
+        "capacity": [2.0**29, 2.0**29]
+    }  # 512/2^40 = 2^-31; 0.25/2^29 = 2^-31, 0.5/2^29 = 2^-30
     model = case(server=server, backhaul=capacity)
     assert model.instance("searched_layers").data("server.best_depth").tolist() == [1.0, 2.0]
 
@@ -288,7 +308,9 @@ def test_fig_8_forms_are_the_systems_with_one_place_for_the_layers(backend: str)
 @pytest.mark.parametrize(("seed", "eps"), [(1, 1e-3), (2, 1e-2), (3, 0.1)])
 def test_rlt_has_the_value_of_the_papers_relaxation(seed: int, eps: float) -> None:
     model = mecdsl.load(MODEL, seed=seed, device_count=4)
-    text = MODEL.read_text().replace("inverse_shift : 1 > 0 = 0.001", f"inverse_shift : 1 > 0 = {eps}")
+    text = MODEL.read_text().replace(
+        "inverse_shift : 1 > 0 = 0.001", f"inverse_shift : 1 > 0 = {eps}"
+    )
     result = LoadedModel(parse(text), model.given, seed).solve("scip", "rlt")
     system = found(model).system
     depth = np.full(2, 2)  # (21) with Table III
@@ -298,10 +320,13 @@ def test_rlt_has_the_value_of_the_papers_relaxation(seed: int, eps: float) -> No
 
 
 def test_the_relaxation_is_solved_where_highs_does_not_get_on_from_its_last_basis() -> None:
-    # At this draw HiGHS ended with "Unknown" for eps = 1e-4. The value is continuous in eps; so are its neighbours.
+    # At this draw HiGHS ended with "Unknown" for eps = 1e-4. The value is continuous in eps; so are
+    # its neighbours.
     system = found(drawn(37, 30)).system
     depth, pairs = np.full(2, 2), system.possible(Limits())[:, :, 1]
-    low, middle, high = (relax(system, depth, pairs, Limits(), eps).value for eps in (0.98e-4, 1e-4, 1.02e-4))
+    low, middle, high = (
+        relax(system, depth, pairs, Limits(), eps).value for eps in (0.98e-4, 1e-4, 1.02e-4)
+    )
     assert low is not None
     assert middle is not None
     assert high is not None
@@ -320,14 +345,27 @@ def test_rlt_shares_keep_the_budgets() -> None:
 LIMITED = "knows neither `rate_floor` nor `latency_limit`"
 LOADED = "has no rule for a load limit"
 CONTINUOUS = "some variables are relaxed or fixed"
-ALL = ("exact", "pa", "rlt0", "equal", "nearest", "local-search", "ihra-surrogate", "eejs-surrogate")
+ALL = (
+    "exact",
+    "pa",
+    "rlt0",
+    "equal",
+    "nearest",
+    "local-search",
+    "ihra-surrogate",
+    "eejs-surrogate",
+)
 REFUSALS: dict[str, dict[str, str]] = {
     "": {"local-search": LIMITED},
     "without_rate_limit": {"local-search": LIMITED},
     "without_latency_limit": {"local-search": LIMITED},
     "without_limits": {},
-    "load_limit": {name: LIMITED if name == "local-search" else LOADED for name in ALL if name != "exact"},
-    "load_limit_without_limits": {name: LOADED for name in ALL if name not in ("exact", "local-search")},
+    "load_limit": {
+        name: LIMITED if name == "local-search" else LOADED for name in ALL if name != "exact"
+    },
+    "load_limit_without_limits": {
+        name: LOADED for name in ALL if name not in ("exact", "local-search")
+    },
     "relaxed": dict.fromkeys(ALL, CONTINUOUS),
     "searched_layers": {"local-search": LIMITED},
     "searched_layers_without_limits": {},
@@ -370,16 +408,31 @@ def test_heuristics_give_verified_answers_no_better_than_the_optimum(name: str) 
 
 
 EDITS = {
-    "another objective": ("sum(latency_of[m] for m in device)", "sum(latency_of[m]^2/(1 s) for m in device)"),
+    "another objective": (
+        "sum(latency_of[m] for m in device)",
+        "sum(latency_of[m]^2/(1 s) for m in device)",
+    ),
     "maximised": ("\nminimize overall_latency", "\nmaximize overall_latency"),
-    "another budget": ("for m in device) <= 1                            \"C7", "for m in device) <= 2 \"C7"),
+    "another budget": (
+        'for m in device) <= 1                            "C7',
+        'for m in device) <= 2 "C7',
+    ),
     "no equality": ("for k in cnn) == uplink.assign[m, n]", "for k in cnn) <= uplink.assign[m, n]"),
     "a wider share": ("var bandwidth_share      : in 0..1", "var bandwidth_share : in 0..2"),
     "an extra variable": ("node cloud\n", "node cloud { var idle : binary }\n"),
-    "an extra row": ("report task_latency", "constraint home: device.local[1] <= 0\nreport task_latency"),
-    "noise that grows with the band": ("*gain/noise_power", "*gain/(noise_power*(server.bandwidth[n]/(1 MHz)))"),
-    "another floor": (">= uplink.rate_share[m, n] * uplink", ">= 2*uplink.rate_share[m, n] * uplink"),
-}  # fmt: skip
+    "an extra row": (
+        "report task_latency",
+        "constraint home: device.local[1] <= 0\nreport task_latency",
+    ),
+    "noise that grows with the band": (
+        "*gain/noise_power",
+        "*gain/(noise_power*(server.bandwidth[n]/(1 MHz)))",
+    ),
+    "another floor": (
+        ">= uplink.rate_share[m, n] * uplink",
+        ">= 2*uplink.rate_share[m, n] * uplink",
+    ),
+}
 REASONS = {
     "another objective": "the objective is not (1)",
     "maximised": "the objective is maximised",
@@ -416,18 +469,29 @@ def lone(limit: float) -> dict[str, Any]:
         "layer_count": 2,
         "noise_power": 2e-14,
         "device": {
-            "task_size": [3e6], "min_rate": [5e5], "max_latency": [limit], "power": [0.5], "cpu": [1e6], "work": [1500],
+            "task_size": [3e6],
+            "min_rate": [5e5],
+            "max_latency": [limit],
+            "power": [0.5],
+            "cpu": [1e6],
+            "work": [1500],
         },
-        "server": {"bandwidth": [8e6], "cpu": [5e11], "output_ratio": [[0.5, 0.25]], "cumulative_work": [[700, 1600]]},
+        "server": {
+            "bandwidth": [8e6],
+            "cpu": [5e11],
+            "output_ratio": [[0.5, 0.25]],
+            "cumulative_work": [[700, 1600]],
+        },
         "backhaul": {"capacity": [1.5e8]},
         "uplink": {"gain": [[2e-9]], "distance": [[30]]},
-    }  # fmt: skip
+    }
 
 
 def test_an_infeasible_case_says_by_how_much_and_exits_with_three(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # alone at the server: 3e6/(8e6*log2(1 + 0.5*2e-9/2e-14)) + min(3e6*700/5e11 + 0.5*3e6/1.5e8, 3e6*1600/5e11 + ...)
+    # alone at the server: 3e6/(8e6*log2(1 + 0.5*2e-9/2e-14)) + min(3e6*700/5e11 + 0.5*3e6/1.5e8,
+    # 3e6*1600/5e11 + ...)
     send = 3e6 / (8e6 * np.log2(1 + 0.5 * 2e-9 / 2e-14))
     least = send + min(3e6 * 700 / 5e11 + 0.5 * 3e6 / 1.5e8, 3e6 * 1600 / 5e11 + 0.25 * 3e6 / 1.5e8)
     file = tmp_path / "case.json"

@@ -1,4 +1,6 @@
-"""The paper's method and its baselines for cooperative computing: data, depths, relaxation, rounding, claims."""
+"""The paper's method and its baselines for cooperative computing: data, depths, relaxation,
+rounding, claims.
+"""
 
 from dataclasses import replace
 from itertools import permutations
@@ -74,13 +76,16 @@ def test_example_of_section_three() -> None:
 
 
 def test_table_three_runs_two_layers_everywhere() -> None:
-    """p/F + r/C per Mbit: depth 2 is 1.1e9/6e11 + 0.2e6/1e8 s = 3.83 ms, depth 1 4.83 ms, depth 3 4.6 ms."""
+    """p/F + r/C per Mbit: depth 2 is 1.1e9/6e11 + 0.2e6/1e8 s = 3.83 ms, depth 1 4.83 ms, depth 3
+    4.6 ms.
+    """
     system = table_three(1, 4, 3)
     assert best_depth(system).tolist() == [2, 2, 2]
     assert uniform_is_optimal(system).all()
     assert useful_depths(system, Layers.FREE).sum() == 3
-    # at 30 Mbit/s and 6e11 cycle/s depth 3 is best, roots of ms per Mbit (1.732, 2.309); depth 2 has (1.354, 2.582):
-    # their product 8.308 is below 1.732^2 + 2.309^2 = 8.333, so a mixture may win
+    # at 30 Mbit/s and 6e11 cycle/s depth 3 is best, roots of ms per Mbit (1.732, 2.309); depth 2
+    # has (1.354, 2.582): their product 8.308 is below 1.732^2 + 2.309^2 = 8.333, so a mixture may
+    # win
     slow = replace(system, capacity=np.full(3, 3e7), server_cpu=np.full(3, 6e11))
     assert best_depth(slow).tolist() == [3, 3, 3]
     assert not uniform_is_optimal(slow).any()
@@ -114,19 +119,30 @@ def test_wrong_data_is_refused() -> None:
 
 
 def relaxed_by_scipy(system: System, limits: Limits, eps: float) -> float:
-    """(27) for x, iota, phi as columns, all rows as printed apart from the corrections, by SLSQP."""
+    """(27) for x, iota, phi as columns, all rows as printed apart from the corrections, by
+    SLSQP.
+    """
     tasks, servers, _ = system.shape
     depth = best_depth(system) - 1
     index = np.arange(servers)
     times = np.stack(
-        [system.send_time, system.compute_time[:, index, depth], system.forward_time[:, index, depth]], axis=2
+        [
+            system.send_time,
+            system.compute_time[:, index, depth],
+            system.forward_time[:, index, depth],
+        ],
+        axis=2,
     )
     pairs = tasks * servers
     low, high = 1 / (1 + eps), 1 / eps
 
     def split(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shape = (tasks, servers, 3)
-        return z[:pairs].reshape(shape[:2]), z[pairs : 4 * pairs].reshape(shape), z[4 * pairs :].reshape(shape)
+        return (
+            z[:pairs].reshape(shape[:2]),
+            z[pairs : 4 * pairs].reshape(shape),
+            z[4 * pairs :].reshape(shape),
+        )
 
     def rows(z: np.ndarray) -> np.ndarray:
         x, iota, phi = split(z)
@@ -156,9 +172,13 @@ def relaxed_by_scipy(system: System, limits: Limits, eps: float) -> float:
     bounds = [(0, 1)] * pairs + [(low, high)] * (3 * pairs) + [(0, high)] * (3 * pairs)
     minimise: Any = optimize.minimize  # its stubs know no mixture of bounds and constraint rows
     found = minimise(
-        cost, start, bounds=bounds, constraints=[{"type": "ineq", "fun": rows}], method="SLSQP",
+        cost,
+        start,
+        bounds=bounds,
+        constraints=[{"type": "ineq", "fun": rows}],
+        method="SLSQP",
         options={"maxiter": 1000, "ftol": 1e-10},
-    )  # fmt: skip
+    )
     assert found.success, found.message
     return float(found.fun)
 
@@ -199,7 +219,10 @@ def test_small_eps_rounds_to_the_least_unshared_latency() -> None:
 
 
 def test_rounding_by_hand() -> None:
-    """Less than half: local. Three servers of which none has half: the largest. Equal: the lowest number."""
+    """Less than half: local. Three servers of which none has half: the largest.
+
+    Equal: the lowest number.
+    """
     assign = np.array([[0.2, 0.2, 0.0], [0.3, 0.4, 0.3], [0.4, 0.2, 0.4], [0.1, 0.1, 0.1]])
     assert rounded(assign, np.array([1.0, 1.0, 1.0, np.inf])).tolist() == [LOCAL, 1, 0, 0]
 
@@ -238,12 +261,19 @@ def test_feasible_heuristics_keep_the_limits_and_others_say_so() -> None:
     limits = Limits()
     for seed in range(3):
         system = table_three(seed, 12, 2)
-        for plan in (proposed(system, limits), equal(system, limits), nearest(system, limits), rlt0(system, limits)):
+        for plan in (
+            proposed(system, limits),
+            equal(system, limits),
+            nearest(system, limits),
+            rlt0(system, limits),
+        ):
             if plan.server is None or plan.depth is None or plan.shares is None:
                 assert plan.message
                 continue
             latency = evaluate(system, plan.server, plan.depth, plan.shares)
-            assert plan.certificate["latency_excess"] == pytest.approx((latency / system.max_latency).max())
+            assert plan.certificate["latency_excess"] == pytest.approx(
+                (latency / system.max_latency).max()
+            )
             late = bool(np.any(latency > system.max_latency * (1 + 1e-8)))
             assert late == ("latency limit" in plan.message)
 
@@ -258,13 +288,17 @@ def test_nearest_server_and_equal_shares_by_hand() -> None:
 
 
 def test_one_task_per_server_by_enumeration() -> None:
-    """The best of all injective choices of tasks for the servers, each kept only where it saves time."""
+    """The best of all injective choices of tasks for the servers, each kept only where it saves
+    time.
+    """
     for seed in range(4):
         system = small_system(700 + seed, 5, 3, 2)
         depth = best_depth(system) - 1
         alone = system.latency[:, np.arange(3), depth]
         saving = np.maximum(system.local_latency[:, None] - alone, 0.0)
-        best = max(sum(saving[m, n] for n, m in enumerate(chosen)) for chosen in permutations(range(5), 3))
+        best = max(
+            sum(saving[m, n] for n, m in enumerate(chosen)) for chosen in permutations(range(5), 3)
+        )
         plan = ihra_surrogate(system, OFF)
         assert plan.objective == pytest.approx(system.local_latency.sum() - best, rel=1e-9)
 
@@ -298,7 +332,9 @@ def test_the_optimum_never_falls_with_fewer_resources() -> None:
         more = exact(replace(system, **{change: 1.5 * getattr(system, change)}), OFF).objective
         assert more is not None
         assert more <= best * (1 + 2e-6)
-    limited = exact(replace(system, max_tasks=np.full(2, 6.0)), Limits(False, False, load=True)).objective
+    limited = exact(
+        replace(system, max_tasks=np.full(2, 6.0)), Limits(False, False, load=True)
+    ).objective
     kept = exact(system, Limits()).objective
     assert limited is not None
     assert kept is not None
@@ -324,7 +360,9 @@ def test_thirty_devices_are_solved_to_the_gap(servers: int, limits: Limits) -> N
 
 
 def test_latency_factor_is_least_by_enumeration() -> None:
-    """The largest eigenvalue of sum v v'/D at the worst server, least over all places and depths."""
+    """The largest eigenvalue of sum v v'/D at the worst server, least over all places and
+    depths.
+    """
     for seed in range(5):
         system = replace(small_system(seed, 4, 2, 1), max_latency=np.full(4, 0.3))
         limits = Limits(rate=False)
@@ -368,4 +406,6 @@ def test_every_server_of_the_optimum_is_allocated_optimally() -> None:
         cost = allocate(demand_at(system, n, tasks, plan.depth[tasks], Limits())).cost
         assert cost is not None
         total += cost
-    assert total + system.local_latency[plan.local].sum() == pytest.approx(plan.objective, rel=1e-12)
+    assert total + system.local_latency[plan.local].sum() == pytest.approx(
+        plan.objective, rel=1e-12
+    )

@@ -1,9 +1,9 @@
 """The exact method of cooperative computing against enumeration of all places and depths.
 
-The oracle prices every subset of tasks at every server, with every choice of depths, and combines the servers
-by dynamic programming over subsets. A server's cost is (sum sqrt A)^2 + (sum sqrt B)^2 + (sum sqrt C)^2 by
-Cauchy-Schwarz where the shares that attain it keep C9 and C10; else SciPy solves the convex problem in the
-logarithms of the shares.
+The oracle prices every subset of tasks at every server, with every choice of depths, and combines
+the servers by dynamic programming over subsets. A server's cost is (sum sqrt A)^2 + (sum sqrt B)^2
++ (sum sqrt C)^2 by Cauchy-Schwarz where the shares that attain it keep C9 and C10; else SciPy
+solves the convex problem in the logarithms of the shares.
 """
 
 from itertools import product
@@ -32,7 +32,9 @@ def small_system(
     rate: float = 1e6,
     room: float | None = None,
 ) -> System:
-    """Table III with a sixth of the resources, so that few tasks compete; depths near the break-even of (21)."""
+    """Table III with a sixth of the resources, so that few tasks compete; depths near the
+    break-even of (21).
+    """
     random = np.random.default_rng(seed)
     # work that grows about as fast as forwarding falls: mixed depths can win
     ratio = np.sort(random.uniform(0.1, 0.6, (servers, layers)))[:, ::-1]
@@ -57,7 +59,9 @@ def small_system(
 
 
 def primal(times: Reals, limit: Reals, floor: Reals) -> float:
-    """Least sum of latencies of tasks with unshared times [P, 3] at one server, in s; infinite where infeasible."""
+    """Least sum of latencies of tasks with unshared times [P, 3] at one server, in s; infinite
+    where infeasible.
+    """
     if floor.sum() > 1.0:
         return np.inf
     count = len(times)
@@ -71,13 +75,20 @@ def primal(times: Reals, limit: Reals, floor: Reals) -> float:
 
 
 def in_logarithms(times: Reals, limit: Reals, floor: Reals, count: int) -> float:
-    """The convex problem in the logarithms of the shares: first the least factor on the limits, then the cost."""
-    bounds = [(np.log(max(f, 1e-6)) if j == 0 else np.log(1e-6), 0.0) for f in floor for j in range(3)]
+    """The convex problem in the logarithms of the shares: first the least factor on the limits,
+    then the cost.
+    """
+    bounds = [
+        (np.log(max(f, 1e-6)) if j == 0 else np.log(1e-6), 0.0) for f in floor for j in range(3)
+    ]
     budget = {
         "type": "ineq",
         "fun": lambda z: 1.0 - np.exp(z[: 3 * count].reshape(count, 3)).sum(axis=0),
         "jac": lambda z: np.hstack(
-            [-(np.tile(np.eye(3), count) * np.exp(z[: 3 * count])), np.zeros((3, len(z) - 3 * count))]
+            [
+                -(np.tile(np.eye(3), count) * np.exp(z[: 3 * count])),
+                np.zeros((3, len(z) - 3 * count)),
+            ]
         ),
     }
     rows = np.repeat(np.eye(count), 3, axis=1)
@@ -104,26 +115,40 @@ def in_logarithms(times: Reals, limit: Reals, floor: Reals, count: int) -> float
         begin = np.append(point, (latency(point) / limit).max() * 1.01)
         unit = np.append(np.zeros(3 * count), 1.0)
         least = minimise(
-            lambda z: z[-1], begin, jac=lambda z: unit, bounds=[*bounds, (0.0, None)], constraints=[budget, ratio],
-            method="SLSQP", options=options,
-        )  # fmt: skip
+            lambda z: z[-1],
+            begin,
+            jac=lambda z: unit,
+            bounds=[*bounds, (0.0, None)],
+            constraints=[budget, ratio],
+            method="SLSQP",
+            options=options,
+        )
         assert abs(least.x[-1] - 1.0) > 1e-6, "too close to call"
         if least.x[-1] > 1.0:
             return np.inf
         point = least.x[:-1]
     constraints = [budget]
     if np.isfinite(limit).all():
-        constraints.append({"type": "ineq", "fun": lambda z: limit - latency(z), "jac": lambda z: -slope(z)})
+        constraints.append(
+            {"type": "ineq", "fun": lambda z: limit - latency(z), "jac": lambda z: -slope(z)}
+        )
     best = minimise(
-        lambda z: latency(z).sum(), point, jac=lambda z: slope(z).sum(axis=0), bounds=bounds, constraints=constraints,
-        method="SLSQP", options=options,
-    )  # fmt: skip
+        lambda z: latency(z).sum(),
+        point,
+        jac=lambda z: slope(z).sum(axis=0),
+        bounds=bounds,
+        constraints=constraints,
+        method="SLSQP",
+        options=options,
+    )
     assert best.status in (0, 8), best.message  # 8: no further descent, at the optimum to rounding
     return float(best.fun)
 
 
 def server_costs(system: System, n: int, limits: Limits, depths: list[int]) -> Reals:
-    """Least cost of server n for every subset of tasks (bit m: task m), over all choices of depths."""
+    """Least cost of server n for every subset of tasks (bit m: task m), over all choices of
+    depths.
+    """
     tasks = system.shape[0]
     costs = np.full(2**tasks, np.inf)
     for subset in range(2**tasks):
@@ -135,11 +160,16 @@ def server_costs(system: System, n: int, limits: Limits, depths: list[int]) -> R
         for layer in product(depths, repeat=len(members)):
             times = np.array(
                 [
-                    [system.send_time[m, n], system.compute_time[m, n, k], system.forward_time[m, n, k]]
+                    [
+                        system.send_time[m, n],
+                        system.compute_time[m, n, k],
+                        system.forward_time[m, n, k],
+                    ]
                     for m, k in zip(members, layer, strict=True)
                 ]
             ).reshape(-1, 3)
-            # without limits a server costs at least the plain square: no need for a solver where that is too much
+            # without limits a server costs at least the plain square: no need for a solver where
+            # that is too much
             if (np.sqrt(times).sum(axis=0) ** 2).sum() < costs[subset]:
                 costs[subset] = min(costs[subset], primal(times, limit, floor))
     return costs
@@ -148,13 +178,20 @@ def server_costs(system: System, n: int, limits: Limits, depths: list[int]) -> R
 def oracle(system: System, limits: Limits, layers: Layers = Layers.FREE) -> float:
     """The optimum of (19) in s, infinite where infeasible."""
     tasks, servers, depth_count = system.shape
-    late = system.local_latency > system.max_latency if limits.latency else np.zeros(tasks, dtype=bool)
+    late = (
+        system.local_latency > system.max_latency if limits.latency else np.zeros(tasks, dtype=bool)
+    )
     local = np.where(late, np.inf, system.local_latency)
-    best = np.array([sum(local[m] for m in range(tasks) if s >> m & 1) for s in range(2**tasks)], dtype=float)
+    best = np.array(
+        [sum(local[m] for m in range(tasks) if s >> m & 1) for s in range(2**tasks)], dtype=float
+    )
     for n in range(servers):
         depths = list(range(depth_count))
         if layers is Layers.SEARCHED:
-            per_bit = system.cumulative_work[n] / system.server_cpu[n] + system.output_ratio[n] / system.capacity[n]
+            per_bit = (
+                system.cumulative_work[n] / system.server_cpu[n]
+                + system.output_ratio[n] / system.capacity[n]
+            )
             depths = [int(np.argmin(per_bit))]
         costs = server_costs(system, n, limits, depths)
         combined = np.full(2**tasks, np.inf)
@@ -216,17 +253,27 @@ def test_every_form_agrees_with_enumeration(limits: Limits, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tasks", "servers", "layers"), [(1, 1, 1), (1, 3, 3), (5, 1, 2), (6, 2, 1), (6, 3, 1), (5, 3, 2), (4, 2, 3)]
+    ("tasks", "servers", "layers"),
+    [(1, 1, 1), (1, 3, 3), (5, 1, 2), (6, 2, 1), (6, 3, 1), (5, 3, 2), (4, 2, 3)],
 )
-def test_every_size_agrees_with_enumeration_without_limits(tasks: int, servers: int, layers: int) -> None:
+def test_every_size_agrees_with_enumeration_without_limits(
+    tasks: int, servers: int, layers: int
+) -> None:
     for seed in range(4):
         agree(small_system(100 + seed, tasks, servers, layers), OFF)
-        agree(small_system(100 + seed, tasks, servers, layers, room=1.0), Limits(False, False, load=True))
+        agree(
+            small_system(100 + seed, tasks, servers, layers, room=1.0),
+            Limits(False, False, load=True),
+        )
 
 
-@pytest.mark.parametrize(("tasks", "servers", "layers"), [(1, 1, 1), (5, 1, 1), (5, 2, 1), (3, 3, 2), (3, 2, 3)])
+@pytest.mark.parametrize(
+    ("tasks", "servers", "layers"), [(1, 1, 1), (5, 1, 1), (5, 2, 1), (3, 3, 2), (3, 2, 3)]
+)
 @pytest.mark.parametrize("patience", [0.6, 1.0, 1.6])
-def test_tight_latency_limits_agree_with_enumeration(tasks: int, servers: int, layers: int, patience: float) -> None:
+def test_tight_latency_limits_agree_with_enumeration(
+    tasks: int, servers: int, layers: int, patience: float
+) -> None:
     for seed in range(3):
         agree(small_system(200 + seed, tasks, servers, layers, patience), Limits(rate=False))
 
@@ -249,16 +296,28 @@ def test_searched_layers_agree_with_enumeration(limits: Limits) -> None:
 
 
 def test_mixed_depths_are_found_where_they_win() -> None:
-    """One server, two equal tasks of 1 Mbit, work 1 and 4 s, forwarding 4 and 1 s at depths 1 and 2, free sending.
+    """One server, two equal tasks of 1 Mbit, work 1 and 4 s, forwarding 4 and 1 s at depths 1 and
+    2, free sending.
 
     Both at one depth: (1 + 1)^2 + (2 + 2)^2 = 20 s. One each: (1 + 2)^2 + (2 + 1)^2 = 18 s.
     """
     system = System(
-        task_size=np.full(2, 1e6), min_rate=np.zeros(2), max_latency=np.full(2, 99.0), power=np.ones(2),
-        cpu=np.ones(2), work=np.ones(2), bandwidth=np.array([1e15]), server_cpu=np.array([1e6]),
-        capacity=np.array([1e6]), max_tasks=np.array([2.0]), gain=np.ones((2, 1)), distance=np.ones((2, 1)),
-        output_ratio=np.array([[4.0, 1.0]]), cumulative_work=np.array([[1.0, 4.0]]), noise_power=1.0,
-    )  # fmt: skip
+        task_size=np.full(2, 1e6),
+        min_rate=np.zeros(2),
+        max_latency=np.full(2, 99.0),
+        power=np.ones(2),
+        cpu=np.ones(2),
+        work=np.ones(2),
+        bandwidth=np.array([1e15]),
+        server_cpu=np.array([1e6]),
+        capacity=np.array([1e6]),
+        max_tasks=np.array([2.0]),
+        gain=np.ones((2, 1)),
+        distance=np.ones((2, 1)),
+        output_ratio=np.array([[4.0, 1.0]]),
+        cumulative_work=np.array([[1.0, 4.0]]),
+        noise_power=1.0,
+    )
     assert not uniform_is_optimal(system)[0]
     mixed, uniform = exact(system, OFF), exact(system, OFF, Layers.SEARCHED)
     assert mixed.objective == pytest.approx(18.0, rel=1e-6)
@@ -266,14 +325,18 @@ def test_mixed_depths_are_found_where_they_win() -> None:
 
 
 def test_one_depth_suffices_where_the_test_says_so() -> None:
-    """Where `uniform_is_optimal` holds, enumeration over all depths finds nothing better than the depth of (21)."""
+    """Where `uniform_is_optimal` holds, enumeration over all depths finds nothing better than the
+    depth of (21).
+    """
     said = 0
     for seed in range(12):
         system = small_system(500 + seed, 3, 1, 3, patience=1.5, rate=2e6)
         if uniform_is_optimal(system).all():
             said += 1
             for limits in (OFF, Limits()):
-                assert oracle(system, limits, Layers.SEARCHED) == pytest.approx(oracle(system, limits), rel=1e-7)
+                assert oracle(system, limits, Layers.SEARCHED) == pytest.approx(
+                    oracle(system, limits), rel=1e-7
+                )
     assert said >= 2
 
 
@@ -284,7 +347,10 @@ def test_no_tasks_and_no_servers() -> None:
     alone = small_system(0, 3, 0, 2)
     found = exact(alone, OFF)
     assert found.objective == pytest.approx((alone.task_size * alone.work / alone.cpu).sum())
-    assert exact(small_system(0, 3, 0, 2, patience=1e-3), Limits()).termination is Termination.INFEASIBLE
+    assert (
+        exact(small_system(0, 3, 0, 2, patience=1e-3), Limits()).termination
+        is Termination.INFEASIBLE
+    )
 
 
 def test_local_search_keeps_the_load_limit_and_comes_close() -> None:

@@ -1,4 +1,6 @@
-"""Data from outside: every way to write it gives the same values at the same members, and nothing is guessed."""
+"""Data from outside: every way to write it gives the same values at the same members, and nothing
+is guessed.
+"""
 
 import json
 from collections.abc import Mapping
@@ -62,10 +64,16 @@ BY_INDEX = {(k, m): 10.0 * k + m for k in (1, 2, 3) for m in (1, 2)}
         {"clock": 30, "user": {"cpu": [1e9, 2e9, 3e9], "gain": GAIN}},
         {"clock": 30.0, "user.cpu": [1e9, 2e9, 3e9], "user.gain": GAIN},
         {"clock": "30 s", "user.cpu": ["1 Gcycle/s", "2Gcycle/s", 3e9], "user": {"gain": GAIN}},
-        {"clock": "0.5 min", "user.cpu": ["1e9", "2000000 kcycle/s", "3.0 Gcycle/s"], "user.gain": GAIN},
+        {
+            "clock": "0.5 min",
+            "user.cpu": ["1e9", "2000000 kcycle/s", "3.0 Gcycle/s"],
+            "user.gain": GAIN,
+        },
     ],
 )
-def test_qualified_nested_and_with_units_mean_the_same(data: Mapping[str, Any], tmp_path: Path) -> None:
+def test_qualified_nested_and_with_units_mean_the_same(
+    data: Mapping[str, Any], tmp_path: Path
+) -> None:
     instance = load(USERS, json.dumps(data), tmp_path)
     assert instance.data("clock").tolist() == [30]
     assert instance.data("user.cpu").tolist() == [1e9, 2e9, 3e9]
@@ -79,7 +87,10 @@ def test_toml_is_json_in_other_words(tmp_path: Path) -> None:
 
 
 def test_arrays_in_memory() -> None:
-    data = {"clock": np.float64(30), "user": {"cpu": np.array([1e9, 2e9, 3e9]), "gain": np.array(GAIN)}}
+    data = {
+        "clock": np.float64(30),
+        "user": {"cpu": np.array([1e9, 2e9, 3e9]), "gain": np.array(GAIN)},
+    }
     instance = instantiate(check(parse(USERS + REST)), given_in_memory(data, families(USERS)))
     assert at(instance, "user.gain") == BY_INDEX
 
@@ -87,7 +98,10 @@ def test_arrays_in_memory() -> None:
 def test_settings_of_the_command_line() -> None:
     settings = ["clock=45s", "user.cpu=[1e9, 2e9, 3e9]", "user.gain = [[1, 2], [3, 4], [5, 6]]"]
     instance = instantiate(check(parse(USERS + REST)), read_settings(settings))
-    assert (instance.data("clock")[0], instance.data("user.gain").tolist()) == (45, [1, 2, 3, 4, 5, 6])
+    assert (instance.data("clock")[0], instance.data("user.gain").tolist()) == (
+        45,
+        [1, 2, 3, 4, 5, 6],
+    )
     assert read_settings(["x=1e3"])["x"].value == 1000
     assert read_settings(["x = -3 dBm"])["x"].value == "-3 dBm"
     for faulty in ("clock", "=3", "clock="):
@@ -103,7 +117,9 @@ def test_data_replace_what_the_model_says() -> None:
 
 def test_logarithmic_units_of_parameters() -> None:
     text = "param power : dBm\nparam loss[i in 1..2] : dB"
-    instance = instantiate(check(parse(text + REST)), given_in_memory({"power": 20, "loss": [-10, "3 dB"]}, ()))
+    instance = instantiate(
+        check(parse(text + REST)), given_in_memory({"power": 20, "loss": [-10, "3 dB"]}, ())
+    )
     assert instance.data("power")[0] == pytest.approx(0.1)  # 100 mW
     assert instance.data("loss") == pytest.approx([0.1, 10**0.3])
 
@@ -141,7 +157,10 @@ def test_matrices_of_links_and_of_attributes_with_an_index(tmp_path: Path) -> No
 
 
 def test_one_row_or_column_is_still_a_matrix(tmp_path: Path) -> None:
-    counts = '"device_count": 1, "server_count": 1, "layer_count": 1, "device.task_size": [1], "backhaul.capacity": [1]'
+    counts = (
+        '"device_count": 1, "server_count": 1, "layer_count": 1, "device.task_size": '
+        '[1], "backhaul.capacity": [1]'
+    )
     server = '"server": {"output_ratio": [[0.5]], "cumulative_work": [[7]]}'
     instance = load(COOPERATIVE, f'{{{counts}, {server}, "uplink.gain": [[3]]}}', tmp_path)
     assert at(instance, "uplink.gain") == {(1, 1): 3}
@@ -202,8 +221,17 @@ def test_ragged_families_are_ragged_lists(tmp_path: Path) -> None:
      "device": {"layer_count": [2, 3], "deadline": [1.5, 1.2]}, "radio": {"gain": [2e-10, 5e-11]},
      "layer.local_time": [[0.20, 0.50], [0.10, 0.40, 0.30]]}"""
     instance = load(GAME, data, tmp_path)
-    assert at(instance, "layer.local_time") == {(1, 1): 0.2, (1, 2): 0.5, (2, 1): 0.1, (2, 2): 0.4, (2, 3): 0.3}
-    assert (instance.data("server.cpu").tolist(), at(instance, "base_price")) == ([3e9], {(1,): 1e-9, (2,): 2e-9})
+    assert at(instance, "layer.local_time") == {
+        (1, 1): 0.2,
+        (1, 2): 0.5,
+        (2, 1): 0.1,
+        (2, 2): 0.4,
+        (2, 3): 0.3,
+    }
+    assert (instance.data("server.cpu").tolist(), at(instance, "base_price")) == (
+        [3e9],
+        {(1,): 1e-9, (2,): 2e-9},
+    )
     with pytest.raises(ModelError, match=r"`layer\.local_time` item 1 has 3 values, expected 2"):
         load(GAME, data.replace("[0.20, 0.50]", "[0.20, 0.50, 1]"), tmp_path)
 
@@ -242,7 +270,10 @@ def test_homes_are_members(tmp_path: Path) -> None:
 
 
 def test_members_of_a_set_of_names_may_be_given_by_name() -> None:
-    text = "set kind = {camera, phone}\nnodes user[i in 1..3] { type : kind }\nlet code[i in user] : 1 = load[i.type]\n"
+    text = (
+        "set kind = {camera, phone}\nnodes user[i in 1..3] { type : kind }\nlet code[i in "
+        "user] : 1 = load[i.type]\n"
+    )
     text += "param load[c in kind] : 1 = [10, 20]"
     data = {"user": {"type": ["phone", 1, "camera"]}}
     instance = instantiate(check(parse(text + REST)), given_in_memory(data, families(text)))
@@ -288,12 +319,20 @@ def test_faults_of_a_reordered_table_point_at_their_lines(tmp_path: Path) -> Non
 
 def test_tables_over_names(tmp_path: Path) -> None:
     text = 'set kind = {camera, phone}\nnodes user[c in kind] from "users.csv" { size : bit }\n'
-    assert from_table(text, "c,size\nphone,2\ncamera,1\n", tmp_path).data("user.size").tolist() == [1, 2]
+    assert from_table(text, "c,size\nphone,2\ncamera,1\n", tmp_path).data("user.size").tolist() == [
+        1,
+        2,
+    ]
 
 
 def test_tables_of_parameters(tmp_path: Path) -> None:
-    (tmp_path / "more.json").write_text('{"rate": [7, 8], "user": {"cpu": [1, 2, 3]}}', encoding="utf-8")
-    text = 'param load[i in 1..2] : s from "users.csv"\nparam rate[i in 1..2] : bit/s from "more.json"\n'
+    (tmp_path / "more.json").write_text(
+        '{"rate": [7, 8], "user": {"cpu": [1, 2, 3]}}', encoding="utf-8"
+    )
+    text = (
+        'param load[i in 1..2] : s from "users.csv"\nparam rate[i in 1..2] : bit/s from '
+        '"more.json"\n'
+    )
     text += 'nodes user[k in 1..3] { cpu : cycle/s from "more.json" }\n'
     instance = from_table(text, "time [ms]\n10\n20\n", tmp_path)
     assert instance.data("load").tolist() == [0.01, 0.02]
@@ -306,7 +345,10 @@ def test_data_go_before_a_table(tmp_path: Path) -> None:
     (tmp_path / "m.mec").write_text(TABLE + REST, encoding="utf-8")
     given = given_in_memory({"user.size": [7, 8, 9]}, ("user",))
     instance = instantiate(check(parse_file(tmp_path / "m.mec")), given)
-    assert (instance.data("user.size").tolist(), instance.data("user.cpu").tolist()) == ([7, 8, 9], [1, 3, 5])
+    assert (instance.data("user.size").tolist(), instance.data("user.cpu").tolist()) == (
+        [7, 8, 9],
+        [1, 3, 5],
+    )
 
 
 def test_a_zero_byte_in_a_table_is_a_fault(tmp_path: Path) -> None:
@@ -352,13 +394,21 @@ def test_all_faults_of_the_data_come_in_one_run() -> None:
     data = {"a": "3 J", "b": None, "d": -1, "e": 3}
     with pytest.raises(ModelError) as caught:
         instantiate(check(parse(text + REST)), given_in_memory(data, ()))
-    assert sorted(d.code for d in caught.value.diagnostics) == ["E301", "E303", "E304", "E305", "E306"]
+    assert sorted(d.code for d in caught.value.diagnostics) == [
+        "E301",
+        "E303",
+        "E304",
+        "E305",
+        "E306",
+    ]
 
 
 def test_places_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         load(
-            USERS, '{"clock": 30,\n "user.cpu": [1, 2, 3], "user": {"gain": [[1, 2],\n  [3, "4 s"], [5, 6]]}}', tmp_path
+            USERS,
+            '{"clock": 30,\n "user.cpu": [1, 2, 3], "user": {"gain": [[1, 2],\n  [3, "4 s"], [5, 6]]}}',
+            tmp_path,
         )
     (fault,) = caught.value.diagnostics
     assert fault.span is not None

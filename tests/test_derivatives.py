@@ -1,4 +1,6 @@
-"""Values, gradients, Jacobians and Hessians of instances, against formulas by hand and difference quotients."""
+"""Values, gradients, Jacobians and Hessians of instances, against formulas by hand and difference
+quotients.
+"""
 
 from pathlib import Path
 
@@ -41,7 +43,9 @@ def dense(program: SmoothProgram, z: FloatArray) -> FloatArray:
     return result
 
 
-def lower_triangle(program: SmoothProgram, z: FloatArray, multipliers: FloatArray, factor: float) -> FloatArray:
+def lower_triangle(
+    program: SmoothProgram, z: FloatArray, multipliers: FloatArray, factor: float
+) -> FloatArray:
     size = len(program.columns)
     result = np.zeros((size, size))
     assert (program.hessian_first >= program.hessian_second).all()
@@ -59,7 +63,8 @@ def test_values_and_derivatives_follow_the_formulas() -> None:
     assert program.constraints(point) == pytest.approx([1.5, 1.0, np.log(3.0) + 0.125], rel=1e-14)
     expected = [[1, 2, 0], [y + 2 * x, x, -1], [z, 1 / 3, x]]
     assert dense(program, point) == pytest.approx(np.array(expected), rel=1e-14)
-    # factor * (exp(x) y, exp(x), 2 on the diagonal of z) + 5 * (2, 1 for x y) + 7 * (1 for x z, -1/9 for y y)
+    # factor * (exp(x) y, exp(x), 2 on the diagonal of z) + 5 * (2, 1 for x y) + 7 * (1 for x z,
+    # -1/9 for y y)
     expected = [[3 * e * y + 5 * 2, 0, 0], [3 * e + 5, -7 / 9, 0], [7, 0, 3 * 2]]
     found = lower_triangle(program, point, np.array([11.0, 5.0, 7.0]), 3.0)
     assert found == pytest.approx(np.array(expected), rel=1e-14)
@@ -79,7 +84,9 @@ def test_fixed_columns_are_data() -> None:
     e = np.exp(0.5)
     assert program.objective(point) == pytest.approx(2 * e + 0.0625, rel=1e-14)
     assert program.gradient(point) == pytest.approx([2 * e, 0.5], rel=1e-14)
-    assert dense(program, point) == pytest.approx(np.array([[1, 0], [3, -1], [0.25, 0.5]]), rel=1e-14)
+    assert dense(program, point) == pytest.approx(
+        np.array([[1, 0], [3, -1], [0.25, 0.5]]), rel=1e-14
+    )
     # 1 * 2 exp(x) + 5 * 2 from x^2, 7 from x z, 2 from z^2
     found = lower_triangle(program, point, np.array([11.0, 5.0, 7.0]), 1.0)
     assert found == pytest.approx(np.array([[2 * e + 10, 0], [7, 2]]), rel=1e-14)
@@ -103,14 +110,16 @@ constraint all: sum(work[k] for k in S) <= 20
     assert program.gradient(z) == pytest.approx(-k * work, rel=1e-14)
     assert dense(program, z) == pytest.approx(np.vstack([np.diag(k * work), k * work]), rel=1e-14)
     weights = np.array([1.0, 2.0, 3.0, 4.0])
-    # second derivative of work[k] is k^2 exp(k x); weights: -1 * 0.5 of the objective, own row, joint row
+    # second derivative of work[k] is k^2 exp(k x); weights: -1 * 0.5 of the objective, own row,
+    # joint row
     expected = np.diag(k**2 * work * (-0.5 + weights[:3] + 4.0))
     assert lower_triangle(program, z, weights, 0.5) == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize("form", ["", "relaxed", "dropout"])
 def test_derivatives_agree_with_difference_quotients_of_the_evaluator(form: str) -> None:
-    # the evaluator computes plain numbers from the text; the program's derivatives come from triplets and jets
+    # the evaluator computes plain numbers from the text; the program's derivatives come from
+    # triplets and jets
     path = Path(mecdsl.__file__).parent / "models" / "mel.mec"
     instance = instantiate(check(parse_file(path), form=form), read_settings(["learner_count=4"]))
     program = smooth_program(instance)
@@ -123,9 +132,14 @@ def test_derivatives_agree_with_difference_quotients_of_the_evaluator(form: str)
         for column in range(len(z)):
             step = np.zeros(len(z))
             step[column] = 0.5
-            up, down = (np.concatenate(list(instance.differences(z + s).values())) for s in (step, -step))
-            # rows are at most quadratic, so that a central difference over one unit is exact but for rounding
-            assert jacobian[:, column] == pytest.approx((up - down)[program.rows], rel=1e-9, abs=1e-9)
+            up, down = (
+                np.concatenate(list(instance.differences(z + s).values())) for s in (step, -step)
+            )
+            # rows are at most quadratic, so that a central difference over one unit is exact but
+            # for rounding
+            assert jacobian[:, column] == pytest.approx(
+                (up - down)[program.rows], rel=1e-9, abs=1e-9
+            )
 
 
 def test_hessian_agrees_with_difference_quotients_of_the_gradient() -> None:
@@ -155,7 +169,13 @@ constraint root[k in S where k > 1]: sqrt(1 + x[k]*x[k-1]) + x[k]^2 <= 9
 
 
 def test_an_empty_model_has_empty_arrays() -> None:
-    program = smooth_program(compiled("model nothing\nvar x : 1\nminimize c = 3\nform f: fix x = 2\n", "f"))
+    program = smooth_program(
+        compiled("model nothing\nvar x : 1\nminimize c = 3\nform f: fix x = 2\n", "f")
+    )
     none = np.zeros(0)
     assert program.objective(none) == 3.0
-    assert [len(program.gradient(none)), len(program.jacobian(none)), len(program.hessian(none, none))] == [0, 0, 0]
+    assert [
+        len(program.gradient(none)),
+        len(program.jacobian(none)),
+        len(program.hessian(none, none)),
+    ] == [0, 0, 0]

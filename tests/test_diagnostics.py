@@ -1,11 +1,13 @@
-"""Golden diagnostics: one broken model per file in `tests/diagnostics/`, the whole message beside it.
+"""Golden diagnostics: one broken model per file in `tests/diagnostics/`, the whole message beside
+it.
 
-`<CODE>_<what>.mec` is the model. A first line `#: --form easy --set clock=45s` says how it is run. A file of the same
-name with the ending `.json`, `.toml` or `.csv` is given as data, unless the model itself names it. `<same>.expected`
-holds everything a user sees. Files that models include lie in `included/`.
+`<CODE>_<what>.mec` is the model. A first line `#: --form easy --set clock=45s` says how it is run.
+A file of the same name with the ending `.json`, `.toml` or `.csv` is given as data, unless the
+model itself names it. `<same>.expected` holds everything a user sees. Files that models include lie
+in `included/`.
 
-After a wanted change of words: `MECDSL_UPDATE_GOLDEN=1 pytest tests/test_diagnostics.py`, then read every changed line
-as a user would.
+After a wanted change of words: `MECDSL_UPDATE_GOLDEN=1 pytest tests/test_diagnostics.py`, then read
+every changed line as a user would.
 """
 
 import os
@@ -43,8 +45,12 @@ def faults(model: Path) -> tuple[Diagnostic, ...]:
     text = model.read_bytes().decode("utf-8", errors="replace")
     first = text.split("\n", 1)[0]
     words = shlex.split(first.removeprefix("#:")) if first.startswith("#:") else []
-    settings = [value for option, value in zip(words[::2], words[1::2], strict=True) if option == "--set"]
-    form = "".join(value for option, value in zip(words[::2], words[1::2], strict=True) if option == "--form")
+    settings = [
+        value for option, value in zip(words[::2], words[1::2], strict=True) if option == "--set"
+    ]
+    form = "".join(
+        value for option, value in zip(words[::2], words[1::2], strict=True) if option == "--form"
+    )
     try:
         document = parse_file(model)
         checked = check(document, form)
@@ -100,14 +106,17 @@ def test_fix_works_as_written(case: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
         for path in FOLDER.glob(case + ".*"):
             if path.suffix in (".json", ".toml", ".csv"):
                 (tmp_path / path.name).write_bytes(path.read_bytes())
-        left = [(d.code, d.message, d.span and (d.span.line, d.span.column)) for d in faults(mended)]
+        left = [
+            (d.code, d.message, d.span and (d.span.line, d.span.column)) for d in faults(mended)
+        ]
         assert (diagnostic.code, diagnostic.message, (span.line, span.column)) not in left
 
 
 def replacement(diagnostic: Diagnostic) -> str | None:
     """The text the help proposes in place of the marked one."""
     found = re.search(
-        r"(?:did you mean|write|its unit:|delete the|delete one|add the closing) `([^`]+)`", diagnostic.help or ""
+        r"(?:did you mean|write|its unit:|delete the|delete one|add the closing) `([^`]+)`",
+        diagnostic.help or "",
     )
     if found is None or "..." in found[1] or " name" in found[1]:
         return None
@@ -136,7 +145,9 @@ def test_every_code_in_the_sources_is_explained() -> None:
     assert used == set(catalogue())
 
 
-@pytest.mark.parametrize("entry", [e for e in catalogue().values() if e.faulty], ids=lambda e: e.code)
+@pytest.mark.parametrize(
+    "entry", [e for e in catalogue().values() if e.faulty], ids=lambda e: e.code
+)
 def test_example_has_the_fault_and_its_correction_has_not(entry: Entry, tmp_path: Path) -> None:
     assert entry.code in example_codes(entry.faulty, entry.faulty_data, entry.form, tmp_path)
     assert example_codes(entry.corrected, entry.corrected_data, entry.form, tmp_path) == []
@@ -180,14 +191,23 @@ def test_windows_line_ends_and_a_byte_order_mark_mean_nothing() -> None:
 
 
 def test_a_thousand_brackets_are_no_trouble() -> None:
-    assert faults_of_text(MODEL.replace(">= delay", ">= " + "(" * 1000 + "delay" + ")" * 1000)) == ()
+    assert (
+        faults_of_text(MODEL.replace(">= delay", ">= " + "(" * 1000 + "delay" + ")" * 1000)) == ()
+    )
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("-(", ")"), ("exp(", ")"), ("(if 1 > 0 then ", " else 1)"), ("(1 + ", ")")]
+    ("before", "after"),
+    [("-(", ")"), ("exp(", ")"), ("(if 1 > 0 then ", " else 1)"), ("(1 + ", ")")],
 )
 def test_too_deep_expressions_are_refused(before: str, after: str) -> None:
-    text = "var x : 1 >= 0\nminimize cost = x\nconstraint least: x >= " + before * 1000 + "x" + after * 1000 + "\n"
+    text = (
+        "var x : 1 >= 0\nminimize cost = x\nconstraint least: x >= "
+        + before * 1000
+        + "x"
+        + after * 1000
+        + "\n"
+    )
     (fault,) = faults_of_text(text)
     assert fault.code == "E003"
     assert fault.span is not None
@@ -195,7 +215,9 @@ def test_too_deep_expressions_are_refused(before: str, after: str) -> None:
 
 
 def test_deeply_nested_data_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "deep.json").write_text('{"delay": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
+    (tmp_path / "deep.json").write_text(
+        '{"delay": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8"
+    )
     with pytest.raises(ModelError) as caught:
         read_data(tmp_path / "deep.json", ())
     assert caught.value.diagnostics[0].code == "E308"
@@ -203,11 +225,16 @@ def test_deeply_nested_data_are_refused(tmp_path: Path) -> None:
 
 def test_huge_sets_are_refused_before_they_are_built() -> None:
     started = time.perf_counter()
-    text = "set step = 1..1000000000000\nvar x[t in step] : 1 >= 0\nminimize cost = sum(x[t] for t in step)\n"
+    text = (
+        "set step = 1..1000000000000\nvar x[t in step] : 1 >= 0\nminimize cost = sum(x[t] "
+        "for t in step)\n"
+    )
     (fault,) = faults_of_text(text)
     assert fault.code == "E310"
     assert "1e+12 rows" in fault.message
-    assert time.perf_counter() - started < 30  # building them would take hours, so this is no measure of speed
+    assert (
+        time.perf_counter() - started < 30
+    )  # building them would take hours, so this is no measure of speed
 
 
 def test_a_very_long_line_is_shown_in_part() -> None:

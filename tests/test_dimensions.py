@@ -1,4 +1,6 @@
-"""Units on the template: what fits together, and that every misfit is found, whatever the expression looks like."""
+"""Units on the template: what fits together, and that every misfit is found, whatever the
+expression looks like.
+"""
 
 from fractions import Fraction
 
@@ -24,7 +26,9 @@ SYMBOLS = {
     "count_": "1",
     "density": "cycle/bit",
 }
-DECLARED = "".join(f"param {name} : {unit} = 2 {unit if unit != '1' else ''}\n" for name, unit in SYMBOLS.items())
+DECLARED = "".join(
+    f"param {name} : {unit} = 2 {unit if unit != '1' else ''}\n" for name, unit in SYMBOLS.items()
+)
 
 
 def dimension(expression: str) -> str:
@@ -131,8 +135,8 @@ def test_a_form_is_checked_where_it_is_used() -> None:
         check(parse(text), "f")
 
 
-# Properties. A drawn expression carries the dimension that the rules of physics give it, reckoned here with
-# vectors of exponents and not with the code under test.
+# Properties. A drawn expression carries the dimension that the rules of physics give it, reckoned
+# here with vectors of exponents and not with the code under test.
 
 Vector = tuple[Fraction, ...]
 BASE = ("bit", "cycle", "s", "kg", "m")
@@ -160,17 +164,24 @@ def leaves() -> st.SearchStrategy[Typed]:
 
 
 def grown(inner: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
-    """Products, quotients and powers of anything; sums, choices and extremes of one thing with itself."""
+    """Products, quotients and powers of anything; sums, choices and extremes of one thing with
+    itself.
+    """
     numbers = st.integers(min_value=1, max_value=9)
     return st.one_of(
-        st.tuples(inner, inner).map(lambda p: (f"({p[0][0]})*({p[1][0]})", plus(p[0][1], p[1][1], 1))),
-        st.tuples(inner, inner).map(lambda p: (f"({p[0][0]})/({p[1][0]})", plus(p[0][1], p[1][1], -1))),
+        st.tuples(inner, inner).map(
+            lambda p: (f"({p[0][0]})*({p[1][0]})", plus(p[0][1], p[1][1], 1))
+        ),
+        st.tuples(inner, inner).map(
+            lambda p: (f"({p[0][0]})/({p[1][0]})", plus(p[0][1], p[1][1], -1))
+        ),
         inner.map(lambda e: (f"({e[0]})^2", plus(e[1], e[1], 1))),
         inner.map(lambda e: (f"sqrt(({e[0]})^2)", e[1])),
         st.tuples(inner, numbers).map(lambda p: (f"{p[0][0]} + {p[1]}*({p[0][0]})", p[0][1])),
         st.tuples(inner, numbers).map(lambda p: (f"-({p[0][0]}) - {p[1]}*abs({p[0][0]})", p[0][1])),
         inner.map(lambda e: (f"(if {e[0]} > 0 then {e[0]} else 2*({e[0]}))", e[1])),
-        # an index called after the length of the text inside, so that an inner index has another name
+        # an index called after the length of the text inside, so that an inner index has another
+        # name
         inner.map(lambda e: (f"sum(i{len(e[0])}*({e[0]}) for i{len(e[0])} in 1..3)", e[1])),
         inner.map(lambda e: (f"max({e[0]}, 3*({e[0]}))", e[1])),
         inner.map(lambda e: (f"log2(1 + ({e[0]})/({e[0]}))", NOTHING)),
@@ -193,7 +204,11 @@ def test_consistent_expressions_have_the_dimension_of_their_parts(expression: Ty
 
 
 @settings(max_examples=50)
-@given(expressions, expressions, st.sampled_from(["{} + {}", "{} - {}", "if {} <= {} then 1 else 2", "max({}, {})"]))
+@given(
+    expressions,
+    expressions,
+    st.sampled_from(["{} + {}", "{} - {}", "if {} <= {} then 1 else 2", "max({}, {})"]),
+)
 def test_inconsistent_expressions_are_refused_and_consistent_ones_are_not(
     first: Typed, second: Typed, form: str
 ) -> None:

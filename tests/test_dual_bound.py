@@ -1,4 +1,6 @@
-"""Bounds by convexity and multipliers: below every optimum, close at the right multipliers, whoever claims them."""
+"""Bounds by convexity and multipliers: below every optimum, close at the right multipliers, whoever
+claims them.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +28,8 @@ minimize cost = x^2 + 2*y^2
 constraint enough: x + y >= 3
 """
 
-# maximise ln(1 + x) + 2 ln(1 + y) with x + y <= 4, x, y >= 0: 1 + x = 2, 1 + y = 4 (sum 6 split 1:2), m = 1/2
+# maximise ln(1 + x) + 2 ln(1 + y) with x + y <= 4, x, y >= 0: 1 + x = 2, 1 + y = 4 (sum 6 split
+# 1:2), m = 1/2
 CONCAVE = """
 var x : 1 >= 0
 var y : 1 >= 0
@@ -52,19 +55,29 @@ def test_at_the_optimum_the_bound_is_the_optimum() -> None:
 
 
 def test_the_bound_is_that_of_the_formula() -> None:
-    # at 0 with m = -0.5: L = exp(0) + 0.5 * 0 and r = 1 - 0.5; points as good as 0 have x <= 0, so 1 + 0.5 * (-1 - 0)
+    # at 0 with m = -0.5: L = exp(0) + 0.5 * 0 and r = 1 - 0.5; points as good as 0 have x <= 0, so
+    # 1 + 0.5 * (-1 - 0)
     assert bound(EXPONENTIAL, [0.0], [-0.5]) == pytest.approx(0.5, rel=1e-12)
     assert bound(EXPONENTIAL, [0.0], [-1.0]) == pytest.approx(1.0, rel=1e-12)
 
 
 def test_curvature_bounds_what_no_row_does() -> None:
-    # the nearest point to (2, 2) with x + y <= 3 is (1.5, 1.5) at 0.5 and m = -1; the slopes -1e-4 of a multiplier that
-    # is off cost (1e-4)^2 / (2 * 2) each, and the value of L changes by nothing as the row is tight
+    # the nearest point to (2, 2) with x + y <= 3 is (1.5, 1.5) at 0.5 and m = -1; the slopes -1e-4
+    # of a multiplier that is off cost (1e-4)^2 / (2 * 2) each, and the value of L changes by
+    # nothing as the row is tight
     text = "var x : 1\nvar y : 1\nminimize d = (x - 2)^2 + (y - 2)^2\nconstraint c: x + y <= 3\n"
     assert bound(text, [1.5, 1.5], [-1.0 + 1e-4]) == pytest.approx(0.5 - 2 * 1e-8 / 4, rel=1e-12)
     assert bound(text, [1.0, 1.9], [-1.0]) == pytest.approx(0.5, abs=1e-9)
-    # a column that is not in the square has no curvature, and none of x and y may have it where H is indefinite in them
-    assert bound(text.replace("minimize d = ", "var w : 1\nminimize d = 1e-9*w + "), [1.5, 1.5, 0.0], [-1.0]) is None
+    # a column that is not in the square has no curvature, and none of x and y may have it where H
+    # is indefinite in them
+    assert (
+        bound(
+            text.replace("minimize d = ", "var w : 1\nminimize d = 1e-9*w + "),
+            [1.5, 1.5, 0.0],
+            [-1.0],
+        )
+        is None
+    )
 
 
 def test_any_point_and_any_multiplier_give_a_valid_bound() -> None:
@@ -88,28 +101,40 @@ def test_wrong_signs_count_as_nothing() -> None:
 
 def test_it_is_a_little_below_never_above_for_rounding() -> None:
     # a linear program whose optimum 0.1 + 0.2 has no exact double
-    text = "var x : 1 in 0.1..1\nvar y : 1 in 0.2..1\nminimize z = x + y\nconstraint c: x + y >= 0\n"
+    text = (
+        "var x : 1 in 0.1..1\nvar y : 1 in 0.2..1\nminimize z = x + y\nconstraint c: x + y >= 0\n"
+    )
     found = bound(text, [0.1, 0.2], [0.0])
     assert found is not None
     assert 0.3 * (1 - 1e-13) < found < 0.3
 
 
 def test_open_ends_are_closed_by_rows_and_by_the_point_itself() -> None:
-    # a multiplier off by 1e-9 leaves slopes on variables without an upper bound: the rows x + y <= 4 bound them
+    # a multiplier off by 1e-9 leaves slopes on variables without an upper bound: the rows x + y <=
+    # 4 bound them
     found = bound(CONCAVE, [1.0, 3.0], [0.5 - 1e-9])
     assert found is not None
     assert BEST_GAIN <= found <= BEST_GAIN + 1e-7
-    # no row bounds x here, yet points better than x = 3 are below 3: minimise x with x >= 3, multiplier 1 + 1e-9
+    # no row bounds x here, yet points better than x = 3 are below 3: minimise x with x >= 3,
+    # multiplier 1 + 1e-9
     text = "var x : 1 >= 0\nminimize z = x\nconstraint c: x >= 3\n"
     low = bound(text, [3.0 + 1e-9], [1.0 + 1e-9])
     assert low is not None
     assert 3.0 - 1e-7 <= low <= 3.0
     # and where nothing does, there is no bound: x + y is constant along x = -y
-    assert bound("var x : 1\nvar y : 1\nminimize z = x + y\nconstraint c: x + y >= 1\n", [0.5, 0.5], [0.9]) is None
+    assert (
+        bound(
+            "var x : 1\nvar y : 1\nminimize z = x + y\nconstraint c: x + y >= 1\n",
+            [0.5, 0.5],
+            [0.9],
+        )
+        is None
+    )
 
 
 def test_a_slope_that_is_infinite_on_a_bound_is_taken_beside_it() -> None:
-    # maximise sqrt(x) - x/2 ... with y idle: x = 1; at the claimed x = 0 the slope is infinite, the bound still holds
+    # maximise sqrt(x) - x/2 ... with y idle: x = 1; at the claimed x = 0 the slope is infinite, the
+    # bound still holds
     text = "var x : 1 in 0..4\nmaximize z = sqrt(x) - 0.5*x\nconstraint c: x <= 4\n"
     found = bound(text, [0.0], [0.0])
     assert found is not None
@@ -136,12 +161,16 @@ def test_ipopt_on_a_convex_problem_has_a_bound_and_a_gap() -> None:
         assert result.as_dict()["bound_by"] == result.bound_by
 
 
-def claim(x: list[float], m: float, guarantee: Guarantee = Guarantee.FEASIBLE, text: str = CONVEX) -> Result:
+def claim(
+    x: list[float], m: float, guarantee: Guarantee = Guarantee.FEASIBLE, text: str = CONVEX
+) -> Result:
     """The verdict on a point of a problem with one constraint, claimed with its multiplier."""
     instance = mecdsl.loads(text).instance()
     (family,) = instance.constraints
     multipliers = {family.name: np.array([m])}
-    solution = Solution("test", Termination.FINISHED, guarantee, np.array(x), multipliers=multipliers)
+    solution = Solution(
+        "test", Termination.FINISHED, guarantee, np.array(x), multipliers=multipliers
+    )
     return verify(instance, solution, 1e-6, analyse(instance))
 
 
@@ -153,7 +182,8 @@ def test_a_closed_gap_makes_a_heuristics_point_globally_optimal() -> None:
 
 
 def test_an_open_gap_is_said_beside_the_label() -> None:
-    # a multiplier off by 4e-6 leaves that slope: the conditions hold to 1e-5, and x = -1 could be 4e-6 better
+    # a multiplier off by 4e-6 leaves that slope: the conditions hold to 1e-5, and x = -1 could be
+    # 4e-6 better
     result = claim([0.0], -1.0 + 4e-6, Guarantee.GLOBAL, EXPONENTIAL)
     assert result.kkt is not None
     assert result.kkt.accepted
@@ -213,7 +243,9 @@ def test_scip_agrees_with_the_fog_bound() -> None:
     assert exact.bound is not None
     assert local.bound <= exact.objective * (1 + 1e-6)
     assert exact.bound <= (local.objective or 0.0) * (1 + 1e-6)
-    assert ObjectiveSize().relative(local.objective, exact.objective) == pytest.approx(0.0, abs=2e-4)
+    assert ObjectiveSize().relative(local.objective, exact.objective) == pytest.approx(
+        0.0, abs=2e-4
+    )
 
 
 @pytest.mark.parametrize("multiplier", [1.0, 2.5])

@@ -1,4 +1,6 @@
-"""Files that other programs read give the answers that were derived by hand for the conformance cases."""
+"""Files that other programs read give the answers that were derived by hand for the conformance
+cases.
+"""
 
 import math
 import runpy
@@ -21,10 +23,18 @@ from mecdsl.pyomo_model.lower import to_pyomo
 from tests.conformance.case import OPTIMAL, Case
 from tests.conformance.cases import CASES
 
-LINEAR = [case for case in CASES if case.problem_class.value in ("LP", "MILP") and "no columns" not in case.tags]
+LINEAR = [
+    case
+    for case in CASES
+    if case.problem_class.value in ("LP", "MILP") and "no columns" not in case.tags
+]
 SMOOTH = [case for case in CASES if not case.tags & {"nonsmooth", "no columns"}]
 NONLINEAR = [case for case in CASES if case.problem_class.value in ("NLP", "MINLP")]
-LOWERED = {"root_infeasible", "makespan", "absolute_value"}  # rows of degree two or less say the same
+LOWERED = {
+    "root_infeasible",
+    "makespan",
+    "absolute_value",
+}  # rows of degree two or less say the same
 WITH_POINT = [case for case in SMOOTH if case.outcome == OPTIMAL and case.full_point]
 
 
@@ -61,7 +71,9 @@ def test_highs_finds_the_answer_in_the_file(case: Case, kind: str, tmp_path: Pat
         assert status in (case.outcome.capitalize(), "Primal infeasible or unbounded")
 
 
-@pytest.mark.parametrize("case", [c for c in NONLINEAR if c.name not in LOWERED], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [c for c in NONLINEAR if c.name not in LOWERED], ids=lambda case: case.name
+)
 def test_lp_and_mps_refuse_what_is_not_quadratic(case: Case, tmp_path: Path) -> None:
     for kind in ("lp", "mps"):
         with pytest.raises(ModelError) as caught:
@@ -81,8 +93,13 @@ def test_nl_file_has_the_known_objective_at_the_known_point(case: Case, tmp_path
     builder.import_nl(str(path))
     names = path.with_suffix(".col").read_text().splitlines()
     factors = [column.factor for column in scaling.columns]
-    point = [value / factor for value, factor in zip(known_point(instance, case, names), factors, strict=True)]
-    function = casadi.Function("f", [casadi.vertcat(*builder.x)], [builder.f, casadi.vertcat(*builder.g)])
+    point = [
+        value / factor
+        for value, factor in zip(known_point(instance, case, names), factors, strict=True)
+    ]
+    function = casadi.Function(
+        "f", [casadi.vertcat(*builder.x)], [builder.f, casadi.vertcat(*builder.g)]
+    )
     objective, rows = function(point)
     assert case.objective is not None
     sense = -1.0 if instance.maximize else 1.0  # CasADi minimises what the file maximises
@@ -97,14 +114,19 @@ def test_nl_file_has_the_known_objective_at_the_known_point(case: Case, tmp_path
 
 def known_point(instance: Instance, case: Case, names: list[str]) -> list[float]:
     """The values that a case gives the columns that Pyomo calls by these names."""
-    values = [np.atleast_1d(np.asarray(case.full_point[f.name], dtype=np.float64)) for f in instance.variables]
+    values = [
+        np.atleast_1d(np.asarray(case.full_point[f.name], dtype=np.float64))
+        for f in instance.variables
+    ]
     lowered = to_pyomo(instance)  # variables know their names only while their model lives
     variables = lowered.variables
     by_name = dict(zip((v.name for v in variables), np.concatenate(values).tolist(), strict=True))
     return [by_name[name] for name in names]
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.name in LOWERED], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.name in LOWERED], ids=lambda case: case.name
+)
 def test_kinks_are_written_as_rows(case: Case, tmp_path: Path) -> None:
     path = tmp_path / "model.mps"
     names = export(instance_of(case), "mps", path)
@@ -143,12 +165,16 @@ def test_script_builds_the_same_model_without_mecdsl(case: Case, tmp_path: Path)
     assert (objective.sense == pyo.maximize) == instance.maximize
     differences = instance.differences(x)
     for family in instance.constraints:
-        for original, expected in zip(lowered.constraints[family.name], differences[family.name], strict=True):
+        for original, expected in zip(
+            lowered.constraints[family.name], differences[family.name], strict=True
+        ):
             if original is None or original.body is getattr(lowered.model, "no_point", None):
                 continue
             row = model.find_component(original.name)
             bound = row.ub if row.ub is not None else row.lb
-            assert pyo.value(row.body) - bound == pytest.approx(expected, rel=1e-9, abs=1e-12 * max(1.0, abs(bound)))
+            assert pyo.value(row.body) - bound == pytest.approx(
+                expected, rel=1e-9, abs=1e-12 * max(1.0, abs(bound))
+            )
 
 
 NAMES = """
@@ -163,7 +189,9 @@ constraint end: free + st >= 0
 
 
 @pytest.mark.parametrize("kind", ["lp", "mps"])
-def test_files_carry_the_names_of_the_model_and_no_words_of_the_format(kind: str, tmp_path: Path) -> None:
+def test_files_carry_the_names_of_the_model_and_no_words_of_the_format(
+    kind: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"names.{kind}"
     export(instance_of_text(NAMES), kind, path)
     solver, status = read_with_highs(path)
@@ -175,7 +203,10 @@ def test_files_carry_the_names_of_the_model_and_no_words_of_the_format(kind: str
 
 def test_quadratic_files_are_read_by_highs(tmp_path: Path) -> None:
     # (x - 1)^2 + (y - 2)^2 on x + y == 1: the foot of (1, 2) is (0, 1), at distance^2 2
-    text = "model q\nvar x : real\nvar y : real\nminimize d = (x - 1)^2 + (y - 2)^2\nconstraint line: x + y == 1"
+    text = (
+        "model q\nvar x : real\nvar y : real\nminimize d = (x - 1)^2 + (y - "
+        "2)^2\nconstraint line: x + y == 1"
+    )
     for kind in ("lp", "mps"):
         path = tmp_path / f"q.{kind}"
         export(instance_of_text(text), kind, path)
@@ -195,7 +226,10 @@ def test_same_input_same_bytes(kind: str, tmp_path: Path) -> None:
 
 
 def test_raw_files_are_in_si_and_others_say_their_factors(tmp_path: Path) -> None:
-    text = "model m\nvar p : W in 1 pW..8 pW\nvar q : W >= 1 pW\nminimize used = p + q\nconstraint c: p <= q"
+    text = (
+        "model m\nvar p : W in 1 pW..8 pW\nvar q : W >= 1 pW\nminimize used = p + "
+        "q\nconstraint c: p <= q"
+    )
     instance = instance_of_text(text)
     for kind in KINDS:
         path = tmp_path / f"m{KINDS[kind]}"

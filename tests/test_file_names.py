@@ -8,11 +8,18 @@ LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.(),]*")
 
 
 def test_names_of_the_model_stay_but_for_their_brackets() -> None:
-    assert file_names(["updates", "learner.batch[3]", "x[1, 2]"]) == (*("updates", "learner.batch(3)", "x(1,2)"),)
+    assert file_names(["updates", "learner.batch[3]", "x[1, 2]"]) == (
+        *("updates", "learner.batch(3)", "x(1,2)"),
+    )
 
 
 def test_spaces_quotes_and_letters_beyond_ascii_are_replaced() -> None:
-    names = ["room.heat[north wing]", 'room.heat["Küche"]', "room.heat[Straße 4-b]", "room.heat[東]"]
+    names = [
+        "room.heat[north wing]",
+        'room.heat["Küche"]',
+        "room.heat[Straße 4-b]",
+        "room.heat[東]",
+    ]
     assert file_names(names)[:2] == ("room.heat(north_wing)", "room.heat(Kuche)")
     assert all(LEGAL.fullmatch(label) for label in file_names(names))
 
@@ -23,7 +30,21 @@ def test_names_that_become_alike_are_told_apart() -> None:
 
 
 def test_words_and_numbers_of_the_formats_are_avoided() -> None:
-    words = ["free", "INF", "st", "e1", "E", "e9x", "nan", "rhs", "Bounds", "end", "inf", "1x", ".5"]
+    words = [
+        "free",
+        "INF",
+        "st",
+        "e1",
+        "E",
+        "e9x",
+        "nan",
+        "rhs",
+        "Bounds",
+        "end",
+        "inf",
+        "1x",
+        ".5",
+    ]
     for word, label in zip(words, file_names(words), strict=True):
         assert label.lower() != word.lower()
         assert LEGAL.fullmatch(label)

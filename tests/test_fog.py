@@ -1,7 +1,8 @@
-"""The fog models in the language: data, closed forms, identities and forms of problems (31) and (24), by Ipopt.
+"""The fog models in the language: data, closed forms, identities and forms of problems (31) and
+(24), by Ipopt.
 
-`smallest_latency` is a second, independent statement of the feasibility of the problem: a linear programme in which
-everything runs at full speed and power.
+`smallest_latency` is a second, independent statement of the feasibility of the problem: a linear
+programme in which everything runs at full speed and power.
 """
 
 from dataclasses import replace
@@ -67,12 +68,18 @@ def alone(**changes: Any) -> Case:
     return {"node_count": 1, "master": 1, "fog_node": node, **empty, **changes}
 
 
-def random_case(seed: int, nodes: int, layers: int, decades: float, master: int | None = None) -> Case:
+def random_case(
+    seed: int, nodes: int, layers: int, decades: float, master: int | None = None
+) -> Case:
     """A system whose gains and capacitances spread over decades; pairs are reciprocal."""
     random = np.random.default_rng(seed)
 
     def gains(count: int) -> np.ndarray[Any, Any]:
-        return 1e-4 * random.uniform(5, 50, count) ** -3 * 10 ** random.uniform(-decades, decades, count)
+        return (
+            1e-4
+            * random.uniform(5, 50, count) ** -3
+            * 10 ** random.uniform(-decades, decades, count)
+        )
 
     pair = gains(nodes - 1)
     links = [[k, m] for k in range(nodes) for m in (k - 1, k + 1) if 0 <= m < nodes]
@@ -85,7 +92,9 @@ def random_case(seed: int, nodes: int, layers: int, decades: float, master: int 
         "input_rows": 100 * nodes,
         "bandwidth": 5e5,
         "fog_node": {
-            "capacitance": (1e-28 * 10 ** random.uniform(-decades / 2, decades / 2, nodes)).tolist(),
+            "capacitance": (
+                1e-28 * 10 ** random.uniform(-decades / 2, decades / 2, nodes)
+            ).tolist(),
             "cycles_per_mac": random.uniform(270, 730, nodes).tolist(),
             "cpu_max": random.uniform(2e9, 3e9, nodes).tolist(),
             "power_max": [0.2] * nodes,
@@ -98,7 +107,9 @@ def random_case(seed: int, nodes: int, layers: int, decades: float, master: int 
 
 
 def smallest_latency(case: Case) -> float:
-    """The least sum of layer times and distribution at full speed and power, by a linear programme."""
+    """The least sum of layer times and distribution at full speed and power, by a linear
+    programme.
+    """
     nodes, layers, master = case["node_count"], case["layer_count"], case["master"] - 1
     node, noise = case["fog_node"], case["noise_density"] * case["bandwidth"]
     columns = np.floor(case["input_columns"] / 2.0 ** np.arange(layers))
@@ -108,14 +119,19 @@ def smallest_latency(case: Case) -> float:
     senders = [k for k in range(nodes) for m in (k - 1, k + 1) if 0 <= m < nodes]
     exchange = np.zeros((nodes, layers))
     for sender, gain in zip(senders, case["neighbour"]["gain"], strict=True):
-        exchange[sender] += columns / (case["bandwidth"] * np.log1p(power[sender] * np.array(gain) / noise))
+        exchange[sender] += columns / (
+            case["bandwidth"] * np.log1p(power[sender] * np.array(gain) / noise)
+        )
     per_row = np.zeros(nodes)
     others = [k for k in range(nodes) if k != master]
     for k, gain in zip(others, case["distribution"]["gain"], strict=True):
-        per_row[k] = case["input_columns"] / (case["bandwidth"] * np.log1p(power[master] * gain / noise))
+        per_row[k] = case["input_columns"] / (
+            case["bandwidth"] * np.log1p(power[master] * gain / noise)
+        )
     boundary = sum(per_row[k] * (1 + (0 < k < nodes - 1)) for k in others)
     rows = [
-        np.concatenate([np.diag(seconds_per_row[:, n]), -np.eye(layers)[[n] * nodes]], axis=1) for n in range(layers)
+        np.concatenate([np.diag(seconds_per_row[:, n]), -np.eye(layers)[[n] * nodes]], axis=1)
+        for n in range(layers)
     ]
     found = linprog(
         np.concatenate([per_row, np.ones(layers)]),
@@ -138,14 +154,20 @@ def test_data_stand_at_their_indices() -> None:
     assert instance.data("fog_node.boundary_rows").tolist() == [1, 2, 1]
     assert instance.data("layer_pack.columns").tolist() == [128, 64]
     assert instance.data("layer_pack.macs_per_row").tolist() == [9 * 128, 9 * 64 / 2]
-    assert instance.data("fog_node.cycles_per_row")[:2].tolist() == [300 * 9 * 128, 300 * 9 * 64 / 2]
+    assert instance.data("fog_node.cycles_per_row")[:2].tolist() == [
+        300 * 9 * 128,
+        300 * 9 * 64 / 2,
+    ]
 
 
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"distribution": {"gain": [2e-9, 5e-9, 1e-9]}}, "`distribution.gain` has 3 values, expected 2"),
+        (
+            {"distribution": {"gain": [2e-9, 5e-9, 1e-9]}},
+            "`distribution.gain` has 3 values, expected 2",
+        ),
         ({"distribution": {"gain": [2e-9]}}, "`distribution.gain` has 1 value, expected 2"),
         ({"neighbour": {"gain": [[4e-9, 3e-9]] * 3}}, "`neighbour.gain` has 3 lists, expected 4"),
         ({"neighbour": {"gain": [[4e-9]] * 4}}, "`neighbour.gain` item 1 has 1 value, expected 2"),
@@ -178,12 +200,20 @@ def test_the_master_is_drawn_from_all_nodes_and_can_be_set() -> None:
     model = mecdsl.load(MODEL, node_count=3)
     drawn = {int(replace(model, seed=seed).instance().data("master")[0]) for seed in range(30)}
     assert drawn == {1, 2, 3}
-    receivers = mecdsl.load(MODEL, master=1).instance().world.families["distribution"].table.columns["k"]
+    receivers = (
+        mecdsl.load(MODEL, master=1).instance().world.families["distribution"].table.columns["k"]
+    )
     assert receivers.tolist() == list(range(2, 11))
 
 
 def test_both_models_read_one_file_and_draw_the_same_numbers() -> None:
-    names = ("master", "fog_node.cycles_per_mac", "fog_node.cpu_max", "distribution.gain", "neighbour.gain")
+    names = (
+        "master",
+        "fog_node.cycles_per_mac",
+        "fog_node.cpu_max",
+        "distribution.gain",
+        "neighbour.gain",
+    )
     one, other = (mecdsl.load(model, seed=5).instance() for model in (MODEL, POWERS))
     for name in names:
         assert one.data(name).tolist() == other.data(name).tolist()
@@ -205,7 +235,8 @@ def test_starts_lie_strictly_inside_rates_and_powers(model: Path) -> None:
 
 
 def test_one_node_has_the_closed_form() -> None:
-    # V = kappa (d^y sum_n a_n)^3 / tau^2 while the processor can; M_n = 9 d_n^x / 2^(n-1), d_n^x = 128, 64
+    # V = kappa (d^y sum_n a_n)^3 / tau^2 while the processor can; M_n = 9 d_n^x / 2^(n-1), d_n^x =
+    # 128, 64
     cycles = 96 * 300 * (9 * 128 + 9 * 64 / 2)
     assert value(solve(**alone(latency=0.5))) == pytest.approx(1e-28 * cycles**3 / 0.5**2, rel=1e-6)
 
@@ -215,7 +246,9 @@ def test_energy_scales_with_powers_and_noise() -> None:
     node = CASE["fog_node"]
     tripled = ("capacitance", "power_max", "circuit_power")
     scaled = {**node, **{name: [3 * v for v in node[name]] for name in tripled}}
-    assert value(solve(fog_node=scaled, noise_density=3 * 4e-21)) == pytest.approx(3 * value(solve()), rel=1e-6)
+    assert value(solve(fog_node=scaled, noise_density=3 * 4e-21)) == pytest.approx(
+        3 * value(solve()), rel=1e-6
+    )
 
 
 def test_only_nats_of_an_element_count() -> None:
@@ -244,7 +277,9 @@ def test_the_deadline_is_tight_at_the_optimum() -> None:
 
 def test_energy_per_mac_is_the_energy_by_all_macs() -> None:
     result = solve()
-    assert result.reports["energy_per_mac"][0] == pytest.approx(value(result) / (96 * (9 * 128 + 9 * 64 / 2)))
+    assert result.reports["energy_per_mac"][0] == pytest.approx(
+        value(result) / (96 * (9 * 128 + 9 * 64 / 2))
+    )
 
 
 # Ipopt on easy and hard instances; the powers of (24) give another path to the same optimum
@@ -254,7 +289,9 @@ SIZES = [(1, 3, 0.0), (2, 1, 1.0), (5, 3, 1.0), (20, 3, 0.5)]
 
 @pytest.mark.parametrize("slack", [1.001, 1.1, 10.0])
 @pytest.mark.parametrize(("nodes", "layers", "decades"), SIZES)
-def test_energies_and_powers_have_one_optimum(nodes: int, layers: int, decades: float, slack: float) -> None:
+def test_energies_and_powers_have_one_optimum(
+    nodes: int, layers: int, decades: float, slack: float
+) -> None:
     case = random_case(nodes, nodes, layers, decades, master=nodes)
     case["latency"] = slack * smallest_latency(case)
     by_energy, by_power = (solve(model=model, **case) for model in (MODEL, POWERS))
@@ -268,7 +305,8 @@ def test_fifty_nodes_by_both_models() -> None:
     by_energy, by_power = (solve(model=model, **case) for model in (MODEL, POWERS))
     assert value(by_power) == pytest.approx(value(by_energy), rel=1e-6)
     assert max(len(by_energy.iterations), len(by_power.iterations)) <= 100
-    # a lower bound: nothing is sent, so each node has all the time: rows that minimise sum kappa (work d)^3 / tau^2
+    # a lower bound: nothing is sent, so each node has all the time: rows that minimise sum kappa
+    # (work d)^3 / tau^2
     work = np.array(case["fog_node"]["cycles_per_mac"]) * sum(9 * 512 / 4**n for n in range(3))
     kappa = np.array(case["fog_node"]["capacitance"])
     share = (kappa * work**3) ** -0.5
@@ -293,7 +331,8 @@ def test_whole_rows_are_the_best_of_all_allocations() -> None:
     case: Case = {**random_case(4, 2, 1, 0.3), "input_rows": 8}
     case["latency"] = 1.2 * smallest_latency(case)
     fixed = "\n".join(
-        f"form at{d}: fix fog_node.rows[1] = {d} row, fix fog_node.rows[2] = {8 - d} row" for d in range(9)
+        f"form at{d}: fix fog_node.rows[1] = {d} row, fix fog_node.rows[2] = {8 - d} row"
+        for d in range(9)
     )
     model = mecdsl.loads(f"{MODEL.read_text()}\n{fixed}\n", data=case, folder=MODELS)
     results = [model.solve("ipopt", f"at{d}") for d in range(9)]
@@ -308,16 +347,20 @@ def test_whole_rows_are_the_best_of_all_allocations() -> None:
 
 
 def test_the_back_end_is_one_more_share_of_the_work_of_a_single_node() -> None:
-    # one node, W1 cycles in t1 and W2 in tb with t1 + tb = tau: kappa (W1 + W2)^3/tau^2, tb = tau W2/(W1 + W2)
+    # one node, W1 cycles in t1 and W2 in tb with t1 + tb = tau: kappa (W1 + W2)^3/tau^2, tb = tau
+    # W2/(W1 + W2)
     front, back = 9 * 128 + 9 * 64 / 2, 9 * 32 / 4 + 25 * 16 / 8
     data = alone(latency=0.5, total_layers=4, back_end_filter_size=[3, 5])
     result = solve("back_end_joint", **data)
-    assert value(result) == pytest.approx(1e-28 * (96 * 300 * (front + back)) ** 3 / 0.5**2, rel=1e-6)
+    assert value(result) == pytest.approx(
+        1e-28 * (96 * 300 * (front + back)) ** 3 / 0.5**2, rel=1e-6
+    )
     assert result["back_end_time"] == pytest.approx(0.5 * back / (front + back), rel=1e-4)
 
 
 def test_a_back_end_at_a_fixed_frequency_adds_a_constant() -> None:
-    # W = d^y c_m sum over layers 3, 4 of 9 d_n^x/2^(n-1), d_n^x = 32, 16; energy kappa_m f^2 W, f by default v_m
+    # W = d^y c_m sum over layers 3, 4 of 9 d_n^x/2^(n-1), d_n^x = 32, 16; energy kappa_m f^2 W, f
+    # by default v_m
     cycles = 96 * 450 * (9 * 32 / 4 + 9 * 16 / 8)
     base = value(solve())
     default = solve("back_end_fixed", total_layers=4)
@@ -327,10 +370,16 @@ def test_a_back_end_at_a_fixed_frequency_adds_a_constant() -> None:
 
 
 def test_a_back_end_before_the_deadline_costs_time_and_energy() -> None:
-    base, joint, without = solve(), solve("back_end_joint", total_layers=4), solve("back_end_joint", total_layers=2)
+    base, joint, without = (
+        solve(),
+        solve("back_end_joint", total_layers=4),
+        solve("back_end_joint", total_layers=2),
+    )
     assert value(joint) > value(base)
     assert value(without) == pytest.approx(value(base), rel=1e-6)
-    used = joint["distribution.time"].sum() + joint["layer_pack.time"].sum() + joint["back_end_time"]
+    used = (
+        joint["distribution.time"].sum() + joint["layer_pack.time"].sum() + joint["back_end_time"]
+    )
     assert used == pytest.approx(0.12, rel=1e-6)
 
 
@@ -338,7 +387,12 @@ def test_more_layers_together_cost_no_more_than_at_one_node_in_the_end() -> None
     # energies of the part done together grow with the number of layers
     energies = [
         value(
-            solve(layer_count=n, layer_pack={"filter_size": [3] * n}, neighbour={"gain": [[1e-9] * n] * 4}, latency=1)
+            solve(
+                layer_count=n,
+                layer_pack={"filter_size": [3] * n},
+                neighbour={"gain": [[1e-9] * n] * 4},
+                latency=1,
+            )
         )
         for n in (1, 2, 3)
     ]
@@ -346,8 +400,11 @@ def test_more_layers_together_cost_no_more_than_at_one_node_in_the_end() -> None
 
 
 @pytest.mark.parametrize(("nodes", "layers", "deadline"), [(2, 1, 1.0), (3, 2, 2.0)])
-def test_scip_claims_no_bound_above_a_plan_with_whole_rows(nodes: int, layers: int, deadline: float) -> None:
-    # with SCIP's own tolerances of LPs the first came out as 321 mJ and the second as 48.07 mJ, both called optimal
+def test_scip_claims_no_bound_above_a_plan_with_whole_rows(
+    nodes: int, layers: int, deadline: float
+) -> None:
+    # with SCIP's own tolerances of LPs the first came out as 321 mJ and the second as 48.07 mJ,
+    # both called optimal
     model = mecdsl.load(MODEL, seed=1, node_count=nodes, layer_count=layers, latency=deadline)
     found = recognise(model.instance())
     assert isinstance(found, Recognised)

@@ -1,6 +1,8 @@
-"""The paper's Algorithm 1 in its four readings: where it ends, what it says, and that its plans keep (31).
+"""The paper's Algorithm 1 in its four readings: where it ends, what it says, and that its plans
+keep (31).
 
-Compared with `fog-newton`, another method with a proven bound, with searches over one variable, and with small moves.
+Compared with `fog-newton`, another method with a proven bound, with searches over one variable, and
+with small moves.
 """
 
 from dataclasses import replace
@@ -34,7 +36,10 @@ def value(problem: System, rows: np.ndarray, times: np.ndarray) -> float:
     """E(t, d): the optimal values of (32) and (75)."""
     limits = fixed(problem)
     spare = problem.latency - float(times.sum())
-    return internal(problem, limits, rows, times).value + distribution(problem, limits, rows, spare).value
+    return (
+        internal(problem, limits, rows, times).value
+        + distribution(problem, limits, rows, spare).value
+    )
 
 
 def objective(plan: Plan) -> float:
@@ -42,12 +47,18 @@ def objective(plan: Plan) -> float:
     return plan.objective
 
 
-SLACK = [(1, 10, 3, 0.5), (3, 5, 1, 0.6), (5, 4, 2, 2.0)]  # seed, K, N, tau: no processor at its limit at the optimum
+SLACK = [
+    (1, 10, 3, 0.5),
+    (3, 5, 1, 0.6),
+    (5, 4, 2, 2.0),
+]  # seed, K, N, tau: no processor at its limit at the optimum
 TIGHT = [(1, 3, 2, 0.5), (2, 10, 3, 0.28)]  # some are
 
 
 @pytest.mark.parametrize("case", SLACK)
-def test_alternating_ends_at_the_optimum_where_no_node_is_at_its_limit(case: tuple[int, int, int, float]) -> None:
+def test_alternating_ends_at_the_optimum_where_no_node_is_at_its_limit(
+    case: tuple[int, int, int, float],
+) -> None:
     problem = system(*case)
     best = optimum(problem)
     assert best.beta is not None
@@ -75,7 +86,9 @@ def test_a_stalled_point_is_best_in_rows_and_in_times_but_not_in_both() -> None:
     assert plan.rows is not None
     assert plan.layer_time is not None
     here, worst = objective(plan), 0.0
-    moved = 1e-4 * problem.input_rows * (np.eye(3)[[0, 0, 1, 1, 2, 2]] - np.eye(3)[[1, 2, 0, 2, 0, 1]])
+    moved = (
+        1e-4 * problem.input_rows * (np.eye(3)[[0, 0, 1, 1, 2, 2]] - np.eye(3)[[1, 2, 0, 2, 0, 1]])
+    )
     for change in moved:  # rows from one node to another at the same times
         if point(problem, fixed(problem), plan.rows + change, plan.layer_time) is not None:
             worst = min(worst, value(problem, plan.rows + change, plan.layer_time) - here)
@@ -93,7 +106,8 @@ def test_frozen_never_changes_its_layer_times_and_depends_on_them() -> None:
     plan = algorithm1(problem, Reading.FROZEN)
     assert plan.layer_time is not None
     np.testing.assert_allclose(plan.layer_time, beginning.times, rtol=1e-12)
-    # the optimum has t_n ~ 4^-n where exchanges are short, the start t_n ~ M_n ~ 4^-n but with 0.7 of the deadline
+    # the optimum has t_n ~ 4^-n where exchanges are short, the start t_n ~ M_n ~ 4^-n but with 0.7
+    # of the deadline
     assert objective(plan) > 1.05 * objective(optimum(problem))
     other = algorithm1(replace(problem, latency=0.6), Reading.FROZEN)
     assert objective(other) < objective(plan)
@@ -127,7 +141,9 @@ def test_best_rows_are_those_of_a_search() -> None:
 
     grid = np.linspace(1.0, problem.input_rows - 1.0, 401)
     around = grid[int(np.argmin([split(first) for first in grid]))]
-    found = minimize_scalar(split, bounds=(around - 10.0, around + 10.0), method="bounded", options={"xatol": 1e-7})
+    found = minimize_scalar(
+        split, bounds=(around - 10.0, around + 10.0), method="bounded", options={"xatol": 1e-7}
+    )
     rows = best_rows(problem, limits, beginning)
     assert split(float(rows[0])) <= found.fun * (1.0 + 1e-9)
 
@@ -137,7 +153,9 @@ def test_printed_breaks_down_at_once_with_two_layers_or_more(layers: int) -> Non
     problem = system(1, 6, layers, 1.0)
     plan = algorithm1(problem, Reading.PRINTED)
     assert plan.message.startswith("broke down in iteration 1: (37) gives no time to layer")
-    assert plan.message.count(",") == layers - 1  # the layers without time, and `so (32) has no point`
+    assert (
+        plan.message.count(",") == layers - 1
+    )  # the layers without time, and `so (32) has no point`
     assert plan.termination is Termination.FINISHED
     beginning = first_point(problem, fixed(problem))
     assert beginning is not None
@@ -147,7 +165,9 @@ def test_printed_breaks_down_at_once_with_two_layers_or_more(layers: int) -> Non
 
 def test_printed_finds_the_optimum_with_one_layer() -> None:
     problem = system(3, 5, 1, 0.6)
-    assert objective(algorithm1(problem, Reading.PRINTED)) == pytest.approx(objective(optimum(problem)), rel=1e-7)
+    assert objective(algorithm1(problem, Reading.PRINTED)) == pytest.approx(
+        objective(optimum(problem)), rel=1e-7
+    )
 
 
 def test_gradient_is_slow_but_right_where_no_node_is_at_its_limit() -> None:
@@ -198,7 +218,9 @@ def test_an_impossible_deadline_is_proven_impossible() -> None:
 
 
 def test_layers_without_columns_take_part_with_nothing() -> None:
-    problem = draw(np.random.default_rng(1), 4, 3, 1.0, input_columns=2)  # d^x = 2: the third layer has no column
+    problem = draw(
+        np.random.default_rng(1), 4, 3, 1.0, input_columns=2
+    )  # d^x = 2: the third layer has no column
     plan = algorithm1(problem, Reading.FROZEN)
     assert plan.layer_time is not None
     assert plan.layer_time.shape == (3,)
@@ -207,7 +229,8 @@ def test_layers_without_columns_take_part_with_nothing() -> None:
 
 
 def test_rows_of_38_are_stationary() -> None:
-    # min sum C_k d_k^3 + g_k d_k, sum d = d^y: 3 C d^2 + g is the same for all with rows, larger for the others
+    # min sum C_k d_k^3 + g_k d_k, sum d = d^y: 3 C d^2 + g is the same for all with rows, larger
+    # for the others
     problem = system(2, 10, 3, 0.28)
     limits = fixed(problem)
     beginning = first_point(problem, limits)
@@ -215,8 +238,12 @@ def test_rows_of_38_are_stationary() -> None:
     price = np.linspace(0.0, 1e-3, 10)
     rows = rows_by_38(problem, limits, beginning.inner, price)
     assert rows.sum() == pytest.approx(problem.input_rows, rel=1e-12)
-    cubes = (problem.capacitance[:, None] * problem.work**3 / beginning.inner.compute_time**2).sum(axis=1)
-    gamma = np.maximum(beginning.inner.beta - 2.0 * (problem.capacitance * problem.cpu_max**3)[:, None], 0.0)
+    cubes = (problem.capacitance[:, None] * problem.work**3 / beginning.inner.compute_time**2).sum(
+        axis=1
+    )
+    gamma = np.maximum(
+        beginning.inner.beta - 2.0 * (problem.capacitance * problem.cpu_max**3)[:, None], 0.0
+    )
     slope = 3.0 * cubes * rows**2 + (gamma * problem.row_time).sum(axis=1) + price
     used = rows > 0.0
     np.testing.assert_allclose(slope[used], slope[used][0], rtol=1e-9)
@@ -234,5 +261,7 @@ def test_frozen_rows_fill_the_time_that_is_left() -> None:
     rows, phi = found
     sending = distribution(problem, limits, rows, spare)
     assert phi > 0.0
-    assert sending.phi == pytest.approx(phi, rel=1e-8)  # the phi of (75) for these rows, found in another way
+    assert sending.phi == pytest.approx(
+        phi, rel=1e-8
+    )  # the phi of (75) for these rows, found in another way
     assert frozen_rows(problem, limits, beginning.inner, 1e-9) is None

@@ -1,6 +1,8 @@
-"""The fog algorithms as backends: what they recognise, and the whole pipeline from the text of the model.
+"""The fog algorithms as backends: what they recognise, and the whole pipeline from the text of the
+model.
 
-Checked against Ipopt on the compiled model, against finite differences and identities of the optimal energy.
+Checked against Ipopt on the compiled model, against finite differences and identities of the
+optimal energy.
 """
 
 import json
@@ -53,9 +55,13 @@ CASE: dict[str, Any] = {
 
 
 def case(model: Path = MODEL, **changes: Any) -> LoadedModel:
-    """The data file of the contract with numbers that all differ; `fog_node={"cpu_max": ...}` changes attributes."""
+    """The data file of the contract with numbers that all differ; `fog_node={"cpu_max": ...}`
+    changes attributes.
+    """
     data = {
-        name: {**value, **changes.get(name, {})} if isinstance(value, dict) else changes.get(name, value)
+        name: {**value, **changes.get(name, {})}
+        if isinstance(value, dict)
+        else changes.get(name, value)
         for name, value in CASE.items()
     }
     return mecdsl.load(model, data=data)
@@ -73,7 +79,10 @@ def edited(folder: Path, *edits: tuple[str, str]) -> LoadedModel:
         for old, new in edits:
             text = text.replace(old, new)
         (folder / name).write_text(text, encoding="utf-8")
-    changed = any((folder / name).read_text() != (MODELS / name).read_text() for name in ("fog_system.mec", "fog.mec"))
+    changed = any(
+        (folder / name).read_text() != (MODELS / name).read_text()
+        for name in ("fog_system.mec", "fog.mec")
+    )
     assert changed or not edits
     return mecdsl.load(folder / "fog.mec", data=CASE)
 
@@ -101,8 +110,18 @@ def test_the_system_of_a_data_file_is_the_one_in_the_file() -> None:
     found = recognise(case().instance())
     assert isinstance(found, Recognised)
     # the reader of data files is another path from the same numbers
-    for name in ("work", "gain_up", "gain_down", "distribution_gain", "boundary_rows", "exchange_nats", "macs"):
-        np.testing.assert_allclose(getattr(found.system, name), getattr(from_case(CASE), name), rtol=1e-14)
+    for name in (
+        "work",
+        "gain_up",
+        "gain_down",
+        "distribution_gain",
+        "boundary_rows",
+        "exchange_nats",
+        "macs",
+    ):
+        np.testing.assert_allclose(
+            getattr(found.system, name), getattr(from_case(CASE), name), rtol=1e-14
+        )
     assert found.system.master == 1
     # q d^x = 2 bit * 0.7 nat/bit * 128
     assert found.system.row_nats == pytest.approx(179.2)
@@ -119,17 +138,35 @@ def test_both_models_are_recognised_in_any_size(model: Path, size: tuple[int, in
 
 
 EDITS = {
-    "the objective is not that of (31)": ("minimize energy = energy_used", "minimize energy = 2*energy_used"),
-    "the objective is maximised": ("minimize energy = energy_used", "maximize energy = energy_used"),
+    "the objective is not that of (31)": (
+        "minimize energy = energy_used",
+        "minimize energy = 2*energy_used",
+    ),
+    "the objective is maximised": (
+        "minimize energy = energy_used",
+        "maximize energy = energy_used",
+    ),
     "`deadline` is not (23)": ("<= latency  ", "<= 2*latency  "),
-    "`cpu_limit` is not (16)": ("<= k.compute_time[n]*k.cpu_max", "<= k.compute_time[n]*fog_node.cpu_max[1]"),
+    "`cpu_limit` is not (16)": (
+        "<= k.compute_time[n]*k.cpu_max",
+        "<= k.compute_time[n]*fog_node.cpu_max[1]",
+    ),
     "`exchange_power` is not (30)": (
         "<= neighbour.time[k, l, n] * fog_node.power_max[k]",
         "<= neighbour.time[k, l, n] * fog_node.power_max[l]",
     ),
-    "`layer_deadline` is not (22)": ("    k.compute_time[n] + sum(", "    k.compute_time[n] + 2*sum("),
-    "`all_rows` is not (4)": ("for k in fog_node) == input_rows", "for k in fog_node) >= input_rows"),
-    "`distribution_rate` is not (10)": ("(fog_node.rows[k] + fog_node.boundary_rows[k]) <=", "fog_node.rows[k] <="),
+    "`layer_deadline` is not (22)": (
+        "    k.compute_time[n] + sum(",
+        "    k.compute_time[n] + 2*sum(",
+    ),
+    "`all_rows` is not (4)": (
+        "for k in fog_node) == input_rows",
+        "for k in fog_node) >= input_rows",
+    ),
+    "`distribution_rate` is not (10)": (
+        "(fog_node.rows[k] + fog_node.boundary_rows[k]) <=",
+        "fog_node.rows[k] <=",
+    ),
     "`cap` is not part of the problem": (
         "minimize energy = energy_used\n",
         "constraint cap: fog_node.rows[1] <= 50 row\nminimize energy = energy_used\n",
@@ -142,7 +179,10 @@ EDITS = {
         "var time[n in layer_pack] : s >= 0",
         "var time[n in layer_pack] : s in 0..0.5 ms",
     ),
-    "`neighbour` does not join every node": ("where abs(k - l) == 1]", "where k == l + 1 or k == l - 2 or k + l == 3]"),
+    "`neighbour` does not join every node": (
+        "where abs(k - l) == 1]",
+        "where k == l + 1 or k == l - 2 or k + l == 3]",
+    ),
     "the model has no `layer_pack.macs_per_row`": ("macs_per_row", "work_per_row"),
 }
 
@@ -154,7 +194,14 @@ def test_an_edited_model_is_refused_with_the_reason(reason: str, tmp_path: Path)
     assert isinstance(found, str)
     assert reason in found
     request = Request(instance, SolveOptions())
-    for name in ("fog-newton", "fog-dual", "fog-algorithm1", "fog-equal", "fog-rule", "fog-latency"):
+    for name in (
+        "fog-newton",
+        "fog-dual",
+        "fog-algorithm1",
+        "fog-equal",
+        "fog-rule",
+        "fog-latency",
+    ):
         answer = find(name).accepts(request)
         assert not answer.accepted
         assert reason in answer.reason
@@ -170,10 +217,15 @@ def test_whole_rows_and_other_variables_are_refused() -> None:
 
 DATA = {
     "more boundary rows": [("then 2 else 1) * 1 row", "then 5 else 3) * 1 row")],
-    "columns that are not whole": [("= floor(input_columns / 2^(n-1))", "= input_columns / 3^(n-1)")],
+    "columns that are not whole": [
+        ("= floor(input_columns / 2^(n-1))", "= input_columns / 3^(n-1)")
+    ],
     "a row times three on both sides": [
         ("[k in distribution]:\n    nats_per_bit", "[k in distribution]:\n    3*nats_per_bit"),
-        ("bandwidth * 1 bit * perspective(distribution", "3*bandwidth * 1 bit * perspective(distribution"),
+        (
+            "bandwidth * 1 bit * perspective(distribution",
+            "3*bandwidth * 1 bit * perspective(distribution",
+        ),
     ],
 }
 
@@ -184,19 +236,30 @@ def test_other_numbers_are_other_data_and_solved(name: str, tmp_path: Path) -> N
     assert value(optimum(model)) == pytest.approx(value(model.solve("ipopt")), rel=1e-6)
 
 
-def test_swapped_and_scaled_rows_keep_the_optimum_and_change_their_multipliers(tmp_path: Path) -> None:
+def test_swapped_and_scaled_rows_keep_the_optimum_and_change_their_multipliers(
+    tmp_path: Path,
+) -> None:
     plain = optimum(case())
-    rows = ("sum(k.rows for k in fog_node) == input_rows", "input_rows == sum(k.rows for k in fog_node)")
+    rows = (
+        "sum(k.rows for k in fog_node) == input_rows",
+        "input_rows == sum(k.rows for k in fog_node)",
+    )
     cycles = (
         "k.cycles_per_row[n]*k.rows <= k.compute_time[n]*k.cpu_max",
         "k.compute_time[n]*k.cpu_max >= k.cycles_per_row[n]*k.rows",
     )
-    times = ("sum(link.time for link in distribution) + sum(n.time for n in layer_pack) <= latency",
-             "4*sum(link.time for link in distribution) + 4*sum(n.time for n in layer_pack) <= 4*latency")  # fmt: skip
+    times = (
+        "sum(link.time for link in distribution) + sum(n.time for n in layer_pack) <= latency",
+        "4*sum(link.time for link in distribution) + 4*sum(n.time for n in layer_pack) <= 4*latency",
+    )
     found = optimum(edited(tmp_path, rows, cycles, times))
     assert value(found) == pytest.approx(value(plain), rel=1e-12)
-    np.testing.assert_allclose(multiplier(found, "all_rows"), -multiplier(plain, "all_rows"), rtol=1e-9)
-    np.testing.assert_allclose(multiplier(found, "deadline"), multiplier(plain, "deadline") / 4.0, rtol=1e-9)
+    np.testing.assert_allclose(
+        multiplier(found, "all_rows"), -multiplier(plain, "all_rows"), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        multiplier(found, "deadline"), multiplier(plain, "deadline") / 4.0, rtol=1e-9
+    )
     assert (multiplier(found, "cpu_limit") >= 0.0).all()
     assert found.kkt is not None
     assert found.kkt.accepted
@@ -205,12 +268,20 @@ def test_swapped_and_scaled_rows_keep_the_optimum_and_change_their_multipliers(t
 # The optimum
 
 
-SIZES = [(1, 3, 2, 1.5), (2, 5, 3, 0.6), (3, 10, 3, 0.5), (4, 10, 3, 0.25), (5, 2, 1, 0.7)]  # seed, K, N, tau
+SIZES = [
+    (1, 3, 2, 1.5),
+    (2, 5, 3, 0.6),
+    (3, 10, 3, 0.5),
+    (4, 10, 3, 0.25),
+    (5, 2, 1, 0.7),
+]  # seed, K, N, tau
 
 
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 @pytest.mark.parametrize("size", SIZES)
-def test_ipopt_on_the_compiled_model_finds_the_same_optimum(model: Path, size: tuple[int, int, int, float]) -> None:
+def test_ipopt_on_the_compiled_model_finds_the_same_optimum(
+    model: Path, size: tuple[int, int, int, float]
+) -> None:
     seed, nodes, layers, latency = size
     loaded = drawn(seed, model, node_count=nodes, layer_count=layers, latency=latency)
     by_ipopt = value(loaded.solve("ipopt"))
@@ -237,7 +308,8 @@ def test_the_master_may_stand_anywhere(backend: str, master: int) -> None:
 
 @pytest.mark.parametrize("backend", EXACT)
 def test_one_node_has_the_closed_form(backend: str) -> None:
-    # V = kappa (d^y sum_n a_n)^3 / tau^2 while the processor can; M_n = f_n^2 d_n^x / 2^(n-1), d_n^x = 128, 64
+    # V = kappa (d^y sum_n a_n)^3 / tau^2 while the processor can; M_n = f_n^2 d_n^x / 2^(n-1),
+    # d_n^x = 128, 64
     cycles = 96 * 300 * (9 * 128 + 25 * 64 / 2)
     node = {name: values[:1] for name, values in CASE["fog_node"].items()}
     lone = {**CASE, "node_count": 1, "master": 1, "fog_node": node, "latency": 0.5}
@@ -261,7 +333,8 @@ def test_auto_takes_the_exact_method_and_says_why() -> None:
 
 def test_a_constant_beside_the_energy_changes_nothing_but_the_numbers() -> None:
     plain, charged = optimum(case()), optimum(case(), form="back_end_fixed")
-    # total_layers 5, layer_count 2: W = d^y c_2 sum_{n=3..5} 9 floor(128 / 2^(n-1)) / 2^(n-1); at f = v_2 = 2.5 GHz
+    # total_layers 5, layer_count 2: W = d^y c_2 sum_{n=3..5} 9 floor(128 / 2^(n-1)) / 2^(n-1); at f
+    # = v_2 = 2.5 GHz
     cycles = 96 * 450 * 9 * (32 / 4 + 16 / 8 + 8 / 16)
     assert value(charged) - value(plain) == pytest.approx(2e-28 * 2.5e9**2 * cycles, rel=1e-6)
     assert charged.gap is not None
@@ -285,14 +358,22 @@ def as_data(system: System) -> dict[str, Any]:
     """The data file of a drawn system."""
     nodes, layers = system.shape
     gains = [(system.gain_up[k], system.gain_down[k]) for k in range(nodes)]
-    pairs = [gain for k, both in enumerate(gains) for gain in both[int(k == 0) : 2 - int(k == nodes - 1)]]
-    node = {name: getattr(system, name) for name in ("capacitance", "cpu_max", "power_max", "circuit_power")}
+    pairs = [
+        gain for k, both in enumerate(gains) for gain in both[int(k == 0) : 2 - int(k == nodes - 1)]
+    ]
+    node = {
+        name: getattr(system, name)
+        for name in ("capacitance", "cpu_max", "power_max", "circuit_power")
+    }
     return {
         "node_count": nodes,
         "layer_count": layers,
         "master": system.master + 1,
         "input_columns": int(system.row_nats),
-        **{name: getattr(system, name) for name in ("input_rows", "latency", "bandwidth", "noise_density")},
+        **{
+            name: getattr(system, name)
+            for name in ("input_rows", "latency", "bandwidth", "noise_density")
+        },
         "fog_node": {**node, "cycles_per_mac": system.work[:, 0] / system.macs[0]},
         "distribution": {"gain": np.delete(system.distribution_gain, system.master)},
         "neighbour": {"gain": [gain.tolist() for gain in pairs]},
@@ -303,11 +384,24 @@ def as_data(system: System) -> dict[str, Any]:
 def test_data_over_decades_end_at_a_proven_optimum_that_keeps_the_conditions(seed: int) -> None:
     generator = np.random.default_rng(seed)
     nodes, layers = int(generator.integers(1, 12)), int(generator.integers(1, 5))
-    system = draw(generator, nodes, layers, input_columns=(64, 512)[seed % 2], decades=(0.0, 2.0, 4.0)[seed % 3])
+    system = draw(
+        generator,
+        nodes,
+        layers,
+        input_columns=(64, 512)[seed % 2],
+        decades=(0.0, 2.0, 4.0)[seed % 3],
+    )
     smallest = mecdsl.load(MODEL, data=as_data(system), latency=1e6).solve("fog-latency")
     factor = (1.001, 1.1, 2.0, 20.0)[seed % 4]
-    data = {**as_data(system), "latency": factor * smallest.solution.certificate["smallest_deadline"]}
-    found = [optimum(mecdsl.load(model, data=data), backend) for model in (MODEL, POWERS) for backend in EXACT]
+    data = {
+        **as_data(system),
+        "latency": factor * smallest.solution.certificate["smallest_deadline"],
+    }
+    found = [
+        optimum(mecdsl.load(model, data=data), backend)
+        for model in (MODEL, POWERS)
+        for backend in EXACT
+    ]
     for result in found:
         assert value(result) == pytest.approx(value(found[0]), rel=2e-8)
         assert result.kkt is not None
@@ -332,7 +426,9 @@ def test_any_given_rows_are_taken_by_the_exact_methods(tmp_path: Path) -> None:
     (tmp_path / "fog.mec").write_text(MODEL.read_text() + form)
     model = mecdsl.load(tmp_path / "fog.mec", data={**CASE, "latency": 0.3})
     for backend in EXACT:
-        assert value(optimum(model, backend, "mine")) == pytest.approx(value(model.solve("ipopt", "mine")), rel=1e-6)
+        assert value(optimum(model, backend, "mine")) == pytest.approx(
+            value(model.solve("ipopt", "mine")), rel=1e-6
+        )
     for backend, reason in (("fog-equal", "others are fixed"), ("fog-rule", "chooses the rows")):
         with pytest.raises(ModelError) as caught:
             model.solve(backend, "mine")
@@ -340,7 +436,9 @@ def test_any_given_rows_are_taken_by_the_exact_methods(tmp_path: Path) -> None:
     text = (tmp_path / "fog.mec").read_text().replace("k*input_rows / 6", "k*input_rows / 7")
     (tmp_path / "fog.mec").write_text(text)
     short = mecdsl.load(tmp_path / "fog.mec", data=CASE)
-    assert recognise(short.instance("mine")) == "the rows are fixed, but do not add up to `input_rows`"
+    assert (
+        recognise(short.instance("mine")) == "the rows are fixed, but do not add up to `input_rows`"
+    )
 
 
 # Heuristics
@@ -348,7 +446,9 @@ def test_any_given_rows_are_taken_by_the_exact_methods(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["fog-equal", "fog-rule", "fog-latency", "fog-algorithm1"])
 @pytest.mark.parametrize("model", [MODEL, POWERS])
-def test_heuristics_are_feasible_beside_the_bound_of_the_whole_problem(backend: str, model: Path) -> None:
+def test_heuristics_are_feasible_beside_the_bound_of_the_whole_problem(
+    backend: str, model: Path
+) -> None:
     loaded = drawn(2, model)
     best = value(optimum(loaded))
     found = loaded.solve(backend)
@@ -359,7 +459,9 @@ def test_heuristics_are_feasible_beside_the_bound_of_the_whole_problem(backend: 
 
 
 def test_equal_rows_on_the_base_model_are_those_of_the_form() -> None:
-    assert value(drawn(2).solve("fog-equal")) == pytest.approx(value(optimum(drawn(2), form="equal")), rel=1e-8)
+    assert value(drawn(2).solve("fog-equal")) == pytest.approx(
+        value(optimum(drawn(2), form="equal")), rel=1e-8
+    )
 
 
 def test_the_rule_is_what_its_formula_says() -> None:
@@ -397,7 +499,9 @@ def test_rows_that_are_too_many_for_a_node_prove_nothing_about_others() -> None:
 # What a user sees
 
 
-def test_an_impossible_deadline_is_proven_said_and_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_impossible_deadline_is_proven_said_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["solve", str(MODEL), "--set", "latency=0.1s", "--seed", "1"])
     text = " ".join(capsys.readouterr().out.split())
@@ -408,7 +512,15 @@ def test_an_impossible_deadline_is_proven_said_and_an_exit_code(capsys: pytest.C
 
 
 def test_algorithm_1_takes_its_reading_as_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["solve", str(MODEL), "--backend", "fog-algorithm1", "--option", "reading=printed", "--json"]
+    command = [
+        "solve",
+        str(MODEL),
+        "--backend",
+        "fog-algorithm1",
+        "--option",
+        "reading=printed",
+        "--json",
+    ]
     with pytest.raises(SystemExit) as left:
         cli.main(command)
     assert left.value.code == 0
@@ -421,7 +533,10 @@ def test_algorithm_1_takes_its_reading_as_an_option(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"reading": "literal"}, "`reading` of `fog-algorithm1` is one of frozen, printed, gradient, alternating"),
+        (
+            {"reading": "literal"},
+            "`reading` of `fog-algorithm1` is one of frozen, printed, gradient, alternating",
+        ),
         ({"steps": -1}, "`steps` of `fog-algorithm1` must be a positive number"),
         ({"steps": 2.5}, "`steps` of `fog-algorithm1` must be a whole number"),
         ({"readin": "frozen"}, "`fog-algorithm1` has no option `readin`"),
@@ -448,7 +563,9 @@ def test_iterations_are_recorded(backend: str) -> None:
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 @pytest.mark.parametrize("backend", EXACT)
 @pytest.mark.parametrize("latency", [0.12, 0.0125, 3.0])
-def test_multipliers_keep_the_optimality_conditions(model: Path, backend: str, latency: float) -> None:
+def test_multipliers_keep_the_optimality_conditions(
+    model: Path, backend: str, latency: float
+) -> None:
     found = optimum(case(model, latency=latency), backend)
     assert found.kkt is not None
     assert found.kkt.accepted
@@ -461,13 +578,19 @@ def test_multipliers_keep_the_optimality_conditions(model: Path, backend: str, l
 @pytest.mark.parametrize("form", ["", "equal"])
 def test_the_deadline_is_worth_its_multiplier(form: str) -> None:
     found = optimum(case(), form=form)
-    later, sooner = (value(optimum(case(latency=0.12 * (1.0 + h)), form=form)) for h in (1e-3, -1e-3))
-    assert multiplier(found, "deadline")[0] == pytest.approx((later - sooner) / (2e-3 * 0.12), rel=1e-4)
+    later, sooner = (
+        value(optimum(case(latency=0.12 * (1.0 + h)), form=form)) for h in (1e-3, -1e-3)
+    )
+    assert multiplier(found, "deadline")[0] == pytest.approx(
+        (later - sooner) / (2e-3 * 0.12), rel=1e-4
+    )
 
 
 def test_a_row_of_the_image_costs_its_multiplier() -> None:
     more, fewer = (value(optimum(case(input_rows=96 * (1.0 + h)))) for h in (1e-3, -1e-3))
-    assert multiplier(optimum(case()), "all_rows")[0] == pytest.approx((more - fewer) / (2e-3 * 96), rel=1e-4)
+    assert multiplier(optimum(case()), "all_rows")[0] == pytest.approx(
+        (more - fewer) / (2e-3 * 96), rel=1e-4
+    )
 
 
 def test_a_processor_at_its_limit_is_worth_its_multiplier() -> None:
@@ -496,14 +619,18 @@ def times(factor: float, *names: str) -> dict[str, Any]:
 IDENTITIES: dict[str, tuple[dict[str, Any], float]] = {
     "columns and deadline": ({"input_columns": 384, "latency": 3 * 0.12}, 3.0),
     "capacitance, powers and noise": (
-        {"fog_node": times(3.0, "capacitance", "circuit_power", "power_max"), "noise_density": 3 * 4e-21},
+        {
+            "fog_node": times(3.0, "capacitance", "circuit_power", "power_max"),
+            "noise_density": 3 * 4e-21,
+        },
         3.0,
     ),
     "a faster clock": (
         {
             "bandwidth": 3e6,
             "latency": 0.04,
-            "fog_node": times(3.0, "cpu_max", "circuit_power", "power_max") | times(1 / 9, "capacitance"),
+            "fog_node": times(3.0, "cpu_max", "circuit_power", "power_max")
+            | times(1 / 9, "capacitance"),
         },
         1.0,
     ),
@@ -516,7 +643,9 @@ IDENTITIES: dict[str, tuple[dict[str, Any], float]] = {
 @pytest.mark.parametrize("backend", EXACT)
 def test_scaling_laws(name: str, backend: str) -> None:
     changes, factor = IDENTITIES[name]
-    assert value(optimum(case(**changes), backend)) == pytest.approx(factor * value(optimum(case())), rel=3e-8)
+    assert value(optimum(case(**changes), backend)) == pytest.approx(
+        factor * value(optimum(case())), rel=3e-8
+    )
 
 
 @pytest.mark.parametrize("backend", EXACT)
@@ -524,7 +653,9 @@ def test_reversing_the_nodes_changes_nothing(backend: str) -> None:
     node = {name: values[::-1] for name, values in CASE["fog_node"].items()}
     gains = CASE["neighbour"]["gain"]  # 1->2, 2->1, 2->3, 3->2 become 3->2, 2->3, 2->1, 1->2
     backward = case(
-        fog_node=node, distribution={"gain": CASE["distribution"]["gain"][::-1]}, neighbour={"gain": gains[::-1]}
+        fog_node=node,
+        distribution={"gain": CASE["distribution"]["gain"][::-1]},
+        neighbour={"gain": gains[::-1]},
     )
     forward = optimum(case(), backend)
     found = optimum(backward, backend)
@@ -533,7 +664,8 @@ def test_reversing_the_nodes_changes_nothing(backend: str) -> None:
 
 
 def test_equal_nodes_share_equally_but_for_who_sends_and_receives() -> None:
-    # one image without exchange costs: gains so large that radio hardly counts; then d_k = d^y / K by symmetry
+    # one image without exchange costs: gains so large that radio hardly counts; then d_k = d^y / K
+    # by symmetry
     node = {name: [values[0]] * 3 for name, values in CASE["fog_node"].items()}
     good: dict[str, Any] = {
         "distribution": {"gain": [1.0, 1.0]},
@@ -575,7 +707,10 @@ def test_the_commands_of_the_page_give_what_stands_there() -> None:
     commands = CONSOLE.findall(section)
     assert len(commands) == 2
     compared, refused = commands
-    table = {words[0]: (float(words[1]), words[-1]) for words in map(str.split, compared[2].splitlines()[5:10])}
+    table = {
+        words[0]: (float(words[1]), words[-1])
+        for words in map(str.split, compared[2].splitlines()[5:10])
+    }
     assert "objective energy in mJ" in compared[2]  # JSON is in J
     found = json.loads(run([*shlex.split(compared[1]), "--json"]).stdout)["entries"]
     assert [entry["backend"] for entry in found] == list(table)

@@ -14,7 +14,9 @@ from mecdsl.solution import Termination
 
 
 def silent(seed: int, nodes: int) -> System:
-    """A system whose radios cost and take next to nothing, and whose processors are not at their limits."""
+    """A system whose radios cost and take next to nothing, and whose processors are not at their
+    limits.
+    """
     system = draw(np.random.default_rng(seed), nodes, 3, latency=10.0)
     return replace(system, row_nats=1e-9, exchange_nats=system.exchange_nats * 1e-12)
 
@@ -31,19 +33,24 @@ def test_equal_rows_are_feasible_and_cost_more() -> None:
 
 
 def test_loss_of_equal_rows_follows_the_spread_of_the_nodes() -> None:
-    # with equal rows all nodes have the same times, the energy is sum kappa (c d)^3 (sum M)^3 / tau^2; the rule makes
-    # sum c^3 d^3 with sum d = 1 least: (sum c^-1.5)^-2. Equal rows over it: mean(c^3) mean(c^-1.5)^2
+    # with equal rows all nodes have the same times, the energy is sum kappa (c d)^3 (sum M)^3 /
+    # tau^2; the rule makes sum c^3 d^3 with sum d = 1 least: (sum c^-1.5)^-2. Equal rows over it:
+    # mean(c^3) mean(c^-1.5)^2
     system = silent(3, 10)
     cycles = system.work[:, 0]
     expected = np.mean(cycles**3) * np.mean(cycles**-1.5) ** 2
     by_rule, by_equal = rule(system, gap=1e-10), equal(system, gap=1e-10)
-    assert (by_equal.objective or 0.0) / (by_rule.objective or 1.0) == pytest.approx(expected, rel=1e-6)
+    assert (by_equal.objective or 0.0) / (by_rule.objective or 1.0) == pytest.approx(
+        expected, rel=1e-6
+    )
     assert by_rule.objective == pytest.approx(newton(system, gap=1e-10).objective, rel=1e-6)
 
 
 def test_rule_weighs_capacitance_and_work() -> None:
     system = draw(np.random.default_rng(0), 2, 2)
-    system = replace(system, capacitance=np.array([1e-28, 4e-28]), work=np.array([[4.0, 1.0], [1.0, 0.25]]) * 1e5)
+    system = replace(
+        system, capacitance=np.array([1e-28, 4e-28]), work=np.array([[4.0, 1.0], [1.0, 0.25]]) * 1e5
+    )
     # weights 1 * 4^-1.5 = 1/8 and 1/2 * 1 = 1/2
     np.testing.assert_allclose(rule_rows(system), 1024.0 * np.array([0.2, 0.8]))
 

@@ -1,4 +1,6 @@
-"""Weak duality: no feasible point is below the bound, whatever the prices; and the smallest deadline."""
+"""Weak duality: no feasible point is below the bound, whatever the prices; and the smallest
+deadline.
+"""
 
 from dataclasses import replace
 
@@ -12,7 +14,9 @@ from mecdsl.backends.fog.system import Reals, System
 
 
 def random_point(system: System, generator: np.random.Generator, rows: Reals) -> float:
-    """Energy in J of some feasible point with these rows: times above the shortest by random shares of what is left."""
+    """Energy in J of some feasible point with these rows: times above the shortest by random shares
+    of what is left.
+    """
     nodes, layers = system.shape
     left = system.latency - shortest_deadline(system, rows)
     parts = generator.dirichlet(np.ones(layers + 1)) * left
@@ -25,7 +29,11 @@ def random_point(system: System, generator: np.random.Generator, rows: Reals) ->
     compute_time = cycles / system.cpu_max[:, None] + shares[:, :, 0] * spare
     circuits = system.circuit_power[:, None]
     exchanges = np.divide(system.link_nats, system.bandwidth * link_time)
-    radio = np.where(system.link_nats > 0.0, link_time * (system.link_scale * np.expm1(exchanges) + circuits), 0.0)
+    radio = np.where(
+        system.link_nats > 0.0,
+        link_time * (system.link_scale * np.expm1(exchanges) + circuits),
+        0.0,
+    )
     computing = system.capacitance[:, None] * cycles**3 / compute_time**2
     nats = system.send_nats * rows + system.send_extra
     away = nats > 0.0
@@ -41,9 +49,13 @@ def random_point(system: System, generator: np.random.Generator, rows: Reals) ->
 def test_no_feasible_point_is_below_the_bound(seed: int) -> None:
     generator = np.random.default_rng(seed)
     nodes = int(generator.choice([1, 2, 3, 8]))
-    system = draw(generator, nodes, int(generator.integers(1, 5)), decades=float(generator.choice([0.0, 4.0])))
+    system = draw(
+        generator, nodes, int(generator.integers(1, 5)), decades=float(generator.choice([0.0, 4.0]))
+    )
     rows = system.input_rows * generator.dirichlet(np.ones(nodes))
-    system = replace(system, latency=shortest_deadline(system, rows) * float(generator.choice([1.01, 2.0, 50.0])))
+    system = replace(
+        system, latency=shortest_deadline(system, rows) * float(generator.choice([1.01, 2.0, 50.0]))
+    )
     point = random_point(system, generator, rows)
     for _ in range(20):
         beta = 10.0 ** generator.uniform(-6.0, 3.0, size=system.shape)
@@ -74,11 +86,16 @@ def test_prices_are_rescaled_in_every_layer() -> None:
 
 
 def test_free_prices_bound_by_the_energy_of_radios_alone() -> None:
-    # at beta = phi = 0 nothing is worth a second, so computing is free and radios pay s / B or their circuits
+    # at beta = phi = 0 nothing is worth a second, so computing is free and radios pay s / B or
+    # their circuits
     system = draw(np.random.default_rng(6), 3, 1)
     thrifty = replace(system, circuit_power=np.zeros(3))
-    radio = (thrifty.link_nats * thrifty.link_scale).sum() + (thrifty.send_extra * thrifty.send_scale).sum()
-    assert bound(thrifty, np.zeros((3, 1)), 0.0).value == pytest.approx(radio / thrifty.bandwidth, rel=1e-12)
+    radio = (thrifty.link_nats * thrifty.link_scale).sum() + (
+        thrifty.send_extra * thrifty.send_scale
+    ).sum()
+    assert bound(thrifty, np.zeros((3, 1)), 0.0).value == pytest.approx(
+        radio / thrifty.bandwidth, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))

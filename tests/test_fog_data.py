@@ -61,14 +61,21 @@ def test_missing_links_have_no_nats() -> None:
     assert system.send_nats[1] == system.send_extra[1] == 0.0
     assert system.send_extra[0] == 128.0  # one boundary row
     # up and down of the middle node at full power: d^x / (B ln(1 + p h / (N0 B)))
-    slowest = 128 / (1e6 * np.log1p(0.25 * 4.5e-9 / 4e-15)) + 128 / (1e6 * np.log1p(0.25 * 6e-10 / 4e-15))
+    slowest = 128 / (1e6 * np.log1p(0.25 * 4.5e-9 / 4e-15)) + 128 / (
+        1e6 * np.log1p(0.25 * 6e-10 / 4e-15)
+    )
     assert system.least_exchange[1, 0] == pytest.approx(slowest, rel=1e-12)
     # the master's power sends, not the receiver's
     assert system.send_most[2] == pytest.approx(np.log1p(0.25 * 5e-9 / 4e-15), rel=1e-12)
 
 
 def test_one_node_has_no_links() -> None:
-    case = CASE | {"node_count": 1, "master": 1, "distribution": {"gain": []}, "neighbour": {"gain": []}}
+    case = CASE | {
+        "node_count": 1,
+        "master": 1,
+        "distribution": {"gain": []},
+        "neighbour": {"gain": []},
+    }
     case["fog_node"] = {name: values[:1] for name, values in CASE["fog_node"].items()}
     system = from_case(case)
     assert not system.link_exists.any()

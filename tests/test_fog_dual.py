@@ -1,4 +1,6 @@
-"""`fog-dual`: the same optimum by another way, alone where nobody is at a limit, else handed over."""
+"""`fog-dual`: the same optimum by another way, alone where nobody is at a limit, else handed
+over.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""The internal problem (32) and the distribution (75): against searches over the times, and differences."""
+"""The internal problem (32) and the distribution (75): against searches over the times, and
+differences.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -48,7 +50,10 @@ def searched(system: System, rows: Reals, node: int, layer: int, time: float) ->
         return cost(np.zeros(0))
     if len(links) == 1:
         found = minimize_scalar(
-            lambda share: cost(np.array([share])), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-13}
+            lambda share: cost(np.array([share])),
+            bounds=(0.0, 1.0),
+            method="bounded",
+            options={"xatol": 1e-13},
         )
         return min(float(found.fun), cost(np.zeros(1)), cost(np.ones(1)))
 
@@ -72,7 +77,11 @@ def test_internal_optimum_is_that_of_a_search(nodes: int, factor: float, seed: i
     system, rows = some(seed, nodes, 2, decades=4.0)
     times = shortest_times(system, rows) * factor
     found = internal(system, fixed(system), rows, times)
-    total = sum(searched(system, rows, node, layer, times[layer]) for node in range(nodes) for layer in range(2))
+    total = sum(
+        searched(system, rows, node, layer, times[layer])
+        for node in range(nodes)
+        for layer in range(2)
+    )
     assert found.value == pytest.approx(total, rel=1e-8)
     assert found.value <= total * (1.0 + 1e-12)
 
@@ -82,7 +91,9 @@ def test_times_add_up_and_limits_hold(factor: float) -> None:
     system, rows = some(5, 30, 4, decades=4.0)
     times = shortest_times(system, rows) * factor
     found = internal(system, fixed(system), rows, times)
-    np.testing.assert_allclose(found.compute_time + found.link_time.sum(axis=0), np.tile(times, (30, 1)), rtol=1e-13)
+    np.testing.assert_allclose(
+        found.compute_time + found.link_time.sum(axis=0), np.tile(times, (30, 1)), rtol=1e-13
+    )
     assert np.all(found.frequency <= system.cpu_max[:, None] * (1.0 + 1e-12))
     assert np.all(found.efficiency <= system.link_most)
 
@@ -112,7 +123,9 @@ def test_a_node_without_rows_takes_its_time_for_the_exchange() -> None:
         method="bounded",
     )
     assert roomy.link_time[1, 0, 0] == pytest.approx(np.exp(best.x), rel=1e-4)
-    tight = internal(system, limits, np.array([0.0, 0.0, 0.0]), system.least_exchange.max(axis=0) * 1.0001)
+    tight = internal(
+        system, limits, np.array([0.0, 0.0, 0.0]), system.least_exchange.max(axis=0) * 1.0001
+    )
     assert tight.beta.max() > 0.0
 
 
@@ -124,7 +137,9 @@ def test_prices_are_the_derivatives_of_the_internal_value() -> None:
     for layer in range(3):
         step = np.zeros(3)
         step[layer] = 1e-5 * times[layer]
-        ahead, behind = (internal(system, limits, rows, times + sign * step) for sign in (1.0, -1.0))
+        ahead, behind = (
+            internal(system, limits, rows, times + sign * step) for sign in (1.0, -1.0)
+        )
         slope = (ahead.value - behind.value) / (2.0 * step[layer])
         assert -found.beta[:, layer].sum() == pytest.approx(slope, rel=1e-6)
         curve = (behind.beta - ahead.beta)[:, layer] / (2.0 * step[layer])
@@ -132,7 +147,9 @@ def test_prices_are_the_derivatives_of_the_internal_value() -> None:
     for node in range(4):
         step = np.zeros(4)
         step[node] = 1e-5 * rows[node]
-        ahead, behind = (internal(system, limits, rows + sign * step, times) for sign in (1.0, -1.0))
+        ahead, behind = (
+            internal(system, limits, rows + sign * step, times) for sign in (1.0, -1.0)
+        )
         slope = (ahead.value - behind.value) / (2.0 * step[node])
         assert row_prices(system, found.beta)[node].sum() == pytest.approx(slope, rel=1e-6)
         # the Hessian is w (1, -a/f)(1, -a/f)': beta changes by w a/f with d
@@ -192,13 +209,17 @@ def test_prices_are_the_derivatives_of_the_distribution() -> None:
     found = distribution(system, limits, rows, spare)
     assert found.phi > 0.0
     step = 1e-5 * spare
-    ahead, behind = (distribution(system, limits, rows, spare + sign * step) for sign in (1.0, -1.0))
+    ahead, behind = (
+        distribution(system, limits, rows, spare + sign * step) for sign in (1.0, -1.0)
+    )
     assert -found.phi == pytest.approx((ahead.value - behind.value) / (2.0 * step), rel=1e-6)
     assert found.curvature == pytest.approx((behind.phi - ahead.phi) / (2.0 * step), rel=1e-6)
     for node in range(6):
         more = np.zeros(6)
         more[node] = 1e-5 * rows[node]
-        ahead, behind = (distribution(system, limits, rows + sign * more, spare) for sign in (1.0, -1.0))
+        ahead, behind = (
+            distribution(system, limits, rows + sign * more, spare) for sign in (1.0, -1.0)
+        )
         slope = (ahead.value - behind.value) / (2.0 * more[node])
         assert found.row_price[node] == pytest.approx(slope, rel=1e-6, abs=1e-15)
     assert found.row_price[system.master] == 0.0
@@ -210,7 +231,9 @@ def test_distribution_with_more_time_than_it_wants() -> None:
     assert found.phi == 0.0
     assert found.time.sum() < 1e4
     thrifty = replace(system, circuit_power=np.zeros(4))  # time is then worth having without end
-    assert distribution(thrifty, fixed(thrifty), rows, 1e4).time.sum() == pytest.approx(1e4, rel=1e-13)
+    assert distribution(thrifty, fixed(thrifty), rows, 1e4).time.sum() == pytest.approx(
+        1e4, rel=1e-13
+    )
 
 
 def test_distribution_that_is_too_slow_is_refused() -> None:

@@ -22,10 +22,13 @@ def test_one_node_needs_its_cycles() -> None:
 def test_two_nodes_by_enumeration(seed: int) -> None:
     system = draw(np.random.default_rng(seed), 2, 3, decades=1.0)
     first = np.linspace(0.0, system.input_rows, 2001)
-    tried = [shortest_deadline(system, np.array([rows, system.input_rows - rows])) for rows in first]
+    tried = [
+        shortest_deadline(system, np.array([rows, system.input_rows - rows])) for rows in first
+    ]
     best = fastest(system)
     assert best.deadline <= min(tried) * (1.0 + 1e-12)
-    # the deadline is convex and piecewise linear in the rows, so the grid is off by at most a step times the slope
+    # the deadline is convex and piecewise linear in the rows, so the grid is off by at most a step
+    # times the slope
     slope = max(abs(np.diff(tried)))
     assert min(tried) - best.deadline <= slope
     assert best.rows.sum() == pytest.approx(system.input_rows, rel=1e-13)
@@ -40,10 +43,12 @@ def test_given_rows_have_a_closed_form() -> None:
             for k in range(3)
         )
         for n in range(2)
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(shortest_times(system, rows), by_hand, rtol=1e-14)
     found = fastest(system, rows)
-    assert found.deadline == pytest.approx(sum(by_hand) + rows @ system.send_time + system.least_send, rel=1e-14)
+    assert found.deadline == pytest.approx(
+        sum(by_hand) + rows @ system.send_time + system.least_send, rel=1e-14
+    )
     assert found.bound == pytest.approx(found.deadline, rel=1e-13)
     assert found.bound <= found.deadline
 
@@ -65,9 +70,18 @@ def test_impossible_deadline_is_proven() -> None:
     assert plan.termination is Termination.INFEASIBLE
     assert plan.rows is None
     smallest = plan.certificate["smallest_deadline"]
-    assert plan.message == f"no plan meets 0.01 s; the smallest deadline that would do is {smallest:.6g} s"
-    assert latency(replace(system, latency=smallest * (1.0 + 1e-9))).termination is Termination.FINISHED
-    assert latency(replace(system, latency=smallest * (1.0 - 1e-9))).termination is Termination.INFEASIBLE
+    assert (
+        plan.message
+        == f"no plan meets 0.01 s; the smallest deadline that would do is {smallest:.6g} s"
+    )
+    assert (
+        latency(replace(system, latency=smallest * (1.0 + 1e-9))).termination
+        is Termination.FINISHED
+    )
+    assert (
+        latency(replace(system, latency=smallest * (1.0 - 1e-9))).termination
+        is Termination.INFEASIBLE
+    )
 
 
 def test_thousand_nodes() -> None:

@@ -1,4 +1,6 @@
-"""`fog-newton`: the optimum against a general solver, certified gaps, and what holds of every optimum of (31)."""
+"""`fog-newton`: the optimum against a general solver, certified gaps, and what holds of every
+optimum of (31).
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -20,9 +22,13 @@ from mecdsl.solution import Termination
 GAP = 1e-8
 
 
-def drawn(seed: int, nodes: int, layers: int, factor: float, decades: float = 0.0, columns: int = 512) -> System:
+def drawn(
+    seed: int, nodes: int, layers: int, factor: float, decades: float = 0.0, columns: int = 512
+) -> System:
     """A drawn system whose latency is `factor` times its smallest deadline."""
-    system = draw(np.random.default_rng(seed), nodes, layers, decades=decades, input_columns=columns)
+    system = draw(
+        np.random.default_rng(seed), nodes, layers, decades=decades, input_columns=columns
+    )
     return replace(system, latency=fastest(system).deadline * factor)
 
 
@@ -48,11 +54,23 @@ def check(system: System, plan: Plan, gap: float = GAP) -> None:
 
 
 def general(system: System) -> float:
-    """Least energy of (31) by Ipopt over t, d, tl, tF and te, radio energies from the tight (10) and (19)."""
+    """Least energy of (31) by Ipopt over t, d, tl, tF and te, radio energies from the tight (10)
+    and (19).
+    """
     nodes, layers = system.shape
     away = [k for k in range(nodes) if k != system.master]
-    noise, bandwidth, full = system.noise_density * system.bandwidth, system.bandwidth, system.power_max
-    links = [(k, n, up) for up in (True, False) for k in range(nodes) for n in range(layers) if k > 0 or not up]
+    noise, bandwidth, full = (
+        system.noise_density * system.bandwidth,
+        system.bandwidth,
+        system.power_max,
+    )
+    links = [
+        (k, n, up)
+        for up in (True, False)
+        for k in range(nodes)
+        for n in range(layers)
+        if k > 0 or not up
+    ]
     links = [(k, n, up) for k, n, up in links if up or k < nodes - 1]
     times, rows = casadi.SX.sym("t", layers), casadi.SX.sym("d", nodes)
     busy = casadi.SX.sym("tl", nodes, layers)
@@ -61,7 +79,11 @@ def general(system: System) -> float:
     energy_used, low, kept = 0.0, [1e-9] * (layers + nodes + nodes * layers), []
     used = {(k, n): busy[k, n] for k in range(nodes) for n in range(layers)}
     for k, n in used:
-        energy_used += system.capacitance[k] * (system.work[k, n] * share * rows[k]) ** 3 / (unit * busy[k, n]) ** 2
+        energy_used += (
+            system.capacitance[k]
+            * (system.work[k, n] * share * rows[k]) ** 3
+            / (unit * busy[k, n]) ** 2
+        )
         kept.append(busy[k, n] - system.work[k, n] * share / (unit * system.cpu_max[k]) * rows[k])
     for place, k in enumerate(away):
         scale, time = noise / system.distribution_gain[k], unit * sends[place]
@@ -74,7 +96,9 @@ def general(system: System) -> float:
     for place, (k, n, up) in enumerate(links):
         scale = noise / (system.gain_up if up else system.gain_down)[k, n]
         time, nats = unit * exchanges[place], system.exchange_nats[n]
-        energy_used += time * (scale * (casadi.exp(nats / (bandwidth * time)) - 1.0) + system.circuit_power[k])
+        energy_used += time * (
+            scale * (casadi.exp(nats / (bandwidth * time)) - 1.0) + system.circuit_power[k]
+        )
         used[k, n] += exchanges[place]
         low.append(nats / (bandwidth * np.log1p(full[k] / scale) * unit))
     kept += [times[n] - each for (_, n), each in used.items()]
@@ -88,14 +112,18 @@ def general(system: System) -> float:
         "print_time": False,
         "ipopt": {"print_level": 0, "sb": "yes", "tol": 1e-11, "bound_relax_factor": 0.0},
     }
-    solver = casadi.nlpsol("fog", "ipopt", {"x": unknowns, "f": scaled, "g": casadi.vertcat(*kept)}, quiet)
+    solver = casadi.nlpsol(
+        "fog", "ipopt", {"x": unknowns, "f": scaled, "g": casadi.vertcat(*kept)}, quiet
+    )
     ends = [np.inf] * (len(kept) - 1) + [0.0]
     answer = solver(x0=start, lbx=low, ubx=1.0, lbg=0.0, ubg=ends)
     assert solver.stats()["success"]
     return float(answer["f"]) * (fast.objective or 1.0)
 
 
-def value_at(plan: Plan, away: list[int], links: list[tuple[int, int, bool]], system: System) -> Reals:
+def value_at(
+    plan: Plan, away: list[int], links: list[tuple[int, int, bool]], system: System
+) -> Reals:
     """The unknowns of `general` at a plan."""
     up, down = np.asarray(plan.up_time), np.asarray(plan.down_time)
     unit = system.latency
@@ -118,11 +146,16 @@ def test_general_solver_finds_the_same_energy(nodes: int, layers: int, factor: f
 
 
 def random_system(seed: int) -> System:
-    """Any size up to 30 nodes, any deadline from 1.0001 to 100 times the smallest, spreads over up to six decades."""
+    """Any size up to 30 nodes, any deadline from 1.0001 to 100 times the smallest, spreads over up
+    to six decades.
+    """
     generator = np.random.default_rng(1000 + seed)
     nodes, layers = int(generator.choice([1, 2, 3, 5, 10, 30])), int(generator.integers(1, 6))
     factor = float(generator.choice([1.0001, 1.001, 1.05, 1.5, 5.0, 100.0]))
-    decades, columns = float(generator.choice([0.0, 2.0, 4.0, 6.0])), int(generator.choice([16, 128, 512]))
+    decades, columns = (
+        float(generator.choice([0.0, 2.0, 4.0, 6.0])),
+        int(generator.choice([16, 128, 512])),
+    )
     return drawn(seed, nodes, layers, factor, decades, columns)
 
 
@@ -156,7 +189,9 @@ def test_nodes_of_very_different_size(seed: int) -> None:
     generator = np.random.default_rng(seed)
     system = draw(generator, 7, 2, decades=8.0, input_rows=1e5)
     work = system.work * 10.0 ** generator.uniform(-2.0, 2.0, size=(7, 1))
-    system = replace(system, work=work, cpu_max=system.cpu_max * 10.0 ** generator.uniform(-1.0, 1.0, size=7))
+    system = replace(
+        system, work=work, cpu_max=system.cpu_max * 10.0 ** generator.uniform(-1.0, 1.0, size=7)
+    )
     system = replace(system, latency=1.5 * fastest(system).deadline)
     check(system, newton(system))
     check(system, dual(system))
@@ -202,7 +237,8 @@ def test_rows_cost_the_same_wherever_there_are_some() -> None:
 
 
 def test_one_node_has_a_closed_form() -> None:
-    # V = kappa W^3 / tau^2, every cycle at the frequency W / tau, so t_n ~ M_n: a factor 4 per layer
+    # V = kappa W^3 / tau^2, every cycle at the frequency W / tau, so t_n ~ M_n: a factor 4 per
+    # layer
     system = drawn(1, 1, 4, 1.7)
     whole = system.input_rows * system.work.sum()
     plan = newton(system, gap=1e-12)
@@ -217,7 +253,9 @@ def test_deadline_price_is_the_slope_of_the_optimum(factor: float) -> None:
     system = drawn(5, 6, 3, factor)
     plan = newton(system, gap=1e-12)
     step = 1e-4 * system.latency * min(1.0, factor - 1.0)
-    ahead, behind = (value(replace(system, latency=system.latency + sign * step), 1e-12) for sign in (1.0, -1.0))
+    ahead, behind = (
+        value(replace(system, latency=system.latency + sign * step), 1e-12) for sign in (1.0, -1.0)
+    )
     assert plan.phi is not None
     assert -plan.phi == pytest.approx((ahead - behind) / (2.0 * step), rel=1e-4)
     middle = plan.objective or 0.0
@@ -229,7 +267,10 @@ def test_row_price_is_the_slope_of_the_optimum() -> None:
     system = drawn(6, 6, 3, 2.0)
     plan = newton(system, gap=1e-12)
     step = 1e-4 * system.input_rows
-    ahead, behind = (value(replace(system, input_rows=system.input_rows + sign * step), 1e-12) for sign in (1.0, -1.0))
+    ahead, behind = (
+        value(replace(system, input_rows=system.input_rows + sign * step), 1e-12)
+        for sign in (1.0, -1.0)
+    )
     assert plan.lam == pytest.approx((ahead - behind) / (2.0 * step), rel=1e-5)
 
 
@@ -238,7 +279,10 @@ def test_scaling_laws(factor: float) -> None:
     """Changes of units and of sizes that leave the energy alone or scale it by s."""
     system = drawn(8, 5, 3, factor, decades=1.0)
     s, plain = 2.0, value(system)
-    powers: dict[str, Any] = {"power_max": system.power_max * s, "circuit_power": system.circuit_power * s}
+    powers: dict[str, Any] = {
+        "power_max": system.power_max * s,
+        "circuit_power": system.circuit_power * s,
+    }
     wider: dict[str, Any] = {
         "work": system.work * s,
         "row_nats": system.row_nats * s,
@@ -250,12 +294,21 @@ def test_scaling_laws(factor: float) -> None:
         "latency": system.latency / s,
         "capacitance": system.capacitance / s**2,
     }
-    sizes: dict[str, Any] = {"row_nats": system.row_nats * s, "exchange_nats": system.exchange_nats * s}
-    assert value(replace(system, **wider, latency=system.latency * s)) == pytest.approx(s * plain, rel=1e-9)
-    louder = replace(system, capacitance=system.capacitance * s, noise_density=system.noise_density * s, **powers)
+    sizes: dict[str, Any] = {
+        "row_nats": system.row_nats * s,
+        "exchange_nats": system.exchange_nats * s,
+    }
+    assert value(replace(system, **wider, latency=system.latency * s)) == pytest.approx(
+        s * plain, rel=1e-9
+    )
+    louder = replace(
+        system, capacitance=system.capacitance * s, noise_density=system.noise_density * s, **powers
+    )
     assert value(louder) == pytest.approx(s * plain, rel=1e-9)
     assert value(replace(system, **quicker, **powers)) == pytest.approx(plain, rel=1e-9)
-    same = replace(system, **sizes, bandwidth=system.bandwidth * s, noise_density=system.noise_density / s)
+    same = replace(
+        system, **sizes, bandwidth=system.bandwidth * s, noise_density=system.noise_density / s
+    )
     assert value(same) == pytest.approx(plain, rel=1e-9)
 
 
@@ -287,7 +340,9 @@ def test_equal_nodes_around_the_master_share_alike() -> None:
     assert plan.rows[2] > plan.rows[1]  # the master's own rows need no distribution
 
 
-@pytest.mark.parametrize("name", ["cpu_max", "power_max", "distribution_gain", "gain_up", "gain_down", "latency"])
+@pytest.mark.parametrize(
+    "name", ["cpu_max", "power_max", "distribution_gain", "gain_up", "gain_down", "latency"]
+)
 def test_more_of_a_resource_costs_no_more(name: str) -> None:
     system = drawn(14, 6, 2, 1.1, decades=1.0)
     richer: dict[str, Any] = {name: getattr(system, name) * 1.3}
@@ -383,8 +438,12 @@ def test_prices_of_the_point_agree_with_those_of_the_bound() -> None:
     assert plan.lam is not None
     assert plan.x_frd is not None
     others = np.arange(8) != system.master
-    theta = system.row_nats * system.send_scale[others] * np.exp(plan.x_frd[others]) / system.bandwidth
-    assert np.all(plan.x_frd[others] < system.send_most[others])  # below full power theta = s e^x / B
+    theta = (
+        system.row_nats * system.send_scale[others] * np.exp(plan.x_frd[others]) / system.bandwidth
+    )
+    assert np.all(
+        plan.x_frd[others] < system.send_most[others]
+    )  # below full power theta = s e^x / B
     own = row_prices(system, plan.beta).sum(axis=1)
     np.testing.assert_allclose(own[others] + theta, plan.lam, rtol=1e-5)
     assert own[system.master] == pytest.approx(plan.lam, rel=1e-5)

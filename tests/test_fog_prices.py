@@ -1,4 +1,6 @@
-"""Closed forms of one price, against the minimum found by a search and against 60-digit arithmetic."""
+"""Closed forms of one price, against the minimum found by a search and against 60-digit
+arithmetic.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal, getcontext
@@ -37,16 +39,21 @@ def residual(efficiency: float, ratio: float) -> float:
 
 @pytest.mark.parametrize("price", [1e-12, 1e-3, 0.2, 1.0, 3.124, 3.126, 50.0, 1e6])
 def test_cycle_price_is_the_minimum_over_frequencies(price: float) -> None:
-    best = searched(lambda log: 1e-28 * np.exp(2.0 * log) + price * np.exp(-log), np.log(1e3), np.log(2.5e9))
+    best = searched(
+        lambda log: 1e-28 * np.exp(2.0 * log) + price * np.exp(-log), np.log(1e3), np.log(2.5e9)
+    )
     cost = cycle_price(np.array([price]), CAPACITANCE, CPU_MAX)[0]
     assert cost == pytest.approx(best, rel=1e-10)
     assert cost <= best * (1.0 + 1e-14)
 
 
 def test_frequency_at_its_limits() -> None:
-    # from the price 2 kappa v^3 = 2 * 1e-28 * 15.625e27 = 3.125 W on the frequency stays at its limit
+    # from the price 2 kappa v^3 = 2 * 1e-28 * 15.625e27 = 3.125 W on the frequency stays at its
+    # limit
     prices = np.array([0.0, 3.125 / 8.0, 3.125, 100.0])
-    np.testing.assert_allclose(frequency(prices, CAPACITANCE, CPU_MAX), [0.0, 1.25e9, 2.5e9, 2.5e9], rtol=1e-14)
+    np.testing.assert_allclose(
+        frequency(prices, CAPACITANCE, CPU_MAX), [0.0, 1.25e9, 2.5e9, 2.5e9], rtol=1e-14
+    )
     assert cycle_price(np.zeros(1), CAPACITANCE, CPU_MAX)[0] == 0.0
 
 
@@ -60,7 +67,9 @@ def test_efficiency_solves_its_equation_over_43_decades(exponent: float) -> None
 def test_efficiency_next_to_the_branch_point() -> None:
     # e^x (x - 1) + 1 = x^2 / 2 + x^3 / 3 + ..., so x -> sqrt(2 C / s)
     ratios = np.array([1e-200, 1e-100, 1e-40, 1e-24])
-    np.testing.assert_allclose(best_efficiency(ratios, np.ones(4), FAR), np.sqrt(2.0 * ratios), rtol=1e-11)
+    np.testing.assert_allclose(
+        best_efficiency(ratios, np.ones(4), FAR), np.sqrt(2.0 * ratios), rtol=1e-11
+    )
 
 
 def test_efficiency_of_a_free_second_is_zero() -> None:
@@ -86,7 +95,9 @@ def test_efficiency_stops_at_full_power() -> None:
 def test_nat_price_is_the_minimum_over_powers(price: float, scale: float) -> None:
     most = np.log1p(0.2 / scale)
     top = float(np.log(most))
-    best = searched(lambda log: (scale * np.expm1(np.exp(log)) + price) / np.exp(log), top - 30.0, top)
+    best = searched(
+        lambda log: (scale * np.expm1(np.exp(log)) + price) / np.exp(log), top - 30.0, top
+    )
     x = best_efficiency(np.array([price]), np.array([scale]), np.array([most]))
     cost = nat_price(np.array([price]), x, np.array([scale]), 1.0)[0]
     assert cost == pytest.approx(best, rel=1e-9)

@@ -18,7 +18,8 @@ constraint whole: sum(device.share[m] for m in device) <= 1
 
 
 def test_a_member_of_a_block_is_dropped_and_declared_anew() -> None:
-    # without `whole` the bounds alone hold: both shares are 1 and nothing is left; the new definition is m/2
+    # without `whole` the bounds alone hold: both shares are 1 and nothing is left; the new
+    # definition is m/2
     form = """form other {
         drop whole, device.time
         add let device.time : s = device.share[m] * m/2 * 1 s
@@ -45,7 +46,8 @@ def test_the_other_members_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("device.tine", "device.time"), ("device.time.x", "device.time"), ("whale", "whole")]
+    ("name", "near"),
+    [("device.tine", "device.time"), ("device.time.x", "device.time"), ("whale", "whole")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ModelError, match="E102") as caught:

@@ -1,4 +1,6 @@
-"""The fuzzer itself: its inputs are always the same, it finds what fails, and a short run finds nothing."""
+"""The fuzzer itself: its inputs are always the same, it finds what fails, and a short run finds
+nothing.
+"""
 
 import logging
 
@@ -58,7 +60,9 @@ def test_a_fault_of_the_program_in_a_command_is_a_finding(monkeypatch: pytest.Mo
 
 
 def test_a_short_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--inputs", "200", "--seed", "7", "--processes", "1"]) == 0, capsys.readouterr().out
+    assert main(["--inputs", "200", "--seed", "7", "--processes", "1"]) == 0, (
+        capsys.readouterr().out
+    )
 
 
 def test_pyomo_logs_as_before_once_an_input_is_through() -> None:

@@ -1,4 +1,6 @@
-"""A solver in a process of its own: answers and exceptions come back, limits and interrupts hold whatever it does."""
+"""A solver in a process of its own: answers and exceptions come back, limits and interrupts hold
+whatever it does.
+"""
 
 import contextlib
 import multiprocessing
@@ -105,7 +107,9 @@ def test_a_fault_of_the_caller_ends_the_fork() -> None:
     with pytest.raises(RuntimeError, match="from the flag"):
         run_guarded(stubborn, broken, None)
     os.close(writing)
-    assert os.read(reading, 1) == b""  # the end of the file: the fork, which held the other end, is gone
+    assert (
+        os.read(reading, 1) == b""
+    )  # the end of the file: the fork, which held the other end, is gone
     os.close(reading)
 
 
@@ -155,7 +159,9 @@ def test_the_fork_ends_with_a_parent_that_is_killed() -> None:
     began = time.perf_counter()
     with started(program) as running:
         running.kill()
-        running.communicate(timeout=30)  # until nobody holds the pipe, so until the fork has ended, too
+        running.communicate(
+            timeout=30
+        )  # until nobody holds the pipe, so until the fork has ended, too
     assert time.perf_counter() - began < 30.0
 
 
@@ -163,7 +169,9 @@ def test_the_fork_ends_with_a_parent_that_is_killed() -> None:
 def started(program: str) -> Iterator["subprocess.Popen[str]"]:
     """A process group of its own that runs a program up to its line `ready`."""
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
         yield running
@@ -171,13 +179,16 @@ def started(program: str) -> Iterator["subprocess.Popen[str]"]:
 
 def test_without_a_fork_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
-    assert run_guarded(lambda should_stop: (os.getpid(), should_stop()), lambda: True, None).answer == (
+    assert run_guarded(
+        lambda should_stop: (os.getpid(), should_stop()), lambda: True, None
+    ).answer == (
         os.getpid(),
         True,
     )
 
 
-# Solvers after each other: threads and locks that one leaves behind must not stop another one in its fork
+# Solvers after each other: threads and locks that one leaves behind must not stop another one in
+# its fork
 
 PLANE = """
 model plane "Integers of the convex square nearest to (1.4, 2.3)"
@@ -188,12 +199,21 @@ constraint sum: x[1] + x[2] <= 3
 """
 LINE = PLANE.replace("sum((x[k] - aim[k])^2 for k in 1..2)", "-2*x[1] - 3*x[2]")
 SMOOTH = PLANE.replace(": integer in", ": 1 in")
-# PLANE: (1, 2) costs 0.16 + 0.09. LINE: -3 for each of x[2] = 3, so -9. SMOOTH: 0.7 too much, 0.35 off each: 0.245.
-SOLVES = (("highs", LINE, -9.0), ("ipopt", SMOOTH, 0.245), ("bonmin", PLANE, 0.25), ("scip", PLANE, 0.25))
+# PLANE: (1, 2) costs 0.16 + 0.09. LINE: -3 for each of x[2] = 3, so -9. SMOOTH: 0.7 too much, 0.35
+# off each: 0.245.
+SOLVES = (
+    ("highs", LINE, -9.0),
+    ("ipopt", SMOOTH, 0.245),
+    ("bonmin", PLANE, 0.25),
+    ("scip", PLANE, 0.25),
+)
 
 
 def test_solvers_in_turn_in_one_process() -> None:
-    assert in_turn() == [pytest.approx(optimum, abs=1e-6) for _, _, optimum in (*SOLVES, SOLVES[0])] * 2
+    assert (
+        in_turn()
+        == [pytest.approx(optimum, abs=1e-6) for _, _, optimum in (*SOLVES, SOLVES[0])] * 2
+    )
 
 
 def in_turn() -> list[float | None]:
@@ -205,7 +225,9 @@ def in_turn() -> list[float | None]:
     return found
 
 
-def test_a_backend_of_another_package_that_cannot_be_imported_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_of_another_package_that_cannot_be_imported_is_not_available(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(table, "_external", lambda: {"greedy": "no_such_package:Greedy"})
     broken = table.load("greedy")
     assert not broken.availability().available

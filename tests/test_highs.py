@@ -84,7 +84,9 @@ def test_linear_program_with_multipliers_in_the_sense_of_the_model(via: str) -> 
 
 @WAYS
 @pytest.mark.parametrize(("sense", "sign"), [("minimize", 1.0), ("maximize", -1.0)])
-def test_multipliers_are_derivatives_by_the_right_hand_side(via: str, sense: str, sign: float) -> None:
+def test_multipliers_are_derivatives_by_the_right_hand_side(
+    via: str, sense: str, sign: float
+) -> None:
     text = f"""
 model sides
 param need : 1 = 3
@@ -95,8 +97,9 @@ constraint least: x + y >= need
 constraint most: x <= 2
 constraint tied[k in 1..2]: k*y - k*x == k*(-1)
 """
-    # the ties say y = x - 1, so `least` and `most` leave x = 2, y = 1, cost 9; the multipliers are not unique but
-    # stationary: least + most - (one + 2 two) = 2 for x, least + (one + 2 two) = 5 for y
+    # the ties say y = x - 1, so `least` and `most` leave x = 2, y = 1, cost 9; the multipliers are
+    # not unique but stationary: least + most - (one + 2 two) = 2 for x, least + (one + 2 two) = 5
+    # for y
     found = solved(text, via=via)
     assert found.objective == pytest.approx(sign * 9.0)
     least, most = float(found.multipliers["least"][0]), float(found.multipliers["most"][0])
@@ -109,16 +112,21 @@ constraint tied[k in 1..2]: k*y - k*x == k*(-1)
 
 @WAYS
 def test_a_single_multiplier_has_the_sign_of_the_derivative(via: str) -> None:
-    # minimum of 2 x with x >= b is 2 b; maximum of 2 x with x <= b is 2 b: both grow by 2 per unit of b
+    # minimum of 2 x with x >= b is 2 b; maximum of 2 x with x <= b is 2 b: both grow by 2 per unit
+    # of b
     for sense, relation in (("minimize", ">="), ("maximize", "<=")):
-        found = solved(f"model one\nvar x : 1\n{sense} z = 2*x\nconstraint b: x {relation} 3\n", via=via)
+        found = solved(
+            f"model one\nvar x : 1\n{sense} z = 2*x\nconstraint b: x {relation} 3\n", via=via
+        )
         assert found.multipliers["b"] == pytest.approx([2.0])
         assert found.objective == pytest.approx(6.0)
 
 
 @WAYS
 def test_knapsack_against_dynamic_programming(via: str) -> None:
-    found = solved(KNAPSACK.replace("c in 1..3", "c in 1..1").replace("c*(k - floor(k/3)*3)", "0"), via=via)
+    found = solved(
+        KNAPSACK.replace("c in 1..3", "c in 1..1").replace("c*(k - floor(k/3)*3)", "0"), via=via
+    )
     weight = [20 + k * 37 % 61 for k in range(1, 41)]
     worth = [w + 5 + k * 53 % 7 for k, w in enumerate(weight, start=1)]
     best = [0] * 701
@@ -137,7 +145,10 @@ def test_knapsack_against_dynamic_programming(via: str) -> None:
 def test_convex_quadratic_program(via: str) -> None:
     # on y = 1 - x: (x-1)^2 + (x+1)^2 + x (1-x) = x^2 + x + 2, least at -1/2 with 7/4.
     # gradient (2x - 2 + y, 2y - 4 + x) = (-1.5, -1.5) is the multiplier times (1, 1).
-    text = "model q\nvar x : 1\nvar y : 1\nminimize z = (x-1)^2 + (y-2)^2 + x*y\nconstraint line: x + y == 1\n"
+    text = (
+        "model q\nvar x : 1\nvar y : 1\nminimize z = (x-1)^2 + (y-2)^2 + x*y\nconstraint "
+        "line: x + y == 1\n"
+    )
     found = solved(text, via=via)
     assert found.termination is Termination.OPTIMAL
     assert found.values == pytest.approx([-0.5, 1.5], abs=1e-9)
@@ -149,7 +160,9 @@ def test_convex_quadratic_program(via: str) -> None:
 @WAYS
 def test_concave_objective_is_maximised(via: str) -> None:
     # -(x-3)^2 with x <= 2: -1 at 2; slope 2 per unit of the bound
-    found = solved("model q\nvar x : 1\nmaximize z = 6*x - x^2 - 9\nconstraint cap: x <= 2\n", via=via)
+    found = solved(
+        "model q\nvar x : 1\nmaximize z = 6*x - x^2 - 9\nconstraint cap: x <= 2\n", via=via
+    )
     assert found.values == pytest.approx([2.0])
     assert found.objective == pytest.approx(-1.0)
     assert found.multipliers["cap"] == pytest.approx([2.0])
@@ -175,15 +188,22 @@ def test_nonlinear_and_nonconvex_problems_are_refused() -> None:
 @WAYS
 def test_infeasible_and_unbounded_are_told_apart(via: str) -> None:
     infeasible = solved("model i\nvar x : 1 >= 0\nmaximize z = x\nconstraint c: x <= -1\n", via=via)
-    assert (infeasible.termination, infeasible.guarantee) == (Termination.INFEASIBLE, Guarantee.INFEASIBLE)
+    assert (infeasible.termination, infeasible.guarantee) == (
+        Termination.INFEASIBLE,
+        Guarantee.INFEASIBLE,
+    )
     unbounded = solved("model u\nvar x : 1 >= 0\nmaximize z = x\nconstraint c: x >= 1\n", via=via)
-    assert (unbounded.termination, unbounded.guarantee) == (Termination.UNBOUNDED, Guarantee.UNBOUNDED)
+    assert (unbounded.termination, unbounded.guarantee) == (
+        Termination.UNBOUNDED,
+        Guarantee.UNBOUNDED,
+    )
     assert infeasible.values is None
     assert unbounded.values is None
 
 
 def test_unbounded_or_infeasible_integer_programs_are_resolved() -> None:
-    # HiGHS alone says "unbounded or infeasible": x grows with y along (1, 1); 2 x - 2 y is even and never 1
+    # HiGHS alone says "unbounded or infeasible": x grows with y along (1, 1); 2 x - 2 y is even and
+    # never 1
     text = "model r\nvar x : integer\nvar y : integer\nmaximize z = x\nconstraint c: x - y <= 3\n"
     assert solved(text).termination is Termination.UNBOUNDED
     odd = solved(text + "constraint odd: 2*x - 2*y == 1\n")
@@ -219,7 +239,9 @@ def test_numbers_that_highs_takes_for_infinite_are_an_error_and_not_unbounded() 
 
 @WAYS
 def test_nothing_to_decide(via: str) -> None:
-    fixed = "model f\nvar x : 1\nminimize z = 3*x + 1\nconstraint c: x >= {}\nform pinned: fix x = 2\n"
+    fixed = (
+        "model f\nvar x : 1\nminimize z = 3*x + 1\nconstraint c: x >= {}\nform pinned: fix x = 2\n"
+    )
     found = solved(fixed.format(1), "pinned", via=via)
     assert (found.termination, found.objective, found.bound) == (Termination.OPTIMAL, 7.0, 7.0)
     assert found.values == pytest.approx([2.0])
@@ -229,7 +251,9 @@ def test_nothing_to_decide(via: str) -> None:
 
 @WAYS
 def test_no_rows(via: str) -> None:
-    found = solved("model f\nvar x : 1 in -2..5\nvar y : 1 in 1..4\nminimize z = 3*x - y + 1\n", via=via)
+    found = solved(
+        "model f\nvar x : 1 in -2..5\nvar y : 1 in 1..4\nminimize z = 3*x - y + 1\n", via=via
+    )
     assert found.values == pytest.approx([-2.0, 4.0])
     assert found.objective == pytest.approx(-9.0)
 
@@ -243,7 +267,9 @@ def test_crossed_bounds_name_the_variable(via: str) -> None:
 
 @WAYS
 def test_a_false_row_without_variables_is_named(via: str) -> None:
-    found = solved("model f\nvar x : 1 in 0..1\nminimize z = x\nconstraint c[k in 1..3]: k <= 2\n", via=via)
+    found = solved(
+        "model f\nvar x : 1 in 0..1\nminimize z = x\nconstraint c[k in 1..3]: k <= 2\n", via=via
+    )
     assert found.termination is Termination.INFEASIBLE
     assert "`c[3]`" in found.message
 
@@ -363,7 +389,13 @@ def test_wrong_options_name_themselves(raw: dict[str, str | float], words: str, 
 
 
 @pytest.mark.parametrize(
-    "raw", [{"presolve": "off"}, {"mip_max_nodes": "5"}, {"mip_detect_symmetry": "off"}, {"time_limit": 5}]
+    "raw",
+    [
+        {"presolve": "off"},
+        {"mip_max_nodes": "5"},
+        {"mip_detect_symmetry": "off"},
+        {"time_limit": 5},
+    ],
 )
 def test_options_are_taken_in_any_spelling_of_their_type(raw: dict[str, str | float]) -> None:
     assert solved(PLAN, raw=raw).objective == pytest.approx(16.0)
@@ -371,12 +403,16 @@ def test_options_are_taken_in_any_spelling_of_their_type(raw: dict[str, str | fl
 
 @WAYS
 def test_threads_may_differ_from_run_to_run(via: str) -> None:
-    assert [solved(KNAPSACK, via=via, threads=n).termination for n in (1, 2, 1)] == [Termination.OPTIMAL] * 3
+    assert [solved(KNAPSACK, via=via, threads=n).termination for n in (1, 2, 1)] == [
+        Termination.OPTIMAL
+    ] * 3
 
 
 @WAYS
 @pytest.mark.parametrize("log", [False, True])
-def test_standard_output_stays_clean(via: str, log: bool, capfd: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_stays_clean(
+    via: str, log: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     solved(KNAPSACK, via=via, log=log)
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -384,14 +420,17 @@ def test_standard_output_stays_clean(via: str, log: bool, capfd: pytest.CaptureF
 
 
 def test_random_linear_programs_have_matching_bounds() -> None:
-    # weak duality holds for any multipliers, so bound = objective proves both; data of very different size
+    # weak duality holds for any multipliers, so bound = objective proves both; data of very
+    # different size
     rng = np.random.default_rng(11)
     for _ in range(5):
         size = 10.0 ** rng.uniform(-9, 6, 3)
         costs = (rng.uniform(1, 9, 3) * size).tolist()
         rows = "\n".join(
             f"constraint c{i}: "
-            + " + ".join(f"{rng.uniform(0.1, 2) * s!r}*x[{j + 1}]" for j, s in enumerate(size.tolist()))
+            + " + ".join(
+                f"{rng.uniform(0.1, 2) * s!r}*x[{j + 1}]" for j, s in enumerate(size.tolist())
+            )
             + f" >= {rng.uniform(1, 4) * float(size.max())!r}"
             for i in range(4)
         )
@@ -403,11 +442,21 @@ def test_random_linear_programs_have_matching_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("row", "kept"),
-    [("x <= limit", True), ("x >= -limit", True), ("x >= limit", False), ("x == limit", False), ("-x >= limit", False)],
+    [
+        ("x <= limit", True),
+        ("x >= -limit", True),
+        ("x >= limit", False),
+        ("x == limit", False),
+        ("-x >= limit", False),
+    ],
 )
 def test_a_row_with_an_infinite_side(row: str, kept: bool) -> None:
-    # 1/0 is infinite: nothing is below it, everything finite above it is named as a fault of the data
-    text = "param zero : 1 = 0\nlet limit : 1 = 1/zero\nvar x : 1 in 1..5\nminimize cost = x\nconstraint row: "
+    # 1/0 is infinite: nothing is below it, everything finite above it is named as a fault of the
+    # data
+    text = (
+        "param zero : 1 = 0\nlet limit : 1 = 1/zero\nvar x : 1 in 1..5\nminimize cost = "
+        "x\nconstraint row: "
+    )
     model = mecdsl.loads(text + row + "\n")
     if kept:
         assert model.solve("highs").objective == pytest.approx(1)

@@ -24,7 +24,9 @@ constraint c[i in M]: sum(a[i, j]*x[j] for j in N) {relation} b[i]
 """
 
 
-def system(a: np.ndarray, b: np.ndarray, low: np.ndarray, high: np.ndarray, relation: str = "<=") -> Instance:
+def system(
+    a: np.ndarray, b: np.ndarray, low: np.ndarray, high: np.ndarray, relation: str = "<="
+) -> Instance:
     """The system `a x <= b` in a box as an instance."""
     text = SYSTEM.format(rows=len(b), columns=len(low), relation=relation)
     instance = mecdsl.loads(text, {"a": a.tolist(), "b": b.tolist()}).instance()
@@ -32,7 +34,8 @@ def system(a: np.ndarray, b: np.ndarray, low: np.ndarray, high: np.ndarray, rela
 
 
 def test_a_deadline_bounds_every_time_and_power_bounds_the_energy() -> None:
-    # t1 + t2 <= 4 s with t >= 0 leaves each at most 4 s; e <= t1 * 2 W then leaves e at most 8 J, two rows deep
+    # t1 + t2 <= 4 s with t >= 0 leaves each at most 4 s; e <= t1 * 2 W then leaves e at most 8 J,
+    # two rows deep
     text = """
 var t1 : s >= 0
 var t2 : s >= 0
@@ -50,7 +53,8 @@ constraint power: e <= t1*2 W
 
 
 def test_lower_bounds_equalities_and_negative_coefficients() -> None:
-    # y == 10 - 2 x with x in 1..3 lies in 4..8; w >= y + 1 is at least 5 and w <= 7 keeps y <= 6, hence x >= 2
+    # y == 10 - 2 x with x in 1..3 lies in 4..8; w >= y + 1 is at least 5 and w <= 7 keeps y <= 6,
+    # hence x >= 2
     text = """
 var x : 1 in 1..3
 var y : 1
@@ -95,7 +99,8 @@ def test_no_point_is_no_error() -> None:
 
 @pytest.mark.parametrize("relation", ["<=", ">=", "=="])
 def test_small_systems_by_enumeration(relation: str) -> None:
-    # every point of the grid that keeps the rows exactly (all numbers are small integers) keeps the bounds
+    # every point of the grid that keeps the rows exactly (all numbers are small integers) keeps the
+    # bounds
     rng = np.random.default_rng(7)
     cut = 0
     for _ in range(60):
@@ -103,12 +108,16 @@ def test_small_systems_by_enumeration(relation: str) -> None:
         a = rng.integers(-3, 4, (rows, columns)).astype(float)
         low = rng.integers(-4, 1, columns).astype(float)
         high = low + rng.integers(0, 6, columns)
-        inside = np.array([rng.integers(int(u), int(v) + 1) for u, v in zip(low, high, strict=True)])
+        inside = np.array(
+            [rng.integers(int(u), int(v) + 1) for u, v in zip(low, high, strict=True)]
+        )
         slack = 0 if relation == "==" else rng.integers(0, 3, rows)
         b = a @ inside + (slack if relation == "<=" else -np.asarray(slack))
         lower, upper = implied_bounds(system(a, b, low, high, relation))
         cut += int((lower > low).any() or (upper < high).any())
-        for point in itertools.product(*(range(int(u), int(v) + 1) for u, v in zip(low, high, strict=True))):
+        for point in itertools.product(
+            *(range(int(u), int(v) + 1) for u, v in zip(low, high, strict=True))
+        ):
             left = a @ np.array(point, dtype=float)
             kept = {"<=": left <= b, ">=": left >= b, "==": left == b}[relation]
             if kept.all():
@@ -118,7 +127,8 @@ def test_small_systems_by_enumeration(relation: str) -> None:
 
 
 def test_a_planted_point_survives_numbers_of_every_size() -> None:
-    # rows are tight at the planted point up to the rounding of a dot product, with sizes from 1e-15 to 1e9
+    # rows are tight at the planted point up to the rounding of a dot product, with sizes from 1e-15
+    # to 1e9
     rng = np.random.default_rng(3)
     cut = 0
     for _ in range(60):
@@ -137,7 +147,8 @@ def test_a_planted_point_survives_numbers_of_every_size() -> None:
 
 
 def test_never_tighter_than_the_true_range() -> None:
-    # the range of each column over the polytope by two linear programs lies inside the implied bounds
+    # the range of each column over the polytope by two linear programs lies inside the implied
+    # bounds
     from scipy.optimize import linprog
 
     rng = np.random.default_rng(11)
@@ -148,7 +159,12 @@ def test_never_tighter_than_the_true_range() -> None:
         lower, upper = implied_bounds(system(a, b, low, high))
         for column in range(4):
             for sign, end in ((1.0, lower[column]), (-1.0, -upper[column])):
-                found = linprog(sign * np.eye(4)[column], A_ub=a, b_ub=b, bounds=list(zip(low, high, strict=True)))
+                found = linprog(
+                    sign * np.eye(4)[column],
+                    A_ub=a,
+                    b_ub=b,
+                    bounds=list(zip(low, high, strict=True)),
+                )
                 if found.status == 0:
                     assert end <= float(found.fun or 0.0) + 1e-7
 

@@ -1,4 +1,6 @@
-"""`include`: the statements of other files in the place of the line, each with the file it came from."""
+"""`include`: the statements of other files in the place of the line, each with the file it came
+from.
+"""
 
 from pathlib import Path
 
@@ -58,7 +60,9 @@ def test_files_are_joined_and_their_paths_count_from_themselves(folder: Path) ->
 
 
 @pytest.mark.parametrize("inside", ["", "parts", "parts/deeper"])
-def test_the_working_directory_does_not_matter(folder: Path, inside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_does_not_matter(
+    folder: Path, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder / inside)
     up = Path(*[".."] * len(Path(inside).parts)) / "main.mec"
     assert cost(mecdsl.load(up)) == pytest.approx(COST)
@@ -80,7 +84,10 @@ def test_data_override_included_parameters(folder: Path) -> None:
 def test_the_including_file_says_model_and_objective(folder: Path) -> None:
     model = mecdsl.load(folder / "main.mec").checked().model
     assert (model.name, model.title, model.cites) == ("main", "the main part", ("a book",))
-    assert (model.objective.name, model.objective.span.source.name) == ("cost", str(folder / "main.mec"))
+    assert (model.objective.name, model.objective.span.source.name) == (
+        "cost",
+        str(folder / "main.mec"),
+    )
 
 
 def test_an_included_model_is_complete_without_more(folder: Path) -> None:
@@ -130,8 +137,13 @@ def test_faults_found_later_stand_in_the_file_they_are_in(folder: Path) -> None:
 def test_what_an_included_file_declares_and_this_one_leaves_is_no_warning(folder: Path) -> None:
     assert mecdsl.load(folder / "main.mec").check() == ()
     alone = mecdsl.load(folder / "parts" / "shared.mec").check()
-    assert [d.code for d in alone] == ["W401", "W401"]  # attributes of user; its own include is not blamed
-    assert {d.message for d in alone} == {f"attribute `user.{name}` is never used" for name in ("work", "spare")}
+    assert [d.code for d in alone] == [
+        "W401",
+        "W401",
+    ]  # attributes of user; its own include is not blamed
+    assert {d.message for d in alone} == {
+        f"attribute `user.{name}` is never used" for name in ("work", "spare")
+    }
 
 
 def test_an_unused_variable_is_a_warning_wherever_it_is(folder: Path) -> None:
@@ -153,7 +165,9 @@ def test_not_a_text_file_is_said_at_the_include(folder: Path) -> None:
         mecdsl.load(folder / "main.mec")
 
 
-def test_every_command_takes_models_with_includes(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_command_takes_models_with_includes(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     main, out = str(folder / "main.mec"), folder / "main.lp"
     shows = {
         ("check", main, "--explain"): "easy: no faults",
@@ -167,7 +181,9 @@ def test_every_command_takes_models_with_includes(folder: Path, capfd: pytest.Ca
     assert out.exists()
 
 
-def test_a_class_is_explained_with_the_file_of_its_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_class_is_explained_with_the_file_of_its_line(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     shared = folder / "parts" / "shared.mec"
     shared.write_text(SHARED + "constraint curved: time * time >= 1 s*s\n")
     assert "line 12 of shared.mec" in _said(("check", str(folder / "main.mec")), capfd)
@@ -196,7 +212,9 @@ def test_members_are_added_outside_of_their_block() -> None:
     model = mecdsl.loads(MEMBERS)
     assert cost(model) == pytest.approx(9)
     assert cost(model, "whole") == pytest.approx(15)
-    assert cost(mecdsl.loads(MEMBERS, data={"user": {"speed": [1e9, 1e9, 1e9]}})) == pytest.approx(3 + 6 + 9)
+    assert cost(mecdsl.loads(MEMBERS, data={"user": {"speed": [1e9, 1e9, 1e9]}})) == pytest.approx(
+        3 + 6 + 9
+    )
 
 
 def test_the_example_of_the_reference_is_the_file() -> None:

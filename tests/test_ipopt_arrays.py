@@ -50,14 +50,17 @@ def solved(text: str, form: str = "", **options: object) -> Solution:
 def learning(settings: list[str]) -> tuple[Instance, Learners]:
     path = Path(mecdsl.__file__).parent / "models" / "mel.mec"
     instance = instantiate(check(parse_file(path), form="relaxed"), read_settings(settings))
-    compute, transfer, overhead = (instance.data(name) for name in ("compute", "transfer", "overhead"))
+    compute, transfer, overhead = (
+        instance.data(name) for name in ("compute", "transfer", "overhead")
+    )
     cycle_time, total = (float(instance.data(name)[0]) for name in ("cycle_time", "total_samples"))
     return instance, Learners(compute, transfer, overhead, cycle_time, total)
 
 
 @WAYS
 def test_nonlinear_maximum_with_multiplier(via: str) -> None:
-    # equal slopes 1/(1+x) = 1/(2+y) and x + y = 3: x = 2, y = 1, rate 2 ln 3, one more of the budget is worth 1/3
+    # equal slopes 1/(1+x) = 1/(2+y) and x + y = 3: x = 2, y = 1, rate 2 ln 3, one more of the
+    # budget is worth 1/3
     found = solved(SPLIT, via=via)
     # a sum of concave logarithms to maximise: proven convex, so the answer is global
     assert found.termination is Termination.OPTIMAL
@@ -105,8 +108,8 @@ def test_a_local_optimum_of_a_convex_problem_is_global(
 
 @WAYS
 def test_multipliers_are_derivatives_by_the_right_hand_side(via: str) -> None:
-    # at b = 3: min x^2 with x >= b is b^2, slope 6; max 10 - x^2 with x >= b is 10 - b^2, slope -6; min (x - 5)^2
-    # with x <= b has slope 2 (b - 5) = -4; min x^2 with x == b has slope 6
+    # at b = 3: min x^2 with x >= b is b^2, slope 6; max 10 - x^2 with x >= b is 10 - b^2, slope -6;
+    # min (x - 5)^2 with x <= b has slope 2 (b - 5) = -4; min x^2 with x == b has slope 6
     cases = [
         ("minimize z = x^2", ">=", 6.0),
         ("maximize z = 10 - x^2", ">=", -6.0),
@@ -114,12 +117,15 @@ def test_multipliers_are_derivatives_by_the_right_hand_side(via: str) -> None:
         ("minimize z = x^2", "==", 6.0),
     ]
     for objective, relation, slope in cases:
-        found = solved(f"model one\nvar x : 1\n{objective}\nconstraint b: x {relation} 3\n", via=via)
+        found = solved(
+            f"model one\nvar x : 1\n{objective}\nconstraint b: x {relation} 3\n", via=via
+        )
         assert found.multipliers["b"] == pytest.approx([slope], rel=1e-6)
 
 
 @pytest.mark.parametrize(
-    "settings", [["learner_count=10"], ["learner_count=20", "cycle_time=60s"], ["learner_count=1000"]]
+    "settings",
+    [["learner_count=10"], ["learner_count=20", "cycle_time=60s"], ["learner_count=1000"]],
 )
 def test_mobile_edge_learning_meets_the_closed_root(settings: list[str]) -> None:
     instance, learners = learning(settings)
@@ -128,7 +134,9 @@ def test_mobile_edge_learning_meets_the_closed_root(settings: list[str]) -> None
     assert found.termination is Termination.LOCALLY_OPTIMAL
     assert found.objective == pytest.approx(exact.updates, rel=1e-6)
     assert found.multipliers["cycle"] == pytest.approx(exact.multipliers["cycle"], rel=1e-6)
-    assert found.multipliers["all_samples"] == pytest.approx(exact.multipliers["all_samples"], rel=1e-6)
+    assert found.multipliers["all_samples"] == pytest.approx(
+        exact.multipliers["all_samples"], rel=1e-6
+    )
     assert found.values is not None
     assert all(violation.accepted for violation in find_violations(instance, found.values))
 
@@ -149,8 +157,8 @@ def test_mobile_edge_learning_through_pyomo() -> None:
 
 @WAYS
 def test_wild_magnitudes(via: str) -> None:
-    # two bits per hertz over noise of 2e-14 W with gain 1e-9: 1 + 1e-9 p / 2e-14 = 4, so p = 6e-5 W, which both
-    # rows say. Unscaled, the first would count as satisfied wherever p is.
+    # two bits per hertz over noise of 2e-14 W with gain 1e-9: 1 + 1e-9 p / 2e-14 = 4, so p = 6e-5
+    # W, which both rows say. Unscaled, the first would count as satisfied wherever p is.
     text = """
 model link
 var power : 1 in 1e-9..1
@@ -164,8 +172,12 @@ constraint again: 1e6*ln(1 + 1e-9*power/2e-14)/ln(2) >= 2e6
 
 @WAYS
 def test_variables_that_all_but_reach_a_bound_are_put_onto_it(via: str) -> None:
-    # y costs and x must stay below 9 y: both 0, where a point 1e-8 away violates `x <= 9 y` by all of its terms
-    text = "model zero\nvar x : 1 >= 0\nvar y : 1 >= 0\nminimize z = 10*y - x\nconstraint c: x <= 9*y\n"
+    # y costs and x must stay below 9 y: both 0, where a point 1e-8 away violates `x <= 9 y` by all
+    # of its terms
+    text = (
+        "model zero\nvar x : 1 >= 0\nvar y : 1 >= 0\nminimize z = 10*y - x\nconstraint c: "
+        "x <= 9*y\n"
+    )
     found = solved(text, via=via)
     assert found.values is not None
     assert found.values.tolist() == [0.0, 0.0]
@@ -173,7 +185,9 @@ def test_variables_that_all_but_reach_a_bound_are_put_onto_it(via: str) -> None:
 
 @WAYS
 def test_infeasible_as_far_as_a_local_solver_can_tell(via: str) -> None:
-    found = solved("model i\nvar x : 1 in 0..9\nminimize z = exp(x)\nconstraint c: x^2 <= -1\n", via=via)
+    found = solved(
+        "model i\nvar x : 1 in 0..9\nminimize z = exp(x)\nconstraint c: x^2 <= -1\n", via=via
+    )
     assert found.termination is Termination.LOCALLY_INFEASIBLE
     assert found.guarantee is Guarantee.LOCALLY_INFEASIBLE
     assert found.values is None
@@ -208,7 +222,9 @@ def test_rows_without_variables(via: str) -> None:
 
 @WAYS
 def test_nothing_to_decide_and_crossed_bounds(via: str) -> None:
-    text = "model f\nvar x : 1\nminimize z = exp(x)\nconstraint c: x^3 <= {}\nform pinned: fix x = 2\n"
+    text = (
+        "model f\nvar x : 1\nminimize z = exp(x)\nconstraint c: x^3 <= {}\nform pinned: fix x = 2\n"
+    )
     found = solved(text.format(8), "pinned", via=via)
     assert (found.termination, found.guarantee) == (Termination.OPTIMAL, Guarantee.GLOBAL)
     assert found.objective == pytest.approx(np.exp(2.0), rel=1e-14)
@@ -221,7 +237,10 @@ def test_nothing_to_decide_and_crossed_bounds(via: str) -> None:
 @WAYS
 def test_fixed_columns_are_filled_in(via: str) -> None:
     # x fixed at 2: y = 3 / x
-    text = "model f\nvar x : 1\nvar y : 1 >= 0\nminimize z = y\nconstraint c: x*y >= 3\nform half: fix x = 2\n"
+    text = (
+        "model f\nvar x : 1\nvar y : 1 >= 0\nminimize z = y\nconstraint c: x*y >= 3\nform "
+        "half: fix x = 2\n"
+    )
     found = solved(text, "half", via=via)
     assert found.values == pytest.approx([2.0, 1.5], rel=1e-6)
 
@@ -233,8 +252,8 @@ def test_more_equations_than_variables(via: str) -> None:
 
 
 def test_saddles_between_the_bounds_are_left() -> None:
-    # linear in each variable, so its local optima are corners of the box: -4 with one of them at -1, -1 with all;
-    # every place with two zeros is stationary
+    # linear in each variable, so its local optima are corners of the box: -4 with one of them at
+    # -1, -1 with all; every place with two zeros is stationary
     found = solved("model t\nvar x[k in 1..3] : 1 in -1..2\nminimize z = x[1]*x[2]*x[3]\n")
     assert found.objective in (pytest.approx(-4.0, rel=1e-6), pytest.approx(-1.0, rel=1e-6))
 
@@ -274,7 +293,8 @@ def test_iteration_limit_returns_a_feasible_point_or_none(via: str) -> None:
     assert found.values is not None
     assert found.values.sum() <= 3.0 + 1e-6
     stuck = solved(
-        "model s\nvar x : 1\nvar y : 1\nminimize z = x\nconstraint c: exp(x)*y == 3\nconstraint d: y^3 + x == 70\n",
+        "model s\nvar x : 1\nvar y : 1\nminimize z = x\nconstraint c: exp(x)*y == "
+        "3\nconstraint d: y^3 + x == 70\n",
         via=via,
         raw={"max_iter": 1},
     )
@@ -333,7 +353,10 @@ def test_interrupt_signal_ends_the_search() -> None:
 
 
 def test_a_value_outside_of_a_domain_is_named() -> None:
-    text = "model d\nvar x : 1 in -3..-1\nminimize z = x\nconstraint curve[k in 1..2]: k + ln(x) >= -5\n"
+    text = (
+        "model d\nvar x : 1 in -3..-1\nminimize z = x\nconstraint curve[k in 1..2]: k + "
+        "ln(x) >= -5\n"
+    )
     found = solved(text)
     assert found.termination is Termination.ERROR
     assert "curve[1]" in found.message
@@ -341,7 +364,8 @@ def test_a_value_outside_of_a_domain_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "name"), [({"tool": 1e-3}, "tool"), ({"tol": "small"}, "tol"), ({"mu_strategy": "no"}, "mu_strategy")]
+    ("raw", "name"),
+    [({"tool": 1e-3}, "tool"), ({"tol": "small"}, "tol"), ({"mu_strategy": "no"}, "mu_strategy")],
 )
 @WAYS
 def test_wrong_options_name_themselves(raw: dict[str, str | float], name: str, via: str) -> None:

@@ -1,4 +1,6 @@
-"""Derivatives of families against hand derivations and against complex steps of a separate evaluator."""
+"""Derivatives of families against hand derivations and against complex steps of a separate
+evaluator.
+"""
 
 import math
 from collections.abc import Callable
@@ -35,7 +37,9 @@ def ints(*values: int) -> npt.NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def variables(x: list[float], columns: list[int] | None = None, order: int = 2, free: Any = None) -> Jet:
+def variables(
+    x: list[float], columns: list[int] | None = None, order: int = 2, free: Any = None
+) -> Jet:
     chosen = ints(*(range(len(x)) if columns is None else columns))
     return Jet.variables(np.array(x, dtype=np.float64), chosen, order, free)
 
@@ -196,7 +200,9 @@ def test_power_of_two_variables_at_base_zero_is_the_limit() -> None:
     ],
 )
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_functions_at_zero(name: str, value: float, first: float, second: float, zero: float) -> None:
+def test_functions_at_zero(
+    name: str, value: float, first: float, second: float, zero: float
+) -> None:
     (x,) = one_row([zero])
     with np.errstate(all="raise"):
         jet = call(name, x)
@@ -216,7 +222,9 @@ def test_functions_at_zero(name: str, value: float, first: float, second: float,
         ("abs", 3.0, 3.0, 1.0, 0.0),
     ],
 )
-def test_functions_and_their_derivatives(name: str, point: float, value: float, first: float, second: float) -> None:
+def test_functions_and_their_derivatives(
+    name: str, point: float, value: float, first: float, second: float
+) -> None:
     found = [float(array[0]) for array in FUNCTIONS[name](np.array([point]))]
     assert found == pytest.approx([value, first, second], rel=1e-14)
     plain = call(name, np.array([point]))
@@ -257,20 +265,21 @@ def test_log_perspective_is_continued_by_zero() -> None:
 
 
 def test_apply2_chain_rule_with_all_terms() -> None:
-    # f(u, v) = u^2 + 3uv + v^2 + u with u = xy, v = x + y at (1, 2): u = 2, v = 3, f = 4 + 18 + 9 + 2 = 33.
-    # f_u = 2u + 3v + 1 = 14, f_v = 3u + 2v = 12, f_uu = 2, f_uv = 3, f_vv = 2,
-    # grad u = (2, 1), grad v = (1, 1);
-    # gradient = 14 (2, 1) + 12 (1, 1) = (40, 26)
-    # Hessian = 14 [[0, 1], [1, 0]] + 2 [[4, 2], [2, 1]] + 3 [[4, 3], [3, 2]] + 2 [[1, 1], [1, 1]]
+    # f(u, v) = u^2 + 3uv + v^2 + u with u = xy, v = x + y at (1, 2): u = 2, v = 3, f = 4 + 18 + 9 +
+    # 2 = 33. f_u = 2u + 3v + 1 = 14, f_v = 3u + 2v = 12, f_uu = 2, f_uv = 3, f_vv = 2, grad u = (2,
+    # 1), grad v = (1, 1); gradient = 14 (2, 1) + 12 (1, 1) = (40, 26) Hessian = 14 [[0, 1], [1, 0]]
+    # + 2 [[4, 2], [2, 1]] + 3 [[4, 3], [3, 2]] + 2 [[1, 1], [1, 1]]
     x, y = one_row([1.0, 2.0])
     jet = apply2(x * y, x + y, np.array([33.0]), np.array([14.0]), np.array([12.0]), 2.0, 3.0, 2.0)
     assert_jet(jet, 33.0, [40, 26], [[22, 29], [29, 10]])
 
 
 def test_degree_two_template_at_zero_gives_its_coefficients() -> None:
-    # rows k = 0, 1: (2 a_k - b_k + 3)^2 - a_k b_k / 4 + 5 c b_k - 7 with a = x[0:2], b = x[2:4], c = x[4]
+    # rows k = 0, 1: (2 a_k - b_k + 3)^2 - a_k b_k / 4 + 5 c b_k - 7 with a = x[0:2], b = x[2:4], c
+    # = x[4]
     #   = 4 a^2 + b^2 - 4.25 ab + 5 cb + 12 a - 6 b + 2
-    # so the constant is 2, the linear part 12 a - 6 b, and the Hessian 8 at aa, 2 at bb, -4.25 at ab, 5 at cb
+    # so the constant is 2, the linear part 12 a - 6 b, and the Hessian 8 at aa, 2 at bb, -4.25 at
+    # ab, 5 at cb
     zero = [0.0] * 5
     a, b, c = variables(zero, [0, 1]), variables(zero, [2, 3]), variables(zero, [4, 4])
     jet = (2 * a - b + np.array([3.0, 3.0])) ** 2 - a * b / 4 + 5 * c * b - 7
@@ -296,7 +305,9 @@ def test_linear_template_has_no_second_order_entries() -> None:
 # Operands of every kind, on both sides
 
 
-@pytest.mark.parametrize("plain", [2, 2.0, np.float64(2.0), np.int64(2), np.array(2.0), np.array([2.0, 2.0])])
+@pytest.mark.parametrize(
+    "plain", [2, 2.0, np.float64(2.0), np.int64(2), np.array(2.0), np.array([2.0, 2.0])]
+)
 def test_plain_operands_on_both_sides(plain: Any) -> None:
     x = variables([3.0, 5.0])
     cases: list[tuple[Any, list[float], list[float]]] = [
@@ -372,7 +383,9 @@ def test_take_repeats_and_reorders_ragged_rows() -> None:
     # rows: x0 x1, x2 (linear), 4 (constant); taken as 2, 0, 0, 1
     x = [2.0, 3.0, 5.0]
     product = variables(x, [0]) * variables(x, [1])
-    jet = Jet.concatenate([product, variables(x, [2]), Jet.constant(np.array([4.0]), 2)])[ints(2, 0, 0, 1)]
+    jet = Jet.concatenate([product, variables(x, [2]), Jet.constant(np.array([4.0]), 2)])[
+        ints(2, 0, 0, 1)
+    ]
     assert jet.value.tolist() == [4, 6, 6, 5]
     assert dense_gradient(jet, 3).tolist() == [[0, 0, 0], [3, 2, 0], [3, 2, 0], [0, 0, 1]]
     assert dense_hessian(jet, 3)[:, 0, 1].tolist() == [0, 1, 1, 0]
@@ -387,7 +400,10 @@ def test_segment_sum_with_empty_segments(parent: list[int]) -> None:
     assert jet.value.tolist() == [sum(x[k] ** 2 for k in group) for group in members]
     for row, group in enumerate(members):
         assert dense_gradient(jet, 4)[row].tolist() == [2 * x[k] * (k in group) for k in range(4)]
-        assert dense_hessian(jet, 4)[row].tolist() == np.diag([2.0 * (k in group) for k in range(4)]).tolist()
+        assert (
+            dense_hessian(jet, 4)[row].tolist()
+            == np.diag([2.0 * (k in group) for k in range(4)]).tolist()
+        )
 
 
 def test_sum_then_square_couples_all_members() -> None:
@@ -403,8 +419,8 @@ def test_sum_then_square_couples_all_members() -> None:
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3], [3, 1, 0, 2]])
 def test_segment_product_needs_no_division(rows: list[int]) -> None:
-    # rows 0 and 1 of three: x0 x1 x2 at (0, 2, 5) and x3; row 2 is the empty product
-    # gradient (x1 x2, x0 x2, x0 x1) = (10, 0, 0); second derivatives d01 = x2 = 5, d02 = x1 = 2, d12 = x0 = 0
+    # rows 0 and 1 of three: x0 x1 x2 at (0, 2, 5) and x3; row 2 is the empty product gradient (x1
+    # x2, x0 x2, x0 x1) = (10, 0, 0); second derivatives d01 = x2 = 5, d02 = x1 = 2, d12 = x0 = 0
     parent = ints(0, 0, 0, 1)[rows]
     jet = variables([0.0, 2.0, 5.0, 7.0], rows).segment_prod(parent, 3)
     assert jet.value.tolist() == [0, 7, 1]
@@ -462,7 +478,12 @@ def test_families_without_rows(order: int) -> None:
         Jet.concatenate([x, x]),
     ]
     for jet in jets:
-        assert (jet.size, jet.order, jet.gradient.size, jet.gradient.values.size) == (0, order, 0, 0)
+        assert (jet.size, jet.order, jet.gradient.size, jet.gradient.values.size) == (
+            0,
+            order,
+            0,
+            0,
+        )
     for empty_sums, neutral in ((x.segment_sum(none, 2), 0.0), (x.segment_prod(none, 2), 1.0)):
         assert empty_sums.value.tolist() == [neutral, neutral]
         assert empty_sums.gradient.pointer.tolist() == [0, 0, 0]
@@ -473,8 +494,9 @@ def test_families_without_rows(order: int) -> None:
 
 
 def test_patterns_add_up_duplicates() -> None:
-    # row 0: x0 x1 + 3 x0 + x1^2 at (2, 5), row 1: x1 x0 + x0: Jacobian [[x1 + 3, x0 + 2 x1], [x1 + 1, x0]],
-    # Lagrangian Hessian with multipliers (10, 100): 10 [[0, 1], [1, 2]] + 100 [[0, 1], [1, 0]]
+    # row 0: x0 x1 + 3 x0 + x1^2 at (2, 5), row 1: x1 x0 + x0: Jacobian [[x1 + 3, x0 + 2 x1], [x1 +
+    # 1, x0]], Lagrangian Hessian with multipliers (10, 100): 10 [[0, 1], [1, 2]] + 100 [[0, 1], [1,
+    # 0]]
     x, y = one_row([2.0, 5.0])
     jet = Jet.concatenate([x * y + 3 * x + y**2, y * x + x])
     jacobian, hessian = gradient_pattern(jet), hessian_pattern(jet)
@@ -485,7 +507,10 @@ def test_patterns_add_up_duplicates() -> None:
         (1, 1),
     ]
     assert jacobian_values(jacobian, jet).tolist() == [8, 12, 6, 2]
-    assert list(zip(hessian.first.tolist(), hessian.second.tolist(), strict=True)) == [(1, 0), (1, 1)]
+    assert list(zip(hessian.first.tolist(), hessian.second.tolist(), strict=True)) == [
+        (1, 0),
+        (1, 1),
+    ]
     assert lagrangian_values(hessian, jet, np.array([10.0, 100.0])).tolist() == [110, 20]
 
 
@@ -499,9 +524,12 @@ def test_patterns_refuse_jets_of_another_structure() -> None:
         lagrangian_values(hessian_pattern(x * y), x * y, np.ones(2))
 
 
-# Rows of equal lengths take a shorter way than ragged ones; it must lead to the same sequence of entries
+# Rows of equal lengths take a shorter way than ragged ones; it must lead to the same sequence of
+# entries
 
-BLOCK = SparseRows.uniform(3, 2, (ints(4, 1, 0, 0, 2, 3),), np.array([1.0, 2.0, 3.0, 5.0, 7.0, 11.0]))
+BLOCK = SparseRows.uniform(
+    3, 2, (ints(4, 1, 0, 0, 2, 3),), np.array([1.0, 2.0, 3.0, 5.0, 7.0, 11.0])
+)
 COLUMN = SparseRows.uniform(3, 1, (ints(1, 0, 2),), np.array([13.0, 17.0, 19.0]))
 
 
@@ -520,8 +548,13 @@ COLUMN = SparseRows.uniform(3, 1, (ints(1, 0, 2),), np.array([13.0, 17.0, 19.0])
         lambda block, column: self_outer(column, 2.0),
     ],
 )
-def test_ragged_and_uniform_ways_agree(operation: Callable[[SparseRows, SparseRows], SparseRows]) -> None:
-    short, long = operation(BLOCK, COLUMN), operation(replace(BLOCK, width=None), replace(COLUMN, width=None))
+def test_ragged_and_uniform_ways_agree(
+    operation: Callable[[SparseRows, SparseRows], SparseRows],
+) -> None:
+    short, long = (
+        operation(BLOCK, COLUMN),
+        operation(replace(BLOCK, width=None), replace(COLUMN, width=None)),
+    )
     np.testing.assert_array_equal(short.pointer, long.pointer)
     np.testing.assert_array_equal(short.columns, long.columns)
     np.testing.assert_array_equal(short.values, long.values)
@@ -625,7 +658,9 @@ def complex_algebra(x: Array) -> Algebra:
         call=lambda name, z: COMPLEX_FUNCTIONS[name](z),
         log_perspective=lambda t, e: t * np.log(1 + e / t),
         segment_sum=lambda values, parent, size: accumulate(np.add, 0.0, values, parent, size),
-        segment_prod=lambda values, parent, size: accumulate(np.multiply, 1.0, values, parent, size),
+        segment_prod=lambda values, parent, size: accumulate(
+            np.multiply, 1.0, values, parent, size
+        ),
         merge=np.where,
     )
 
@@ -640,7 +675,9 @@ def complex_gradient(tree: Tree, x: Array) -> Array:
 
 
 def difference_hessian(tree: Tree, x: Array) -> Array:
-    """Fourth-order central differences of the complex-step gradient; error h^4/30 times fifth derivatives."""
+    """Fourth-order central differences of the complex-step gradient; error h^4/30 times fifth
+    derivatives.
+    """
     slices = []
     for step in np.eye(x.size) * 1e-3:
         near = complex_gradient(tree, x + step) - complex_gradient(tree, x - step)
@@ -665,7 +702,12 @@ def trees(draw: st.DrawFn, rows: int, width: int, depth: int) -> Tree:
         return ints(*draw(st.lists(st.integers(0, limit - 1), min_size=rows, max_size=rows)))
 
     def numbers() -> Array:
-        return np.array(draw(st.lists(st.integers(-8, 8), min_size=rows, max_size=rows)), dtype=np.float64) / 4
+        return (
+            np.array(
+                draw(st.lists(st.integers(-8, 8), min_size=rows, max_size=rows)), dtype=np.float64
+            )
+            / 4
+        )
 
     if depth == 0:
         if draw(st.integers(0, 3)) == 0:
@@ -675,14 +717,25 @@ def trees(draw: st.DrawFn, rows: int, width: int, depth: int) -> Tree:
     number = ("plain", draw(st.integers(-8, 8)) / 4)
     kinds: list[Callable[[], Tree]] = [
         lambda: (draw(st.sampled_from(["add", "subtract", "multiply"])), a, b),
-        lambda: (draw(st.sampled_from(["add", "subtract", "multiply"])), *draw(st.permutations([a, number]))),
+        lambda: (
+            draw(st.sampled_from(["add", "subtract", "multiply"])),
+            *draw(st.permutations([a, number])),
+        ),
         lambda: ("divide", draw(st.sampled_from([a, number])), positive(b)),
         lambda: ("divide", a, ("plain", np.abs(numbers()) + 1)),
-        lambda: ("power", positive(a), draw(st.sampled_from([("plain", numbers()), number, bounded(b)]))),
+        lambda: (
+            "power",
+            positive(a),
+            draw(st.sampled_from([("plain", numbers()), number, bounded(b)])),
+        ),
         lambda: ("power", a, ("plain", draw(st.sampled_from([0.0, 1.0, 2.0, 3.0])))),
         lambda: ("power", ("plain", np.abs(numbers()) + 0.5), bounded(a)),
         lambda: ("negative", a),
-        lambda: ("call", draw(st.sampled_from(["ln", "log2", "log10", "sqrt", "abs"])), positive(a)),
+        lambda: (
+            "call",
+            draw(st.sampled_from(["ln", "log2", "log10", "sqrt", "abs"])),
+            positive(a),
+        ),
         lambda: ("call", "abs", ("negative", positive(a))),
         lambda: ("call", "exp", bounded(a)),
         lambda: ("log_perspective", positive(a), positive(b)),
@@ -699,9 +752,20 @@ def trees(draw: st.DrawFn, rows: int, width: int, depth: int) -> Tree:
 def problems(draw: st.DrawFn) -> tuple[Tree, Array, Array]:
     """A tree with its point x and the free columns."""
     rows, width = draw(st.integers(1, 6)), draw(st.integers(1, 5))
-    tree = ("add", draw(trees(rows, width, draw(st.integers(1, 3)))), ("variable", ints(*([0] * rows))))
-    x = np.array(draw(st.lists(st.integers(8, 24), min_size=width, max_size=width)), dtype=np.float64) / 16
-    free = np.array(draw(st.lists(st.sampled_from([True, True, True, False]), min_size=width, max_size=width)))
+    tree = (
+        "add",
+        draw(trees(rows, width, draw(st.integers(1, 3)))),
+        ("variable", ints(*([0] * rows))),
+    )
+    x = (
+        np.array(
+            draw(st.lists(st.integers(8, 24), min_size=width, max_size=width)), dtype=np.float64
+        )
+        / 16
+    )
+    free = np.array(
+        draw(st.lists(st.sampled_from([True, True, True, False]), min_size=width, max_size=width))
+    )
     return tree, x, free if draw(st.booleans()) else np.ones(width, dtype=bool)
 
 
@@ -713,17 +777,27 @@ def test_random_expressions_have_the_derivatives_of_a_plain_evaluation(
     tree, x, free = problem
     gradient, hessian = complex_gradient(tree, x), difference_hessian(tree, x)
     scale = max(1.0, float(np.abs(gradient).max()), float(np.abs(hessian).max()))
-    assume(scale < 1e4)  # beyond, the fifth derivative in the error of the differences is too large to judge
+    assume(
+        scale < 1e4
+    )  # beyond, the fifth derivative in the error of the differences is too large to judge
     jet = evaluate(tree, jet_algebra(x, free=free))
-    np.testing.assert_allclose(jet.value, np.real(evaluate(tree, complex_algebra(x + 0j))), rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(dense_gradient(jet, x.size), gradient * free, atol=1e-10 * scale, rtol=1e-10)
+    np.testing.assert_allclose(
+        jet.value, np.real(evaluate(tree, complex_algebra(x + 0j))), rtol=1e-10, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        dense_gradient(jet, x.size), gradient * free, atol=1e-10 * scale, rtol=1e-10
+    )
     both_free = free[:, None] & free[None, :]
-    np.testing.assert_allclose(dense_hessian(jet, x.size), hessian * both_free, atol=1e-6 * scale, rtol=1e-6)
+    np.testing.assert_allclose(
+        dense_hessian(jet, x.size), hessian * both_free, atol=1e-6 * scale, rtol=1e-6
+    )
 
 
 @settings(max_examples=150, deadline=None)
 @given(problems(), st.sampled_from([0.0, 1.0, -3.0, 1e200]))
-def test_the_pattern_does_not_depend_on_the_point(problem: tuple[Tree, Array, Array], other: float) -> None:
+def test_the_pattern_does_not_depend_on_the_point(
+    problem: tuple[Tree, Array, Array], other: float
+) -> None:
     tree, x, free = problem
     here = evaluate(tree, jet_algebra(x, free=free))
     with np.errstate(all="ignore"):  # 1e200 overflows on purpose, also in plain parts of the tree
@@ -737,7 +811,9 @@ def test_the_pattern_does_not_depend_on_the_point(problem: tuple[Tree, Array, Ar
 
 @settings(max_examples=100, deadline=None)
 @given(problems())
-def test_first_order_jets_have_the_gradient_of_second_order_ones(problem: tuple[Tree, Array, Array]) -> None:
+def test_first_order_jets_have_the_gradient_of_second_order_ones(
+    problem: tuple[Tree, Array, Array],
+) -> None:
     tree, x, free = problem
     first, second = (evaluate(tree, jet_algebra(x, order, free)) for order in (1, 2))
     assert first.hessian is None
@@ -748,7 +824,9 @@ def test_first_order_jets_have_the_gradient_of_second_order_ones(problem: tuple[
 
 @settings(max_examples=100, deadline=None)
 @given(problems(), st.integers(-3, 3))
-def test_patterns_give_the_jacobian_and_the_lagrangian(problem: tuple[Tree, Array, Array], shift: int) -> None:
+def test_patterns_give_the_jacobian_and_the_lagrangian(
+    problem: tuple[Tree, Array, Array], shift: int
+) -> None:
     tree, x, free = problem
     jacobian = gradient_pattern(evaluate(tree, jet_algebra(x, free=free)))
     hessian = hessian_pattern(evaluate(tree, jet_algebra(x, free=free)))
@@ -762,4 +840,6 @@ def test_patterns_give_the_jacobian_and_the_lagrangian(problem: tuple[Tree, Arra
     lower = np.zeros((x.size, x.size))
     lower[hessian.first, hessian.second] = lagrangian_values(hessian, jet, multipliers)
     expected = np.tril(np.einsum("r,rij->ij", multipliers, dense_hessian(jet, x.size)))
-    np.testing.assert_allclose(lower, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(dense_hessian(jet, x.size)).max()))
+    np.testing.assert_allclose(
+        lower, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(dense_hessian(jet, x.size)).max())
+    )

@@ -1,4 +1,6 @@
-"""First-order conditions: right multipliers pass, wrong ones are found, whoever claims them and in any unit."""
+"""First-order conditions: right multipliers pass, wrong ones are found, whoever claims them and in
+any unit.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,8 @@ from .test_fog import CASE, MODEL
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
-# Least energy c^3/t^2-like: minimise a/t with t <= 2 s, a = 6 J*s: t = 2, energy 3 J. d(6/T)/dT = -6/T^2 = -1.5 W.
+# Least energy c^3/t^2-like: minimise a/t with t <= 2 s, a = 6 J*s: t = 2, energy 3 J. d(6/T)/dT =
+# -6/T^2 = -1.5 W.
 DEADLINE = """
 param limit : s = {limit}
 var t : s >= 0.1 s
@@ -27,8 +30,8 @@ minimize energy = 6 J*s / t
 constraint deadline: t <= limit
 """
 
-# minimise x^2 + 2 y^2 with x + y == 3 and x <= 1.5: without the limit x = 2, y = 1; with it x = 1.5, y = 1.5.
-# 2x = m + n and 4y = m give m = 6 for the equality and n = 3 - 6 = -3 for the limit.
+# minimise x^2 + 2 y^2 with x + y == 3 and x <= 1.5: without the limit x = 2, y = 1; with it x =
+# 1.5, y = 1.5. 2x = m + n and 4y = m give m = 6 for the equality and n = 3 - 6 = -3 for the limit.
 QUADRATIC = """
 var x : 1
 var y : 1
@@ -42,7 +45,9 @@ def claim(text: str, x: list[float], **multipliers: list[float]) -> Result:
     """The verdict on a point that is claimed to be a local optimum with these multipliers."""
     instance = mecdsl.loads(text).instance()
     arrays = {name: np.array(values) for name, values in multipliers.items()}
-    solution = Solution("test", Termination.LOCALLY_OPTIMAL, Guarantee.LOCAL, np.array(x), multipliers=arrays)
+    solution = Solution(
+        "test", Termination.LOCALLY_OPTIMAL, Guarantee.LOCAL, np.array(x), multipliers=arrays
+    )
     return verify(instance, solution)
 
 
@@ -85,7 +90,8 @@ def test_wrong_multipliers_make_a_point_feasible_only(
 
 
 def test_a_point_that_is_no_optimum_is_found_by_right_multipliers() -> None:
-    # x = 1, y = 2 keeps all rows: slopes (2, 8) minus (6 - 3, 6) leave (-1, 2), and the slack of `most` is 0.5
+    # x = 1, y = 2 keeps all rows: slopes (2, 8) minus (6 - 3, 6) leave (-1, 2), and the slack of
+    # `most` is 0.5
     result = claim(QUADRATIC, [1.0, 2.0], total=[6.0], most=[-3.0])
     found = conditions(result)
     assert found.stationarity.member == "y"
@@ -96,7 +102,8 @@ def test_a_point_that_is_no_optimum_is_found_by_right_multipliers() -> None:
 
 
 def test_a_bound_takes_the_reduced_cost_that_pushes_against_it() -> None:
-    # minimise 2x + y with x + y >= 1 and x, y >= 0: y = 1, x = 0; the row is worth 1, x pays 1 more than it saves
+    # minimise 2x + y with x + y >= 1 and x, y >= 0: y = 1, x = 0; the row is worth 1, x pays 1 more
+    # than it saves
     text = "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = 2*x + y\nconstraint c: x + y >= 1\n"
     assert conditions(claim(text, [0.0, 1.0], c=[1.0])).worst == 0.0
     # at x = 1, y = 0 with the multiplier 2 the reduced cost of y is -1: it could grow without end
@@ -105,7 +112,10 @@ def test_a_bound_takes_the_reduced_cost_that_pushes_against_it() -> None:
 
 
 def test_a_fixed_column_needs_no_balance() -> None:
-    text = "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = x + 5*y\nconstraint c: x + y >= 3\nform f: fix y = 1\n"
+    text = (
+        "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = x + 5*y\nconstraint c: x + y >= "
+        "3\nform f: fix y = 1\n"
+    )
     instance = mecdsl.loads(text).instance("f")
     assert kkt(instance, np.array([2.0, 1.0]), np.array([1.0])) is not None
     found = kkt(instance, np.array([2.0, 1.0]), np.array([1.0]))
@@ -130,18 +140,35 @@ def test_an_optimum_at_zero_has_the_size_of_its_variables() -> None:
 
 
 def test_units_change_amounts_but_no_share() -> None:
-    # the same point in ms and GHz as in s and Hz, with multipliers that are wrong by one part in a thousand
-    plain = "var t : s >= 0 s\nvar f : Hz >= 0 Hz\nminimize e = 2*t + f * 1e-9 s/Hz\nconstraint w: t*f >= 1e9\n"
-    small = plain.replace("var t : s >= 0 s", "var t : ms >= 0 ms").replace("f : Hz >= 0 Hz", "f : GHz >= 0 GHz")
-    root = 0.5**0.5  # 2t = f/1e9 and t f = 1e9: t = sqrt(1/2), f = sqrt(2) GHz, worth d(2 sqrt(2 w))/dw at w = 1e9
+    # the same point in ms and GHz as in s and Hz, with multipliers that are wrong by one part in a
+    # thousand
+    plain = (
+        "var t : s >= 0 s\nvar f : Hz >= 0 Hz\nminimize e = 2*t + f * 1e-9 "
+        "s/Hz\nconstraint w: t*f >= 1e9\n"
+    )
+    small = plain.replace("var t : s >= 0 s", "var t : ms >= 0 ms").replace(
+        "f : Hz >= 0 Hz", "f : GHz >= 0 GHz"
+    )
+    root = (
+        0.5**0.5
+        # 2t = f/1e9 and t f = 1e9: t = sqrt(1/2), f = sqrt(2) GHz, worth d(2 sqrt(2 w))/dw at w =
+        # 1e9
+    )
     worth = 1.001 * 2 * root / 1e9
-    first, second = (conditions(claim(text, [root, 2e9 * root], w=[worth])) for text in (plain, small))
+    first, second = (
+        conditions(claim(text, [root, 2e9 * root], w=[worth])) for text in (plain, small)
+    )
     assert first == second
-    # r_t = 2 - 1.001 * 2 and r_f = (1 - 1.001) * 1e-9, each times its variable 0.001 of half the objective
-    expected = {"t": (0.002, "1"), "f": (1e-12, second.stationarity.unit)}[first.stationarity.member]
+    # r_t = 2 - 1.001 * 2 and r_f = (1 - 1.001) * 1e-9, each times its variable 0.001 of half the
+    # objective
+    expected = {"t": (0.002, "1"), "f": (1e-12, second.stationarity.unit)}[
+        first.stationarity.member
+    ]
     assert first.stationarity.amount == pytest.approx(expected[0], rel=1e-6)
     assert first.stationarity.unit == expected[1]
-    assert 0.0004 < first.stationarity.relative < 0.002  # the size counted may be a power of two above the variable
+    assert (
+        0.0004 < first.stationarity.relative < 0.002
+    )  # the size counted may be a power of two above the variable
 
 
 def test_multipliers_that_fit_no_row_are_not_believed() -> None:
@@ -191,8 +218,9 @@ constraint tie: x - 3*y == floor * 1 s
 @pytest.mark.parametrize("via", ["arrays", "pyomo"])
 @pytest.mark.parametrize(("sense", "most"), [("maximize", "<="), ("minimize", ">=")])
 def test_multipliers_of_highs_are_differences_of_optima(sense: str, most: str, via: str) -> None:
-    # x = 2 + 3y and 2 + 5y = 10: y = 1.6, x = 6.8, cost 3x + 5y = 28.4, whatever the sense; the multipliers
-    # come from the optimum itself, solved anew with changed right-hand sides (linear, so the step may be large)
+    # x = 2 + 3y and 2 + 5y = 10: y = 1.6, x = 6.8, cost 3x + 5y = 28.4, whatever the sense; the
+    # multipliers come from the optimum itself, solved anew with changed right-hand sides (linear,
+    # so the step may be large)
     text = LINEAR.format(sense=sense, most=most)
 
     def best(**changes: Any) -> Result:
@@ -216,7 +244,8 @@ def test_multipliers_of_the_fog_model_are_differences_of_optima() -> None:
     high, low = (best(0.12 + sign * step).objective for sign in (1, -1))
     assert high is not None
     assert low is not None
-    # the third derivative leaves (step/latency)^2 of the slope, the solver 1e-8 of the objective over the step
+    # the third derivative leaves (step/latency)^2 of the slope, the solver 1e-8 of the objective
+    # over the step
     assert result.multiplier("deadline") == pytest.approx((high - low) / (2 * step), rel=1e-4)
     assert result.multiplier_unit("deadline") == "W"
     assert result.multiplier_unit("all_rows") == "J/row"
@@ -246,7 +275,9 @@ def test_ipopts_multipliers_pass_and_changed_ones_do_not(family: str, factor: fl
 
 def test_a_degenerate_tip_is_judged_where_the_solver_was() -> None:
     # quad_over_lin has no single slope at (0, 0); many shares of the relaxed model end there
-    result = mecdsl.load(MODELS / "cooperative.mec", device_count=8).solve("ipopt", form="relaxed", relax=True)
+    result = mecdsl.load(MODELS / "cooperative.mec", device_count=8).solve(
+        "ipopt", form="relaxed", relax=True
+    )
     assert conditions(result).accepted
     assert result.guarantee is Guarantee.GLOBAL
     assert analyse(result.instance).convex

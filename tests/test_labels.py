@@ -1,7 +1,8 @@
-"""What a label says must hold: no proven bound is beaten, no infeasible problem has a point, no optimum is improved.
+"""What a label says must hold: no proven bound is beaten, no infeasible problem has a point, no
+optimum is improved.
 
-Random models are solved by every general backend that takes them; each answer is held against the verified points of
-the others, and against random points evaluated by NumPy.
+Random models are solved by every general backend that takes them; each answer is held against the
+verified points of the others, and against random points evaluated by NumPy.
 """
 
 import math
@@ -27,8 +28,12 @@ def lies(model: RandomModel, seed: int) -> list[str]:
     """Every label that another backend's point, or a random one, refutes."""
     loaded = mecdsl.loads(model.text)
     instance = loaded.instance()
-    results = {name: loaded.solve(name, time_limit=2.0) for name in BACKENDS if takes(name, instance)}
-    points = {name: float(result.objective or 0.0) for name, result in results.items() if result.verified}
+    results = {
+        name: loaded.solve(name, time_limit=2.0) for name in BACKENDS if takes(name, instance)
+    }
+    points = {
+        name: float(result.objective or 0.0) for name, result in results.items() if result.verified
+    }
     found = model.best_point(seed)
     if found is not None:
         x = np.zeros(instance.columns)
@@ -38,7 +43,8 @@ def lies(model: RandomModel, seed: int) -> list[str]:
         if all(violation.accepted for violation in find_violations(instance, x)):
             points["random points"] = found[1]
     return [
-        f"{name} says {result.guarantee.value}, {result.objective}, bound {result.bound}; {other} has {value}"
+        f"{name} says {result.guarantee.value}, {result.objective}, bound {result.bound}; "
+        f"{other} has {value}"
         for name, result in results.items()
         for other, value in points.items()
         if refuted(model, result, value)
@@ -77,19 +83,22 @@ def solve(text: str, backend: str) -> Result:
     return mecdsl.loads("model m\n" + text).solve(backend, time_limit=10.0)
 
 
-# Answers that were wrong. All of these models have a feasible point, and none of them with a pole has an optimum of
-# the kind that was claimed.
+# Answers that were wrong. All of these models have a feasible point, and none of them with a pole
+# has an optimum of the kind that was claimed.
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "var y : 1 >= 0 <= 4\nmaximize z = 1/y",  # y = 1
-        "var y : 1 >= 0 <= 4\nvar x : 1 >= 0\nmaximize z = -ln(y)\nconstraint c: x + y >= 2",  # y = 1, x = 1
+        # y = 1, x = 1
+        "var y : 1 >= 0 <= 4\nvar x : 1 >= 0\nmaximize z = -ln(y)\nconstraint c: x + y >= 2",
         # x = 0, y = 1, k = 1: 4 <= 8
-        "var x : binary\nvar y : binary\nvar k : integer in 0..3\nmaximize z = k\nconstraint c: 4*k^2 - 3*x/y <= 8",
+        "var x : binary\nvar y : binary\nvar k : integer in 0..3\nmaximize z = k\nconstraint "
+        "c: 4*k^2 - 3*x/y <= 8",
         # x = 0, y = 1: perspective(0, e) is 0
-        "var x : binary\nvar y : binary\nmaximize z = perspective(x, y) - x\nconstraint c: x + y <= 1.2",
+        "var x : binary\nvar y : binary\nmaximize z = perspective(x, y) - x\nconstraint c: x "
+        "+ y <= 1.2",
     ],
 )
 def test_scip_proves_no_infeasibility_at_a_pole(text: str) -> None:
@@ -98,13 +107,18 @@ def test_scip_proves_no_infeasibility_at_a_pole(text: str) -> None:
 
 
 def test_infeasible_rows_without_a_pole_are_proven_beside_a_pole() -> None:
-    found = solve("var y : 1 >= 0\nvar k : integer in 0..9\nminimize z = 1/y\nconstraint c: 2*k == 3", "scip")
+    found = solve(
+        "var y : 1 >= 0\nvar k : integer in 0..9\nminimize z = 1/y\nconstraint c: 2*k == 3", "scip"
+    )
     assert found.guarantee is Guarantee.INFEASIBLE
 
 
 def test_scip_proves_no_optimum_where_a_pole_helps() -> None:
     # x = 1, y = 0.5 is feasible, and so is any smaller y > 0; SCIP said 1
-    found = solve("var x : 1 >= 0.1 <= 1\nvar y : 1 >= 0 <= 1\nminimize z = y\nconstraint c: x/y >= 0.5", "scip")
+    found = solve(
+        "var x : 1 >= 0.1 <= 1\nvar y : 1 >= 0 <= 1\nminimize z = y\nconstraint c: x/y >= 0.5",
+        "scip",
+    )
     assert found.guarantee is Guarantee.FEASIBLE
     assert found.bound is None
 
@@ -118,37 +132,51 @@ def test_a_convex_pole_keeps_the_proof() -> None:
 
 def test_a_quotient_of_integers_is_not_unbounded() -> None:
     # x^2/y is 1 at x = y = 1 and 0 at x = 0, y = 1; at y = 0 it has no value but for x = 0
-    text = "var x : integer in 0..1\nvar y : binary\nmaximize z = 3*y + quad_over_lin(x, y)\nconstraint c: 5*x <= 0.6"
+    text = (
+        "var x : integer in 0..1\nvar y : binary\nmaximize z = 3*y + quad_over_lin(x, "
+        "y)\nconstraint c: 5*x <= 0.6"
+    )
     assert solve(text, "scip").guarantee is not Guarantee.UNBOUNDED
 
 
 def test_a_square_over_itself_is_the_variable() -> None:
     # 6 x + x is largest at the limit 3
-    assert solve("var x : 1 >= 0 <= 3\nmaximize z = quad_over_lin(x, x) + 6*x", "scip").objective == pytest.approx(21.0)
+    assert solve(
+        "var x : 1 >= 0 <= 3\nmaximize z = quad_over_lin(x, x) + 6*x", "scip"
+    ).objective == pytest.approx(21.0)
 
 
 @pytest.mark.parametrize("backend", ["scip", "bonmin"])
 def test_a_bound_that_stands_for_none_spoils_no_scale(backend: str) -> None:
     # n = 2, and (11 x - 2)^2 is 0 at x = 2/11; 0.04*16 + 12 = 12.64
-    text = "var n : integer in 2..7\nvar x : 1 >= 0 <= 1e20\nminimize z = 6*n + 1.7*(11*x - 2)^2 + 0.04*n^4"
+    text = (
+        "var n : integer in 2..7\nvar x : 1 >= 0 <= 1e20\nminimize z = 6*n + 1.7*(11*x - "
+        "2)^2 + 0.04*n^4"
+    )
     assert solve(text, backend).objective == pytest.approx(12.64, rel=1e-5)
 
 
 @pytest.mark.parametrize("backend", ["highs", "scip", "ipopt"])
 def test_nor_does_it_in_a_linear_program(backend: str) -> None:
-    text = "var x : 1 >= 0 <= 1e20\nvar y : 1 >= 0 <= 2\nminimize z = -2*x\nconstraint c: -3*x - y >= -12"  # x = 4
+    # x = 4
+    text = "var x : 1 >= 0 <= 1e20\nvar y : 1 >= 0 <= 2\nminimize z = -2*x\nconstraint c: -3*x - y >= -12"
     assert solve(text, backend).objective == pytest.approx(-8.0)
 
 
 def test_bonmin_proves_no_infeasibility_of_an_unbounded_problem() -> None:
     # x = 0, y any, k = 0 are feasible
-    text = "var x : 1 >= 0\nvar y : 1\nvar k : binary\nmaximize z = 4*y - 8*x^2\nconstraint c: x + k <= 0"
+    text = (
+        "var x : 1 >= 0\nvar y : 1\nvar k : binary\nmaximize z = 4*y - 8*x^2\nconstraint "
+        "c: x + k <= 0"
+    )
     assert solve(text, "bonmin").guarantee is not Guarantee.INFEASIBLE
 
 
 def test_a_product_far_below_its_middle_is_not_certified() -> None:
     # 1.0105^60 is 1.87, the optimum 1; at the middle of the bounds the product is 1.5^60 = 4e10
-    instance = mecdsl.loads("nodes f[k in 1..60] { var x : 1 >= 1 <= 2 }\nminimize p = prod(k.x for k in f)").instance()
+    instance = mecdsl.loads(
+        "nodes f[k in 1..60] { var x : 1 >= 1 <= 2 }\nminimize p = prod(k.x for k in f)"
+    ).instance()
     wrong = kkt(instance, np.full(60, 1.0105), np.zeros(0))
     right = kkt(instance, np.full(60, 1.0), np.zeros(0))
     assert wrong is not None
@@ -157,9 +185,15 @@ def test_a_product_far_below_its_middle_is_not_certified() -> None:
     assert right.accepted
 
 
-@pytest.mark.parametrize(("formula", "x", "accepted"), [("x^2", 1e-9, True), ("x^4", 1e-3, True), ("x^2", 1e-3, False)])
-def test_an_optimum_of_zero_has_the_size_of_its_surroundings(formula: str, x: float, accepted: bool) -> None:
-    found = kkt(mecdsl.loads(f"var x : 1\nminimize z = {formula}").instance(), np.array([x]), np.zeros(0))
+@pytest.mark.parametrize(
+    ("formula", "x", "accepted"), [("x^2", 1e-9, True), ("x^4", 1e-3, True), ("x^2", 1e-3, False)]
+)
+def test_an_optimum_of_zero_has_the_size_of_its_surroundings(
+    formula: str, x: float, accepted: bool
+) -> None:
+    found = kkt(
+        mecdsl.loads(f"var x : 1\nminimize z = {formula}").instance(), np.array([x]), np.zeros(0)
+    )
     assert found is not None
     assert found.accepted is accepted
 

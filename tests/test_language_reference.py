@@ -1,4 +1,6 @@
-"""Every model in the language reference and every example model is checked, and the examples are solved."""
+"""Every model in the language reference and every example model is checked, and the examples are
+solved.
+"""
 
 import re
 from pathlib import Path
@@ -32,20 +34,22 @@ def test_the_reference_has_models() -> None:
 
 # Optimum of each example, with the reason.
 EXAMPLES = {
-    # camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against 2 + 0.1 s.
-    # camera and voice go (9 Mbit of 20), map stays: 1.2 + 0.13 + 1.
+    # camera: local 4 s, remote 0.8 + 0.4 = 1.2 s; voice: 0.3 s against 0.1 + 0.03; map: 1 s against
+    # 2 + 0.1 s. camera and voice go (9 Mbit of 20), map stays: 1.2 + 0.13 + 1.
     "offload": 1.2 + 0.13 + 1.0,
-    # Times as above against a wish of 1 s. camera: 8 J or 0.8 J and 0.2 s late; voice: 0.6 J or 0.1 J; map: 2 J or 2 J
-    # and 1.1 s late. camera and voice go: 0.8 + 0.1 + 2 J, and 0.2 s at 1 W.
+    # Times as above against a wish of 1 s. camera: 8 J or 0.8 J and 0.2 s late; voice: 0.6 J or 0.1
+    # J; map: 2 J or 2 J and 1.1 s late. camera and voice go: 0.8 + 0.1 + 2 J, and 0.2 s at 1 W.
     "offload_energy": 0.8 + 0.1 + 2.0 + 0.2,
-    # Best server of each alone: service 1 on server 1 (30 ms), 2 on 1 (40 ms), 3 on 2 (40 ms), 4 on 3 (10 ms):
-    # loads 14 <= 16, 5 <= 8, 4 <= 8 Gbit, so all keep their best: 120 ms in all.
+    # Best server of each alone: service 1 on server 1 (30 ms), 2 on 1 (40 ms), 3 on 2 (40 ms), 4 on
+    # 3 (10 ms): loads 14 <= 16, 5 <= 8, 4 <= 8 Gbit, so all keep their best: 120 ms in all.
     "placement": 0.030 + 0.040 + 0.040 + 0.010,
-    # size = width * efficiency * finish for all and the widths sum to the band: finish = sum(size/efficiency)/band,
-    # with SNR 20 - 90 + 100 = 30 dB, 20 dB and 25 dB: efficiencies log2(1001), log2(101), log2(1 + 10^2.5).
+    # size = width * efficiency * finish for all and the widths sum to the band: finish =
+    # sum(size/efficiency)/band, with SNR 20 - 90 + 100 = 30 dB, 20 dB and 25 dB: efficiencies
+    # log2(1001), log2(101), log2(1 + 10^2.5).
     "share_link": (4e6 / 9.967226258835993 + 6e6 / 6.658211482751795 + 2e6 / 8.309338136) / 10e6,
-    # cut after layer 4 of 5: phone 890 Mmac/2 Gmac/s = 445 ms, send 4 ms, server 0.005 ms = 449.005 ms; the others:
-    # 0: 0 + 150 + 4.455 = 154.455 ms; 1: 50 + 500 + 3.955; 2: 275 + 125 + ..; 3: 425 + 37.5 + ...
+    # cut after layer 4 of 5: phone 890 Mmac/2 Gmac/s = 445 ms, send 4 ms, server 0.005 ms = 449.005
+    # ms; the others: 0: 0 + 150 + 4.455 = 154.455 ms; 1: 50 + 500 + 3.955; 2: 275 + 125 + ..; 3:
+    # 425 + 37.5 + ...
     "split": 0.150 + 0.891e9 / 200e9,
 }
 
@@ -72,7 +76,7 @@ def test_every_example_is_short_and_tested() -> None:
     assert all(len(file.read_text().splitlines()) < 25 for file in files)
 
 
-# Every word of the language stands in the reference, as code -------------------------------------------------------
+# Every word of the language stands in the reference, as code --------------------------------------
 
 GRAMMAR = (ROOT / "grammar" / "mec.lark").read_text()
 CODE = [*BLOCKS, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", REFERENCE, flags=re.DOTALL))]

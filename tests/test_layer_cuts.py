@@ -25,19 +25,29 @@ SIZE = 7
 def graphs(draw: st.DrawFn) -> Before:
     """Graphs of a few layers, each reading any earlier ones."""
     size = draw(st.integers(1, SIZE))
-    return tuple(tuple(sorted(draw(st.sets(st.integers(1, layer))))) if layer else () for layer in range(size))
+    return tuple(
+        tuple(sorted(draw(st.sets(st.integers(1, layer))))) if layer else ()
+        for layer in range(size)
+    )
 
 
 def sets_of(groups: LayerGroups) -> list[set[int]]:
     """The groups as sets of layer numbers, from the bounds of their rows."""
-    return [set(groups.members[a:b].tolist()) for a, b in zip(groups.starts, groups.starts[1:], strict=False)]
+    return [
+        set(groups.members[a:b].tolist())
+        for a, b in zip(groups.starts, groups.starts[1:], strict=False)
+    ]
 
 
 def by_definition(before: Before) -> list[set[int]]:
     """All sets that hold with each layer everything it reads, by size, earlier layers first."""
     numbers = range(1, len(before) + 1)
-    subsets = (set(chosen) for size in range(len(before) + 1) for chosen in combinations(numbers, size))
-    return [subset for subset in subsets if all(set(before[layer - 1]) <= subset for layer in subset)]
+    subsets = (
+        set(chosen) for size in range(len(before) + 1) for chosen in combinations(numbers, size)
+    )
+    return [
+        subset for subset in subsets if all(set(before[layer - 1]) <= subset for layer in subset)
+    ]
 
 
 @given(graphs())
@@ -48,7 +58,11 @@ def test_cuts_are_all_sets_closed_under_reading(before: Before) -> None:
 @given(graphs())
 def test_crossing_layers_are_read_from_outside(before: Before) -> None:
     expected = [
-        {j for j in cut if any(j in before[k - 1] for k in range(1, len(before) + 1) if k not in cut)}
+        {
+            j
+            for j in cut
+            if any(j in before[k - 1] for k in range(1, len(before) + 1) if k not in cut)
+        }
         for cut in by_definition(before)
     ]
     assert sets_of(crossings(before)) == expected
@@ -58,8 +72,12 @@ def test_crossing_layers_are_read_from_outside(before: Before) -> None:
 def test_neighbours_are_those_of_the_edges(before: Before) -> None:
     edges = {(read, layer) for layer, reads in enumerate(before, 1) for read in reads}
     numbers = range(1, len(before) + 1)
-    assert sets_of(layers_before(before)) == [{i for i, j in edges if j == layer} for layer in numbers]
-    assert sets_of(layers_after(before)) == [{j for i, j in edges if i == layer} for layer in numbers]
+    assert sets_of(layers_before(before)) == [
+        {i for i, j in edges if j == layer} for layer in numbers
+    ]
+    assert sets_of(layers_after(before)) == [
+        {j for i, j in edges if i == layer} for layer in numbers
+    ]
 
 
 @given(graphs())
@@ -77,9 +95,10 @@ def test_a_chain_is_cut_after_each_layer() -> None:
 
 
 def test_resnet_has_as_many_cuts_as_its_blocks_allow() -> None:
-    # A chain of 31 layers has 32 cuts. A block with an identity shortcut is a chain inside (conv1, conv2, add): no
-    # more. One with a convolution in its shortcut can have run it beside conv1 and conv2 in 2 * 3 ways where a chain
-    # of the same three layers has 4: 2 more in each of the three stages that shrink.
+    # A chain of 31 layers has 32 cuts. A block with an identity shortcut is a chain inside (conv1,
+    # conv2, add): no more. One with a convolution in its shortcut can have run it beside conv1 and
+    # conv2 in 2 * 3 ways where a chain of the same three layers has 4: 2 more in each of the three
+    # stages that shrink.
     assert len(valid_cuts(NETWORKS["resnet18"](32).before).truth) == 32 + 3 * 2
 
 

@@ -1,6 +1,8 @@
-"""Data flows one way: a module imports only its own or an earlier stage, and no imports form a ring.
+"""Data flows one way: a module imports only its own or an earlier stage, and no imports form a
+ring.
 
-Imports are read from the text with `ast`, so imports inside functions and under `TYPE_CHECKING` count too.
+Imports are read from the text with `ast`, so imports inside functions and under `TYPE_CHECKING`
+count too.
 """
 
 import ast
@@ -37,13 +39,24 @@ STAGES: list[list[str]] = [
     ["__main__"],
 ]
 
-SLOW_PACKAGES = ("casadi", "cyipopt", "highspy", "matplotlib", "pandas", "pyomo", "pyscipopt", "scipy")
+SLOW_PACKAGES = (
+    "casadi",
+    "cyipopt",
+    "highspy",
+    "matplotlib",
+    "pandas",
+    "pyomo",
+    "pyscipopt",
+    "scipy",
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name of every module of the project and its file; links inside `mecdsl/` are not followed."""
+    """Dotted name of every module of the project and its file; links inside `mecdsl/` are not
+    followed.
+    """
     found: dict[str, Path] = {}
     for folder in ("mecdsl", "grammar", "backends", "models"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -55,8 +68,12 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(text: str, name: str, is_package: bool, known: frozenset[str]) -> Iterator[tuple[str, int]]:
-    """Modules of the project that the text of module `name` imports, with the line of each import."""
+def imported(
+    text: str, name: str, is_package: bool, known: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """Modules of the project that the text of module `name` imports, with the line of each
+    import.
+    """
     for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Import():
@@ -64,8 +81,14 @@ def imported(text: str, name: str, is_package: bool, known: frozenset[str]) -> I
             case ast.ImportFrom():
                 base = origin(node, name, is_package)
                 # `__version__` costs nothing to import and every stage may state it
-                members = [alias.name for alias in node.names if (base, alias.name) != ("mecdsl", "__version__")]
-                targets = [f"{base}.{item}" if f"{base}.{item}" in known else base for item in members]
+                members = [
+                    alias.name
+                    for alias in node.names
+                    if (base, alias.name) != ("mecdsl", "__version__")
+                ]
+                targets = [
+                    f"{base}.{item}" if f"{base}.{item}" in known else base for item in members
+                ]
             case ast.Call(
                 func=ast.Attribute(attr="import_module") | ast.Name(id="import_module"),
                 args=[ast.Constant(value=str(target)), *_],
@@ -88,7 +111,9 @@ def origin(node: ast.ImportFrom, name: str, is_package: bool) -> str:
 
 
 def stage_of(module: str) -> int | None:
-    """Number of the stage that lists the module or the nearest package around it; None if none does."""
+    """Number of the stage that lists the module or the nearest package around it; None if none
+    does.
+    """
     name = "__init__" if module == "mecdsl" else module.removeprefix("mecdsl.")
     while name:
         for number, stage in enumerate(STAGES):
@@ -114,7 +139,11 @@ def test_every_module_has_a_stage() -> None:
 
 def test_the_readme_names_every_package() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    packages = {path.parent.name for path in (ROOT / "mecdsl").glob("*/__init__.py") if not path.parent.is_symlink()}
+    packages = {
+        path.parent.name
+        for path in (ROOT / "mecdsl").glob("*/__init__.py")
+        if not path.parent.is_symlink()
+    }
     assert {name for name in packages if f"`mecdsl/{name}`" not in readme} == set()
 
 
@@ -165,13 +194,18 @@ def lazy():
         ("mecdsl.backends.highs", 9),
         ("mecdsl.api", 10),
     ]
-    assert list(imported("from . import x", "mecdsl.backends", True, known)) == [("mecdsl.backends", 1)]
+    assert list(imported("from . import x", "mecdsl.backends", True, known)) == [
+        ("mecdsl.backends", 1)
+    ]
 
 
 def test_command_line_starts_without_the_slow_packages() -> None:
     program = (
-        f"import sys, mecdsl.command_line.main; print([name for name in {SLOW_PACKAGES!r} if name in sys.modules])"
+        "import sys, mecdsl.command_line.main; print([name for name in "
+        f"{SLOW_PACKAGES!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -18,7 +18,12 @@ def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
     """The command as a user runs it."""
     command = [sys.executable, "-m", "mecdsl", "layers", *arguments]
     return subprocess.run(
-        command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -32,7 +37,9 @@ def test_an_onnx_file_is_listed_with_its_sums() -> None:
     assert len(lines) == 46 + 4
 
 
-@pytest.mark.parametrize("network", ["resnet18", "tiny_yolov2", str(LIGHT / "light_squeezenet.onnx")])
+@pytest.mark.parametrize(
+    "network", ["resnet18", "tiny_yolov2", str(LIGHT / "light_squeezenet.onnx")]
+)
 def test_a_network_fits_into_80_columns(network: str) -> None:
     assert max(map(len, run(network).stdout.splitlines())) <= 80
 
@@ -45,13 +52,18 @@ def test_a_network_becomes_a_table_that_a_model_reads(tmp_path: Path) -> None:
     assert rows[-1]["output [bit]"] == str(8 * 1000)
     (tmp_path / "net.csv").write_text(done.stdout, encoding="utf-8")
     again = run("net.csv", folder=tmp_path)
-    # a chain of 66 has 67 cuts; in each of 8 fire modules two branches of two layers have 3 * 3 ways, a chain 5
+    # a chain of 66 has 67 cuts; in each of 8 fire modules two branches of two layers have 3 * 3
+    # ways, a chain 5
     assert again.stdout.startswith("net: 66 layers, with branches, 99 valid cuts\n")
 
 
 def test_json_holds_columns_units_and_totals() -> None:
     report = json.loads(run("resnet18", "--json").stdout)
-    assert report["totals"] == {"macs": 1_814_073_344, "flops": 3_628_146_688, "parameters": 11_689_512}
+    assert report["totals"] == {
+        "macs": 1_814_073_344,
+        "flops": 3_628_146_688,
+        "parameters": 11_689_512,
+    }
     assert (report["bits_per_value"], report["flop_per_mac"], report["chain"]) == (32, 2, False)
     assert report["columns"]["after"][4] == [2, 4]
     assert report["units"]["output"] == "bit"

@@ -1,4 +1,6 @@
-"""`layers net from "net.csv"`: attributes, cuts and graphs of layers from files, against enumeration."""
+"""`layers net from "net.csv"`: attributes, cuts and graphs of layers from files, against
+enumeration.
+"""
 
 import json
 import shutil
@@ -16,9 +18,14 @@ from mecdsl.data_files.read import Given, read_data
 from mecdsl.diagnostics import ModelError, Severity
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAIN = "index,name,kind,macs [Mmac],output [kbit],heat [J]\n1,a,conv,40,8,1\n2,b,conv,30,2,2\n3,c,dense,20,4,3\n"
+CHAIN = (
+    "index,name,kind,macs [Mmac],output [kbit],heat "
+    "[J]\n1,a,conv,40,8,1\n2,b,conv,30,2,2\n3,c,dense,20,4,3\n"
+)
 # A diamond with a tail; layer 5 also reads layer 1, whose output then crosses beside others.
-GRAPH = "index,macs [Mmac],output [kbit],after\n1,40,8,\n2,30,2,1\n3,20,4,1\n4,0,6,2 3\n5,10,1,1 4\n"
+GRAPH = (
+    "index,macs [Mmac],output [kbit],after\n1,40,8,\n2,30,2,1\n3,20,4,1\n4,0,6,2 3\n5,10,1,1 4\n"
+)
 READS: dict[int, set[int]] = {1: set(), 2: {1}, 3: {1}, 4: {2, 3}, 5: {1, 4}}
 MACS = {1: 40e6, 2: 30e6, 3: 20e6, 4: 0.0, 5: 10e6}
 OUTPUT = {1: 8e3, 2: 2e3, 3: 4e3, 4: 6e3, 5: 1e3}
@@ -76,15 +83,21 @@ def test_every_cut_of_a_graph_has_its_value(tmp_path: Path) -> None:
 
 def test_a_chain_is_cut_after_a_layer(tmp_path: Path) -> None:
     instance = model(tmp_path, SPLIT, {"net.csv": CHAIN}).instance()
-    # cut c has the first c layers; the last output of the part crosses, nothing does once all layers are in it
+    # cut c has the first c layers; the last output of the part crosses, nothing does once all
+    # layers are in it
     assert instance.data("sent").tolist() == [16e3, 8e3, 2e3, 0.0]
     assert instance.data("phone_time").tolist() == pytest.approx([0, 0.2, 0.35, 0.45])
     assert instance.data("server_time").tolist() == pytest.approx([0.045, 0.025, 0.01, 0])
 
 
 def test_an_inline_chain_has_the_same_sets(tmp_path: Path) -> None:
-    macs, output = "macs : mac = [40 Mmac, 30 Mmac, 20 Mmac]", "output : bit = [8 kbit, 2 kbit, 4 kbit]"
-    text = SPLIT.replace('layers net from "net.csv"', f"layers net[j in 1..3] {{\n {macs}\n {output}\n}}")
+    macs, output = (
+        "macs : mac = [40 Mmac, 30 Mmac, 20 Mmac]",
+        "output : bit = [8 kbit, 2 kbit, 4 kbit]",
+    )
+    text = SPLIT.replace(
+        'layers net from "net.csv"', f"layers net[j in 1..3] {{\n {macs}\n {output}\n}}"
+    )
     from_file = model(tmp_path, SPLIT, {"net.csv": CHAIN}).instance()
     for name in ("sent", "phone_time", "server_time"):
         assert mecdsl.loads(text).instance().data(name).tolist() == from_file.data(name).tolist()
@@ -102,7 +115,8 @@ def test_columns_are_attributes_with_the_units_of_their_titles(tmp_path: Path) -
 
 def test_titles_without_a_unit_have_the_customary_one(tmp_path: Path) -> None:
     text = (
-        'layers net from "net.csv"\nvar x : 1 >= 0\nminimize total = x + sum(j.macs/(1 mac) + j.flops/(1 flop) + '
+        'layers net from "net.csv"\nvar x : 1 >= 0\nminimize total = x + sum(j.macs/(1 mac) '
+        "+ j.flops/(1 flop) + "
         "j.input/(1 bit) + j.output/(1 bit) + j.parameters + j.rank for j in net)\n"
     )
     columns = "macs,flops,input,output,parameters,rank\n1,2,3,4,5,6\n"
@@ -120,7 +134,12 @@ def test_unused_columns_are_no_warning_but_unused_attributes_are(tmp_path: Path)
 
 def test_data_override_a_column(tmp_path: Path) -> None:
     loaded = model(tmp_path, SPLIT, {"net.csv": CHAIN}, data={"net.output": [1000, 2000, 3000]})
-    assert loaded.instance().data("sent").tolist() == [16e3, 1e6, 2e6, 0.0]  # in kbit, the unit of the column
+    assert loaded.instance().data("sent").tolist() == [
+        16e3,
+        1e6,
+        2e6,
+        0.0,
+    ]  # in kbit, the unit of the column
     short = model(tmp_path, SPLIT, {"net.csv": CHAIN}, data={"net.output": [1000]})
     with pytest.raises(ModelError) as caught:
         short.instance()
@@ -130,11 +149,15 @@ def test_data_override_a_column(tmp_path: Path) -> None:
 def test_more_rows_are_more_layers(tmp_path: Path) -> None:
     longer = CHAIN + "4,d,dense,10,1,4\n"
     assert model(tmp_path, SPLIT, {"net.csv": longer}).instance().columns == 5
-    assert model(tmp_path, SPLIT, {"net.csv": CHAIN}).instance().columns == 4  # the file is read again
+    assert (
+        model(tmp_path, SPLIT, {"net.csv": CHAIN}).instance().columns == 4
+    )  # the file is read again
 
 
 def test_a_set_of_cuts_has_cuts_as_members(tmp_path: Path) -> None:
-    text = SPLIT.replace("[c in cuts(net)]", "[c in large]").replace("for c in cuts(net)", "for c in large")
+    text = SPLIT.replace("[c in cuts(net)]", "[c in large]").replace(
+        "for c in cuts(net)", "for c in large"
+    )
     text += "set large = cuts(net) where sum(1 for j in large) >= 2\n"
     instance = model(tmp_path, text, {"net.csv": GRAPH}).instance()
     kept = [latency(cut) for cut in valid_cuts() if len(cut) >= 2]
@@ -144,8 +167,9 @@ def test_a_set_of_cuts_has_cuts_as_members(tmp_path: Path) -> None:
 
 
 def test_neighbours_say_where_each_tensor_goes(tmp_path: Path) -> None:
-    # Layers placed freely: x[j] = 1 puts layer j on the server; nothing comes back. A tensor that any reader on the
-    # server needs is sent once: y[j] >= x[k] - x[j]. Then the best placement is the best valid cut.
+    # Layers placed freely: x[j] = 1 puts layer j on the server; nothing comes back. A tensor that
+    # any reader on the server needs is sent once: y[j] >= x[k] - x[j]. Then the best placement is
+    # the best valid cut.
     text = """layers net from "net.csv"
 var x[j in net] : binary
 var y[j in net] : binary
@@ -165,7 +189,9 @@ constraint start[j in net where sum(1 for k in before(j)) == 0]: asked >= x[j]
 
 
 def test_an_onnx_file_is_read_beside_the_model(tmp_path: Path) -> None:
-    light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
+    light = (
+        Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
+    )
     shutil.copy(light, tmp_path / "net.onnx")
     asked = "sum(j.input for j in net where not j in c) + 0*input_size"
     text = SPLIT.replace("net.csv", "net.onnx").replace("(if c == 0 then input_size else 0)", asked)
@@ -189,9 +215,16 @@ def test_shipped_resnet_is_split_as_enumeration_says(tmp_path: Path) -> None:
         outside = set(range(1, len(rows) + 1)) - cut
         crossing = {j for j in cut if any(j in reads[k - 1] for k in outside)}
         sent = sum(output[j - 1] for j in crossing) + (16e3 if not cut else 0)
-        times.append(sum(macs[j - 1] for j in cut) / 200e6 + sent / 40e3 + sum(macs[j - 1] for j in outside) / 2e9)
+        times.append(
+            sum(macs[j - 1] for j in cut) / 200e6
+            + sent / 40e3
+            + sum(macs[j - 1] for j in outside) / 2e9
+        )
     overrides = {"input_size": "4.8 Mbit"}
-    times = [time + (4.8e6 - 16e3) / 40e3 if not cut else time for cut, time in zip(cuts, times, strict=True)]
+    times = [
+        time + (4.8e6 - 16e3) / 40e3 if not cut else time
+        for cut, time in zip(cuts, times, strict=True)
+    ]
     result = model(tmp_path, SPLIT, {"net.csv": table}, **overrides).solve()
     assert result.objective == pytest.approx(min(times), rel=1e-9)
 
@@ -206,7 +239,11 @@ minimize total = x + sum(work[n]/(1 mac) for n in device)
 
 
 def test_each_device_has_layers_of_its_own(tmp_path: Path) -> None:
-    data = {"device.layer_count": [2, 0, 3], "layer.macs": [[1, 2], [], [4, 8, 16]], "depth": [1, 0, 3]}
+    data = {
+        "device.layer_count": [2, 0, 3],
+        "layer.macs": [[1, 2], [], [4, 8, 16]],
+        "depth": [1, 0, 3],
+    }
     (tmp_path / "case.json").write_text(json.dumps(data), encoding="utf-8")
     given: Mapping[str, Given] = read_data(tmp_path / "case.json", ("device", "layer"))
     instance = mecdsl.loads(RAGGED, {name: item.value for name, item in given.items()}).instance()
@@ -214,7 +251,11 @@ def test_each_device_has_layers_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_ragged_list_of_the_wrong_length_names_the_device(tmp_path: Path) -> None:
-    data = {"device.layer_count": [2, 0, 3], "layer.macs": [[1, 2], [7], [4, 8, 16]], "depth": [1, 0, 3]}
+    data = {
+        "device.layer_count": [2, 0, 3],
+        "layer.macs": [[1, 2], [7], [4, 8, 16]],
+        "depth": [1, 0, 3],
+    }
     with pytest.raises(ModelError) as caught:
         mecdsl.loads(RAGGED, data).instance()
     (fault,) = caught.value.diagnostics
@@ -234,4 +275,8 @@ minimize total = x + sum(work[n]/(1 mac) for n in device)
 """
     files = {"camera.csv": "macs [Mmac]\n5\n6\n", "sensor.csv": "macs [Mmac]\n1\n"}
     data = {"device.kind_of": ["sensor", "camera", "camera"]}
-    assert model(tmp_path, text, files, data=data).instance().data("work").tolist() == [1e6, 11e6, 11e6]
+    assert model(tmp_path, text, files, data=data).instance().data("work").tolist() == [
+        1e6,
+        11e6,
+        11e6,
+    ]

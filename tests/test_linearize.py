@@ -1,6 +1,8 @@
-"""Products that become variables: the rewriting is an identity, exact where it says so, a relaxation otherwise.
+"""Products that become variables: the rewriting is an identity, exact where it says so, a
+relaxation otherwise.
 
-Optima are found by going through all points of the model without the form, and by a solver on the form.
+Optima are found by going through all points of the model without the form, and by a solver on the
+form.
 """
 
 import itertools
@@ -50,14 +52,20 @@ form every: linearize all
 
 
 def random_point(instance: Instance, seed: int) -> FloatArray:
-    """A point within the limits of the original variables, integers whole; new variables at their products."""
+    """A point within the limits of the original variables, integers whole; new variables at their
+    products.
+    """
     generator = np.random.default_rng(seed)
     x = instance.lower + generator.random(instance.columns) * (instance.upper - instance.lower)
     return with_products(instance.world, np.where(instance.integral, np.round(x), x))
 
 
-def values_of(model: LoadedModel, instance: Instance, x: FloatArray) -> tuple[float, dict[str, FloatArray]]:
-    """Objective and `left - right` of the rows of the model without a form at the point of a form."""
+def values_of(
+    model: LoadedModel, instance: Instance, x: FloatArray
+) -> tuple[float, dict[str, FloatArray]]:
+    """Objective and `left - right` of the rows of the model without a form at the point of a
+    form.
+    """
     base = model.instance()
     y = np.zeros(base.columns)
     for family in base.variables:
@@ -92,7 +100,10 @@ def test_what_is_exact_and_what_is_not() -> None:
     facts = {fact.variable: fact for fact in loads(OFFLOAD).instance("every").model.linearized}
     exact = {name for name, fact in facts.items() if fact.exact}
     # got*price is a product of two reals, and price^2 as well; all else has a binary in it
-    assert {name for name in facts if name not in exact} == {"pick_times_speed_times_price", "price_times_price"}
+    assert {name for name in facts if name not in exact} == {
+        "pick_times_speed_times_price",
+        "price_times_price",
+    }
     assert "device.used" in exact  # used*used is used
     assert facts["device.used"].places == ("some",)
 
@@ -140,14 +151,17 @@ def test_the_new_variable_has_the_dimension_of_the_product() -> None:
         "var rate : bit/s in 1 kbit/s..2 kbit/s\nvar span : s in 0 s..3 s\nvar on : binary\n"
         "maximize sent = rate*span*on\nform linear: linearize all"
     ).instance("linear")
-    found = {fact.variable: str(instance.model.dimensions[fact.variable]) for fact in instance.model.linearized}
+    found = {
+        fact.variable: str(instance.model.dimensions[fact.variable])
+        for fact in instance.model.linearized
+    }
     assert found == {"on_times_rate": "bit/s", "on_times_rate_times_span": "bit"}
 
 
 def test_rows_leave_a_product_with_a_binary_one_value() -> None:
-    instance = loads("var x : binary\nvar y : 1 in -3..5\nminimize cost = x*y\nform linear: linearize x*y").instance(
-        "linear"
-    )
+    instance = loads(
+        "var x : binary\nvar y : 1 in -3..5\nminimize cost = x*y\nform linear: linearize x*y"
+    ).instance("linear")
     new = instance.variable("x_times_y").first
     for x, y in itertools.product((0.0, 1.0), np.linspace(-3, 5, 9)):
         for shift, fits in ((0.0, True), (1e-3, False), (-1e-3, False)):
@@ -161,28 +175,38 @@ def test_rows_leave_a_product_with_a_binary_one_value() -> None:
 def test_envelope_of_two_reals_is_the_hull() -> None:
     """At the middle of [-1, 2] x [0, 4] the hull of w = x*y is -1 .. 3 (x = 1/2, y = 2).
 
-    Lower: max(0*x - 1*y + 0, 4*x + 2*y - 8) = max(-2, -2) = -2; upper: min(0*x + 2*y, 4*x - y + 4) = min(4, 4) = 4.
+    Lower: max(0*x - 1*y + 0, 4*x + 2*y - 8) = max(-2, -2) = -2; upper: min(0*x + 2*y, 4*x - y + 4)
+    = min(4, 4) = 4.
     """
     model = loads(
         "param sign : 1 = 1\nvar x : 1 in -1..2\nvar y : 1 in 0..4\nminimize cost = sign*x*y\n"
         "constraint at: x == 0.5\nconstraint there: y == 2\nform linear: linearize x*y"
     )
     assert model.solve("highs", "linear").objective == pytest.approx(-2.0)
-    text = "\n".join(line.replace("minimize", "maximize") for line in model.document.span.source.text.split("\n"))
+    text = "\n".join(
+        line.replace("minimize", "maximize") for line in model.document.span.source.text.split("\n")
+    )
     assert loads(text).solve("highs", "linear").objective == pytest.approx(4.0)
 
 
 def points(instance: Instance) -> Iterator[FloatArray]:
     """Every whole point within the limits."""
-    ranges = [range(int(low), int(high) + 1) for low, high in zip(instance.lower, instance.upper, strict=True)]
+    ranges = [
+        range(int(low), int(high) + 1)
+        for low, high in zip(instance.lower, instance.upper, strict=True)
+    ]
     for point in itertools.product(*ranges):
         yield np.array(point, dtype=np.float64)
 
 
 def best(instance: Instance) -> float:
-    """The smallest objective over all whole points that keep every row `left <= right`; inf if none does."""
+    """The smallest objective over all whole points that keep every row `left <= right`; inf if none
+    does.
+    """
     assert all(family.relation == "<=" for family in instance.constraints)
-    kept = (x for x in points(instance) if all((d <= 0).all() for d in instance.differences(x).values()))
+    kept = (
+        x for x in points(instance) if all((d <= 0).all() for d in instance.differences(x).values())
+    )
     return min((instance.objective(x) for x in kept), default=math.inf)
 
 
@@ -191,7 +215,9 @@ numbers = st.integers(-4, 4)
 
 @st.composite
 def bilinear_models(draw: st.DrawFn) -> str:
-    """Two binaries and two bounded integers, every product with a random weight, in objective and rows."""
+    """Two binaries and two bounded integers, every product with a random weight, in objective and
+    rows.
+    """
     lows = draw(st.lists(st.integers(-2, 1), min_size=2, max_size=2))
     highs = [low + draw(st.integers(0, 2)) for low in lows]
     lines = [
@@ -203,13 +229,19 @@ def bilinear_models(draw: st.DrawFn) -> str:
 
     def polynomial() -> str:
         terms = [f"({draw(numbers)})*x[{i}]*y[{j}]" for i in (1, 2) for j in (1, 2)]
-        terms += [f"({draw(numbers)})*x[1]*x[2]", f"({draw(numbers)})*y[1]*y[2]", f"({draw(numbers)})*(x[1] - y[2])^2"]
+        terms += [
+            f"({draw(numbers)})*x[1]*x[2]",
+            f"({draw(numbers)})*y[1]*y[2]",
+            f"({draw(numbers)})*(x[1] - y[2])^2",
+        ]
         terms += [f"({draw(numbers)})*{name}[{i}]" for name in "xy" for i in (1, 2)]
         return " + ".join(terms)
 
     lines.append(f"minimize cost = {polynomial()}")
     rows = range(draw(st.integers(0, 2)))
-    lines += [f"constraint c{number}: {polynomial()} <= {draw(st.integers(-2, 6))}" for number in rows]
+    lines += [
+        f"constraint c{number}: {polynomial()} <= {draw(st.integers(-2, 6))}" for number in rows
+    ]
     return "\n".join([*lines, "form some: linearize x*y, x*x", "form every: linearize all"])
 
 
@@ -230,7 +262,9 @@ def test_relaxations_bound_the_optimum_of_random_models(text: str) -> None:
 @given(bilinear_models())
 def test_exact_products_keep_the_optimum_of_random_models(text: str) -> None:
     # without the products of two integers every product has a binary in it
-    model = loads(text.replace("*y[1]*y[2]", "*y[1]").replace("(x[1] - y[2])^2", "(x[1]*(x[2] - y[2]))"))
+    model = loads(
+        text.replace("*y[1]*y[2]", "*y[1]").replace("(x[1] - y[2])^2", "(x[1]*(x[2] - y[2]))")
+    )
     assert model.instance("some").model.exact
     optimum = best(model.instance())
     result = model.solve("highs", "some")
@@ -244,13 +278,15 @@ def test_exact_products_keep_the_optimum_of_random_models(text: str) -> None:
 
 
 def test_scip_and_highs_agree_on_the_model_and_its_exact_form() -> None:
-    text = OFFLOAD.replace("load[k]*price*(1 s)", "load[k]*(if k == 1 then 2 else 0.5)").replace("price^2*(1 s^2)", "1")
+    text = OFFLOAD.replace("load[k]*price*(1 s)", "load[k]*(if k == 1 then 2 else 0.5)").replace(
+        "price^2*(1 s^2)", "1"
+    )
     model = loads(text)
     assert model.instance("every").model.exact
     results = [model.solve("scip"), model.solve("scip", "every"), model.solve("highs", "every")]
     assert all(result.verified for result in results)
-    # each device gets 0.5 Gcycle/s: (2 + 0.5 + 0.5)*0.5 = 1.5; all used, so that nothing is spare; device 2's row
-    # allows used[2]*used[1] = 1 <= 1.5
+    # each device gets 0.5 Gcycle/s: (2 + 0.5 + 0.5)*0.5 = 1.5; all used, so that nothing is spare;
+    # device 2's row allows used[2]*used[1] = 1 <= 1.5
     assert [result.objective for result in results] == pytest.approx([1.5] * 3)
 
 
@@ -276,11 +312,14 @@ def test_forms_join_build_on_each_other_and_meet_fixed_variables() -> None:
         instance = model.instance(form)
         assert {fact.variable for fact in instance.model.linearized} == {"x_times_y", "y_times_z"}
     assert [fact.exact for fact in model.instance("joined").model.linearized] == [False, False]
-    assert model.instance("settled").model.linearized == ()  # a fixed x is data, so nothing is left to linearise
+    assert (
+        model.instance("settled").model.linearized == ()
+    )  # a fixed x is data, so nothing is left to linearise
 
 
 def test_the_same_variable_squared_is_a_relaxation_with_three_rows() -> None:
-    # minimize x^2 - 2x over 0..3: w >= 0, w >= 6x - 9, w <= 3x; best is w - 2x with w = max(0, 6x - 9): x = 1.5, -3
+    # minimize x^2 - 2x over 0..3: w >= 0, w >= 6x - 9, w <= 3x; best is w - 2x with w = max(0, 6x -
+    # 9): x = 1.5, -3
     model = loads("var x : 1 in 0..3\nminimize cost = x^2 - 2*x\nform linear: linearize x*x")
     fact = model.instance("linear").model.linearized[0]
     assert (fact.exact, fact.rows) == (False, ("x_times_x.row_2", "x_times_x.row_3"))
@@ -292,7 +331,10 @@ def test_the_same_variable_squared_is_a_relaxation_with_three_rows() -> None:
 
 
 def test_reports_keep_the_true_product() -> None:
-    model = loads("var x : 1 in 0..3\nminimize cost = x^2 - 2*x\nreport square = x^2\nform linear: linearize x*x")
+    model = loads(
+        "var x : 1 in 0..3\nminimize cost = x^2 - 2*x\nreport square = x^2\nform linear: "
+        "linearize x*x"
+    )
     result = model.solve("highs", "linear")
     assert result["square"] == pytest.approx(1.5**2)
     assert result["x_times_x"] == pytest.approx(0.0)
@@ -302,7 +344,9 @@ def test_start_values_reach_the_products() -> None:
     text = "var x : binary\nvar y : 1 in 0..4\nmaximize gain = x*y - y\nstart x = 1\nstart y = 3\n"
     instance = loads(text + "form linear: linearize x*y").instance("linear")
     assert instance.start.tolist() == [1.0, 3.0, 3.0]
-    partly = loads(text.replace("start y = 3\n", "") + "form linear: linearize x*y").instance("linear")
+    partly = loads(text.replace("start y = 3\n", "") + "form linear: linearize x*y").instance(
+        "linear"
+    )
     assert math.isnan(partly.start[2])
 
 
@@ -360,17 +404,24 @@ def test_comparison_takes_an_exact_form_for_the_model_and_a_relaxation_for_a_bou
     model = loads(KNAPSACK)
     assert relaxations(model.document) == ("linear", "relaxed", "loose")
     exact = compare(model, ["scip", "highs"], [""], False)
-    assert [(entry.form, entry.bounds_only) for entry in exact.entries] == [("", False), ("linear", False)]
+    assert [(entry.form, entry.bounds_only) for entry in exact.entries] == [
+        ("", False),
+        ("linear", False),
+    ]
     assert "the same problem with its products as variables" in comparison_text(exact, "")
     loose = loads(KNAPSACK.replace("form linear: linearize learner.used*learner.batch\n", ""))
     found = compare(loose, ["highs"], [""], False)
     assert [(entry.form, entry.bounds_only) for entry in found.entries] == [("loose", True)]
     asked = compare(model, ["highs"], ["loose"], False)
-    assert "its optimum is a bound for the model, not a plan" in " ".join(comparison_text(asked, "").split())
+    assert "its optimum is a bound for the model, not a plan" in " ".join(
+        comparison_text(asked, "").split()
+    )
 
 
 def test_a_missing_limit_is_named() -> None:
     with pytest.raises(ModelError) as caught:
-        loads("var x : binary\nvar y : 1 >= 0\nmaximize gain = x*y - y\nform linear: linearize x*y").instance("linear")
+        loads(
+            "var x : binary\nvar y : 1 >= 0\nmaximize gain = x*y - y\nform linear: linearize x*y"
+        ).instance("linear")
     (fault,) = caught.value.diagnostics
     assert (fault.code, "`y` has no upper bound" in fault.message) == ("E116", True)

@@ -43,7 +43,9 @@ def set_point(built: PyomoModel, x: FloatArray) -> None:
 
 
 def residual(row: Any) -> float:
-    """Left minus right of a constraint as Pyomo evaluates it; both its bounds are the same if it has two."""
+    """Left minus right of a constraint as Pyomo evaluates it; both its bounds are the same if it
+    has two.
+    """
     bound = row.ub if row.ub is not None else row.lb
     return float(pyo.value(row.body) - bound)
 
@@ -61,7 +63,9 @@ def assert_agree(instance: Instance, built: PyomoModel, x: FloatArray) -> None:
         sizes = np.broadcast_to(size_of(difference(magnitudes, family)), family.size)
         for row, value, terms in zip(built.constraints[family.name], expected, sizes, strict=True):
             if row is None or row.body is impossible:
-                violated = {"<=": value, ">=": -value, "==": abs(value)}[family.relation] > 1e-6 * terms
+                violated = {"<=": value, ">=": -value, "==": abs(value)}[
+                    family.relation
+                ] > 1e-6 * terms
                 assert violated == (row is not None)
             else:
                 assert abs(residual(row) - value) <= 1e-12 * terms, row.name
@@ -78,7 +82,9 @@ def conformance(path: Path, form: str) -> tuple[Instance, PyomoModel] | None:
         return None
 
 
-@pytest.mark.parametrize(("path", "form"), FORMS, ids=[f"{path.stem}:{form}" for path, form in FORMS])
+@pytest.mark.parametrize(
+    ("path", "form"), FORMS, ids=[f"{path.stem}:{form}" for path, form in FORMS]
+)
 @settings(max_examples=5)
 @given(seed=st.integers(0, 2**32))
 def test_every_row_has_the_same_value_as_in_the_instance(path: Path, form: str, seed: int) -> None:
@@ -91,27 +97,55 @@ def test_every_row_has_the_same_value_as_in_the_instance(path: Path, form: str, 
     assert_agree(instance, built, instance.complete(np.clip(x, instance.lower, instance.upper)))
 
 
-# Random models: expressions that are defined everywhere, over scalars, families and sums -------------------------
+# Random models: expressions that are defined everywhere, over scalars, families and sums ----------
 
 
 def expressions(leaves: tuple[str, ...]) -> st.SearchStrategy[str]:
     number = st.sampled_from(["2", "0.5", "3.25", "1e-3"])
     leaf = st.sampled_from(leaves) | number
 
-    # The 1 in `perspective`: Pyomo has no ln(1 + u) that keeps the digits of a small u, as the evaluator has.
+    # The 1 in `perspective`: Pyomo has no ln(1 + u) that keeps the digits of a small u, as the
+    # evaluator has.
     def larger(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        binary = st.tuples(part, st.sampled_from(["+", "-", "*"]), part).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+        binary = st.tuples(part, st.sampled_from(["+", "-", "*"]), part).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        )
         safe = st.sampled_from(
-            ["ln(1 + ({0})^2)", "log2(2 + ({0})^2)", "sqrt(1 + ({0})^2)", "exp(-({0})^2)", "2^(-({0})^2)",
-             "({0})/(1 + y^2)", "-({0})", "({0})^2", "({0})^3", "perspective(x[1] + 1, 1 + ({0})^2)"]
-        )  # fmt: skip
+            [
+                "ln(1 + ({0})^2)",
+                "log2(2 + ({0})^2)",
+                "sqrt(1 + ({0})^2)",
+                "exp(-({0})^2)",
+                "2^(-({0})^2)",
+                "({0})/(1 + y^2)",
+                "-({0})",
+                "({0})^2",
+                "({0})^3",
+                "perspective(x[1] + 1, 1 + ({0})^2)",
+            ]
+        )
         return binary | st.tuples(safe, part).map(lambda t: t[0].format(t[1]))
 
     return st.recursive(leaf, larger, max_leaves=6)
 
 
-OUTER = ("x[1]", "x[2]", "y", "z[b]", "sum(c[j]*x[j]*z[a] for j in I)", "prod(1 + x[j]^2 for j in I)", "level[2]")
-INNER = (*OUTER, "x[i]", "c[i]", "(if i > 1 then x[i-1] else 0)", "sum(x[j] for j in I where j < i)", "level[i]")
+OUTER = (
+    "x[1]",
+    "x[2]",
+    "y",
+    "z[b]",
+    "sum(c[j]*x[j]*z[a] for j in I)",
+    "prod(1 + x[j]^2 for j in I)",
+    "level[2]",
+)
+INNER = (
+    *OUTER,
+    "x[i]",
+    "c[i]",
+    "(if i > 1 then x[i-1] else 0)",
+    "sum(x[j] for j in I where j < i)",
+    "level[i]",
+)
 
 
 @settings(max_examples=60)
@@ -137,7 +171,7 @@ form held: fix x[2] = 1.5, fix y = 0.25
         assert_agree(instance, built, instance.complete(x))
 
 
-# Names, domains, bounds, documentation ----------------------------------------------------------------------------
+# Names, domains, bounds, documentation ------------------------------------------------------------
 
 SHARING = """
 model sharing "Sharing a cell"
@@ -198,17 +232,25 @@ def test_constraints_keep_their_names_and_a_double_one_is_two() -> None:
     built = lowered(SHARING)[1]
     model = built.model
     assert list(model.quality.index_set().subsets()) == [model.device.members, model.kind]
-    assert [row.name for row in built.constraints["range.lower"]] == ["range_lower[1]", "range_lower[2]"]
+    assert [row.name for row in built.constraints["range.lower"]] == [
+        "range_lower[1]",
+        "range_lower[2]",
+    ]
     assert model.range_upper.doc == "both ends"
     assert (model.range_lower[1].ub is None) != (model.range_lower[1].lb is None)
     assert list(model.pairs) == [(1, 2)]
     assert model.total.sense == pyo.minimize
-    assert lowered("model m\nvar x : real <= 2\nmaximize gain = x")[1].model.gain.sense == pyo.maximize
+    assert (
+        lowered("model m\nvar x : real <= 2\nmaximize gain = x")[1].model.gain.sense == pyo.maximize
+    )
 
 
 def test_fixed_columns_are_fixed_and_gone_from_the_rows() -> None:
     _, built = lowered(SHARING, "held")
-    assert [(v.fixed, v.value) for v in built.model.device.power.values()] == [(True, 1.0), (True, 2.0)]
+    assert [(v.fixed, v.value) for v in built.model.device.power.values()] == [
+        (True, 1.0),
+        (True, 2.0),
+    ]
     assert built.constraints["pairs"] == (None,)  # 1 <= 2
     assert len(built.model.pairs) == 0
     assert pyo.value(built.model.total) == 3.0
@@ -245,8 +287,16 @@ constraint index[i in {3, 5}]: name >= i
     built = lowered(text)[1]
     model = built.model
     names = [variable.name for variable in built.variables]
-    assert names == ["user.members[1]", "user.members[2]", "user.doc_[1]", "user.doc_[2]", "name_", "lambda_",
-                     "dual_", "bounds_lower"]  # fmt: skip
+    assert names == [
+        "user.members[1]",
+        "user.members[2]",
+        "user.doc_[1]",
+        "user.doc_[2]",
+        "name_",
+        "lambda_",
+        "dual_",
+        "bounds_lower",
+    ]
     assert model.user.members_.name == "user.members_"
     assert model.component_.name == "component_"
     assert [row.name for row in built.constraints["bounds.lower"]] == ["bounds_lower_"]
@@ -279,7 +329,7 @@ let constant : 1 = 3
     assert not list(to_pyomo(instance).model.component_objects(pyo.Expression))
 
 
-# Rows without variables -------------------------------------------------------------------------------------------
+# Rows without variables ---------------------------------------------------------------------------
 
 CONSTANT = """
 model constant
@@ -324,7 +374,7 @@ def test_a_row_that_no_finite_point_keeps_is_refused() -> None:
         lowered(CONSTANT + "form endless: add constraint above: x >= inf\n", "endless")
 
 
-# The rest of Pyomo ------------------------------------------------------------------------------------------------
+# The rest of Pyomo --------------------------------------------------------------------------------
 
 
 def test_not_smooth_is_refused_with_its_place() -> None:
@@ -336,7 +386,9 @@ def test_not_smooth_is_refused_with_its_place() -> None:
 
 
 def test_squares_and_products_are_of_degree_two_for_pyomo() -> None:
-    built = lowered("model m\nvar x : real\nvar y : real\nminimize v = 3*x^2 - x*y + 2*y - x*x + 1")[1]
+    built = lowered(
+        "model m\nvar x : real\nvar y : real\nminimize v = 3*x^2 - x*y + 2*y - x*x + 1"
+    )[1]
     assert built.objective.expr.polynomial_degree() == 2
     assert str(built.objective.expr) == "2.0*x**2 - y*x + 2.0*y + 1.0"
 

@@ -1,4 +1,6 @@
-"""The hand-derived algorithms of mobile edge learning against enumeration, other solvers and closed forms."""
+"""The hand-derived algorithms of mobile edge learning against enumeration, other solvers and closed
+forms.
+"""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -44,7 +46,9 @@ def splits(total: int, count: int) -> Iterator[tuple[int, ...]]:
 
 
 def updates_of(rows: Tenths, cycle_time: int, batch: tuple[int, ...], drop_out: bool) -> int:
-    """Largest tau of a given batch in integer arithmetic, from (12b); -1 if the batch is infeasible."""
+    """Largest tau of a given batch in integer arithmetic, from (12b); -1 if the batch is
+    infeasible.
+    """
     best = 10**9
     for (compute, transfer, overhead), samples in zip(rows, batch, strict=True):
         if samples == 0 and drop_out:
@@ -74,7 +78,9 @@ def random_learners(seed: int, count: int, total: float, spread: float = 1.0) ->
 
 
 def share(learners: Learners, updates: float) -> np.ndarray:
-    return (learners.cycle_time - learners.overhead) / (learners.compute * updates + learners.transfer)
+    return (learners.cycle_time - learners.overhead) / (
+        learners.compute * updates + learners.transfer
+    )
 
 
 def found(allocation: Allocation) -> tuple[float, np.ndarray]:
@@ -88,10 +94,14 @@ def found(allocation: Allocation) -> tuple[float, np.ndarray]:
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
-def test_whole_optimum_is_that_of_enumeration(rows: Tenths, cycle_time: int, total: int, drop_out: bool) -> None:
+def test_whole_optimum_is_that_of_enumeration(
+    rows: Tenths, cycle_time: int, total: int, drop_out: bool
+) -> None:
     learners = from_tenths(rows, cycle_time, total)
     best = enumerated(rows, cycle_time, total, drop_out)
-    exact = [integer(learners, drop_out)] + [rounding(learners, rule, True, drop_out) for rule in RULES]
+    exact = [integer(learners, drop_out)] + [
+        rounding(learners, rule, True, drop_out) for rule in RULES
+    ]
     for answer in exact:
         if best < 0:
             assert answer.termination is Termination.INFEASIBLE
@@ -107,10 +117,14 @@ def test_whole_optimum_is_that_of_enumeration(rows: Tenths, cycle_time: int, tot
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
-def test_heuristics_claim_what_their_batches_allow(rows: Tenths, cycle_time: int, total: int, drop_out: bool) -> None:
+def test_heuristics_claim_what_their_batches_allow(
+    rows: Tenths, cycle_time: int, total: int, drop_out: bool
+) -> None:
     learners = from_tenths(rows, cycle_time, total)
     best = enumerated(rows, cycle_time, total, drop_out)
-    answers = [rounding(learners, rule, False, drop_out) for rule in RULES] + [equal(learners, drop_out)]
+    answers = [rounding(learners, rule, False, drop_out) for rule in RULES] + [
+        equal(learners, drop_out)
+    ]
     for answer in answers:
         if best < 0:
             assert answer.termination is Termination.INFEASIBLE
@@ -136,7 +150,10 @@ def test_equal_batches_in_closed_form(rows: Tenths, cycle_time: int, total: int)
         for compute, transfer, overhead in rows
     )
     learners = from_tenths(rows, cycle_time, total)
-    whole, real = equal_real(learners, integer_updates=True), equal_real(learners, integer_updates=False)
+    whole, real = (
+        equal_real(learners, integer_updates=True),
+        equal_real(learners, integer_updates=False),
+    )
     if allowed < 0:
         assert whole.termination is real.termination is Termination.INFEASIBLE
     else:
@@ -146,16 +163,16 @@ def test_equal_batches_in_closed_form(rows: Tenths, cycle_time: int, total: int)
 
 
 def test_equal_gives_the_rest_to_the_least_burdened() -> None:
-    # 7 samples, 3 learners: two each, one left. With three samples they could make 12/3, 12/6 and 12/9
-    # updates, so learner 1 takes it; learner 3 with two samples decides: 12/6
+    # 7 samples, 3 learners: two each, one left. With three samples they could make 12/3, 12/6 and
+    # 12/9 updates, so learner 1 takes it; learner 3 with two samples decides: 12/6
     learners = Learners(np.array([1.0, 2.0, 3.0]), np.zeros(3), np.zeros(3), 12.0, 7.0)
     updates, batch = found(equal(learners))
     assert (updates, batch.tolist()) == (2.0, [3.0, 2.0, 2.0])
 
 
 def test_rounding_without_moves_can_lose_updates_and_moves_win_them_back() -> None:
-    # one sample: learner 1 makes 1.6/0.7 = 2.3 updates with it, learner 2, the faster, 0.75/0.5 = 1.5; the
-    # relaxed batches are in proportion to these, 0.6 and 0.4
+    # one sample: learner 1 makes 1.6/0.7 = 2.3 updates with it, learner 2, the faster, 0.75/0.5 =
+    # 1.5; the relaxed batches are in proportion to these, 0.6 and 0.4
     learners = Learners(np.array([0.7, 0.5]), np.zeros(2), np.array([0.0, 0.85]), 1.6, 1.0)
     assert found(rounding(learners, "largest-remainder"))[0] == 2.0
     fastest = rounding(learners, "fastest")
@@ -165,7 +182,9 @@ def test_rounding_without_moves_can_lose_updates_and_moves_win_them_back() -> No
 
 def test_rounding_without_moves_can_end_late() -> None:
     # the only sample goes to learner 3, the fastest, which has no time left for its transfer
-    learners = Learners(np.array([1.0, 1.0, 0.1]), np.ones(3), np.array([0.0, 0.0, 10.0]), 10.0, 1.0)
+    learners = Learners(
+        np.array([1.0, 1.0, 0.1]), np.ones(3), np.array([0.0, 0.0, 10.0]), 10.0, 1.0
+    )
     late = rounding(learners, "fastest")
     assert late.termination is Termination.NOT_FOUND
     assert late.batch is None
@@ -198,32 +217,45 @@ def test_whole_optimum_lies_between_the_relaxed_bounds(seed: int, count: int, to
     answer, relaxed = integer(learners), root(learners)
     assume(relaxed.updates is not None)
     if answer.updates is None:
-        assert share(learners, 0.0).sum() < total + count  # floors lose less than one sample per learner
+        assert (
+            share(learners, 0.0).sum() < total + count
+        )  # floors lose less than one sample per learner
         return
     assert answer.updates <= floor(found(relaxed)[0] * (1 + 1e-9))
     if share(learners, 0.0).sum() >= total + count - 1:
-        harder = Learners(learners.compute, learners.transfer, learners.overhead, 30.0, float(total + count - 1))
+        harder = Learners(
+            learners.compute, learners.transfer, learners.overhead, 30.0, float(total + count - 1)
+        )
         assert answer.updates >= floor(found(root(harder))[0] * (1 - 1e-9))
 
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 400), st.integers(0, 40))
-def test_caps_are_the_floors_of_rational_arithmetic(seed: int, count: int, total: int, updates: int) -> None:
+def test_caps_are_the_floors_of_rational_arithmetic(
+    seed: int, count: int, total: int, updates: int
+) -> None:
     learners = random_learners(seed, count, float(total))
     expected = [
         min(
             total,
-            floor((30 * (1 + Fraction(1, 10**12)) - Fraction(c0)) / (Fraction(c2) * updates + Fraction(c1))),
+            floor(
+                (30 * (1 + Fraction(1, 10**12)) - Fraction(c0))
+                / (Fraction(c2) * updates + Fraction(c1))
+            ),
         )
         for c2, c1, c0 in zip(
-            learners.compute.tolist(), learners.transfer.tolist(), learners.overhead.tolist(), strict=True
+            learners.compute.tolist(),
+            learners.transfer.tolist(),
+            learners.overhead.tolist(),
+            strict=True,
         )
     ]
     assert caps(learners, updates).tolist() == expected
 
 
 def test_a_boundary_inside_the_rounding_error_is_decided_by_fractions() -> None:
-    # T (1 + 1e-12) / C2 straddles 3 by one unit in the last place of C2: only fractions tell the sides apart
+    # T (1 + 1e-12) / C2 straddles 3 by one unit in the last place of C2: only fractions tell the
+    # sides apart
     third = float(1.000000000001 / 3)
     sides = []
     for compute in (np.nextafter(third, 0), third, np.nextafter(third, 1)):
@@ -280,14 +312,22 @@ def test_root_agrees_with_brent(seed: int, count: int, total: float, spread: flo
         return
     right = float(((30.0 - learners.overhead) / learners.compute).sum()) / total
     # logarithms keep Brent's method accurate on the steep side
-    expected = brentq(lambda t: np.log(share(learners, t).sum() / total), 0.0, right * 1.001, xtol=1e-300, rtol=1e-15)
+    expected = brentq(
+        lambda t: np.log(share(learners, t).sum() / total),
+        0.0,
+        right * 1.001,
+        xtol=1e-300,
+        rtol=1e-15,
+    )
     scale = expected + float((learners.transfer / learners.compute).max())
     assert found(answer)[0] == pytest.approx(expected, rel=1e-12, abs=1e-14 * scale)
 
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 30), st.floats(1.0, 1e4))
-def test_every_cycle_is_used_up_and_the_multipliers_are_stationary(seed: int, count: int, total: float) -> None:
+def test_every_cycle_is_used_up_and_the_multipliers_are_stationary(
+    seed: int, count: int, total: float
+) -> None:
     learners = random_learners(seed, count, total)
     answer = root(learners)
     assume(answer.updates is not None)
@@ -313,13 +353,15 @@ def test_multipliers_are_derivatives_of_the_optimum() -> None:
     def optimum(overhead: np.ndarray, total: float) -> float:
         return found(root(Learners(learners.compute, learners.transfer, overhead, 30.0, total)))[0]
 
-    by_total = (optimum(learners.overhead, 4000 + step) - optimum(learners.overhead, 4000 - step)) / (2 * step)
+    by_total = (
+        optimum(learners.overhead, 4000 + step) - optimum(learners.overhead, 4000 - step)
+    ) / (2 * step)
     assert answer.multipliers["all_samples"][0] == pytest.approx(by_total, rel=1e-5)
     for k in range(5):
         shift = step * np.eye(5)[k]  # a longer cycle for learner k alone is a smaller overhead
-        by_cycle = (optimum(learners.overhead - shift, 4000.0) - optimum(learners.overhead + shift, 4000.0)) / (
-            2 * step
-        )
+        by_cycle = (
+            optimum(learners.overhead - shift, 4000.0) - optimum(learners.overhead + shift, 4000.0)
+        ) / (2 * step)
         assert answer.multipliers["cycle"][k] == pytest.approx(by_cycle, rel=1e-5)
 
 
@@ -379,7 +421,8 @@ def test_without_transfer_times_the_root_is_a_mean(seed: int, count: int, total:
 
 
 def test_two_speeds_with_equal_links_are_a_quadratic_equation() -> None:
-    # n slack (1/(p t + c) + 1/(q t + c)) = d  <=>  d p q t^2 + (p + q)(d c - n s) t + d c^2 - 2 n s c = 0
+    # n slack (1/(p t + c) + 1/(q t + c)) = d  <=>  d p q t^2 + (p + q)(d c - n s) t + d c^2 - 2 n s
+    # c = 0
     n, p, q, c, overhead, d = 5, 4.7e-4, 1.6e-3, 2e-4, 0.3, 60000.0
     s = 30.0 - overhead
     expected = max(np.roots([d * p * q, (p + q) * (d * c - n * s), d * c * c - 2 * n * s * c]).real)
@@ -399,7 +442,9 @@ def test_compute_bound_gain_is_mean_over_smallest_speed(count: int, cycle_time: 
 @pytest.mark.parametrize("seed", range(4))
 def test_dropping_out_the_unreachable_is_the_best_selection(seed: int) -> None:
     base = random_learners(seed, 5, 2000.0)
-    learners = Learners(base.compute, base.transfer, base.overhead * np.array([1, 1, 9, 1, 9]), 12.0, 2000.0)
+    learners = Learners(
+        base.compute, base.transfer, base.overhead * np.array([1, 1, 9, 1, 9]), 12.0, 2000.0
+    )
     excluded = np.flatnonzero(learners.overhead > 12.0)
     assert len(excluded) > 0
     answer = root(learners, drop_out=True)
@@ -438,7 +483,9 @@ def test_an_overhead_above_the_cycle_time_is_named() -> None:
 
 @pytest.mark.parametrize("algorithm", EVERY)
 def test_dropping_out_everybody_is_infeasible(algorithm) -> None:  # type: ignore[no-untyped-def]
-    answer = algorithm(Learners(np.ones(2), np.ones(2), np.array([11.0, 12.0]), 10.0, 4.0), drop_out=True)
+    answer = algorithm(
+        Learners(np.ones(2), np.ones(2), np.array([11.0, 12.0]), 10.0, 4.0), drop_out=True
+    )
     assert answer.termination is Termination.INFEASIBLE
     assert "overhead of learner 2" in answer.message
 
@@ -462,7 +509,9 @@ def test_room_for_the_samples_but_not_for_an_update(algorithm) -> None:  # type:
 @pytest.mark.parametrize("algorithm", EVERY)
 def test_a_root_of_exactly_zero(algorithm) -> None:  # type: ignore[no-untyped-def]
     # 10 s / (2 s/sample) = 5 samples each; nothing is left for updates
-    updates, batch = found(algorithm(Learners(np.array([1.0, 4.0]), np.full(2, 2.0), np.zeros(2), 10.0, 10.0)))
+    updates, batch = found(
+        algorithm(Learners(np.array([1.0, 4.0]), np.full(2, 2.0), np.zeros(2), 10.0, 10.0))
+    )
     assert updates == pytest.approx(0.0, abs=1e-12)
     np.testing.assert_allclose(batch, [5.0, 5.0], rtol=1e-12)
 
@@ -527,7 +576,9 @@ def test_magnitudes(scale: float, speed: float) -> None:
 
 def test_large_totals_and_counts_stay_exact() -> None:
     learners = random_learners(7, 100_000, 2.0**40, spread=0.5)
-    fast = Learners(learners.compute * 1e-8, learners.transfer * 1e-8, learners.overhead, 30.0, 2.0**40)
+    fast = Learners(
+        learners.compute * 1e-8, learners.transfer * 1e-8, learners.overhead, 30.0, 2.0**40
+    )
     updates, batch = found(integer(fast))
     assert batch.sum() == 2.0**40
     assert np.all(batch >= 0)
@@ -555,7 +606,9 @@ def test_polynomial_with_an_overhead_above_the_cycle_time_shows_a_negative_batch
 
 def test_polynomial_overflows_with_many_learners() -> None:
     # b_k = 1e4 for 100 learners: a product of 1e400
-    answer = polynomial(Learners(np.full(100, 1e-6), np.full(100, 1e-2), np.zeros(100), 30.0, 6000.0))
+    answer = polynomial(
+        Learners(np.full(100, 1e-6), np.full(100, 1e-2), np.zeros(100), 30.0, 6000.0)
+    )
     assert answer.termination is Termination.ERROR
     assert answer.updates is None
     assert "overflow" in answer.message
@@ -576,7 +629,8 @@ def test_polynomial_never_claims_an_inaccurate_root() -> None:
 
 
 def test_polynomial_takes_the_largest_of_two_positive_roots() -> None:
-    # a = (60, -1), b = (1, 0): 60 / (t + 1) - 1 / t = 2  <=>  2 t^2 - 57 t + 1 = 0, both roots positive
+    # a = (60, -1), b = (1, 0): 60 / (t + 1) - 1 / t = 2  <=>  2 t^2 - 57 t + 1 = 0, both roots
+    # positive
     learners = Learners(np.ones(2), np.array([1.0, 0.0]), np.array([0.0, 61.0]), 60.0, 2.0)
     answer = polynomial(learners)
     assert answer.certificate["real_roots"] == 2
@@ -615,7 +669,9 @@ def test_a_fraction_of_a_sample_is_refused(algorithm) -> None:  # type: ignore[n
 
 
 def published(count: int, cycle_time: float) -> Learners:
-    """Table I read as: 8 bit per value, one cycle per operation, gain 10^-1.06 (10.6 dB), noise in 5 MHz."""
+    """Table I read as: 8 bit per value, one cycle per operation, gain 10^-1.06 (10.6 dB), noise in
+    5 MHz.
+    """
     power, noise = 10 ** (23 / 10 - 3), 10 ** (-174 / 10 - 3) * 5e6
     rate = 5e6 * np.log2(1 + power * 10**-1.06 / noise)
     speed = np.where(np.arange(count) < count // 2, 2.4e9, 0.7e9)

@@ -1,4 +1,6 @@
-"""Mobile edge learning end to end: the model file, the data contract, the algorithms as backends."""
+"""Mobile edge learning end to end: the model file, the data contract, the algorithms as
+backends.
+"""
 
 import json
 from pathlib import Path
@@ -49,7 +51,9 @@ def test_definitions_are_those_of_the_paper() -> None:
 
 def test_integer_optimum_equals_a_scan_over_all_updates() -> None:
     compute, transfer, overhead = by_hand()
-    best = max(t for t in range(200) if np.floor((2.0 - overhead) / (compute * t + transfer)).sum() >= 240)
+    best = max(
+        t for t in range(200) if np.floor((2.0 - overhead) / (compute * t + transfer)).sum() >= 240
+    )
     result = load().solve("mel-integer")
     assert result.verified
     assert result.guarantee is Guarantee.GLOBAL
@@ -68,13 +72,20 @@ def test_root_solves_the_relaxed_form_with_every_learner_busy_to_the_end() -> No
     compute, transfer, overhead = by_hand()
     result = load().solve("mel-root", form="relaxed")
     assert result.verified
-    duration = compute * result.objective * result["learner.batch"] + transfer * result["learner.batch"] + overhead
+    duration = (
+        compute * result.objective * result["learner.batch"]
+        + transfer * result["learner.batch"]
+        + overhead
+    )
     assert duration == pytest.approx(np.full(3, 2.0), rel=1e-9)
 
 
 @pytest.mark.parametrize("form", ["relaxed", "relaxed+distributed", "relaxed+dropout"])
 def test_polynomial_and_root_agree(form: str) -> None:
-    root, polynomial = load().solve("mel-root", form=form), load().solve("mel-polynomial", form=form)
+    root, polynomial = (
+        load().solve("mel-root", form=form),
+        load().solve("mel-polynomial", form=form),
+    )
     assert polynomial.verified
     assert polynomial.objective == pytest.approx(root.objective, rel=1e-8)
 
@@ -113,7 +124,9 @@ def test_a_dead_link_makes_the_base_infeasible_and_is_named_and_dropout_goes_on(
 
 def test_no_learners_is_infeasible() -> None:
     empty: dict[str, list[float]] = {"cpu": [], "work": []}
-    radio: dict[str, object] = {f"radio.{name}": [] for name in ("bandwidth", "gain", "power", "noise_density")}
+    radio: dict[str, object] = {
+        f"radio.{name}": [] for name in ("bandwidth", "gain", "power", "noise_density")
+    }
     result = load(learner_count=0, learner=empty, **radio).solve("mel-integer")
     assert result.exit_code == 3
 
@@ -130,7 +143,11 @@ def test_no_learners_is_infeasible() -> None:
 def test_an_edited_model_is_refused_with_the_reason(change: str, reason: str) -> None:
     text = MODEL.read_text()
     name = change.split()[1].split("[")[0].rstrip(":")
-    kept = [line for line in text.splitlines() if not line.startswith((f"constraint {name}", f"maximize {name}"))]
+    kept = [
+        line
+        for line in text.splitlines()
+        if not line.startswith((f"constraint {name}", f"maximize {name}"))
+    ]
     model = mecdsl.loads("\n".join([*kept, change]), data=CASE)
     with pytest.raises(ModelError) as caught:
         model.solve("mel-integer")
@@ -149,7 +166,9 @@ def test_a_rewritten_but_equal_model_is_recognised() -> None:
         "cycle_time - overhead[k] >= k.batch*(transfer[k] + updates*compute[k])",
         "k.batch*(transfer[k] + updates*compute[k]) + overhead[k] <= cycle_time",
     )
-    assert mecdsl.loads(turned, data=CASE).solve("mel-integer").objective == load().solve().objective
+    assert (
+        mecdsl.loads(turned, data=CASE).solve("mel-integer").objective == load().solve().objective
+    )
 
 
 def test_rounding_options_are_checked() -> None:
@@ -188,4 +207,6 @@ def test_one_and_a_hundred_thousand_learners(count: int) -> None:
     relaxed = model.solve(form="relaxed")
     assert relaxed.verified
     assert relaxed.objective is not None
-    assert result.objective == np.floor(relaxed.objective)  # 50 samples a learner: the floors hardly matter
+    assert result.objective == np.floor(
+        relaxed.objective
+    )  # 50 samples a learner: the floors hardly matter

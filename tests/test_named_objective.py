@@ -37,12 +37,18 @@ def test_a_constraint_on_the_objective() -> None:
 
 
 def test_a_form_that_replaces_the_objective_renames_what_the_report_shows() -> None:
-    text = "report twice : s = 2*cost\nform other { replace minimize cost = sum(3*k.x for k in dev) }\n"
+    text = (
+        "report twice : s = 2*cost\nform other "
+        "{ replace minimize cost = sum(3*k.x for k in dev) }\n"
+    )
     assert solved(text, "other")["twice"] == pytest.approx(36)
 
 
 def test_a_declared_name_is_meant_before_the_objective_and_an_index_before_both() -> None:
-    text = "var y : 1 in 2..5\nminimize y = 10*y\nreport r : 1 = y\nreport s : 1 = sum(y for y in 1..3)\n"
+    text = (
+        "var y : 1 in 2..5\nminimize y = 10*y\nreport r : 1 = y\nreport s : 1 = sum(y for "
+        "y in 1..3)\n"
+    )
     result = mecdsl.loads(text).solve("highs")
     assert result["r"] == pytest.approx(2)
     assert result["s"] == pytest.approx(6)

@@ -1,4 +1,6 @@
-"""Ranges that the condition of their space cuts short: the same members as trying every pair, without the pairs."""
+"""Ranges that the condition of their space cuts short: the same members as trying every pair,
+without the pairs.
+"""
 
 from collections.abc import Callable
 
@@ -48,7 +50,9 @@ def test_members_are_those_of_trying_every_pair(condition: str) -> None:
 
 
 @pytest.mark.parametrize("condition", ["abs(k - m) == 1", "m == n + 1 - k"])
-def test_chains_and_diagonals_need_no_square_of_memory(condition: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chains_and_diagonals_need_no_square_of_memory(
+    condition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # 20,000 x 20,000 pairs of two labels would take 19 GB; the limit here is that of 200,000 pairs
     monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 8 * 6 * 200_000)
     found = members(condition, 20_000)

@@ -1,12 +1,14 @@
-"""Building a Pyomo model from text against writing it by hand, and evaluating it; mobile edge learning, K learners.
+"""Building a Pyomo model from text against writing it by hand, and evaluating it; mobile edge
+learning, K learners.
 
     uv run python -m tests.benchmarks.compile [sizes] [--repetitions N]
 
-Both sides start from the same Python lists, one entry per learner, and end with a complete `ConcreteModel` under the
-same names: ours through parse, check, instantiate and `to_pyomo`, the other as a competent user of Pyomo writes it
-(sets, constant bounds, rules, `quicksum`). Evaluating is objective and every row at a point: our `objective` and
-`differences` against Pyomo's `value`. The two take turns in one process and the best of the repetitions counts.
-"gc on" is how anyone runs Python; "gc off" switches the collector off on both sides, since `to_pyomo` pauses it.
+Both sides start from the same Python lists, one entry per learner, and end with a complete
+`ConcreteModel` under the same names: ours through parse, check, instantiate and `to_pyomo`, the
+other as a competent user of Pyomo writes it (sets, constant bounds, rules, `quicksum`). Evaluating
+is objective and every row at a point: our `objective` and `differences` against Pyomo's `value`.
+The two take turns in one process and the best of the repetitions counts. "gc on" is how anyone runs
+Python; "gc off" switches the collector off on both sides, since `to_pyomo` pauses it.
 """
 
 import argparse
@@ -50,7 +52,9 @@ class Timing:
 
 
 def draw_data(learners: int) -> Data:
-    """Processors, links and work that differ from learner to learner, SI units, one list entry per learner."""
+    """Processors, links and work that differ from learner to learner, SI units, one list entry per
+    learner.
+    """
     source = random.Random(7)
     return {
         "cpu": [source.uniform(0.5e9, 3e9) for _ in range(learners)],  # cycle/s
@@ -92,9 +96,14 @@ def build_by_hand(data: Data) -> Any:
     model.learner = pyo.Block()
     model.learner.members = pyo.RangeSet(1, learners)
     model.learner.batch = pyo.Var(
-        model.learner.members, domain=pyo.NonNegativeIntegers, initialize=6000, doc="samples given to this learner"
+        model.learner.members,
+        domain=pyo.NonNegativeIntegers,
+        initialize=6000,
+        doc="samples given to this learner",
     )
-    model.updates = pyo.Var(domain=pyo.NonNegativeIntegers, initialize=1, doc="local updates per global cycle")
+    model.updates = pyo.Var(
+        domain=pyo.NonNegativeIntegers, initialize=1, doc="local updates per global cycle"
+    )
     model.local_updates = pyo.Objective(expr=model.updates, sense=pyo.maximize)
     batch, updates = model.learner.batch, model.updates
 
@@ -131,8 +140,12 @@ def evaluate_pyomo(model: Any) -> tuple[float, Mapping[str, FloatArray]]:
     return value(model.local_updates), {"cycle": np.array(cycle), "all_samples": np.array(samples)}
 
 
-def best_times(actions: Sequence[Callable[[], object]], repetitions: int, collector: bool) -> list[float]:
-    """The shortest time in s of each action; the actions take turns, garbage is collected between them."""
+def best_times(
+    actions: Sequence[Callable[[], object]], repetitions: int, collector: bool
+) -> list[float]:
+    """The shortest time in s of each action; the actions take turns, garbage is collected between
+    them.
+    """
     best = [math.inf] * len(actions)
     for _ in range(repetitions):
         for position, action in enumerate(actions):
@@ -153,7 +166,9 @@ def measure(learners: int, repetitions: int, collector: bool) -> Timing:
     built = best_times([lambda: build(data), lambda: build_by_hand(data)], repetitions, collector)
     x, (instance, _), model = point(learners), build(data), build_by_hand(data)
     set_point(model, x)
-    evaluated = best_times([lambda: evaluate(instance, x), lambda: evaluate_pyomo(model)], repetitions, collector)
+    evaluated = best_times(
+        [lambda: evaluate(instance, x), lambda: evaluate_pyomo(model)], repetitions, collector
+    )
     return Timing(learners, collector, *built, *evaluated)
 
 
@@ -166,7 +181,10 @@ def table(timings: Sequence[Timing]) -> str:
     ]
     for timing in timings:
         line = f"{timing.learners:>9} {'on' if timing.collector else 'off':>3}"
-        for ours, hand in ((timing.build, timing.hand_build), (timing.evaluate, timing.hand_evaluate)):
+        for ours, hand in (
+            (timing.build, timing.hand_build),
+            (timing.evaluate, timing.hand_evaluate),
+        ):
             per_row = f"{1e6 * ours / timing.learners:.2f}/{1e6 * hand / timing.learners:.2f}"
             line += f" | {ours:8.4f} {hand:8.4f} {ours / hand:8.3f} {per_row:>12}"
         lines.append(line)
@@ -179,7 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of learners")
     parser.add_argument("--repetitions", type=int, default=3)
     chosen = parser.parse_args(arguments)
-    best_times([lambda: build(draw_data(10)), lambda: build_by_hand(draw_data(10))], 1, True)  # grammar, imports
+    best_times(
+        [lambda: build(draw_data(10)), lambda: build_by_hand(draw_data(10))], 1, True
+    )  # grammar, imports
     timings = [measure(n, chosen.repetitions, on) for n in chosen.sizes for on in (True, False)]
     print(table(timings))
 

@@ -1,13 +1,15 @@
-"""The fog algorithms against Ipopt on the same instance, and what building it costs; fog nodes, K nodes and N layers.
+"""The fog algorithms against Ipopt on the same instance, and what building it costs; fog nodes, K
+nodes and N layers.
 
     uv run python -m tests.benchmarks.fog [--nodes K ...] [--layers N ...] [--repetitions R]
 
-All solve one and the same instance of `models/fog.mec`, made by parse, check and instantiate from drawn data. "slack"
-is ten times the smallest deadline, "tight" 1.01 times. Ipopt's time is that of the solver (`solve`) and of handing the
-model over (`lower`); a time of the algorithms has everything from the instance to the plan: recognising the problem,
-the algorithm, columns and multipliers. The best of the repetitions counts (Ipopt runs once), verification does not.
-"off" is the relative distance of an objective to the best bound of the algorithms; a solver that keeps its constraints
-only to a tolerance may lie a little below.
+All solve one and the same instance of `models/fog.mec`, made by parse, check and instantiate from
+drawn data. "slack" is ten times the smallest deadline, "tight" 1.01 times. Ipopt's time is that of
+the solver (`solve`) and of handing the model over (`lower`); a time of the algorithms has
+everything from the instance to the plan: recognising the problem, the algorithm, columns and
+multipliers. The best of the repetitions counts (Ipopt runs once), verification does not. "off" is
+the relative distance of an objective to the best bound of the algorithms; a solver that keeps its
+constraints only to a tolerance may lie a little below.
 """
 
 import argparse
@@ -84,7 +86,9 @@ def run(loaded: LoadedModel, backend: str, repetitions: int) -> Timing:
 
 def _timing(solution: Solution, seconds: float) -> Timing:
     lower = solution.seconds.get("lower", 0.0)
-    return Timing(seconds - lower, lower, len(solution.iterations), solution.objective, solution.bound)
+    return Timing(
+        seconds - lower, lower, len(solution.iterations), solution.objective, solution.bound
+    )
 
 
 def measure(nodes: int, layers: int, repetitions: int) -> list[Row]:
@@ -96,17 +100,23 @@ def measure(nodes: int, layers: int, repetitions: int) -> list[Row]:
         loaded = model(nodes, layers, smallest * factor)
         loaded.instance()
         build = time.perf_counter() - started
-        timings = tuple(run(loaded, backend, repetitions if backend != "ipopt" else 1) for backend in BACKENDS)
+        timings = tuple(
+            run(loaded, backend, repetitions if backend != "ipopt" else 1) for backend in BACKENDS
+        )
         rows.append(Row(nodes, layers, name, build, timings))
     return rows
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Times in ms, steps, ratios to Ipopt (below 1: ours is faster) and relative distances to the best bound."""
+    """Times in ms, steps, ratios to Ipopt (below 1: ours is faster) and relative distances to the
+    best bound.
+    """
     lines = [
-        f"{'K':>5} {'N':>2} {'':>5} {'build':>8} | {'fog-dual':^27} | {'fog-newton':^27} | {'ipopt':^28}",
+        f"{'K':>5} {'N':>2} {'':>5} {'build':>8} | {'fog-dual':^27} | {'fog-newton':^27} | "
+        f"{'ipopt':^28}",
         f"{'':>5} {'':>2} {'':>5} {'ms':>8} | {'ms':>7} {'steps':>5} {'ratio':>6} {'off':>6}"
-        f" | {'ms':>7} {'steps':>5} {'ratio':>6} {'off':>6} | {'lower':>6} {'solve':>7} {'steps':>5} {'off':>7}",
+        f" | {'ms':>7} {'steps':>5} {'ratio':>6} {'off':>6} | {'lower':>6} {'solve':>7} "
+        f"{'steps':>5} {'off':>7}",
     ]
     for row in rows:
         line = f"{row.nodes:>5} {row.layers:>2} {row.deadline:>5} {1e3 * row.build:8.0f}"
@@ -114,8 +124,14 @@ def table(rows: Sequence[Row]) -> str:
         rival = row.timings[-1]
         for timing in row.timings[:-1]:
             ratio = timing.seconds / (rival.seconds + rival.lower)
-            line += f" | {1e3 * timing.seconds:7.1f} {timing.steps:>5} {ratio:6.3f} {_off(timing, bounds):>6}"
-        line += f" | {1e3 * rival.lower:6.0f} {1e3 * rival.seconds:7.0f} {rival.steps:>5} {_off(rival, bounds):>7}"
+            line += (
+                f" | {1e3 * timing.seconds:7.1f} {timing.steps:>5} {ratio:6.3f} "
+                f"{_off(timing, bounds):>6}"
+            )
+        line += (
+            f" | {1e3 * rival.lower:6.0f} {1e3 * rival.seconds:7.0f} {rival.steps:>5} "
+            f"{_off(rival, bounds):>7}"
+        )
         lines.append(line)
     return "\n".join(lines)
 
@@ -135,7 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     for backend in BACKENDS:  # imports
         run(model(3, 2, 3.0), backend, 1)
-    rows = [row for n in chosen.layers for k in chosen.nodes for row in measure(k, n, chosen.repetitions)]
+    rows = [
+        row
+        for n in chosen.layers
+        for k in chosen.nodes
+        for row in measure(k, n, chosen.repetitions)
+    ]
     print(table(rows))
 
 

@@ -1,1 +1,3 @@
-"""Random models with known answers, solved by every general backend: a search for labels that are wrong."""
+"""Random models with known answers, solved by every general backend: a search for labels that are
+wrong.
+"""

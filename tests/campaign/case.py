@@ -14,7 +14,8 @@ UNBOUNDED: Final = "unbounded"
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """`status`; `best`: the optimum in SI, with its constant; `size`: SI, what a gap matters against.
+    """`status`; `best`: the optimum in SI, with its constant; `size`: SI, what a gap matters
+    against.
 
     `size` leaves out constants and penalties that are not paid: it is what a decision changes.
     """
@@ -28,9 +29,10 @@ class Truth:
 class Case:
     """A model with its right answer.
 
-    `names`: the scalar variables, as `Result.values` has them. `breaches(point)`: the rows, bounds and integralities
-    that a point breaks by what matters, in words. `objective(point)`: in SI, without rounding where that is possible.
-    `convex`: smooth and convex apart from integrality, so that what is locally optimal is optimal.
+    `names`: the scalar variables, as `Result.values` has them. `breaches(point)`: the rows, bounds
+    and integralities that a point breaks by what matters, in words. `objective(point)`: in SI,
+    without rounding where that is possible. `convex`: smooth and convex apart from integrality, so
+    that what is locally optimal is optimal.
     """
 
     text: str

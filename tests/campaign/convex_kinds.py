@@ -1,4 +1,6 @@
-"""Convex kinds, built backwards from a minimiser by the first-order conditions, and mixed-integer ones."""
+"""Convex kinds, built backwards from a minimiser by the first-order conditions, and mixed-integer
+ones.
+"""
 
 import itertools
 import math
@@ -36,7 +38,11 @@ PARTS: Final = (
     Part("{a}^2/{b}", lambda a, b: (2.0 * a / b, -((a / b) ** 2)), 2),
     Part("({a} - {b})^2", lambda a, b: (2.0 * (a - b), 2.0 * (b - a)), 2),
     Part("quad_over_lin({a}, {b})", lambda a, b: (2.0 * a / b, -((a / b) ** 2)), 2),
-    Part("(0 - perspective({a}, {b}))", lambda a, b: (b / (a + b) - math.log1p(b / a), -a / (a + b)), 2),
+    Part(
+        "(0 - perspective({a}, {b}))",
+        lambda a, b: (b / (a + b) - math.log1p(b / a), -a / (a + b)),
+        2,
+    ),
     Part(
         "ln(exp({a}) + exp({b}))",
         lambda a, b: (1.0 / (1.0 + math.exp(b - a)), 1.0 / (1.0 + math.exp(a - b))),
@@ -70,7 +76,9 @@ def convex(draw: Draw) -> Case:
         slope = _linear_row(draw, at, limits, slope)
     for j in range(count):
         if draw.chance(0.2):  # the minimiser lies on a bound
-            variables[j] = Variable(at[j], LARGEST, unit=variables[j].unit, factor=variables[j].factor)
+            variables[j] = Variable(
+                at[j], LARGEST, unit=variables[j].unit, factor=variables[j].factor
+            )
             slope[j] -= float(draw.number(0.1, 2, 1))
     goal = formula + "".join(f" - ({s!r})*u{j}" for j, s in enumerate(slope))
     maximize = draw.chance(0.3)
@@ -85,8 +93,12 @@ def _variable(draw: Draw) -> Variable:
     return Variable(SMALLEST, LARGEST, unit=unit, factor=float(factor))
 
 
-def _linear_row(draw: Draw, at: list[float], limits: list[Limit], slope: list[float]) -> list[float]:
-    """An equality that the minimiser keeps, with a multiplier of either sign; the slope of the Lagrangian."""
+def _linear_row(
+    draw: Draw, at: list[float], limits: list[Limit], slope: list[float]
+) -> list[float]:
+    """An equality that the minimiser keeps, with a multiplier of either sign; the slope of the
+    Lagrangian.
+    """
     a = [float(draw.number(-3, 5, 1)) or 1.0 for _ in at]
     text = " + ".join(f"({value!r})*u{j}" for j, value in enumerate(a))
     limits.append(Limit(text, "==", evaluate(text, at), max(map(abs, a))))
@@ -101,21 +113,28 @@ def _sum(draw: Draw, at: list[float], terms: int) -> tuple[str, list[float]]:
         part = draw.pick(*(p for p in PARTS if p.arguments <= len(at)))
         chosen = draw.random.sample(range(len(at)), part.arguments)
         weight = float(draw.number(0.2, 5, 1))
-        texts.append(f"{weight!r}*" + part.formula.format(**{n: f"u{j}" for n, j in zip("ab", chosen, strict=False)}))
+        texts.append(
+            f"{weight!r}*"
+            + part.formula.format(**{n: f"u{j}" for n, j in zip("ab", chosen, strict=False)})
+        )
         for j, g in zip(chosen, part.gradient(*(at[j] for j in chosen)), strict=True):
             slope[j] += weight * g
     return " + ".join(texts), slope
 
 
 def soft_deadline(draw: Draw) -> Case:
-    """Speed against energy, with lateness that costs 1e6 to 1e12: the least a/x + b x, but x >= a/limit."""
+    """Speed against energy, with lateness that costs 1e6 to 1e12: the least a/x + b x, but x >=
+    a/limit.
+    """
     a, b = float(draw.number(0.5, 4, 1)), float(draw.number(0.5, 4, 1))
     limit, dear = float(draw.number(0.3, 5, 1)), 10.0 ** draw.whole(6, 12)
     unit, factor = draw.unit()
     best = max(math.sqrt(a / b), a / limit)
     value = a / best + b * best
     variables = (Variable(0.01, 100.0, unit=unit, factor=float(factor)), Variable(0.0, 1000.0))
-    model = SmoothModel(variables, (Limit(f"{a!r}/u0 - u1", "<=", limit),), f"{a!r}/u0 + {b!r}*u0 + {dear!r}*u1")
+    model = SmoothModel(
+        variables, (Limit(f"{a!r}/u0 - u1", "<=", limit),), f"{a!r}/u0 + {b!r}*u0 + {dear!r}*u1"
+    )
     return case(model, OPTIMAL, value, value, convex=True)
 
 
@@ -125,27 +144,39 @@ def poles(draw: Draw) -> Case:
     unit, factor = draw.unit()
     x, y = (Variable(0.0, draw.pick(None, 50.0), unit=unit, factor=float(factor)) for _ in range(2))
     form = draw.pick("1/{y}", "(0 - ln({y}))", "1/{y}^2").format(y="u1")
-    away = draw.pick(Limit("u1", ">=", low), Limit("u0 + u1", ">=", low), Limit("2*u1", ">=", 2 * low))
+    away = draw.pick(
+        Limit("u1", ">=", low), Limit("u0 + u1", ">=", low), Limit("2*u1", ">=", 2 * low)
+    )
     if draw.chance(0.3):  # the value of the row at the smallest y is missed by a tenth of it
         tight = Limit("u1", "<=", low)
         bound = evaluate(form, [0.0, low])
         limit = Limit(form, "<=", bound - 0.1 * max(1.0, abs(bound)))
         return case(SmoothModel((x, y), (away, tight, limit), "u0 + u1"), INFEASIBLE)
-    # b*u1 + a*form is convex with one minimiser; rows of u0 cost nothing, since u0 may be as large as low
+    # b*u1 + a*form is convex with one minimiser; rows of u0 cost nothing, since u0 may be as large
+    # as low
     slope = {"1": lambda: math.sqrt(a / b), "(": lambda: a / b}[form[0]]()
     if "^2" in form:
         slope = (2.0 * a / b) ** (1.0 / 3.0)
     least = low if away.formula != "u0 + u1" else 0.0
     best = max(slope, least)
     value = a * evaluate(form, [0.0, best]) + b * best
-    return case(SmoothModel((x, y), (away,), f"{a!r}*{form} + {b!r}*u1"), OPTIMAL, value, max(1.0, abs(value)))
+    return case(
+        SmoothModel((x, y), (away,), f"{a!r}*{form} + {b!r}*u1"),
+        OPTIMAL,
+        value,
+        max(1.0, abs(value)),
+    )
 
 
 def endless(draw: Draw) -> Case:
     """Nonlinear objectives that fall without end, and such that only look so."""
     unit, factor = draw.unit()
     x = Variable(draw.pick(0.0, None, 0.5), None, unit=unit, factor=float(factor))
-    x = Variable(0.5, None, unit=unit, factor=float(factor)) if x.lower is None and draw.chance(0.5) else x
+    x = (
+        Variable(0.5, None, unit=unit, factor=float(factor))
+        if x.lower is None and draw.chance(0.5)
+        else x
+    )
     a = float(draw.number(0.5, 4, 1))
     positive = x.lower is not None
     least = 0.0 if x.lower is None else x.lower
@@ -168,11 +199,21 @@ def endless(draw: Draw) -> Case:
 
 
 def mixed(draw: Draw) -> Case:
-    """Nonlinear in integers, with a continuous speed whose best value is known for each choice of them."""
+    """Nonlinear in integers, with a continuous speed whose best value is known for each choice of
+    them.
+    """
     count = draw.whole(1, 3)
     ranges = [(draw.whole(0, 1), draw.whole(2, 4)) for _ in range(count)]
     variables = [Variable(float(low), float(high), integral=True) for low, high in ranges]
-    atoms = ["exp(-u{j})", "u{j}^2", "1/(u{j} + 1)", "(0 - u{j}^2)", "sqrt(u{j} + 1)", "ln(u{j} + 2)", "u{j}*u{k}"]
+    atoms = [
+        "exp(-u{j})",
+        "u{j}^2",
+        "1/(u{j} + 1)",
+        "(0 - u{j}^2)",
+        "sqrt(u{j} + 1)",
+        "ln(u{j} + 2)",
+        "u{j}*u{k}",
+    ]
     atoms += ["(u{j} - 1.5)^2", "u{j}^3/(u{k} + 1)", "(0 - u{j}*ln(u{j} + 1))"]
 
     def formula() -> str:
@@ -182,7 +223,10 @@ def mixed(draw: Draw) -> Case:
             parts.append(f"{float(draw.number(0.3, 5, 1))!r}*{form}")
         return " + ".join(parts)
 
-    points = [[float(v) for v in p] for p in itertools.product(*(range(low, high + 1) for low, high in ranges))]
+    points = [
+        [float(v) for v in p]
+        for p in itertools.product(*(range(low, high + 1) for low, high in ranges))
+    ]
     limits = [_separated(draw, formula(), points) for _ in range(draw.whole(0, 2))]
     kept = [p for p in points if all(_holds(limit, p) for limit in limits)]
     goal, own = formula(), [0.0] * len(kept)
@@ -206,7 +250,9 @@ def mixed(draw: Draw) -> Case:
 
 
 def _separated(draw: Draw, formula: str, points: list[list[float]]) -> Limit:
-    """A limit half-way between two values that the formula has, so that no point is near it; some keep no point."""
+    """A limit half-way between two values that the formula has, so that no point is near it; some
+    keep no point.
+    """
     values = sorted({evaluate(formula, p) for p in points})
     values = [values[0] - 2.0, *values, values[-1] + 2.0]
     gaps = [(b - a, a) for a, b in itertools.pairwise(values) if b - a > 0.05]

@@ -1,4 +1,6 @@
-"""Random numbers with few digits, so that the text, the double and the fraction mean the same; and units."""
+"""Random numbers with few digits, so that the text, the double and the fraction mean the same; and
+units.
+"""
 
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -10,10 +12,21 @@ Item = TypeVar("Item")
 UNITS: Final[tuple[tuple[str, Fraction], ...]] = tuple(
     (name, Fraction(factor))
     for name, factor in (
-        ("1", "1"), ("pW", "1e-12"), ("uW", "1e-6"), ("GW", "1e9"), ("ms", "1e-3"), ("us", "1e-6"), ("s", "1"),
-        ("bit", "1"), ("Mbit", "1e6"), ("Tbit", "1e12"), ("Gcycle", "1e9"), ("nJ", "1e-9"), ("km", "1e3"),
+        ("1", "1"),
+        ("pW", "1e-12"),
+        ("uW", "1e-6"),
+        ("GW", "1e9"),
+        ("ms", "1e-3"),
+        ("us", "1e-6"),
+        ("s", "1"),
+        ("bit", "1"),
+        ("Mbit", "1e6"),
+        ("Tbit", "1e12"),
+        ("Gcycle", "1e9"),
+        ("nJ", "1e-9"),
+        ("km", "1e3"),
     )
-)  # fmt: skip
+)
 EXACT: Final = Context(prec=60)
 
 

@@ -1,6 +1,8 @@
-"""Linear programs over rational numbers: the simplex method with Bland's rule, for oracles of a few columns.
+"""Linear programs over rational numbers: the simplex method with Bland's rule, for oracles of a few
+columns.
 
-Every number is a `Fraction`, so an answer has no tolerance: a program is infeasible, unbounded, or has the optimum.
+Every number is a `Fraction`, so an answer has no tolerance: a program is infeasible, unbounded, or
+has the optimum.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,9 @@ Vector = list[Fraction]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Minimise `cost . x` over `coefficients . x (relation) right` and `lower <= x <= upper` (None for no bound)."""
+    """Minimise `cost . x` over `coefficients . x (relation) right` and `lower <= x <= upper` (None
+    for no bound).
+    """
 
     cost: Sequence[Fraction]
     rows: Sequence[tuple[Sequence[Fraction], str, Fraction]]
@@ -25,7 +29,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`status`: "optimal", "infeasible" or "unbounded"; the optimum and a point where there is one."""
+    """`status`: "optimal", "infeasible" or "unbounded"; the optimum and a point where there is
+    one.
+    """
 
     status: str
     value: Fraction = ZERO
@@ -87,7 +93,9 @@ class _Plain:
 
 
 class _Tableau:
-    """Rows of the simplex method: structural columns, slacks, one artificial column each, right-hand side."""
+    """Rows of the simplex method: structural columns, slacks, one artificial column each,
+    right-hand side.
+    """
 
     def __init__(self, plain: _Plain) -> None:
         count, height = len(plain.parts), len(plain.rows)
@@ -132,12 +140,18 @@ class _Tableau:
         return found
 
     def _minimise(self, cost: Vector, usable: int) -> bool:
-        """Pivots by Bland's rule over the first `usable` columns; False where the objective falls without end."""
+        """Pivots by Bland's rule over the first `usable` columns; False where the objective falls
+        without end.
+        """
         while True:
             column = next((j for j in range(usable) if self._reduced(cost, j) < 0), None)
             if column is None:
                 return True
-            leaving = [(row[-1] / row[column], self.basis[i], i) for i, row in enumerate(self.rows) if row[column] > 0]
+            leaving = [
+                (row[-1] / row[column], self.basis[i], i)
+                for i, row in enumerate(self.rows)
+                if row[column] > 0
+            ]
             if not leaving:
                 return False
             self._pivot(min(leaving)[2], column)

@@ -72,7 +72,11 @@ class ExactModel:
 
 def case(model: ExactModel, truth: Truth | None = None) -> Case:
     """The case of a model, its truth by enumeration unless it is known."""
-    smooth = all(len(monomial) <= 1 for row in (model.goal, *(r.value for r in model.rows)) for monomial in row)
+    smooth = all(
+        len(monomial) <= 1
+        for row in (model.goal, *(r.value for r in model.rows))
+        for monomial in row
+    )
     return Case(
         text=text_of(model),
         names=tuple(f"x{j}" for j in range(len(model.columns))),
@@ -181,11 +185,17 @@ def objective(model: ExactModel, u: Sequence[Fraction]) -> Fraction:
 
 
 def _direct_factor(model: ExactModel) -> Fraction:
-    return next((c.factor for c in model.columns if not c.plain), Fraction(1)) if model.direct else Fraction(1)
+    return (
+        next((c.factor for c in model.columns if not c.plain), Fraction(1))
+        if model.direct
+        else Fraction(1)
+    )
 
 
 def breaches(model: ExactModel, point: Point) -> list[str]:
-    """What a point breaks by more than `MATTERS` of the stake, `RELATIVE` of the real terms and what doubles tell."""
+    """What a point breaks by more than `MATTERS` of the stake, `RELATIVE` of the real terms and
+    what doubles tell.
+    """
     u = inside(model, point)
     found = []
     for j, (value, column) in enumerate(zip(u, model.columns, strict=True)):
@@ -202,10 +212,14 @@ def breaches(model: ExactModel, point: Point) -> list[str]:
         value = value_at(row.value, u)
         amount = {"<=": value, ">=": -value, "==": abs(value)}[row.relation]
         clock = sum((abs(a * model.columns[m[0]].origin) for m, a in row.value.items() if m), ZERO)
-        real = sum((abs(value_at({m: a}, u)) for m, a in row.value.items() if _is_real(model, m)), ZERO)
+        real = sum(
+            (abs(value_at({m: a}, u)) for m, a in row.value.items() if _is_real(model, m)), ZERO
+        )
         allowed = MATTERS * row.stake + RELATIVE * real if row.stake else ZERO
         if amount > allowed + ROUNDING * clock:
-            found.append(f"c{number} is broken by {float(amount):.3g}, {float(row.stake):.3g} matters")
+            found.append(
+                f"c{number} is broken by {float(amount):.3g}, {float(row.stake):.3g} matters"
+            )
     return found
 
 
@@ -233,7 +247,11 @@ def enumerate_truth(model: ExactModel) -> Truth:
 
 def known(model: ExactModel, best: Fraction) -> Truth:
     """The truth of a model whose optimum over u is known."""
-    stakes = max(abs(best - model.goal.get((), ZERO)), model.size) * model.scale[1] * _direct_factor(model)
+    stakes = (
+        max(abs(best - model.goal.get((), ZERO)), model.size)
+        * model.scale[1]
+        * _direct_factor(model)
+    )
     shifted = ZERO
     if model.direct:
         shifted = sum((a * model.columns[m[0]].origin for m, a in model.goal.items() if m), ZERO)
@@ -248,7 +266,9 @@ def choices(model: ExactModel) -> Iterator[dict[int, Fraction]]:
         low, high = model.columns[j].lower, model.columns[j].upper
         assert low is not None
         assert high is not None
-        ranges.append(range(-(-low.numerator // low.denominator), high.numerator // high.denominator + 1))
+        ranges.append(
+            range(-(-low.numerator // low.denominator), high.numerator // high.denominator + 1)
+        )
     for values in itertools.product(*ranges):
         yield dict(zip(columns, map(Fraction, values), strict=True))
 
@@ -287,7 +307,9 @@ def _fix(value: Polynomial, fixed: Mapping[int, Fraction]) -> dict[tuple[int, ..
     return result
 
 
-def linear(coefficients: Mapping[int, Fraction], constant: Fraction = ZERO) -> dict[tuple[int, ...], Fraction]:
+def linear(
+    coefficients: Mapping[int, Fraction], constant: Fraction = ZERO
+) -> dict[tuple[int, ...], Fraction]:
     """A linear polynomial without its zeros."""
     found: dict[tuple[int, ...], Fraction] = {(j,): a for j, a in coefficients.items() if a}
     return found | {(): constant}

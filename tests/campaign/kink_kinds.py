@@ -1,4 +1,6 @@
-"""Kinds with `max`, `min` and `abs` of linear parts: every choice of the active parts is a linear program."""
+"""Kinds with `max`, `min` and `abs` of linear parts: every choice of the active parts is a linear
+program.
+"""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -43,7 +45,9 @@ class Kink:
 
 
 def _text(value: Polynomial, model: ExactModel) -> str:
-    parts = [f"({literal(a)})" + "".join(f"*{name_of(j, model)}" for j in m) for m, a in value.items()]
+    parts = [
+        f"({literal(a)})" + "".join(f"*{name_of(j, model)}" for j in m) for m, a in value.items()
+    ]
     return " + ".join(parts)
 
 
@@ -53,7 +57,10 @@ def kinks(draw: Draw) -> Case:
     own = [_kink(draw, base) for _ in range(draw.whole(1, 2))]
     limited = _kink(draw, base) if draw.chance(0.3) else None
     relation, right = draw.pick("<=", ">="), draw.number(0, 20, 1)
-    signs = [f" {'-' if k.weight < 0 else '+'} {replace(k, weight=abs(k.weight)).text(base)}" for k in own]
+    signs = [
+        f" {'-' if k.weight < 0 else '+'} {replace(k, weight=abs(k.weight)).text(base)}"
+        for k in own
+    ]
     rows = [f"constraint kink: {limited.text(base)} {relation} {literal(right)}"] if limited else []
 
     def broken(point: Point) -> list[str]:
@@ -84,7 +91,9 @@ def _kink(draw: Draw, base: ExactModel) -> Kink:
 
     def part() -> dict[tuple[int, ...], Fraction]:
         chosen = draw.random.sample(range(count), draw.whole(1, min(2, count)))
-        return linear({j: draw.number(-4, 6, 1) or Fraction(1) for j in chosen}, draw.number(-5, 5, 1))
+        return linear(
+            {j: draw.number(-4, 6, 1) or Fraction(1) for j in chosen}, draw.number(-5, 5, 1)
+        )
 
     first = part()
     second = {m: -a for m, a in first.items()} if function == "abs" else part()
@@ -98,7 +107,9 @@ def _size(kink: Kink) -> Fraction:
     return abs(kink.weight) * max(abs(a) for part in kink.parts for m, a in part.items() if m)
 
 
-def _truth(base: ExactModel, own: list[Kink], limited: Kink | None, row: tuple[str, Fraction]) -> Truth:
+def _truth(
+    base: ExactModel, own: list[Kink], limited: Kink | None, row: tuple[str, Fraction]
+) -> Truth:
     every = [*own, *([limited] if limited else [])]
     size = max([base.size, *map(_size, own)])
     best: Truth | None = None
@@ -116,13 +127,17 @@ def _truth(base: ExactModel, own: list[Kink], limited: Kink | None, row: tuple[s
         found = enumerate_truth(model)
         if found.status == UNBOUNDED:
             return found
-        better = best is None or (found.best > best.best if base.maximize else found.best < best.best)
+        better = best is None or (
+            found.best > best.best if base.maximize else found.best < best.best
+        )
         if found.status == OPTIMAL and better:
             best = found
     return best or Truth(INFEASIBLE)
 
 
-def _plus(first: Polynomial, second: Polynomial, times: Fraction) -> dict[tuple[int, ...], Fraction]:
+def _plus(
+    first: Polynomial, second: Polynomial, times: Fraction
+) -> dict[tuple[int, ...], Fraction]:
     value = dict(first)
     for monomial, a in second.items():
         value[monomial] = value.get(monomial, ZERO) + times * a

@@ -13,7 +13,9 @@ ONE = Fraction(1)
 RELATIONS = ("<=", "<=", ">=", ">=", "==")
 
 
-def columns(draw: Draw, count: int, whole: float, free: float = 0.15, capped: float = 0.6) -> tuple[Column, ...]:
+def columns(
+    draw: Draw, count: int, whole: float, free: float = 0.15, capped: float = 0.6
+) -> tuple[Column, ...]:
     """Columns in units of their own; shares of integers, of unbounded, of capped ones."""
     found = []
     for _ in range(count):
@@ -56,7 +58,9 @@ def row(draw: Draw, at: list[Fraction], relation: str = "") -> Row:
     )
 
 
-def program(draw: Draw, whole: float, free: float = 0.15, capped: float = 0.7, most: int = 4) -> ExactModel:
+def program(
+    draw: Draw, whole: float, free: float = 0.15, capped: float = 0.7, most: int = 4
+) -> ExactModel:
     """A program with a feasible point, bounded or not."""
     made = columns(draw, draw.whole(1, most), whole, free, capped)
     at = point(draw, made)
@@ -144,7 +148,9 @@ def infeasible(draw: Draw) -> Case:
     margin = sign * draw.pick(draw.number(0.5, 5, 1), Fraction(1, 100)) * added.stake
     value = {**added.value, (): added.value[()] - margin}
     # added <= 0 follows from the rows; added - margin >= 0 contradicts it
-    return case(with_rows(model, replace(added, value=value, relation=">=" if side == "<=" else "<=")))
+    return case(
+        with_rows(model, replace(added, value=value, relation=">=" if side == "<=" else "<="))
+    )
 
 
 def unbounded(draw: Draw) -> Case:

@@ -52,11 +52,14 @@ def concave_cost(draw: Draw) -> Case:
     """A concave cost over a polygon is least at one of its corners."""
     sides = [(-1.0, 0.0, 0.0), (0.0, -1.0, 0.0)]  # a x + b y <= c
     sides += [
-        (float(draw.number(0.3, 2, 1)), float(draw.number(0.3, 2, 1)), float(draw.number(2, 8, 1))) for _ in range(2)
+        (float(draw.number(0.3, 2, 1)), float(draw.number(0.3, 2, 1)), float(draw.number(2, 8, 1)))
+        for _ in range(2)
     ]
     if draw.chance(0.5):
         sides.append((-1.0, -1.0, -1.0))
-    corners = [p for one, two in itertools.combinations(sides, 2) if (p := _crossing(one, two, sides))]
+    corners = [
+        p for one, two in itertools.combinations(sides, 2) if (p := _crossing(one, two, sides))
+    ]
     unit, factor = draw.unit()
     variables = tuple(Variable(0.0, 100.0, unit=unit, factor=float(factor)) for _ in range(2))
     forms = (
@@ -88,7 +91,9 @@ def _crossing(one: Side, two: Side, sides: list[Side]) -> tuple[float, float] | 
     if not determinant:
         return None
     x, y = (c * e - b * f) / determinant, (a * f - c * d) / determinant
-    inside = all(Fraction(repr(p)) * x + Fraction(repr(q)) * y <= Fraction(repr(r)) for p, q, r in sides)
+    inside = all(
+        Fraction(repr(p)) * x + Fraction(repr(q)) * y <= Fraction(repr(r)) for p, q, r in sides
+    )
     return (float(x), float(y)) if inside else None
 
 
@@ -96,7 +101,9 @@ def curve(draw: Draw) -> Case:
     """Any smooth function of one variable, with integers beside it, searched on a fine grid."""
     low, high = float(draw.number(0.1, 1, 1)), float(draw.number(2, 6, 1))
     unit, factor = draw.unit()
-    parts = [f"({float(draw.number(0.3, 4, 1))!r})*{draw.pick(*CURVES)}" for _ in range(draw.whole(2, 4))]
+    parts = [
+        f"({float(draw.number(0.3, 4, 1))!r})*{draw.pick(*CURVES)}" for _ in range(draw.whole(2, 4))
+    ]
     variables = [Variable(low, high, unit=unit, factor=float(factor))]
     counts = [0]
     if draw.chance(0.4):
@@ -112,7 +119,9 @@ def curve(draw: Draw) -> Case:
     limits: list[Limit] = []
     if draw.chance(0.3):
         edge = float(draw.number(low, high, 1))
-        limits.append(Limit(f"exp(u0) {'+ u1' if len(counts) > 1 else ''}", "<=", round(math.exp(edge), 4)))
+        limits.append(
+            Limit(f"exp(u0) {'+ u1' if len(counts) > 1 else ''}", "<=", round(math.exp(edge), 4))
+        )
     values = []
     for count in counts:
         top = high

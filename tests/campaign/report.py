@@ -33,7 +33,9 @@ def table(outcomes: Iterable[Outcome]) -> str:
         seconds = sum(outcome.seconds for outcome in found) / len(found)
         verified = sum(outcome.verified for outcome in found)
         counts = (len(found), verified, *(labels[name] for name in LABELS), false)
-        lines.append([kind.strip("~"), backend, *(str(n) if n else "." for n in counts), f"{seconds:.2f}"])
+        lines.append(
+            [kind.strip("~"), backend, *(str(n) if n else "." for n in counts), f"{seconds:.2f}"]
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(

@@ -11,7 +11,9 @@ from typing import Any, Final
 from tests.campaign.trial import BACKENDS, Outcome, trial
 
 PATIENCE: Final = 120.0  # s for one model over all its backends; each solve has a limit of its own
-CHUNK: Final = 50  # models for one process, so that no process holds the solvers through thousands of solves
+CHUNK: Final = (
+    50  # models for one process, so that no process holds the solvers through thousands of solves
+)
 
 Job = tuple[str, int]  # kind and number
 
@@ -21,7 +23,9 @@ def jobs(models: int, kinds: Sequence[str]) -> list[Job]:
     return [(kinds[i % len(kinds)], i // len(kinds)) for i in range(models)]
 
 
-def run(seed: int, todo: Sequence[Job], processes: int, backends: Sequence[str] = BACKENDS) -> Iterator[list[Outcome]]:
+def run(
+    seed: int, todo: Sequence[Job], processes: int, backends: Sequence[str] = BACKENDS
+) -> Iterator[list[Outcome]]:
     """The outcomes of each model, in the order in which they come.
 
     A model that ends its process or outlasts `PATIENCE` is an outcome of its own, and the rest of
@@ -49,7 +53,10 @@ def run(seed: int, todo: Sequence[Job], processes: int, backends: Sequence[str] 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process with models to do; `todo[0]` is the one it is at, since `since` in s. `over`: it sends no more."""
+    """A process with models to do; `todo[0]` is the one it is at, since `since` in s.
+
+    `over`: it sends no more.
+    """
 
     process: ForkProcess
     receiver: "Connection[Any, Any]"
@@ -91,14 +98,18 @@ class _Worker:
     def lost(self) -> Outcome:
         kind, number = self.todo[0]
         code = self.process.exitcode
-        return Outcome(kind, number, "all", "crash", False, (f"no answer, exit code {code}",), PATIENCE)
+        return Outcome(
+            kind, number, "all", "crash", False, (f"no answer, exit code {code}",), PATIENCE
+        )
 
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
 
 
-def _work(seed: int, todo: Sequence[Job], backends: Sequence[str], sender: "Connection[Any, Any]") -> None:
+def _work(
+    seed: int, todo: Sequence[Job], backends: Sequence[str], sender: "Connection[Any, Any]"
+) -> None:
     for kind, number in todo:
         sender.send(trial(seed, kind, number, backends))
     sender.close()

@@ -1,6 +1,7 @@
 """Nonlinear models as formulas that Python evaluates, apart from the project's own evaluator.
 
-Formulas are over `u0`, `u1` ..., with `x = u * factor` the variables of the text; 1 is a size that matters.
+Formulas are over `u0`, `u1` ..., with `x = u * factor` the variables of the text; 1 is a size that
+matters.
 """
 
 import math
@@ -36,7 +37,9 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`formula (relation) right`; `stake`: what of the formula matters; `unit`: of both sides in the text."""
+    """`formula (relation) right`; `stake`: what of the formula matters; `unit`: of both sides in
+    the text.
+    """
 
     formula: str
     relation: str
@@ -56,7 +59,9 @@ class SmoothModel:
     scale: tuple[str, float] = ("1", 1.0)
 
 
-def case(model: SmoothModel, status: str, best: float = 0.0, size: float = 1.0, convex: bool = False) -> Case:
+def case(
+    model: SmoothModel, status: str, best: float = 0.0, size: float = 1.0, convex: bool = False
+) -> Case:
     """The case of a model whose optimum over u is known."""
     factor = model.scale[1]
     return Case(
@@ -89,7 +94,9 @@ def _text(model: SmoothModel) -> str:
             if bound is not None
         )
         lines.append(f"var x{j} : {'integer' if variable.integral else variable.unit}{ends}")
-        lines.append(f"let u{j} : 1 = x{j}" + ("" if variable.unit == "1" else f"/(1 {variable.unit})"))
+        lines.append(
+            f"let u{j} : 1 = x{j}" + ("" if variable.unit == "1" else f"/(1 {variable.unit})")
+        )
     for number, limit in enumerate(model.limits):
         unit = "1" if limit.unit == "1" else f"1 {limit.unit}"
         right = f"({limit.right!r})*{unit}"

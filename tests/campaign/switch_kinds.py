@@ -1,4 +1,6 @@
-"""Kinds with switches, clocks and penalties: rows in which one number is far larger than what it decides about."""
+"""Kinds with switches, clocks and penalties: rows in which one number is far larger than what it
+decides about.
+"""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -14,7 +16,9 @@ BINARY = Column(ZERO, ONE, integral=True)
 
 
 def switch(draw: Draw) -> Case:
-    """Sources that must be paid for to flow: by `when`, by a fair bound, or by a lazy M of 1e3 to 1e12."""
+    """Sources that must be paid for to flow: by `when`, by a fair bound, or by a lazy M of 1e3 to
+    1e12.
+    """
     count = draw.whole(1, 3)
     unit, factor = draw.unit()
     cap = draw.pick(draw.number(1, 9, 1), draw.power(1, 12))
@@ -44,13 +48,23 @@ def switch(draw: Draw) -> Case:
 
 
 def clock(draw: Draw) -> Case:
-    """Jobs on the seconds since 1970: a chain, or one machine that they share; with a limit that holds or not."""
-    unit, factor, second = draw.pick(("s", ONE, ONE), ("s", ONE, ONE), ("ms", Fraction("1e-3"), Fraction(1000)))
+    """Jobs on the seconds since 1970: a chain, or one machine that they share; with a limit that
+    holds or not.
+    """
+    unit, factor, second = draw.pick(
+        ("s", ONE, ONE), ("s", ONE, ONE), ("ms", Fraction("1e-3"), Fraction(1000))
+    )
     origin = (1_700_000_000 + draw.whole(0, 9999)) * second
     count = draw.whole(2, 3)
     takes = [draw.number(0.01, 0.09) * second for _ in range(count)]
     shared = draw.chance(0.4)
-    horizon = draw.pick(*((Fraction(1), Fraction(60), Fraction(3600)) if shared else (Fraction(60), Fraction(10) ** 8)))
+    horizon = draw.pick(
+        *(
+            (Fraction(1), Fraction(60), Fraction(3600))
+            if shared
+            else (Fraction(60), Fraction(10) ** 8)
+        )
+    )
     start = Column(ZERO, horizon * second, unit=unit, factor=factor, origin=origin)
     made: list[Column] = [start] * count
     stake = min(takes) * 10  # a thousandth of the shortest job is what is judged
@@ -67,8 +81,16 @@ def clock(draw: Draw) -> Case:
                 Row(linear({j: ONE, k: -ONE}, -takes[k]), ">=", stake, switch=(len(made) - 1, 0)),
             ]
     limit = sum(takes, ZERO) + draw.pick(-1, -1, 1, 1, 5) * Fraction(1, 100) * second
-    rows += [Row(linear({j: ONE}, takes[j] - limit), "<=", stake) for j in range(count)] if draw.chance(0.6) else []
-    cost = {count - 1: ONE} if not shared and draw.chance(0.5) else {j: draw.number(1, 3, 1) for j in range(count)}
+    rows += (
+        [Row(linear({j: ONE}, takes[j] - limit), "<=", stake) for j in range(count)]
+        if draw.chance(0.6)
+        else []
+    )
+    cost = (
+        {count - 1: ONE}
+        if not shared and draw.chance(0.5)
+        else {j: draw.number(1, 3, 1) for j in range(count)}
+    )
     return case(ExactModel(tuple(made), tuple(rows), linear(cost), size=min(takes), direct=True))
 
 
@@ -95,7 +117,10 @@ def integer_rows(draw: Draw) -> Case:
     """Rows over integers with coefficients up to 2^53: kept or missed by one unit."""
     count = draw.whole(2, 3)
     top = draw.pick(6, 9, 12, 14)
-    made = tuple(Column(Fraction(draw.whole(0, 1)), Fraction(draw.whole(4, 9)), integral=True) for _ in range(count))
+    made = tuple(
+        Column(Fraction(draw.whole(0, 1)), Fraction(draw.whole(4, 9)), integral=True)
+        for _ in range(count)
+    )
     a = {j: Fraction(draw.whole(10 ** (top - 1), 10**top)) for j in range(count)}
     if draw.chance(0.5):
         a[draw.whole(0, count - 1)] = Fraction(draw.pick(1, -1, draw.whole(1, 9)))

@@ -17,7 +17,9 @@ TIME_LIMIT: Final = 3.0  # s, of a solve
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one backend said about one model: the column of the table, and what of it is false; seconds of it all."""
+    """What one backend said about one model: the column of the table, and what of it is false;
+    seconds of it all.
+    """
 
     kind: str
     number: int
@@ -42,14 +44,36 @@ def trial(seed: int, kind: str, number: int, backends: Sequence[str] = BACKENDS)
         started = time.perf_counter()
         try:
             result = model.solve(name, time_limit=TIME_LIMIT)
-        except (ModelError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:
-            outcomes.append(Outcome(kind, number, name, "crash", False, (_told(error),), time.perf_counter() - started))
+        except (
+            ModelError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AssertionError,
+        ) as error:
+            outcomes.append(
+                Outcome(
+                    kind,
+                    number,
+                    name,
+                    "crash",
+                    False,
+                    (_told(error),),
+                    time.perf_counter() - started,
+                )
+            )
             continue
         seconds = time.perf_counter() - started
         told = tuple(false_claims(case, result))
-        outcomes.append(Outcome(kind, number, name, label(case, result), result.verified, told, seconds))
+        outcomes.append(
+            Outcome(kind, number, name, label(case, result), result.verified, told, seconds)
+        )
     return outcomes
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    return (
+        f"{type(error).__name__}: "
+        f"{str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    )

@@ -2,9 +2,10 @@
 
     uv run python -m tests.claims.fog [figure ...] [--seeds N]
 
-Figures are `optimum`, `4` to `10`. Opt is the proven optimum (`auto`), NoOptDist that of form `equal`. Numbers are
-medians over the seeds 1 to N, in brackets their range; a seed without an answer, such as equal rows that cannot meet
-the deadline, is counted apart. "more" is NoOptDist/Opt - 1, "saved" is 1 - Opt/NoOptDist, over the seeds with both.
+Figures are `optimum`, `4` to `10`. Opt is the proven optimum (`auto`), NoOptDist that of form
+`equal`. Numbers are medians over the seeds 1 to N, in brackets their range; a seed without an
+answer, such as equal rows that cannot meet the deadline, is counted apart. "more" is NoOptDist/Opt
+- 1, "saved" is 1 - Opt/NoOptDist, over the seeds with both.
 """
 
 import argparse
@@ -39,7 +40,9 @@ class Studies:
         backend: str = "auto",
         raw: Mapping[str, str] | None = None,
     ) -> list[Result | None]:
-        """A verified result for every seed, None where there is none; `raw`: options of the backend."""
+        """A verified result for every seed, None where there is none; `raw`: options of the
+        backend.
+        """
         given = given_in_memory(settings, ())
         runs = (replace(self.model, seed=seed, given=given) for seed in self.seeds)
         found = (run.solve(backend, form, raw=raw or {}) for run in runs)
@@ -57,7 +60,10 @@ def per_mac(results: Sequence[Result | None]) -> list[float]:
 
 def energies(results: Sequence[Result | None]) -> list[float]:
     """The objective in mJ."""
-    return [np.nan if result is None or result.objective is None else 1e3 * result.objective for result in results]
+    return [
+        np.nan if result is None or result.objective is None else 1e3 * result.objective
+        for result in results
+    ]
 
 
 def spread(values: Sequence[float] | np.ndarray, style: str = ".3g") -> str:
@@ -78,20 +84,31 @@ def percent(values: Sequence[float] | np.ndarray) -> str:
 def compared(opt: Sequence[float], equal: Sequence[float]) -> list[str]:
     """Opt, NoOptDist, their absolute difference, "more" and "saved"."""
     best, other = np.array(opt), np.array(equal)
-    return [spread(best), spread(other), spread(other - best), percent(other / best - 1.0), percent(1.0 - best / other)]
+    return [
+        spread(best),
+        spread(other),
+        spread(other - best),
+        percent(other / best - 1.0),
+        percent(1.0 - best / other),
+    ]
 
 
 HEADER = ["Opt nJ/mac", "NoOptDist nJ/mac", "difference", "more", "saved"]
 
 
 def optimum(studies: Studies) -> list[list[str]]:
-    """Whether the decomposition finds the optimum of a general solver, and what Algorithm 1 finds."""
+    """Whether the decomposition finds the optimum of a general solver, and what Algorithm 1
+    finds.
+    """
     lines = [["K N tau s", "method", "distance to the bound", "answers"]]
     for nodes, layers, latency in ((10, 3, 0.5), (10, 4, 0.5), (20, 3, 0.5), (10, 3, 0.25)):
         settings = {"node_count": nodes, "layer_count": layers, "latency": latency}
         best = studies.results(settings, backend="fog-newton")
         runs: list[tuple[str, list[Result | None]]] = [("fog-newton", best)]
-        runs += [(name, studies.results(settings, backend=name)) for name in ("fog-dual", "ipopt", "fog-rule")]
+        runs += [
+            (name, studies.results(settings, backend=name))
+            for name in ("fog-dual", "ipopt", "fog-rule")
+        ]
         runs += [
             (
                 f"fog-algorithm1 {reading}",
@@ -99,7 +116,10 @@ def optimum(studies: Studies) -> list[list[str]]:
             )
             for reading in READINGS
         ]
-        bounds = [np.nan if result is None or result.bound is None else 1e3 * result.bound for result in best]
+        bounds = [
+            np.nan if result is None or result.bound is None else 1e3 * result.bound
+            for result in best
+        ]
         for name, results in runs:
             distance = np.array(energies(results)) / np.array(bounds) - 1.0
             answers = f"{sum(result is not None for result in results)} of {len(results)}"
@@ -112,7 +132,9 @@ def figure_4(studies: Studies) -> list[list[str]]:
     lines = [["d^y", "t_n ms, n = 1..4", "t_2/t_1", "t_3/t_2", "t_4/t_3"]]
     for rows in (512, 768, 1024):
         results = studies.results({"layer_count": 4, "input_rows": rows})
-        times = np.array([1e3 * result["layer_pack.time"] for result in results if result is not None])
+        times = np.array(
+            [1e3 * result["layer_pack.time"] for result in results if result is not None]
+        )
         ratios = times[:, 1:] / times[:, :-1]
         middle = ", ".join(f"{value:.3g}" for value in np.median(times, axis=0))
         lines.append([str(rows), middle, *(spread(ratios[:, n]) for n in range(3))])
@@ -121,7 +143,15 @@ def figure_4(studies: Studies) -> list[list[str]]:
 
 def figure_5(studies: Studies) -> list[list[str]]:
     """Rows of the nodes against their processors; rank correlation over the nodes."""
-    lines = [["d^y", "most/fewest rows", "rank correlation with 1/c_k", "with v_k", "largest error of the rule"]]
+    lines = [
+        [
+            "d^y",
+            "most/fewest rows",
+            "rank correlation with 1/c_k",
+            "with v_k",
+            "largest error of the rule",
+        ]
+    ]
     for rows in (512, 1024):
         found: list[list[float]] = []
         for result in studies.results({"layer_count": 4, "input_rows": rows}):
@@ -131,9 +161,19 @@ def figure_5(studies: Studies) -> list[list[str]]:
             rule = cycles**-1.5 / (cycles**-1.5).sum() * rows
             speed = result.instance.data("fog_node.cpu_max")
             ranks = [_rank_correlation(share, 1.0 / cycles), _rank_correlation(share, speed)]
-            found.append([share.max() / share.min(), *ranks, float(np.abs(share / rule - 1.0).max())])
+            found.append(
+                [share.max() / share.min(), *ranks, float(np.abs(share / rule - 1.0).max())]
+            )
         columns = np.array(found).T
-        lines.append([str(rows), spread(columns[0]), spread(columns[1]), spread(columns[2]), percent(columns[3])])
+        lines.append(
+            [
+                str(rows),
+                spread(columns[0]),
+                spread(columns[1]),
+                spread(columns[2]),
+                percent(columns[3]),
+            ]
+        )
     return lines
 
 
@@ -147,7 +187,9 @@ def figure_6(studies: Studies) -> list[list[str]]:
     lines = [["d^x", "tau s", *HEADER]]
     for columns in (256, 512):
         for latency in (0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0):
-            found = studies.pair(node_count=20, layer_count=3, input_columns=columns, latency=latency)
+            found = studies.pair(
+                node_count=20, layer_count=3, input_columns=columns, latency=latency
+            )
             lines.append([str(columns), f"{latency:g}", *compared(*found)])
     return lines
 
@@ -192,7 +234,9 @@ BACK_ENDS: tuple[tuple[str, str, Mapping[str, float]], ...] = (
 
 def figure_10(studies: Studies) -> list[list[str]]:
     """E_overall in both readings, against N; "saved" against one collaborative layer fewer."""
-    lines = [["reading", "d^y", "E_overall mJ, N = 3", "N = 4", "N = 5", "saved by N = 4", "by N = 5"]]
+    lines = [
+        ["reading", "d^y", "E_overall mJ, N = 3", "N = 4", "N = 5", "saved by N = 4", "by N = 5"]
+    ]
     base: dict[str, Any] = {"input_columns": 256, "latency": 1.0}
     for rows in (512, 896, 1024):
         last = np.array(energies(studies.results({**base, "layer_count": 5, "input_rows": rows})))
@@ -220,7 +264,9 @@ FIGURES: Mapping[str, Callable[[Studies], list[list[str]]]] = {
 def table(lines: Sequence[Sequence[str]]) -> str:
     """Columns aligned by blanks."""
     widths = [max(len(line[position]) for line in lines) for position in range(len(lines[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -235,7 +281,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     studies = Studies(range(1, chosen.seeds + 1))
     for name in chosen.figures or FIGURES:
         title = (FIGURES[name].__doc__ or "").splitlines()[0]
-        print(f"{'Figure ' if name.isdigit() else ''}{name}: {title}\n{table(FIGURES[name](studies))}\n", flush=True)
+        print(
+            f"{'Figure ' if name.isdigit() else ''}{name}: "
+            f"{title}\n{table(FIGURES[name](studies))}\n",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

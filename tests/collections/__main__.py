@@ -2,9 +2,10 @@
 
     uv run python -m tests.collections [hs001 ...] [--backends auto ipopt scip] [--limit 10]
 
-Each problem is solved from its listed start by `auto` and by every general backend that takes it. The exit code is 1
-where a label is false: a "globally optimal" worse than the best value known, a bound above it, a proof of
-infeasibility, or a point below a value that is proven or that nobody has explained.
+Each problem is solved from its listed start by `auto` and by every general backend that takes it.
+The exit code is 1 where a label is false: a "globally optimal" worse than the best value known, a
+bound above it, a proof of infeasibility, or a point below a value that is proven or that nobody has
+explained.
 """
 
 import argparse
@@ -18,7 +19,10 @@ from mecdsl.solve import takes
 from tests.collections.published import Published, Verdict, published
 
 BACKENDS = ("auto", "ipopt", "scip")
-HEADER = f"{'problem':8} {'asked':6} {'by':6} {'listed':>16} {'found':>16}  {'label':40} {'verified':9} verdict"
+HEADER = (
+    f"{'problem':8} {'asked':6} {'by':6} {'listed':>16} {'found':>16}  {'label':40} "
+    f"{'verified':9} verdict"
+)
 
 
 @dataclass(frozen=True, slots=True)

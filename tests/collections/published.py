@@ -2,14 +2,11 @@
 
 A folder holds one `.mec` file for each problem and `values.csv`:
 
-| column | what |
-|---|---|
-| `problem` | the name of the file |
-| `listed` | the optimum as the collection lists it |
-| `tolerance` | how far a value may lie from it: a share of the larger of the value and 1 |
-| `proof` | why nothing lower exists; empty where the collection lists the best value known to its authors |
-| `better` | a better value known since, or the right one where the listed one is wrong |
-| `note` | the source of `better`, or what is special |
+| column | what | |---|---| | `problem` | the name of the file | | `listed` | the optimum as the
+collection lists it | | `tolerance` | how far a value may lie from it: a share of the larger of the
+value and 1 | | `proof` | why nothing lower exists; empty where the collection lists the best value
+known to its authors | | `better` | a better value known since, or the right one where the listed
+one is wrong | | `note` | the source of `better`, or what is special |
 """
 
 import csv

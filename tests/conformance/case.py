@@ -29,12 +29,12 @@ TAGS: Mapping[str, str] = {
 class Case:
     """One problem with its answer.
 
-    `form`: "" for the base model. `outcome`: OPTIMAL, INFEASIBLE or UNBOUNDED. `objective`: None unless
-    optimal. `values`: by qualified name, what every optimum has in common, None if nothing is claimed.
-    `why`: the reason, in a few words. `tags`: keys of TAGS. `point`: one optimum in full where `values` is
-    not enough, or a feasible point of an unbounded problem. `ray`: a direction from there in which that
-    problem stays feasible and gains. All numbers are in SI; the values of a family are in the order of its
-    rows.
+    `form`: "" for the base model. `outcome`: OPTIMAL, INFEASIBLE or UNBOUNDED. `objective`: None
+    unless optimal. `values`: by qualified name, what every optimum has in common, None if nothing
+    is claimed. `why`: the reason, in a few words. `tags`: keys of TAGS. `point`: one optimum in
+    full where `values` is not enough, or a feasible point of an unbounded problem. `ray`: a
+    direction from there in which that problem stays feasible and gains. All numbers are in SI; the
+    values of a family are in the order of its rows.
     """
 
     name: str
@@ -86,13 +86,19 @@ def optimal(
     )
 
 
-def infeasible(model: str, problem_class: ProblemClass, why: str, *tags: str, form: str = "") -> Case:
+def infeasible(
+    model: str, problem_class: ProblemClass, why: str, *tags: str, form: str = ""
+) -> Case:
     """A case without a feasible point."""
     name = f"{model}-{form}" if form else model
-    return Case(name, f"{model}.mec", form, problem_class, INFEASIBLE, why=why, tags=frozenset(tags))
+    return Case(
+        name, f"{model}.mec", form, problem_class, INFEASIBLE, why=why, tags=frozenset(tags)
+    )
 
 
-def unbounded(model: str, problem_class: ProblemClass, point: Values, ray: Values, why: str, *tags: str) -> Case:
+def unbounded(
+    model: str, problem_class: ProblemClass, point: Values, ray: Values, why: str, *tags: str
+) -> Case:
     """A case whose objective has no limit."""
     return Case(
         model,

@@ -1,4 +1,6 @@
-"""`python -m tests.fuzz --inputs 100000 --seed 1`: draw, run, print a table; 1 if there is a finding."""
+"""`python -m tests.fuzz --inputs 100000 --seed 1`: draw, run, print a table; 1 if there is a
+finding.
+"""
 
 import argparse
 import sys
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             break
         if tally.inputs % 1000 == 0:
             seconds = time.monotonic() - started
-            print(f"{tally.inputs} inputs, {seconds:.0f} s, {len(tally.kinds)} kinds", file=sys.stderr)
+            print(
+                f"{tally.inputs} inputs, {seconds:.0f} s, {len(tally.kinds)} kinds", file=sys.stderr
+            )
     print(_table(tally, settings, time.monotonic() - started))
     for key, findings in sorted(tally.kinds.items(), key=lambda pair: -len(pair[1])):
         print(_finding_text(key, findings, settings, not wanted.whole))
@@ -82,7 +86,9 @@ def _table(tally: Tally, settings: Settings, seconds: float) -> str:
     return "\n".join([*lines, f"{len(tally.kinds)} kinds of findings"])
 
 
-def _finding_text(key: tuple[str, str], findings: Sequence[Finding], settings: Settings, least: bool) -> str:
+def _finding_text(
+    key: tuple[str, str], findings: Sequence[Finding], settings: Settings, least: bool
+) -> str:
     """One kind: where, how often, the shortest input shrunk, and how to see it again."""
     shortest = min(findings, key=lambda finding: len(finding.text))
     given = draw(settings.seed, shortest.number, settings.solve_share)

@@ -35,7 +35,9 @@ def corpus() -> tuple[tuple[str, Path], ...]:
 
 
 def draw(seed: int, number: int, solve_share: float = 0.03) -> Input:
-    """Input `number` of a seed: half are mutations of the models of the repository, half are drawn from the grammar."""
+    """Input `number` of a seed: half are mutations of the models of the repository, half are drawn
+    from the grammar.
+    """
     generator = random.Random(f"{seed} {number}")
     texts: Sequence[str] = [text for text, _ in corpus()]
     if number % 2:

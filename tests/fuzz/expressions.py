@@ -8,15 +8,24 @@ CONSTANTS: Final = "0 1 2 3 0.5 10 -1 4".split()
 ODD_CONSTANTS: Final = "inf 1e308 1e-308 1e15 1e-9 5e-324 9007199254740993 -0.0 1e-16".split()
 FUNCTIONS: Final = "ln log2 log10 exp sqrt abs floor ceil round db".split()
 MEMBERS: Final = {
-    "1..3": ("1", "2", "3"), "1..2": ("1", "2"), "1..1": ("1",), "2..3": ("2", "3"), "i..3": ("3",),
-    "{1, 2, 3}": ("1", "2", "3"), "{2}": ("2",), "1..0": (), "{}": (),
-}  # fmt: skip
+    "1..3": ("1", "2", "3"),
+    "1..2": ("1", "2"),
+    "1..1": ("1",),
+    "2..3": ("2", "3"),
+    "i..3": ("3",),
+    "{1, 2, 3}": ("1", "2", "3"),
+    "{2}": ("2",),
+    "1..0": (),
+    "{}": (),
+}
 EXPONENTS: Final = "0 1 2 3 4 0.5 1.5 -1 -2 (1/3) 1e3".split()
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Something declared: what its indices run over, its unit, whether it depends on variables, if it is 0 or 1."""
+    """Something declared: what its indices run over, its unit, whether it depends on variables, if
+    it is 0 or 1.
+    """
 
     text: str
     domains: tuple[str, ...] = ()
@@ -27,7 +36,8 @@ class Name:
 
 @dataclass(slots=True)
 class Scope:
-    """What may stand in an expression; `members`: of what an index may run over, as far as they can be named.
+    """What may stand in an expression; `members`: of what an index may run over, as far as they can
+    be named.
 
     `named`: the sets of names, whose members are no numbers.
     """
@@ -74,13 +84,19 @@ class Scope:
         numbers = self.numbers(indices)
         name = self.generator.choice([*numbers, "1"])
         relation = self.generator.choice("<= >= == != < >".split())
-        word = "first(S0)" if self.chance(0.02) else self.generator.choice(("2", "1", "3", *numbers))
+        word = (
+            "first(S0)" if self.chance(0.02) else self.generator.choice(("2", "1", "3", *numbers))
+        )
         text = f"{name} {relation} {word}"
         return f"not {text}" if self.chance(0.1) else text
 
     def numbers(self, indices: dict[str, str]) -> list[str]:
         """The indices that are numbers."""
-        return [name for name, domain in indices.items() if domain not in self.named or self.chance(0.01)]
+        return [
+            name
+            for name, domain in indices.items()
+            if domain not in self.named or self.chance(0.01)
+        ]
 
     def reference(self, indices: dict[str, str], data: bool) -> str:
         """A declared name at indices that fit it mostly, as a plain number."""
@@ -143,7 +159,11 @@ class Scope:
         body = self.expression(inner, depth, data)
         where = f" where {self.condition(inner)}" if self.chance(0.25) else ""
         function = self.generator.choice("sum sum sum sum prod min max count".split())
-        if function in ("min", "max") and (where or not self.members.get(domain)) and self.chance(0.9):
+        if (
+            function in ("min", "max")
+            and (where or not self.members.get(domain))
+            and self.chance(0.9)
+        ):
             function = "sum"
         if function == "count":
             body = self.condition(inner)

@@ -10,7 +10,13 @@ VARIABLE_TYPES: Final = tuple(
     "in -1..2|<= 3|in 0..1e308|binary|in 0..5|in 1..4|real|in -inf..inf|in 3..2|integer >= 1e9|"
     "in 1e-12..1|in 0..1e-308".split("|")
 )
-RANDOM: Final = ("uniform(0, 1)", "normal(1, 2)", "exponential(2)", "rayleigh(1)", "choice(1, 2, 3)")
+RANDOM: Final = (
+    "uniform(0, 1)",
+    "normal(1, 2)",
+    "exponential(2)",
+    "rayleigh(1)",
+    "choice(1, 2, 3)",
+)
 UNITS: Final = ("1", "1", "1", "1", "s", "ms", "GHz", "Mbit")
 
 
@@ -32,13 +38,23 @@ class _Model:
         if scope.chance(0.2):
             self.lines.append('model drawn "a model"')
         for make, most in (
-            (self._set, 2), (self._family, 1), (self._parameter, 3), (self._variable, 3), (self._links, 1),
-            (self._layers, 1), (self._let, 2),
-        ):  # fmt: skip
+            (self._set, 2),
+            (self._family, 1),
+            (self._parameter, 3),
+            (self._variable, 3),
+            (self._links, 1),
+            (self._layers, 1),
+            (self._let, 2),
+        ):
             for _ in range(self.generator.randint(1 if make == self._variable else 0, most)):
                 make()
         self._objective()
-        for make, most in ((self._constraint, 3), (self._report, 1), (self._start, 1), (self._form, 2)):
+        for make, most in (
+            (self._constraint, 3),
+            (self._report, 1),
+            (self._start, 1),
+            (self._form, 2),
+        ):
             for _ in range(self.generator.randint(0, most)):
                 make()
         if scope.chance(0.3):
@@ -134,7 +150,10 @@ class _Model:
         name, (words, indices) = self._number("x"), self.scope.index_list(0.4)
         kind = self.generator.choice(VARIABLE_TYPES)
         if self.scope.chance(0.1):
-            kind = f"in {self.scope.expression(indices, 1, True)}..{self.scope.expression(indices, 1, True)}"
+            kind = (
+                "in "
+                f"{self.scope.expression(indices, 1, True)}..{self.scope.expression(indices, 1, True)}"
+            )
         unit = self.generator.choice(UNITS) if kind in (">= 0", "real") else "1"
         kind = f"{unit} {kind}" if unit != "1" and kind != "real" else unit if unit != "1" else kind
         self.lines.append(f"var {name}{words} : {kind}")
@@ -169,7 +188,9 @@ class _Model:
 
     def _report(self) -> None:
         words, indices = self.scope.index_list(0.4)
-        self.lines.append(f"report {self._number('r')}{words} = {self.scope.expression(indices, 3)}")
+        self.lines.append(
+            f"report {self._number('r')}{words} = {self.scope.expression(indices, 3)}"
+        )
 
     def _target(self, fresh: str) -> tuple[str, dict[str, str]]:
         """A variable with a pattern of indices."""
@@ -207,9 +228,15 @@ class _Model:
         if kind == 3:
             return f"replace minimize goal = {self.scope.expression({}, 3)}"
         if kind == 4:
-            return f"add constraint {self._number('c')}: {self.scope.expression({}, 2)} <= {self.scope.constant()}"
+            return (
+                f"add constraint {self._number('c')}: {self.scope.expression({}, 2)} <= "
+                f"{self.scope.constant()}"
+            )
         if kind == 5:
             return f"linearize {variable}*{other}"
         if kind == 6 and self.rows:
-            return f"replace constraint {self.generator.choice(self.rows)}: {self.scope.expression({}, 2)} >= 0"
+            return (
+                f"replace constraint {self.generator.choice(self.rows)}: "
+                f"{self.scope.expression({}, 2)} >= 0"
+            )
         return "linearize all"

@@ -1,4 +1,6 @@
-"""The least text that still fails: statements, then lines, then tokens are taken out while the failure stays."""
+"""The least text that still fails: statements, then lines, then tokens are taken out while the
+failure stays.
+"""
 
 import time
 from collections.abc import Callable, Sequence

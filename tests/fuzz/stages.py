@@ -1,7 +1,8 @@
 """What is done with an input: every stage, each under a clock of processor time.
 
-A stage ends in an answer, or in `ModelError`, which is one too. Anything else is a finding: another exception, a
-warning of Python or of Pyomo, JSON that is none, data that do not read back, a stage that takes longer than its time.
+A stage ends in an answer, or in `ModelError`, which is one too. Anything else is a finding: another
+exception, a warning of Python or of Pyomo, JSON that is none, data that do not read back, a stage
+that takes longer than its time.
 """
 
 import contextlib
@@ -38,7 +39,8 @@ from mecdsl.solve import takes
 from tests.fuzz.draw import Input
 
 STAGES: Final = (
-    "parse check instantiate class show scaling data lp mps nl pyomo highs ipopt scip bonmin command"
+    "parse check instantiate class show scaling data lp mps nl pyomo highs ipopt scip bonmin "
+    "command"
 ).split()
 SOLVERS: Final = ("highs", "ipopt", "scip", "bonmin")
 EXIT_CODES: Final = (0, 1, 2, 3, 4, 5)
@@ -245,11 +247,19 @@ def _command(given: Input) -> None:
 def _words(number: int, path: str, out: str) -> list[str]:
     solve = ["solve", path, "--time-limit", "1s"]
     commands = (
-        ["check", path], ["check", path, "--explain"], ["check", path, "--json"], ["show", path],
-        ["show", path, "--scaling", "--json"], ["show", path, "--json", "--relax"], ["data", path],
-        ["export", path, "--to", "nl", "--out", out], solve, [*solve, "--json"], [*solve, "--values"],
+        ["check", path],
+        ["check", path, "--explain"],
+        ["check", path, "--json"],
+        ["show", path],
+        ["show", path, "--scaling", "--json"],
+        ["show", path, "--json", "--relax"],
+        ["data", path],
+        ["export", path, "--to", "nl", "--out", out],
+        solve,
+        [*solve, "--json"],
+        [*solve, "--values"],
         ["compare", path, "--time-limit", "1s", "--json"],
-    )  # fmt: skip
+    )
     return list(commands[number // 7 % len(commands)])
 
 

@@ -1,4 +1,6 @@
-"""Mutations of models: tokens deleted, doubled, swapped, replaced, statements of two models joined."""
+"""Mutations of models: tokens deleted, doubled, swapped, replaced, statements of two models
+joined.
+"""
 
 import random
 import re
@@ -14,10 +16,14 @@ NUMBERS: Final = (
     "9007199254740993 99999999999999999999999 0.1 1e400 007 4294967296"
 ).split()
 WORDS: Final = (
-    "param let var report set ordered node nodes layers links minimize maximize constraint when start form relax "
-    "fix drop add replace linearize all from for in where if then else and or not sum prod min max count any ln exp "
-    "sqrt abs floor ceil round db perspective quad_over_lin rate distance first last prev next cuts crossing before "
-    "after uniform normal choice integer binary real position disc inf s bit W dBm + - * / ^ <= >= == != < > = : , ( ) "
+    "param let var report set ordered node nodes layers links minimize maximize constraint "
+    "when start form relax "
+    "fix drop add replace linearize all from for in where if then else and or not sum prod "
+    "min max count any ln exp "
+    "sqrt abs floor ceil round db perspective quad_over_lin rate distance first last prev "
+    "next cuts crossing before "
+    "after uniform normal choice integer binary real position disc inf s bit W dBm + - * / ^ "
+    "<= >= == != < > = : , ( ) "
     '[ ] { } .. . -> " ≤ é ∞ \u00a0 \u2028 \x00 🙂 µ %'
 ).split(" ")
 MOST: Final = 4  # changes of one text
@@ -33,7 +39,9 @@ def tokens(text: str) -> list[str]:
 
 
 def statements(text: str) -> list[str]:
-    """The text cut before every line that starts a statement; joined with line ends it is the text again."""
+    """The text cut before every line that starts a statement; joined with line ends it is the text
+    again.
+    """
     found: list[str] = []
     for line in text.split("\n"):
         if found and (not line[:1].strip() or line[:1] in "})]#"):

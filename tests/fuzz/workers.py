@@ -1,4 +1,5 @@
-"""Processes that run inputs. Each is watched: one that hangs outside of Python, or dies, is a finding and is replaced.
+"""Processes that run inputs. Each is watched: one that hangs outside of Python, or dies, is a
+finding and is replaced.
 
 A worker tells after each input how it ended; so nothing is lost with it but the input it was at.
 """
@@ -23,9 +24,13 @@ PATIENCE: Final = 60.0  # s without a sign of life beyond the clock, on a busy m
 MEMORY: Final = 4 * 2**30  # bytes
 CHUNK: Final = 50
 SLOW_TO_IMPORT: Final = (
-    "mecdsl.pyomo_model.lower", "mecdsl.backends.highs.run", "mecdsl.backends.ipopt.core",
-    "mecdsl.backends.scip.model", "mecdsl.backends.bonmin.core", "scipy.sparse.linalg",
-)  # fmt: skip
+    "mecdsl.pyomo_model.lower",
+    "mecdsl.backends.highs.run",
+    "mecdsl.backends.ipopt.core",
+    "mecdsl.backends.scip.model",
+    "mecdsl.backends.bonmin.core",
+    "scipy.sparse.linalg",
+)
 FORK: Final = multiprocessing.get_context("fork")
 
 
@@ -78,7 +83,9 @@ def run_all(settings: Settings, numbers: Sequence[int], processes: int) -> Itera
                     yield _lost(settings, worker, "does not end")
                 if not worker.numbers or (not worker.process.is_alive() and not worker.pipe.poll()):
                     if worker.numbers and worker.process.exitcode not in (0, None, -9):
-                        yield _lost(settings, worker, f"process ends with {worker.process.exitcode}")
+                        yield _lost(
+                            settings, worker, f"process ends with {worker.process.exitcode}"
+                        )
                     if worker.numbers:
                         todo.append(worker.numbers)
                     worker.process.join()
@@ -112,14 +119,18 @@ def _lost(settings: Settings, worker: _Worker, what: str) -> Done:
     """The finding that ended a worker."""
     number, stage = worker.numbers.pop(0), STAGES[worker.place.value]
     text = draw(settings.seed, number, settings.solve_share).text
-    return Done(number, ((stage, "FAILED"),), (Finding(number, stage, f"{stage}: {what}", "", text),))
+    return Done(
+        number, ((stage, "FAILED"),), (Finding(number, stage, f"{stage}: {what}", "", text),)
+    )
 
 
 def _work(settings: Settings, numbers: Sequence[int], pipe: Connection, place: Any) -> None:
     _quiet()
     for number in numbers:
         given = draw(settings.seed, number, settings.solve_share)
-        found = run(given, settings.clock, lambda stage: setattr(place, "value", STAGES.index(stage)))
+        found = run(
+            given, settings.clock, lambda stage: setattr(place, "value", STAGES.index(stage))
+        )
         pipe.send(Done(number, found.outcomes, found.findings))
     pipe.close()
     os._exit(0)  # solvers that were used take their time to leave
@@ -135,7 +146,9 @@ def _quiet() -> None:
 
 
 def least_text(settings: Settings, finding: Finding, given: Input) -> str:
-    """The least text with the same finding; found in a process of its own, the whole text if that is lost."""
+    """The least text with the same finding; found in a process of its own, the whole text if that
+    is lost.
+    """
 
     def fails(text: str) -> bool:
         command = given.command and finding.stage == "command"
