@@ -42,15 +42,25 @@ def water(u: Sequence[Any]) -> Parts:
     return -pyo.log(1.0 + u[0]) - pyo.log(1.0 + 3.0 * u[1]), [(u[0] + u[1], None, 2.0)]
 
 
-PLAIN: dict[str, tuple[Callable[[Sequence[Any]], Parts], list[float], float, list[float], float]] = {
+PLAIN: dict[
+    str, tuple[Callable[[Sequence[Any]], Parts], list[float], float, list[float], float]
+] = {
     "hs71": (hs71, [1.0, 5.0, 5.0, 1.0], 17.0140173, [1.0, 4.7429994, 3.8211503, 1.3794082], 5.0),
     "speeds": (speeds, [2.0, 2.0, 2.0], 54.0, [3.0, 3.0, 3.0], 10.0),
-    "water": (water, [0.5, 0.5], -math.log(5.0 / 3.0) - math.log(5.0), [2.0 / 3.0, 4.0 / 3.0], 10.0),
+    "water": (
+        water,
+        [0.5, 0.5],
+        -math.log(5.0 / 3.0) - math.log(5.0),
+        [2.0 / 3.0, 4.0 / 3.0],
+        10.0,
+    ),
 }
 LOWEST = {"hs71": 1.0, "speeds": 0.01, "water": 0.0}
 
 
-def wild(name: str, size: Sequence[float], row: float, goal: float, starts: bool, sense: int = 1) -> Any:
+def wild(
+    name: str, size: Sequence[float], row: float, goal: float, starts: bool, sense: int = 1
+) -> Any:
     parts, start, _, _, top = PLAIN[name]
     model: Any = pyo.ConcreteModel()
     model.x = pyo.Var(range(len(start)))
@@ -64,7 +74,11 @@ def wild(name: str, size: Sequence[float], row: float, goal: float, starts: bool
     model.goal = pyo.Objective(expr=sense * goal * objective, sense=aim)
     model.rows = pyo.ConstraintList()
     for body, low, high in rows:
-        bounds = (None if low is None else row * low, row * body, None if high is None else row * high)
+        bounds = (
+            None if low is None else row * low,
+            row * body,
+            None if high is None else row * high,
+        )
         model.rows.add((bounds[1] == bounds[0]) if low == high else bounds)
     return model
 
@@ -73,7 +87,11 @@ def sizes(name: str, seed: int) -> tuple[list[float], float, float]:
     draw = np.random.default_rng(seed)
     count = len(PLAIN[name][1])
     powers = draw.integers(-12, 13, count + 2)
-    return [10.0 ** int(p) for p in powers[:count]], 10.0 ** int(powers[-2]), 10.0 ** int(powers[-1])
+    return (
+        [10.0 ** int(p) for p in powers[:count]],
+        10.0 ** int(powers[-2]),
+        10.0 ** int(powers[-1]),
+    )
 
 
 @pytest.mark.parametrize("sense", [1, -1])
@@ -93,7 +111,9 @@ def test_answers_do_not_depend_on_units(name: str, seed: int, sense: int) -> Non
     plain = solve_pyomo(wild(name, [1.0] * len(size), 1.0, 1.0, starts=True), scale=False)
     assert outcome.multipliers is not None
     assert plain.multipliers is not None
-    assert np.allclose(outcome.multipliers * row / goal, sense * plain.multipliers, rtol=1e-4, atol=1e-6)
+    assert np.allclose(
+        outcome.multipliers * row / goal, sense * plain.multipliers, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("seed", [4, 5])
@@ -116,7 +136,8 @@ def test_sizes_come_from_the_rows_where_nothing_else_is_given() -> None:
 
 
 def test_bonmin_returns_value_and_bound_in_the_units_of_the_model() -> None:
-    # machines at 1e-6 each take 1e9 of 3.4e9, the rest costs 5e-24 times its square: n = 3, 3e-6 + 0.8e-6
+    # machines at 1e-6 each take 1e9 of 3.4e9, the rest costs 5e-24 times its square: n = 3, 3e-6 +
+    # 0.8e-6
     model: Any = pyo.ConcreteModel()
     model.n = pyo.Var(domain=pyo.Integers, bounds=(0, 10))
     model.rest = pyo.Var(bounds=(0, 1e11))
@@ -157,4 +178,6 @@ def test_integers_and_fixed_columns_keep_their_unit_and_factors_are_powers_of_tw
     factors = dict(zip(nlp.variable_names, scaling.column.tolist(), strict=True))
     assert factors["n"] == factors["c"] == 1.0
     assert factors["x"] < 1e-6
-    assert (np.frexp(np.concatenate([scaling.column, scaling.row, [scaling.objective]]))[0] == 0.5).all()
+    assert (
+        np.frexp(np.concatenate([scaling.column, scaling.row, [scaling.objective]]))[0] == 0.5
+    ).all()

@@ -16,12 +16,14 @@ LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 # Parameters exactly, MACs to the published digits.
 SHIPPED = {
-    # torchvision's documentation: 143,667,240 and 19.63 G; 25,557,032 and 4.09 G; 1,235,496 and 0.35 G (version 1.1)
+    # torchvision's documentation: 143,667,240 and 19.63 G; 25,557,032 and 4.09 G; 1,235,496 and
+    # 0.35 G (version 1.1)
     "light_vgg19": (143_667_240, 19.63e9, 0.005e9),
     "light_resnet50": (25_557_032, 4.09e9, 0.005e9),
     "light_squeezenet": (1_235_496, 0.35e9, 0.005e9),
-    # torchvision has 7,978,856 and 2.83 G; this file comes from Caffe, whose normalisation has a scale and a shift
-    # of its own before the trained ones: two more for each of the 41,824 normalised channels
+    # torchvision has 7,978,856 and 2.83 G; this file comes from Caffe, whose normalisation has a
+    # scale and a shift of its own before the trained ones: two more for each of the 41,824
+    # normalised channels
     "light_densenet121": (7_978_856 + 2 * 41_824, 2.83e9, 0.005e9),
     # GoogLeNet: 1.43 G in Table II of Sze et al. 2017; 6,998,552 in Caffe's bvlc_googlenet
     "light_inception_v1": (6_998_552, 1.43e9, 0.005e9),
@@ -54,7 +56,9 @@ def test_all_shipped_networks_are_read() -> None:
     for file in files:
         table = read_onnx(file)
         assert table.layers[-1].output in (32 * 1000, 32 * 1024), file.name  # classes of ImageNet
-        assert all(read < index for index, layer in enumerate(table.layers, 1) for read in layer.before)
+        assert all(
+            read < index for index, layer in enumerate(table.layers, 1) for read in layer.before
+        )
 
 
 def test_branches_become_predecessors() -> None:
@@ -65,7 +69,9 @@ def test_branches_become_predecessors() -> None:
     assert read_onnx(LIGHT / "light_vgg19.onnx").is_chain
 
 
-def value(name: str, shape: Sequence[int | str | None], kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+def value(
+    name: str, shape: Sequence[int | str | None], kind: int = TensorProto.FLOAT
+) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
@@ -86,7 +92,9 @@ def read(
     functions: Sequence[onnx.FunctionProto] = (),
 ) -> LayerTable:
     """The table of a network made of these parts."""
-    graph = helper.make_graph(nodes, "g", inputs, [value(name, None or ()) for name in outputs], weights)
+    graph = helper.make_graph(
+        nodes, "g", inputs, [value(name, None or ()) for name in outputs], weights
+    )
     for output in graph.output:
         output.type.tensor_type.ClearField("shape")
     imports = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
@@ -101,30 +109,52 @@ OPERATORS = {
     # 6 maps of 4 x 4 from 2 of 4 channels each, 3 x 3 kernels
     "grouped convolution": (
         helper.make_node("Conv", ["x", "w", "b"], ["y"], group=2, pads=[1, 1, 1, 1]),
-        (1, 4, 4, 4), (weight("w", 6, 2, 3, 3), weight("b", 6)), 6 * 16 * 2 * 9, 6 * 2 * 9 + 6,
+        (1, 4, 4, 4),
+        (weight("w", 6, 2, 3, 3), weight("b", 6)),
+        6 * 16 * 2 * 9,
+        6 * 2 * 9 + 6,
     ),
     # every one of 4 * 4 * 4 inputs is spread over 3 maps of 2 x 2
     "transposed convolution": (
         helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2]),
-        (1, 4, 4, 4), (weight("w", 4, 3, 2, 2),), 64 * 3 * 4, 4 * 3 * 4,
+        (1, 4, 4, 4),
+        (weight("w", 4, 3, 2, 2),),
+        64 * 3 * 4,
+        4 * 3 * 4,
     ),
     "dense": (
         helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1),
-        (1, 8), (weight("w", 5, 8), weight("b", 5)), 40, 45,
+        (1, 8),
+        (weight("w", 5, 8), weight("b", 5)),
+        40,
+        45,
     ),
     # x is 8 x 2 and read as 2 x 8
     "transposed dense": (
-        helper.make_node("Gemm", ["x", "w"], ["y"], transA=1), (8, 2), (weight("w", 8, 5),), 2 * 8 * 5, 40,
+        helper.make_node("Gemm", ["x", "w"], ["y"], transA=1),
+        (8, 2),
+        (weight("w", 8, 5),),
+        2 * 8 * 5,
+        40,
     ),
     # 1 * 3 products of 4 x 8 with 8 x 5
-    "matrix product": (helper.make_node("MatMul", ["x", "w"], ["y"]), (1, 3, 4, 8), (weight("w", 8, 5),), 480, 40),
+    "matrix product": (
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+        (1, 3, 4, 8),
+        (weight("w", 8, 5),),
+        480,
+        40,
+    ),
     # of scale, shift, mean and variance the first two are trained
     "batch normalisation": (
         helper.make_node("BatchNormalization", ["x", "s", "t", "m", "v"], ["y"]),
-        (1, 6, 2, 2), tuple(weight(name, 6) for name in "stmv"), 0, 12,
+        (1, 6, 2, 2),
+        tuple(weight(name, 6) for name in "stmv"),
+        0,
+        12,
     ),
     "activation": (helper.make_node("Relu", ["x"], ["y"]), (1, 6), (), 0, 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -136,7 +166,9 @@ def test_macs_and_parameters_of_operators(name: str, tmp_path: Path) -> None:
 
 def test_bits_scale_inputs_and_outputs(tmp_path: Path) -> None:
     node = helper.make_node("Gemm", ["x", "w"], ["y"])
-    (layer,) = read(tmp_path, [node], [value("x", (1, 8))], ["y"], [weight("w", 8, 5)], bits=16).layers
+    (layer,) = read(
+        tmp_path, [node], [value("x", (1, 8))], ["y"], [weight("w", 8, 5)], bits=16
+    ).layers
     assert (layer.input, layer.output) == (16 * 8, 16 * 5)
 
 
@@ -190,9 +222,13 @@ def test_only_outputs_that_are_read_count(tmp_path: Path) -> None:
 
 def test_functions_of_the_file_are_put_in(tmp_path: Path) -> None:
     body = [helper.make_node("MatMul", ["a", "b"], ["p"]), helper.make_node("Relu", ["p"], ["c"])]
-    function = helper.make_function("mine", "Dense", ["a", "b"], ["c"], body, [helper.make_opsetid("", 17)])
+    function = helper.make_function(
+        "mine", "Dense", ["a", "b"], ["c"], body, [helper.make_opsetid("", 17)]
+    )
     node = helper.make_node("Dense", ["x", "w"], ["y"], domain="mine")
-    table = read(tmp_path, [node], [value("x", (1, 8))], ["y"], [weight("w", 8, 5)], functions=[function])
+    table = read(
+        tmp_path, [node], [value("x", (1, 8))], ["y"], [weight("w", 8, 5)], functions=[function]
+    )
     assert [(layer.kind, layer.macs) for layer in table.layers] == [("MatMul", 40), ("Relu", 0)]
 
 
@@ -236,7 +272,9 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     assert caught.value.diagnostics[0].code == "E308"
 
 
-def test_without_the_package_the_fix_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_package_the_fix_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "onnx.inliner", raising=False)
     with pytest.raises(ModelError) as caught:

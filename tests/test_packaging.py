@@ -1,7 +1,8 @@
 """What is on disk is what is shipped, each file once, and every dependency is pinned.
 
-setuptools leaves out what is not listed without a word, and would ship files twice through the links inside
-`mecdsl/`; so the folders are held against `pyproject.toml` and against a wheel and an sdist built for it.
+setuptools leaves out what is not listed without a word, and would ship files twice through the
+links inside `mecdsl/`; so the folders are held against `pyproject.toml` and against a wheel and an
+sdist built for it.
 """
 
 import os
@@ -32,7 +33,9 @@ def source_files() -> Iterator[Path]:
     """Every file that belongs to the package, relative to the root; links are not followed."""
     for folder in ("mecdsl", *LINKED):
         for directory, subfolders, names in os.walk(ROOT / folder):
-            subfolders[:] = [name for name in subfolders if name != "__pycache__" and not name.startswith(".")]
+            subfolders[:] = [
+                name for name in subfolders if name != "__pycache__" and not name.startswith(".")
+            ]
             for name in names:
                 if not name.startswith("."):
                     yield (Path(directory) / name).relative_to(ROOT)
@@ -45,7 +48,9 @@ def installed_path(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the sdist, built from a copy: no `build/` stays in the checkout."""
+    """A folder with the wheel and the sdist, built from a copy: no `build/` stays in the
+    checkout.
+    """
     copy = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for folder in ("mecdsl", *LINKED):
@@ -53,7 +58,9 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "LICENSE", PROJECT["project"].get("readme", "LICENSE")):
         shutil.copy(ROOT / name, copy / name)
     build = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_sdist('dist')"
-    done = subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return copy / "dist"
 
@@ -61,16 +68,18 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", LINKED)
 def test_folder_is_linked_into_the_package(name: str) -> None:
     link = ROOT / "mecdsl" / name
-    assert link.is_symlink(), f"`mecdsl/{name}` is missing: make it with `ln -s ../{name} mecdsl/{name}`"
+    assert link.is_symlink(), (
+        f"`mecdsl/{name}` is missing: make it with `ln -s ../{name} mecdsl/{name}`"
+    )
     assert link.readlink() == Path("..") / name
 
 
 def test_every_folder_with_modules_is_listed_as_a_package() -> None:
     on_disk = {path.parent for path in source_files() if path.suffix == ".py"}
     setuptools = PROJECT["tool"]["setuptools"]
-    assert set(setuptools["packages"]) == {installed_path(folder).replace("/", ".") for folder in on_disk}, (
-        "add the folder to `packages` of [tool.setuptools] in pyproject.toml"
-    )
+    assert set(setuptools["packages"]) == {
+        installed_path(folder).replace("/", ".") for folder in on_disk
+    }, "add the folder to `packages` of [tool.setuptools] in pyproject.toml"
     top = {path for path in on_disk if len(path.parts) == 1}
     assert {Path(folder) for folder in setuptools["package-dir"].values()} == top
 
@@ -87,7 +96,9 @@ def test_wheel_holds_every_file_once(distributions: Path) -> None:
 def test_sdist_holds_every_file_once_and_no_copy_behind_a_link(distributions: Path) -> None:
     (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        members = [member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()]
+        members = [
+            member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()
+        ]
     folders = tuple(f"{folder}/" for folder in ("mecdsl", *LINKED))
     shipped = Counter(name for name in members if name.startswith(folders))
     assert shipped == Counter(path.as_posix() for path in source_files())
@@ -105,7 +116,9 @@ def applies(requirement: Requirement, extras: set[str]) -> bool:
 
 
 def closure() -> set[str]:
-    """Canonical names of all packages that this environment needs: run time, extras and development."""
+    """Canonical names of all packages that this environment needs: run time, extras and
+    development.
+    """
     project = PROJECT["project"]
     texts = [
         *project["dependencies"],

@@ -23,7 +23,9 @@ REST = "\nvar free : 1 >= 0\nminimize nothing = free\n"
 
 def value(expression: str, before: str = "", unit: str = "1") -> float:
     """The SI value of an expression over data."""
-    instance = instantiate(check(parse(f"{before}\nparam wanted : {unit} = {expression}{REST}")), {})
+    instance = instantiate(
+        check(parse(f"{before}\nparam wanted : {unit} = {expression}{REST}")), {}
+    )
     return float(instance.data("wanted")[0])
 
 
@@ -120,7 +122,13 @@ def test_words_that_only_begin_like_keywords_are_no_keywords() -> None:
             parse(text)
     with pytest.raises(ModelError, match="`order` cannot stand here"):
         parse("param a : 1 = 1\nparam x : 1 = if 1 > a order 2 > 0 then 1 else 2")
-    assert value("informal + thenar + order", "param informal : 1 = 1\nparam thenar : 1 = 2\nparam order : 1 = 4") == 7
+    assert (
+        value(
+            "informal + thenar + order",
+            "param informal : 1 = 1\nparam thenar : 1 = 2\nparam order : 1 = 4",
+        )
+        == 7
+    )
 
 
 def test_comments_and_line_ends() -> None:
@@ -148,7 +156,12 @@ def test_comments_and_line_ends() -> None:
             free >= d*c[s]
     """.replace("\n        ", "\n")
     instance = instantiate(check(parse(text)), {})
-    assert [instance.data(name).tolist() for name in ("a", "b", "c", "d")] == [[3], [6], [1, 2], [9]]
+    assert [instance.data(name).tolist() for name in ("a", "b", "c", "d")] == [
+        [3],
+        [6],
+        [1, 2],
+        [9],
+    ]
     assert instance.model.symbols["c"].doc == "the # is no comment here"
 
 
@@ -161,8 +174,14 @@ def test_line_ends_of_other_systems(end: str) -> None:
 
 
 def test_one_line_end_or_many_between_statements_and_none_at_the_end() -> None:
-    for text in ("param a : 1 = 1\nparam b : 1 = 2", "\n\n\nparam a : 1 = 1\n\n\n\nparam b : 1 = 2\n\n"):
-        assert [s.name for s in parse(text).statements if isinstance(s, syntax.Declaration)] == ["a", "b"]
+    for text in (
+        "param a : 1 = 1\nparam b : 1 = 2",
+        "\n\n\nparam a : 1 = 1\n\n\n\nparam b : 1 = 2\n\n",
+    ):
+        assert [s.name for s in parse(text).statements if isinstance(s, syntax.Declaration)] == [
+            "a",
+            "b",
+        ]
 
 
 def test_names_may_be_used_before_their_declaration() -> None:
@@ -182,10 +201,17 @@ var x : s >= 0
 
 
 def test_header_cites_and_meanings_are_kept() -> None:
-    document = parse('model mel "a title"\ncite "one"\ncite "two"\nvar x : s >= 0 "the time"\nminimize t = x "soon"\n')
+    document = parse(
+        'model mel "a title"\ncite "one"\ncite "two"\nvar x : s >= 0 "the time"\nminimize t '
+        '= x "soon"\n'
+    )
     model = check(document).model
     assert (model.name, model.title, model.cites) == ("mel", "a title", ("one", "two"))
-    assert (model.symbols["x"].doc, model.objective.doc, model.objective.sense) == ("the time", "soon", "minimize")
+    assert (model.symbols["x"].doc, model.objective.doc, model.objective.sense) == (
+        "the time",
+        "soon",
+        "minimize",
+    )
 
 
 FORMS = """
@@ -204,7 +230,9 @@ form both from relaxed, short
 
 
 def test_forms_on_one_line() -> None:
-    text = FORMS.replace("form both from relaxed, short\n", "form both from relaxed, short: fix y = 0\n")
+    text = FORMS.replace(
+        "form both from relaxed, short\n", "form both from relaxed, short: fix y = 0\n"
+    )
     base, relaxed, short = (in_form(text, name) for name in ("", "relaxed", "short"))
     assert (base.integral.tolist(), relaxed.integral.tolist()) == ([True] * 4, [False] * 4)
     assert (relaxed.lower.tolist(), relaxed.upper.tolist()) == ([0, 0, 0, 0], [40, 40, 40, 1])
@@ -237,7 +265,10 @@ def test_forms_with_braces_add_and_replace() -> None:
 
 def test_a_chained_comparison_is_two_constraints() -> None:
     instance = in_form("var x : 1\nminimize cost = x\nconstraint box: 1 <= x <= 3\n", "")
-    assert [(c.name, c.relation) for c in instance.constraints] == [("box.lower", "<="), ("box.upper", "<=")]
+    assert [(c.name, c.relation) for c in instance.constraints] == [
+        ("box.lower", "<="),
+        ("box.upper", "<="),
+    ]
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
@@ -246,7 +277,11 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         parse_file(tmp_path / "m.mec")
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
-    assert (fault.code, fault.span.line, fault.span.column) == ("E002", 2, 6)  # columns count characters
+    assert (fault.code, fault.span.line, fault.span.column) == (
+        "E002",
+        2,
+        6,
+    )  # columns count characters
     with pytest.raises(FileNotFoundError):
         parse_file(tmp_path / "other.mec")
 
@@ -265,7 +300,9 @@ BINDING = {"+": 1, "-": 1, "*": 2, "neg": 3}
 def trees() -> st.SearchStrategy[Tree]:
     leaf = st.integers(min_value=0, max_value=99)
     return st.recursive(
-        leaf, lambda inner: st.tuples(st.sampled_from(["+", "-", "*", "neg"]), inner, inner), max_leaves=25
+        leaf,
+        lambda inner: st.tuples(st.sampled_from(["+", "-", "*", "neg"]), inner, inner),
+        max_leaves=25,
     )
 
 
@@ -292,7 +329,8 @@ def text_of(tree: Tree, outer: int = 0, right_side: bool = False) -> str:
 
 @given(trees())
 def test_printed_trees_evaluate_as_in_python(tree: Tree) -> None:
-    # at most 25 leaves below 100; every product of them may exceed 2^53, so compare relatively to the exact value
+    # at most 25 leaves below 100; every product of them may exceed 2^53, so compare relatively to
+    # the exact value
     text, expected = text_of(tree), exact(tree)
     assert eval(text) == expected  # the printer itself is right
     scale = max(1.0, float(magnitude(tree)))
@@ -300,7 +338,9 @@ def test_printed_trees_evaluate_as_in_python(tree: Tree) -> None:
 
 
 def magnitude(tree: Tree) -> Fraction:
-    """The value of the tree with every difference made a sum: what rounding errors are relative to."""
+    """The value of the tree with every difference made a sum: what rounding errors are relative
+    to.
+    """
     if isinstance(tree, int):
         return Fraction(tree)
     name, left, right = tree
@@ -317,7 +357,10 @@ def test_any_text_is_a_model_or_a_diagnostic(text: str) -> None:
         assert error.diagnostics
 
 
-WORDS = 'param var nodes x k : = 3 s { } [ ] ( ) in 1..2 , + * if then else \n minimize constraint <= == sum for " # .'
+WORDS = (
+    "param var nodes x k : = 3 s { } [ ] ( ) in 1..2 , + * if then else \n minimize "
+    'constraint <= == sum for " # .'
+)
 
 
 @given(st.lists(st.sampled_from([*WORDS.split(" ")]), max_size=30))

@@ -27,16 +27,24 @@ def instance_of(text: str) -> Instance:
 
 
 def value_of(expression: str) -> float:
-    text = f"param two : 1 = 2\nlet y : 1 = {expression}\nvar x : 1 >= 0\nminimize cost = x\nconstraint c: x >= y\n"
+    text = (
+        f"param two : 1 = 2\nlet y : 1 = {expression}\nvar x : 1 >= 0\nminimize cost = "
+        "x\nconstraint c: x >= y\n"
+    )
     return float(instance_of(text).world.values["y"][0])
 
 
-def from_left(first: Fraction, rest: list[tuple[str, Fraction]], operators: dict[str, Exact]) -> Fraction:
+def from_left(
+    first: Fraction, rest: list[tuple[str, Fraction]], operators: dict[str, Exact]
+) -> Fraction:
     return reduce(lambda value, step: operators[step[0]](value, step[1]), rest, first)
 
 
-# More than LONGEST operators, so that the chain is balanced; numbers with exact binary sums and products.
-def chains(operators: dict[str, Exact], numbers: list[int]) -> st.SearchStrategy[list[tuple[str, int]]]:
+# More than LONGEST operators, so that the chain is balanced; numbers with exact binary sums and
+# products.
+def chains(
+    operators: dict[str, Exact], numbers: list[int]
+) -> st.SearchStrategy[list[tuple[str, int]]]:
     steps = st.tuples(st.sampled_from(sorted(operators)), st.sampled_from(numbers))
     return st.lists(steps, min_size=LONGEST + 1, max_size=3 * LONGEST)
 
@@ -48,8 +56,12 @@ def test_a_long_sum_has_the_value_of_reading_it_from_the_left(steps: list[tuple[
 
 
 @given(chains(PRODUCTS, [1, 2, 4]))
-def test_a_long_product_has_the_value_of_reading_it_from_the_left(steps: list[tuple[str, int]]) -> None:
-    expected = from_left(Fraction(8), [(sign, Fraction(number)) for sign, number in steps], PRODUCTS)
+def test_a_long_product_has_the_value_of_reading_it_from_the_left(
+    steps: list[tuple[str, int]],
+) -> None:
+    expected = from_left(
+        Fraction(8), [(sign, Fraction(number)) for sign, number in steps], PRODUCTS
+    )
     assert value_of("8" + "".join(f" {sign} {number}" for sign, number in steps)) == expected
 
 

@@ -59,7 +59,9 @@ def test_tables_of_another_grammar_are_not_used(own_folder: Path) -> None:
     parse(TEXT)
     file = own_folder / FILE_NAME
     head = head_of(file)
-    file.write_bytes(b"0" * len(head) + b"\n" + pickle.dumps({}) + pickle.dumps("tables of another grammar"))
+    file.write_bytes(
+        b"0" * len(head) + b"\n" + pickle.dumps({}) + pickle.dumps("tables of another grammar")
+    )
     parse_module._parser.cache_clear()
     assert parse(TEXT).statements
     assert head_of(file) == head  # written anew
@@ -86,14 +88,18 @@ def test_a_cut_file_is_written_anew(own_folder: Path) -> None:
     assert file.stat().st_size > half + 1000
 
 
-def test_a_folder_that_cannot_be_made_costs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MECDSL_CACHE", str(tmp_path / "file" / "cache"))
     assert cache_file() is False
     assert parse(TEXT).statements
 
 
-def test_a_file_that_cannot_be_written_costs_nothing_else(own_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_written_costs_nothing_else(
+    own_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (own_folder / FILE_NAME).mkdir(parents=True)
     assert parse(TEXT).statements
     assert capfd.readouterr() == ("", "")

@@ -16,13 +16,19 @@ def study(distances: dict[str, list[float | None]], forms: tuple[str, ...] = (""
     """A study with these distances by backend and seed, in every form; None breaks a limit."""
     runs = [
         Run(
-            seed, form, backend, Outcome.BROKEN if distance is None else Outcome.VERIFIED,
-            termination=Termination.FINISHED, objective=1.0, distance=distance, violation=0.1,
+            seed,
+            form,
+            backend,
+            Outcome.BROKEN if distance is None else Outcome.VERIFIED,
+            termination=Termination.FINISHED,
+            objective=1.0,
+            distance=distance,
+            violation=0.1,
         )
         for form in forms
         for backend, found in distances.items()
         for seed, distance in enumerate(found)
-    ]  # fmt: skip
+    ]
     goals = {form: Goal("cost", "s", "minimize") for form in forms}
     seeds = tuple(range(len(next(iter(distances.values())))))
     return Study("buy", seeds, goals, tuple(runs), summaries(runs, goals), (), False, False)
@@ -44,7 +50,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def dots(figure: Figure, panel: int = 0) -> list[list[float]]:
     """The positions of the dots of each row of a panel, from the top."""
-    return [sorted(np.asarray(row.get_offsets())[:, 0].tolist()) for row in figure.axes[panel].collections]
+    return [
+        sorted(np.asarray(row.get_offsets())[:, 0].tolist())
+        for row in figure.axes[panel].collections
+    ]
 
 
 def test_every_verified_answer_has_a_dot_in_per_cent(drawn: list[Figure], tmp_path: Path) -> None:
@@ -60,7 +69,9 @@ def test_every_verified_answer_has_a_dot_in_per_cent(drawn: list[Figure], tmp_pa
     assert figure.get_suptitle() == "buy: verified answers against the best proven bound, 4 seeds"
 
 
-def test_a_wide_span_is_logarithmic_and_its_left_end_stands_for_all_below(drawn: list[Figure], tmp_path: Path) -> None:
+def test_a_wide_span_is_logarithmic_and_its_left_end_stands_for_all_below(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
     draw(study({"exact": [0.0, 1e-13], "pa": [0.1, 0.01]}), tmp_path / "gaps.png")
     (figure,) = drawn
     assert figure.axes[0].get_xscale() == "log"
@@ -75,12 +86,16 @@ def test_each_form_has_a_panel(drawn: list[Figure], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("found", [{"cheat": [None, None]}, {"exact": [0.0, 0.0]}])
-def test_no_answer_and_no_distance_can_be_drawn(found: dict[str, list[float | None]], tmp_path: Path) -> None:
+def test_no_answer_and_no_distance_can_be_drawn(
+    found: dict[str, list[float | None]], tmp_path: Path
+) -> None:
     draw(study(found), tmp_path / "gaps.png")
     assert imread(tmp_path / "gaps.png").std() > 0
 
 
-@pytest.mark.parametrize(("name", "start"), [("gaps.svg", b"<?xml"), ("gaps.pdf", b"%PDF"), ("gaps.png", b"\x89PNG")])
+@pytest.mark.parametrize(
+    ("name", "start"), [("gaps.svg", b"<?xml"), ("gaps.pdf", b"%PDF"), ("gaps.png", b"\x89PNG")]
+)
 def test_the_suffix_gives_the_format(name: str, start: bytes, tmp_path: Path) -> None:
     draw(study({"a": [0.1, 0.2]}), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)

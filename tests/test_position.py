@@ -39,12 +39,16 @@ constraint least[k in device]: x >= device.work[k]
 """
 
 
-def places(name: str, text: str = MANY, **options: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def places(
+    name: str, text: str = MANY, **options: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     instance = mecdsl.loads(text, **options).instance()
     return instance.data(f"{name}.x"), instance.data(f"{name}.y")
 
 
-def little(members: str = "position in disc(500 m)", more: str = "", **options: Any) -> mecdsl.LoadedModel:
+def little(
+    members: str = "position in disc(500 m)", more: str = "", **options: Any
+) -> mecdsl.LoadedModel:
     return mecdsl.loads(LITTLE.replace("{members}", members).replace("{more}", more), **options)
 
 
@@ -60,8 +64,9 @@ def test_the_square_of_the_distance_is_uniform_on_a_disc(seed: int) -> None:
 
 
 def test_distance_and_angle_on_a_disc_know_nothing_of_each_other() -> None:
-    # the coordinates of a disc are uncorrelated, and so are their squares but for the edge: E x^2 y^2 = R^4/24 and
-    # E x^2 = R^2/4 give a correlation of (1/24 - 1/16)/(1/8 - 1/16) = -1/3, since E x^4 = R^4/8
+    # the coordinates of a disc are uncorrelated, and so are their squares but for the edge: E x^2
+    # y^2 = R^4/24 and E x^2 = R^2/4 give a correlation of (1/24 - 1/16)/(1/8 - 1/16) = -1/3, since
+    # E x^4 = R^4/8
     x, y = places("device")
     assert abs(np.corrcoef(x, y)[0, 1]) < 0.03
     assert np.corrcoef(x**2, y**2)[0, 1] == pytest.approx(-1 / 3, abs=0.03)
@@ -86,13 +91,19 @@ def test_the_square_of_the_distance_is_uniform_between_the_circles_of_a_ring() -
 
 
 def test_same_seed_same_places_other_seed_other_places() -> None:
-    assert [part.tolist() for part in places("device", seed=3)] == [part.tolist() for part in places("device", seed=3)]
+    assert [part.tolist() for part in places("device", seed=3)] == [
+        part.tolist() for part in places("device", seed=3)
+    ]
     assert not np.isin(places("device", seed=3)[0], places("device", seed=4)[0]).any()
 
 
 def test_families_and_coordinates_have_draws_of_their_own() -> None:
     drawn = np.concatenate(
-        [part for name in ("device", "sensor", "relay", "tower") for part in places(name, count=500)]
+        [
+            part
+            for name in ("device", "sensor", "relay", "tower")
+            for part in places(name, count=500)
+        ]
     )
     assert len(set(drawn.tolist())) == len(drawn)
 
@@ -105,13 +116,19 @@ def test_a_member_more_moves_nobody() -> None:
 
 def test_a_place_changes_no_other_draw() -> None:
     plain = little("speed : 1 = uniform(0, 1)").instance()
-    more = little("speed : 1 = uniform(0, 1)\n    position in disc(500 m)", "node tower { position in disc(1 m) }")
+    more = little(
+        "speed : 1 = uniform(0, 1)\n    position in disc(500 m)",
+        "node tower { position in disc(1 m) }",
+    )
     for name in ("device.speed", "device.work"):
         assert more.instance().data(name).tolist() == plain.data(name).tolist()
 
 
 def test_another_radius_stretches_the_same_places() -> None:
-    small, large = little("position in disc(100 m)").instance(), little("position in disc(300 m)").instance()
+    small, large = (
+        little("position in disc(100 m)").instance(),
+        little("position in disc(300 m)").instance(),
+    )
     for name in ("device.x", "device.y"):
         np.testing.assert_allclose(3 * small.data(name), large.data(name), rtol=1e-14)
 
@@ -119,9 +136,13 @@ def test_another_radius_stretches_the_same_places() -> None:
 def test_a_random_radius_is_one_radius_for_both_coordinates() -> None:
     # the angle does not know the radius; two radii, one for each coordinate, would bend it
     fixed, random = little().instance(), little("position in disc(uniform(1 m, 1 km))").instance()
-    angles = [np.arctan2(found.data("device.y"), found.data("device.x")) for found in (fixed, random)]
+    angles = [
+        np.arctan2(found.data("device.y"), found.data("device.x")) for found in (fixed, random)
+    ]
     np.testing.assert_allclose(angles[0], angles[1], rtol=1e-12)
-    lengths = [np.hypot(found.data("device.x"), found.data("device.y")) for found in (fixed, random)]
+    lengths = [
+        np.hypot(found.data("device.x"), found.data("device.y")) for found in (fixed, random)
+    ]
     assert len(set((lengths[1] / lengths[0]).round(6).tolist())) == 3  # a radius for each member
 
 
@@ -130,10 +151,17 @@ def test_a_random_radius_is_one_radius_for_both_coordinates() -> None:
 
 def test_a_disc_around_a_member_is_the_disc_moved() -> None:
     tower = "node tower {\n    x : m = 300 m\n    y : m = 400 m\n}"
-    plain, moved = little().instance(), little("position in disc(500 m) around tower", tower).instance()
+    plain, moved = (
+        little().instance(),
+        little("position in disc(500 m) around tower", tower).instance(),
+    )
     pair = little("position in disc(500 m) around (300 m, 400 m)").instance()
     for name, shift in (("device.x", 300.0), ("device.y", 400.0)):
-        assert moved.data(name).tolist() == (plain.data(name) + shift).tolist() == pair.data(name).tolist()
+        assert (
+            moved.data(name).tolist()
+            == (plain.data(name) + shift).tolist()
+            == pair.data(name).tolist()
+        )
 
 
 def test_a_rectangle_around_a_centre_has_it_in_the_middle() -> None:
@@ -203,7 +231,9 @@ def test_places_are_given_in_pairs_or_one_by_one(data: dict[str, Any]) -> None:
 def test_arrays_and_single_nodes_take_pairs_too() -> None:
     tower = "node tower { position in disc(1 m) }"
     pairs = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    found = little(more=tower, data={"device": {"position": pairs}, "tower": {"position": [7, 8]}}).instance()
+    found = little(
+        more=tower, data={"device": {"position": pairs}, "tower": {"position": [7, 8]}}
+    ).instance()
     assert found.data("device.y").tolist() == [2.0, 4.0, 6.0]
     assert (found.data("tower.x")[0], found.data("tower.y")[0]) == (7.0, 8.0)
 
@@ -211,7 +241,9 @@ def test_arrays_and_single_nodes_take_pairs_too() -> None:
 def test_pairs_fit_explicit_coordinates_and_an_own_attribute_keeps_its_name() -> None:
     pair = little("x : m\n    y : m", data={"device.position": [[1, 2], [3, 4], [5, 6]]}).instance()
     assert pair.data("device.x").tolist() == [1.0, 3.0, 5.0]
-    own = little("x : m = 0 m\n    y : m = 0 m\n    position : 1", data={"device.position": [1, 2, 3]}).instance()
+    own = little(
+        "x : m = 0 m\n    y : m = 0 m\n    position : 1", data={"device.position": [1, 2, 3]}
+    ).instance()
     assert own.data("device.position").tolist() == [1.0, 2.0, 3.0]
 
 

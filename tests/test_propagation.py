@@ -1,4 +1,6 @@
-"""Bounds propagated through all rows: never past a feasible point, and tight where a derivation says so."""
+"""Bounds propagated through all rows: never past a feasible point, and tight where a derivation
+says so.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -59,8 +61,8 @@ def test_one_row_bounds_one_variable(declared: str, row: str, low: float, high: 
 
 
 def test_a_definition_carries_bounds_in_both_directions() -> None:
-    # v == x*y with x in 2..3 and y in 4..5 lies in 8..15; w <= v - 10 is at most 5, and w >= 2 keeps v at least 12,
-    # hence x >= 12/5 and y >= 12/3 = 4
+    # v == x*y with x in 2..3 and y in 4..5 lies in 8..15; w <= v - 10 is at most 5, and w >= 2
+    # keeps v at least 12, hence x >= 12/5 and y >= 12/3 = 4
     found = ends(
         "var x : 1 in 2..3\nvar y : 1 in 4..5\nvar v : 1\nvar w : 1 >= 2\nminimize z = w\n"
         "constraint product: v == x*y\nconstraint below: w <= v - 10\n"
@@ -93,7 +95,10 @@ def test_a_chain_of_rows_is_followed_to_its_end() -> None:
 
 def test_a_row_that_is_only_kept_where_it_is_rounded_is_kept() -> None:
     # ten weights of 0.1 add up to 1 - 1.1e-16
-    text = "set K = 1..10\nvar w[k in K] : 1 in 0..0.1\nminimize z = w[1]\nconstraint c: sum(w[k] for k in K) == 1\n"
+    text = (
+        "set K = 1..10\nvar w[k in K] : 1 in 0..0.1\nminimize z = w[1]\nconstraint c: "
+        "sum(w[k] for k in K) == 1\n"
+    )
     assert box_of(text)[0].contradiction is None
     # a pinch: x <= 1/3 and 3 x >= 1 leave one point
     text = "var x : 1 in 0..1\nminimize z = x\nconstraint a: x <= 1/3\nconstraint b: 3*x >= 1\n"
@@ -115,7 +120,11 @@ def test_a_row_that_is_only_kept_where_it_is_rounded_is_kept() -> None:
             "enough",
             True,
         ),
-        ("var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x\nconstraint c: x*y >= 2\n", "c", True),
+        (
+            "var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x\nconstraint c: x*y >= 2\n",
+            "c",
+            True,
+        ),
         ("var x : 1\nminimize z = x\nconstraint c: x^2 <= -1\n", "c", True),
         ("var x : 1 >= 0\nminimize z = x\nconstraint a: exp(x) <= 0.5\n", "a", True),
         # 2 x == 1 over integers
@@ -123,7 +132,8 @@ def test_a_row_that_is_only_kept_where_it_is_rounded_is_kept() -> None:
         # 1e-9 of its terms
         ("var x : 1 in 0..1\nminimize z = x\nconstraint c: x >= 1.000000001\n", "c", False),
         (
-            "set K = 1..3\nvar x[k in K] : 1 in 0..k\nminimize z = x[1]\nconstraint c[k in K]: x[k]^2 >= 6\n",
+            "set K = 1..3\nvar x[k in K] : 1 in 0..k\nminimize z = x[1]\nconstraint c[k in "
+            "K]: x[k]^2 >= 6\n",
             "c[1]",
             True,
         ),
@@ -143,7 +153,9 @@ def test_contradictions_name_their_row(text: str, row: str, beyond: bool) -> Non
 def _leaf(rng: np.random.Generator, columns: int) -> str:
     if rng.random() < 0.75:
         return f"x[{rng.integers(1, columns + 1)}]"
-    return repr(float(np.round(rng.normal() * 10.0 ** rng.integers(-3, 4), int(rng.integers(0, 12)))) or 1.0)
+    return repr(
+        float(np.round(rng.normal() * 10.0 ** rng.integers(-3, 4), int(rng.integers(0, 12)))) or 1.0
+    )
 
 
 def _expression(rng: np.random.Generator, columns: int, depth: int) -> str:
@@ -182,14 +194,20 @@ def test_a_planted_point_is_never_cut_off(seed: int) -> None:
         low = np.where(rng.random(columns) < 0.7, point - np.ceil(width), -np.inf)
         high = np.where(rng.random(columns) < 0.7, point + np.ceil(width), np.inf)
         parts = [_expression(rng, columns, int(rng.integers(1, 4))) for _ in range(rows)]
-        head = f"set N = 1..{columns}\nvar x[n in N] : {'integer' if whole else '1'}\nminimize z = x[1]\n"
-        plain = mecdsl.loads(head + "".join(f"constraint c{k}: {e} <= 0\n" for k, e in enumerate(parts))).instance()
+        head = (
+            f"set N = 1..{columns}\nvar x[n in N] : "
+            f"{'integer' if whole else '1'}\nminimize z = x[1]\n"
+        )
+        plain = mecdsl.loads(
+            head + "".join(f"constraint c{k}: {e} <= 0\n" for k, e in enumerate(parts))
+        ).instance()
         with np.errstate(all="ignore"):
             values = [float(np.broadcast_to(v, (1,))[0]) for v in plain.differences(point).values()]
         kept = [(e, v) for e, v in zip(parts, values, strict=True) if np.isfinite(v) and "x[" in e]
         relation = rng.choice(["<=", ">=", "=="], len(kept))
         text = "".join(
-            f"constraint c{k}: {e} {r} ({v!r})\n" for k, ((e, v), r) in enumerate(zip(kept, relation, strict=True))
+            f"constraint c{k}: {e} {r} ({v!r})\n"
+            for k, ((e, v), r) in enumerate(zip(kept, relation, strict=True))
         )
         instance = mecdsl.loads(head + text).instance()
         object.__setattr__(instance, "lower", low)
@@ -227,10 +245,16 @@ def test_small_integer_models_by_enumeration(seed: int) -> None:
         object.__setattr__(instance, "upper", high.astype(float))
         found = implied_box(instance)
         inside = []
-        for point in itertools.product(*(range(int(u), int(v) + 1) for u, v in zip(low, high, strict=True))):
+        for point in itertools.product(
+            *(range(int(u), int(v) + 1) for u, v in zip(low, high, strict=True))
+        ):
             x = np.array(point, dtype=float)
-            value = np.array([float(np.broadcast_to(v, (1,))[0]) for v in instance.differences(x).values()])
-            kept = np.where(relation == "<=", value <= 0, np.where(relation == ">=", value >= 0, value == 0))
+            value = np.array(
+                [float(np.broadcast_to(v, (1,))[0]) for v in instance.differences(x).values()]
+            )
+            kept = np.where(
+                relation == "<=", value <= 0, np.where(relation == ">=", value >= 0, value == 0)
+            )
             if kept.all():
                 inside.append(x)
         if found.contradiction is not None:

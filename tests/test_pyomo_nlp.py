@@ -18,14 +18,21 @@ from mecdsl.backends.bonmin import run as bonmin_run
 from mecdsl.backends.ipopt.core import NlpProblem, solve_ipopt
 from mecdsl.backends.ipopt.first_order import first_order_holds
 from mecdsl.backends.nlp.problem import objective_scale, reduce_problem
-from mecdsl.backends.nlp.pyomo_nlp import PyomoOutcome, UnsupportedModel, nlp_from_pyomo, solve_pyomo
+from mecdsl.backends.nlp.pyomo_nlp import (
+    PyomoOutcome,
+    UnsupportedModel,
+    nlp_from_pyomo,
+    solve_pyomo,
+)
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.solution import Termination
 
 Model = Any  # pyomo brings no types
 
 
-def model(count: int = 2, lower: float | None = None, upper: float | None = None, start: float = 1.0) -> Model:
+def model(
+    count: int = 2, lower: float | None = None, upper: float | None = None, start: float = 1.0
+) -> Model:
     """A model with variables x[0..count-1]."""
     result = pyo.ConcreteModel()
     result.x = pyo.Var(range(count), bounds=(lower, upper), initialize=start)
@@ -116,7 +123,8 @@ def linear() -> tuple[Model, float, list[float]]:
 
 
 def water_filling() -> tuple[Model, float, list[float]]:
-    # p_i = level - n_i where positive; noise 1, 2, 5 and power 3 fill the first two to level 3: p = 2, 1, 0
+    # p_i = level - n_i where positive; noise 1, 2, 5 and power 3 fill the first two to level 3: p =
+    # 2, 1, 0
     m = model(3, 0.0)
     noise = [1.0, 2.0, 5.0]
     m.c.add(sum(m.x[i] for i in range(3)) == 3)
@@ -125,8 +133,8 @@ def water_filling() -> tuple[Model, float, list[float]]:
 
 
 def square_root() -> tuple[Model, float, list[float]]:
-    # on sqrt x + sqrt y = 2 the sum is 4 - 4 sqrt y + 2y, which falls on 0 <= y <= 1, so y = 0 and x = 4: a bound
-    # where sqrt has no derivative (hence the 1e-12) and below which it has no value
+    # on sqrt x + sqrt y = 2 the sum is 4 - 4 sqrt y + 2y, which falls on 0 <= y <= 1, so y = 0 and
+    # x = 4: a bound where sqrt has no derivative (hence the 1e-12) and below which it has no value
     m = model(lower=0.0, start=0.5)
     m.x[1].setub(1.0)
     m.x[0].set_value(3.0)
@@ -135,7 +143,8 @@ def square_root() -> tuple[Model, float, list[float]]:
 
 
 def hock_schittkowski_71() -> tuple[Model, float, list[float]]:
-    # published optimum of problem 71 in Hock and Schittkowski, Test Examples for Nonlinear Programming Codes
+    # published optimum of problem 71 in Hock and Schittkowski, Test Examples for Nonlinear
+    # Programming Codes
     m = model(4, 1.0, 5.0)
     m.x[1].set_value(5.0)
     m.x[2].set_value(5.0)
@@ -147,8 +156,9 @@ def hock_schittkowski_71() -> tuple[Model, float, list[float]]:
 
 
 def nested() -> tuple[Model, float, list[float]]:
-    # parts of a real model: mutable parameter p = 3, fixed y = 2, named expression, block with its own rows.
-    # minimise (z - 3*2)^2 + w with w >= z^2 / 2: slope 2 (z - 6) + z = 0, so z = 4, w = 8, value 12
+    # parts of a real model: mutable parameter p = 3, fixed y = 2, named expression, block with its
+    # own rows. minimise (z - 3*2)^2 + w with w >= z^2 / 2: slope 2 (z - 6) + z = 0, so z = 4, w =
+    # 8, value 12
     m = pyo.ConcreteModel()
     m.p = pyo.Param(initialize=1.0, mutable=True)
     m.p.set_value(3.0)
@@ -168,23 +178,30 @@ def nested() -> tuple[Model, float, list[float]]:
 
 
 def nanojoules() -> tuple[Model, float, list[float]]:
-    # the optimum of a square does not depend on its unit; an absolute tolerance would accept the start
+    # the optimum of a square does not depend on its unit; an absolute tolerance would accept the
+    # start
     m = model()
     return with_objective(m, 1e-11 * ((m.x[0] - 3) ** 2 + 2 * (m.x[1] - 5) ** 2)), 0.0, [3.0, 5.0]
 
 
 def bits() -> tuple[Model, float, list[float]]:
-    # rows of 1e9 bit, where rounding exceeds ipopt's tolerance. g1 b1^2 + g2 b2^2 + g3 b3^2 over b1 + b2 + b3 = B:
-    # b_i = B (1/g_i) / sum(1/g), value B^2 / sum(1/g); with g = 1, 2, 3 sum(1/g) = 11/6
+    # rows of 1e9 bit, where rounding exceeds ipopt's tolerance. g1 b1^2 + g2 b2^2 + g3 b3^2 over b1
+    # + b2 + b3 = B: b_i = B (1/g_i) / sum(1/g), value B^2 / sum(1/g); with g = 1, 2, 3 sum(1/g) =
+    # 11/6
     m = model(3, 0.0, start=1e6)
     total, weights = 3.3333333333e9, [1.0, 2.0, 3.0]
     m.c.add(m.x[0] + m.x[1] + m.x[2] == total)
     cost = sum(weight * (m.x[i] / 1e8) ** 2 for i, weight in enumerate(weights))
-    return with_objective(m, cost), (total / 1e8) ** 2 * 6 / 11, [total * 6 / 11 / w for w in weights]
+    return (
+        with_objective(m, cost),
+        (total / 1e8) ** 2 * 6 / 11,
+        [total * 6 / 11 / w for w in weights],
+    )
 
 
 def thin() -> tuple[Model, float, list[float]]:
-    # two inequalities leave the line x + y = 1 without interior: (x-2)^2 + y^2 is least at its end (1, 0)
+    # two inequalities leave the line x + y = 1 without interior: (x-2)^2 + y^2 is least at its end
+    # (1, 0)
     m = model(lower=0.0)
     m.c.add(m.x[0] + m.x[1] <= 1)
     m.c.add(m.x[0] + m.x[1] >= 1)
@@ -214,7 +231,9 @@ CONTINUOUS: list[Callable[[], tuple[Model, float, list[float]]]] = [
 
 
 @pytest.mark.parametrize("case", CONTINUOUS, ids=lambda case: str(case.__name__))
-def test_ipopt_finds_the_known_optimum(case: Callable[[], tuple[Model, float, list[float]]]) -> None:
+def test_ipopt_finds_the_known_optimum(
+    case: Callable[[], tuple[Model, float, list[float]]],
+) -> None:
     m, optimum, point = case()
     outcome = solve_pyomo(m)
     assert outcome.termination is Termination.LOCALLY_OPTIMAL
@@ -227,7 +246,9 @@ def test_ipopt_finds_the_known_optimum(case: Callable[[], tuple[Model, float, li
 
 
 @pytest.mark.parametrize("case", CONTINUOUS, ids=lambda case: str(case.__name__))
-def test_derivatives_and_order_agree_with_pyomo(case: Callable[[], tuple[Model, float, list[float]]]) -> None:
+def test_derivatives_and_order_agree_with_pyomo(
+    case: Callable[[], tuple[Model, float, list[float]]],
+) -> None:
     m, _, _ = case()
     nlp = nlp_from_pyomo(m)
     problem = nlp.problem
@@ -235,12 +256,16 @@ def test_derivatives_and_order_agree_with_pyomo(case: Callable[[], tuple[Model, 
     for variable, value in zip(nlp.variables, x, strict=True):
         variable.set_value(value, skip_validation=True)
     assert problem.objective(x) == pytest.approx(nlp.sign * pyo.value(m.objective), rel=1e-12)
-    gradient = differentiate(m.objective.expr, wrt_list=list(nlp.variables), mode=Modes.reverse_numeric)
+    gradient = differentiate(
+        m.objective.expr, wrt_list=list(nlp.variables), mode=Modes.reverse_numeric
+    )
     assert problem.gradient(x) == pytest.approx(nlp.sign * np.array(gradient), rel=1e-9, abs=1e-13)
     dense = np.zeros((problem.constraint_count, problem.variable_count))
     np.add.at(dense, (problem.jacobian_rows, problem.jacobian_columns), problem.jacobian_values(x))
     for row, constraint in enumerate(nlp.constraints):
-        slope = differentiate(constraint.body, wrt_list=list(nlp.variables), mode=Modes.reverse_numeric)
+        slope = differentiate(
+            constraint.body, wrt_list=list(nlp.variables), mode=Modes.reverse_numeric
+        )
         assert dense[row] == pytest.approx(np.array(slope), rel=1e-9, abs=1e-12)
         # the writer may move a constant between body and bounds, not change their difference
         for bound, kept in (
@@ -323,11 +348,15 @@ def test_without_objective_a_feasible_point_is_found() -> None:
     outcome = solve_pyomo(m)
     assert outcome.termination is Termination.LOCALLY_OPTIMAL
     assert outcome.objective == 0.0
-    assert [m.x[0].value, m.x[1].value] == pytest.approx([1.0, 1.0])  # x = y = 1 from a positive start
+    assert [m.x[0].value, m.x[1].value] == pytest.approx(
+        [1.0, 1.0]
+    )  # x = y = 1 from a positive start
 
 
 @pytest.mark.parametrize(("maximise", "expected"), [(False, 1.0), (True, 0.5)])
-def test_multiplier_is_the_derivative_by_the_right_hand_side(maximise: bool, expected: float) -> None:
+def test_multiplier_is_the_derivative_by_the_right_hand_side(
+    maximise: bool, expected: float
+) -> None:
     m = model(lower=0.01)
     if maximise:
         # 2 log(b / 2) at b = 4: derivative 2 / b
@@ -371,7 +400,9 @@ def test_iteration_limit_keeps_the_best_point() -> None:
     objectives = [step.objective for step in outcome.iterations]
     assert len(objectives) == 4  # the start and three steps
     assert None not in objectives
-    assert outcome.objective == pytest.approx(min(float(value or 0) for value in objectives), rel=1e-12)
+    assert outcome.objective == pytest.approx(
+        min(float(value or 0) for value in objectives), rel=1e-12
+    )
 
 
 def test_time_limit_stops() -> None:
@@ -400,7 +431,9 @@ def test_a_stop_returns_the_best_point_so_far(by_signal: bool) -> None:
     assert signal.getsignal(signal.SIGINT) is before
     assert outcome.termination is Termination.INTERRUPTED
     assert len(outcome.iterations) in (4, 5)
-    assert outcome.objective == pytest.approx(min(float(s.objective or 0) for s in outcome.iterations), rel=1e-12)
+    assert outcome.objective == pytest.approx(
+        min(float(s.objective or 0) for s in outcome.iterations), rel=1e-12
+    )
     assert outcome.loaded
 
 
@@ -455,7 +488,8 @@ def array_problem(**changes: Any) -> NlpProblem:
 
 @pytest.mark.parametrize("copies", [2, 3])
 def test_redundant_equalities_are_no_obstacle(copies: int) -> None:
-    # x + y = 1 as often as there are variables, and once more: projection of (1, 2) on the line is (0, 1)
+    # x + y = 1 as often as there are variables, and once more: projection of (1, 2) on the line is
+    # (0, 1)
     factors = np.arange(1.0, copies + 1.0)
     outcome = solve_ipopt(array_problem(matrix=np.outer(factors, [1.0, 1.0]), right=factors))
     assert outcome.termination is Termination.LOCALLY_OPTIMAL
@@ -481,18 +515,24 @@ def test_fixed_variable_is_taken_out_and_gets_its_multiplier() -> None:
 
 def test_equality_over_a_fixed_variable_leaves_enough_freedom() -> None:
     # x = 4 and x + y = 5 leave the point (4, 1)
-    problem = array_problem(matrix=[[1, 1]], right=[5], lower=np.array([4.0, -10.0]), upper=np.array([4.0, 10.0]))
+    problem = array_problem(
+        matrix=[[1, 1]], right=[5], lower=np.array([4.0, -10.0]), upper=np.array([4.0, 10.0])
+    )
     outcome = solve_ipopt(problem)
     assert outcome.termination is Termination.LOCALLY_OPTIMAL
     assert outcome.x == pytest.approx(np.array([4.0, 1.0]))
 
 
-@pytest.mark.parametrize(("right", "termination"), [(7.0, Termination.OPTIMAL), (8.0, Termination.INFEASIBLE)])
+@pytest.mark.parametrize(
+    ("right", "termination"), [(7.0, Termination.OPTIMAL), (8.0, Termination.INFEASIBLE)]
+)
 def test_all_variables_fixed(right: float, termination: Termination) -> None:
     point = np.array([3.0, 4.0])
     outcome = solve_ipopt(array_problem(matrix=[[1, 1]], right=[right], lower=point, upper=point))
     assert outcome.termination is termination
-    assert outcome.objective == (8.0 if termination is Termination.OPTIMAL else None)  # (3-1)^2 + (4-2)^2
+    assert outcome.objective == (
+        8.0 if termination is Termination.OPTIMAL else None
+    )  # (3-1)^2 + (4-2)^2
     assert ("constraint `0`" in outcome.message) == (termination is Termination.INFEASIBLE)
 
 
@@ -500,7 +540,9 @@ def test_crossing_bounds_are_infeasible_and_rounding_is_not() -> None:
     outcome = solve_ipopt(array_problem(lower=np.array([5.0, 0.0]), upper=np.array([4.0, 1.0])))
     assert outcome.termination is Termination.INFEASIBLE
     assert outcome.message == "bounds of variable `0` cross: 5 > 4"
-    close = solve_ipopt(array_problem(lower=np.array([0.3, 0.0]), upper=np.array([0.1 + 0.2 - 1e-13, 1.0])))
+    close = solve_ipopt(
+        array_problem(lower=np.array([0.3, 0.0]), upper=np.array([0.1 + 0.2 - 1e-13, 1.0]))
+    )
     assert close.termination is Termination.LOCALLY_OPTIMAL
     assert close.x == pytest.approx(np.array([0.3, 1.0]))
 
@@ -522,7 +564,9 @@ def test_reduction_restores_positions() -> None:
     assert reduction.expand(np.array([3.0])).tolist() == [4.0, 3.0]
 
 
-@pytest.mark.parametrize("name", ["objective", "gradient", "constraints", "jacobian_values", "hessian_values"])
+@pytest.mark.parametrize(
+    "name", ["objective", "gradient", "constraints", "jacobian_values", "hessian_values"]
+)
 def test_exception_of_a_callback_is_raised(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     def broken(*arguments: Any) -> Any:
         raise RuntimeError(f"fault in {name}")
@@ -530,7 +574,12 @@ def test_exception_of_a_callback_is_raised(name: str, capfd: pytest.CaptureFixtu
     problem = array_problem(matrix=[[1, 1]], right=[1])
     # the gradient is also asked before the solve, to scale the objective
     with pytest.raises(RuntimeError, match=f"fault in {name}"):
-        solve_ipopt(NlpProblem(**{field: getattr(problem, field) for field in NlpProblem.__slots__} | {name: broken}))
+        solve_ipopt(
+            NlpProblem(
+                **{field: getattr(problem, field) for field in NlpProblem.__slots__}
+                | {name: broken}
+            )
+        )
     assert capfd.readouterr() == ("", "")
 
 
@@ -544,7 +593,8 @@ def test_wrong_positions_are_refused() -> None:
 
 
 def test_objective_scale_looks_beside_a_stationary_start() -> None:
-    # slope 2 (x - 1) is 0 at the start; a step of 0.1 max(1, |start|) away it is 0.2 in x and 0.4 in y
+    # slope 2 (x - 1) is 0 at the start; a step of 0.1 max(1, |start|) away it is 0.2 in x and 0.4
+    # in y
     problem = array_problem(start=np.array([1.0, 2.0]))
     assert objective_scale(problem) == pytest.approx(1 / 0.4)
 
@@ -552,14 +602,17 @@ def test_objective_scale_looks_beside_a_stationary_start() -> None:
 @pytest.mark.parametrize(
     ("x", "multiplier", "lower", "holds"),
     [
-        # minimise (x-1)^2 + (y-2)^2 on x + y = 1: (0, 1) with slope (-2, -2), balanced by lambda = 2
+        # minimise (x-1)^2 + (y-2)^2 on x + y = 1: (0, 1) with slope (-2, -2), balanced by lambda =
+        # 2
         ([0.0, 1.0], 2.0, [0.0, 0.0], True),
         ([0.0, 1.0], 1.9, [0.0, 0.0], False),  # slopes do not balance
         ([0.1, 1.0], 2.0, [0.0, 0.0], False),  # off the line
         ([0.0, 1.0], 2.1, [0.1, 0.1], False),  # balanced by bounds that do not bind
     ],
 )
-def test_first_order_conditions(x: list[float], multiplier: float, lower: list[float], holds: bool) -> None:
+def test_first_order_conditions(
+    x: list[float], multiplier: float, lower: list[float], holds: bool
+) -> None:
     problem = array_problem(matrix=[[1, 1]], right=[1])
     parts = (np.array(x), np.array([multiplier]), np.array(lower), np.zeros(2))
     assert first_order_holds(problem, *parts) is holds
@@ -570,11 +623,15 @@ def test_first_order_conditions(x: list[float], multiplier: float, lower: list[f
 
 def test_raw_options_reach_ipopt_in_either_number_type() -> None:
     m, _, _ = rosenbrock()
-    assert solve_pyomo(m, raw={"max_iter": 2.0, "tol": 1}).termination is Termination.ITERATION_LIMIT
+    assert (
+        solve_pyomo(m, raw={"max_iter": 2.0, "tol": 1}).termination is Termination.ITERATION_LIMIT
+    )
 
 
 @pytest.mark.parametrize("solver", ["ipopt", "bonmin"])
-def test_unknown_option_is_an_error_of_the_caller(solver: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unknown_option_is_an_error_of_the_caller(
+    solver: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     m, _, _ = quadratic()
     with pytest.raises(ValueError, match="no_such_option"):
         solve_pyomo(m, solver=solver, raw={"no_such_option": 3})
@@ -583,7 +640,9 @@ def test_unknown_option_is_an_error_of_the_caller(solver: str, capfd: pytest.Cap
 
 @pytest.mark.parametrize("solver", ["ipopt", "bonmin"])
 @pytest.mark.parametrize("log", [False, True])
-def test_standard_output_stays_clean(solver: str, log: bool, capfd: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_stays_clean(
+    solver: str, log: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     m, _, _ = geometric_mean()
     solve_pyomo(m, solver=solver, log=log)
     printed = capfd.readouterr()
@@ -660,14 +719,18 @@ def test_suffixes_of_the_model_do_not_disturb() -> None:
 # Bonmin.
 
 
-def grid_minimum(objective: Callable[..., float], feasible: Callable[..., bool], ranges: list[range]) -> float:
+def grid_minimum(
+    objective: Callable[..., float], feasible: Callable[..., bool], ranges: list[range]
+) -> float:
     """The least objective over all feasible integer points; infinite where there is none."""
     points = (point for point in itertools.product(*ranges) if feasible(*point))
     return min((objective(*point) for point in points), default=math.inf)
 
 
 def facility(scale: float, seed: int) -> tuple[Model, float]:
-    """A random convex integer problem in the given unit, and its optimum by enumeration of 4^4 points."""
+    """A random convex integer problem in the given unit, and its optimum by enumeration of 4^4
+    points.
+    """
     generator = np.random.default_rng(seed)
     factor = generator.normal(size=(4, 4))
     matrix, centre = factor @ factor.T, generator.uniform(0, 3, 4)
@@ -728,7 +791,9 @@ def test_bonmin_solves_a_mixed_problem_in_either_sense(maximise: bool) -> None:
     assert outcome.bound is not None
     assert outcome.objective is not None
     # a bound lies on the better side of the objective
-    assert (outcome.bound >= outcome.objective) if maximise else (outcome.bound <= outcome.objective)
+    assert (
+        (outcome.bound >= outcome.objective) if maximise else (outcome.bound <= outcome.objective)
+    )
 
 
 def test_bonmin_knapsack() -> None:
@@ -736,7 +801,9 @@ def test_bonmin_knapsack() -> None:
     m = model(3, start=0)
     m.x.domain = pyo.Binary
     m.c.add(5 * m.x[0] + 4 * m.x[1] + 3 * m.x[2] <= 8)
-    outcome = solve_pyomo(with_objective(m, 6 * m.x[0] + 5 * m.x[1] + 4 * m.x[2], maximise=True), "bonmin")
+    outcome = solve_pyomo(
+        with_objective(m, 6 * m.x[0] + 5 * m.x[1] + 4 * m.x[2], maximise=True), "bonmin"
+    )
     assert outcome.objective == pytest.approx(10.0)
     assert [m.x[i].value for i in range(3)] == [1, 0, 1]
 
@@ -745,12 +812,18 @@ def test_bonmin_knapsack() -> None:
     ("matrix", "right", "optimum"),
     [
         ([[1, 1]], [3], 1.64),  # (2, 1): 0.8^2 + 1; (1, 2): 4.04
-        ([[1, 1], [1, -1], [2, 0]], [3, 1, 4], 1.64),  # three equalities for two variables, one point
+        (
+            [[1, 1], [1, -1], [2, 0]],
+            [3, 1, 4],
+            1.64,
+        ),  # three equalities for two variables, one point
         ([[1, 1], [1, -1], [2, 0]], [3, 1, 6], None),  # the third contradicts
         ([[2, 2]], [5], None),  # an odd number is no sum of even ones
     ],
 )
-def test_bonmin_with_equalities(matrix: list[list[int]], right: list[int], optimum: float | None) -> None:
+def test_bonmin_with_equalities(
+    matrix: list[list[int]], right: list[int], optimum: float | None
+) -> None:
     m = model(2, 0, 5, start=0)
     m.x.domain = pyo.Integers
     for row, value in zip(matrix, right, strict=True):
@@ -802,7 +875,9 @@ def hard() -> Model:
     m = model(30, -5, 5, start=0)
     m.x.domain = pyo.Integers
     distance = [m.x[i] - centre[i] for i in range(30)]
-    return with_objective(m, sum(matrix[i, j] * distance[i] * distance[j] for i in range(30) for j in range(30)))
+    return with_objective(
+        m, sum(matrix[i, j] * distance[i] * distance[j] for i in range(30) for j in range(30))
+    )
 
 
 def assert_stopped_in_order(outcome: PyomoOutcome) -> None:
@@ -837,7 +912,9 @@ def test_bonmin_stops_in_order_on_interrupt_and_solves_again() -> None:
         timer.cancel()
     assert outcome.termination is Termination.INTERRUPTED
     assert outcome.seconds["solve"] < 10.0
-    if outcome.values is not None:  # on a busy machine the signal may come before the first incumbent
+    if (
+        outcome.values is not None
+    ):  # on a busy machine the signal may come before the first incumbent
         assert_stopped_in_order(outcome)
     assert signal.getsignal(signal.SIGINT) is before
     again = solve_pyomo(mixed(), solver="bonmin")
@@ -846,7 +923,9 @@ def test_bonmin_stops_in_order_on_interrupt_and_solves_again() -> None:
 
 def test_bonmin_is_stopped_by_a_flag() -> None:
     began = time.perf_counter()
-    outcome = solve_pyomo(hard(), solver="bonmin", should_stop=lambda: time.perf_counter() - began > 1.5)
+    outcome = solve_pyomo(
+        hard(), solver="bonmin", should_stop=lambda: time.perf_counter() - began > 1.5
+    )
     assert outcome.termination is Termination.INTERRUPTED
     assert solve_pyomo(mixed(), solver="bonmin").termination is Termination.OPTIMAL
 

@@ -1,4 +1,6 @@
-"""Random data in the language: the same text and seed give the same numbers, whatever else the model holds."""
+"""Random data in the language: the same text and seed give the same numbers, whatever else the
+model holds.
+"""
 
 import json
 from pathlib import Path
@@ -67,7 +69,12 @@ def test_the_written_data_solve_to_the_same_last_bit(tmp_path: Path) -> None:
 
 
 def test_given_data_replace_the_draw() -> None:
-    assert values("device.work", data={"device": {"work": [1e9, 2e9, 3e9, 4e9]}}).tolist() == [1e9, 2e9, 3e9, 4e9]
+    assert values("device.work", data={"device": {"work": [1e9, 2e9, 3e9, 4e9]}}).tolist() == [
+        1e9,
+        2e9,
+        3e9,
+        4e9,
+    ]
 
 
 def test_a_draw_outside_a_parameter_is_a_fault() -> None:

@@ -1,7 +1,8 @@
-"""What the pages say is what happens: every command and every program of README.md, the claims of models/README.md.
+"""What the pages say is what happens: every command and every program of README.md, the claims of
+models/README.md.
 
-After a wanted change of an output, `MECDSL_UPDATE_GOLDEN=1 uv run pytest tests/test_readme.py` writes the new
-outputs into README.md; then read the difference.
+After a wanted change of an output, `MECDSL_UPDATE_GOLDEN=1 uv run pytest tests/test_readme.py`
+writes the new outputs into README.md; then read the difference.
 """
 
 import json
@@ -17,7 +18,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 UPDATE = bool(os.environ.get("MECDSL_UPDATE_GOLDEN"))
-CONSOLE = re.compile(r"^```console\n(\$ uv run mecdsl ([^\n]*)\n(.*?))^```$", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(
+    r"^```console\n(\$ uv run mecdsl ([^\n]*)\n(.*?))^```$", re.MULTILINE | re.DOTALL
+)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STAGES = "parse|check|instantiate|lower|solve|verify"
 
@@ -39,17 +42,23 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a command in the root of the repository, as a reader would."""
     command = [sys.executable, "-m", "mecdsl", *arguments]
     environment = {**os.environ, "PYTHONUTF8": "1"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
 
 
 def without_seconds(text: str) -> str:
-    """Numbers of seconds, in the last line of a solve and in the column of a comparison, as `0.000`."""
+    """Numbers of seconds, in the last line of a solve and in the column of a comparison, as
+    `0.000`.
+    """
     text = re.sub(r"^seconds  .*?(?=^\n|\Z)", _times, text, flags=re.MULTILINE | re.DOTALL)
     lines, column = [], 0
     for line in text.split("\n"):
         found = re.match(r"backend +objective .*? seconds(?= )", line)
         column = found.end() if found else column if line else 0
-        line = re.sub(r" \d+\.\d{2} \(\d+\.\d{2}\.\.\d+\.\d{2}\)$", " 0.00 (0.00..0.00)", line)  # of a study
+        line = re.sub(
+            r" \d+\.\d{2} \(\d+\.\d{2}\.\.\d+\.\d{2}\)$", " 0.00 (0.00..0.00)", line
+        )  # of a study
         if column and re.search(r" \d+\.\d{3}$", line[:column]):
             line = re.sub(r" *\d+\.\d{3}$", "  0.000", line[:column]) + line[column:]
         lines.append(line)
@@ -62,9 +71,13 @@ def _times(paragraph: re.Match[str]) -> str:
 
 
 def test_only_seconds_are_replaced() -> None:
-    table = "backend  objective  seconds  guarantee\nscip         6.123    1.250  global\n\n6.123    1.250\n"
+    table = (
+        "backend  objective  seconds  guarantee\nscip         6.123    1.250  "
+        "global\n\n6.123    1.250\n"
+    )
     assert without_seconds(table) == (
-        "backend  objective  seconds  guarantee\nscip         6.123  0.000  global\n\n6.123    1.250\n"
+        "backend  objective  seconds  guarantee\nscip         6.123  0.000  global\n\n6.123  "
+        "  1.250\n"
     )
     study = "violation  seconds\n-          0.03 (0.02..1.25)\n"
     assert without_seconds(study) == "violation  seconds\n-          0.00 (0.00..0.00)\n"
@@ -79,7 +92,9 @@ def test_readme_has_commands() -> None:
 
 
 @pytest.mark.skipif(UPDATE, reason="the outputs are being written")
-@pytest.mark.parametrize(("arguments", "stated"), blocks(), ids=[arguments for arguments, _ in blocks()])
+@pytest.mark.parametrize(
+    ("arguments", "stated"), blocks(), ids=[arguments for arguments, _ in blocks()]
+)
 def test_outputs_stand_in_the_readme(arguments: str, stated: str) -> None:
     done = run(shlex.split(arguments))
     assert without_seconds((done.stdout + done.stderr).rstrip() + "\n") == without_seconds(stated)
@@ -91,14 +106,18 @@ def test_write_outputs_into_the_readme() -> None:
         done = run(shlex.split(found[2]))
         now = (done.stdout + done.stderr).rstrip() + "\n"
         same = without_seconds(now) == without_seconds(found[3])
-        return found[0] if same else found[0].replace(found[1], f"$ uv run mecdsl {found[2]}\n{now}")
+        return (
+            found[0] if same else found[0].replace(found[1], f"$ uv run mecdsl {found[2]}\n{now}")
+        )
 
     text = README.read_text(encoding="utf-8")
     README.write_text(CONSOLE.sub(renewed, text), encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", ["README.md", "backends/README.md"])
-def test_programs_run(page: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_programs_run(
+    page: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(ROOT)
     programs = PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
     assert programs
@@ -135,14 +154,20 @@ def test_every_command_is_in_the_table_of_the_readme() -> None:
     assert set(commands) <= table
 
 
-# The claims of models/README.md -------------------------------------------------------------------------------
+# The claims of models/README.md -------------------------------------------------------------------
 
 
 def claims() -> dict[str, tuple[str, list[str]]]:
     """By claim: what comes out here and the command, from the table of models/README.md."""
     text = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
-    rows = [line.strip("|").split("|") for line in text.splitlines() if "`mecdsl " in line and line.count("|") == 5]
-    return {row[0].strip(): (row[2].strip(), shlex.split(row[3].strip().strip("`"))[1:]) for row in rows}
+    rows = [
+        line.strip("|").split("|")
+        for line in text.splitlines()
+        if "`mecdsl " in line and line.count("|") == 5
+    ]
+    return {
+        row[0].strip(): (row[2].strip(), shlex.split(row[3].strip().strip("`"))[1:]) for row in rows
+    }
 
 
 def results(command: list[str]) -> dict[str, dict[str, object]]:
@@ -158,7 +183,9 @@ def objective(result: dict[str, object]) -> float:
     return float(value["value"])
 
 
-@pytest.mark.parametrize("claim", [claim for claim in claims() if "adaptive against equal" in claim])
+@pytest.mark.parametrize(
+    "claim", [claim for claim in claims() if "adaptive against equal" in claim]
+)
 def test_adaptive_against_equal(claim: str) -> None:
     stated, command = claims()[claim]
     found = results(command)

@@ -36,7 +36,8 @@ def fault(text: str) -> tuple[str, str]:
 
 
 USER = (
-    "nodes user[k in 1..3] {\n    size : 1 = 10*k\n    let half : 1 = size/2\n    share[m in 1..2] : 1 = size + m\n}\n"
+    "nodes user[k in 1..3] "
+    "{\n    size : 1 = 10*k\n    let half : 1 = size/2\n    share[m in 1..2] : 1 = size + m\n}\n"
 )
 
 
@@ -62,18 +63,26 @@ def test_references(expression: str, expected: float) -> None:
 
 
 def test_bare_names_inside_a_block_mean_the_member() -> None:
-    text = "param size : 1 = 7\nnodes user[k in 1..2] {\n    own : 1 = k\n    let both : 1 = own*size + k.own\n}\n"
+    text = (
+        "param size : 1 = 7\nnodes user[k in 1..2] "
+        "{\n    own : 1 = k\n    let both : 1 = own*size + k.own\n}\n"
+    )
     assert values(text, "user.both") == [8, 16]
 
 
 def test_attributes_hide_names_of_the_model_inside_their_block() -> None:
-    text = "param size : 1 = 7\nnodes user[k in 1..2] {\n    size : 1 = k\n    let twice : 1 = 2*size\n}\n"
+    text = (
+        "param size : 1 = 7\nnodes user[k in 1..2] "
+        "{\n    size : 1 = k\n    let twice : 1 = 2*size\n}\n"
+    )
     text += "let outside : 1 = size\n"
     assert (values(text, "user.twice"), values(text, "outside")) == ([2, 4], [7])
 
 
 def test_attributes_may_be_declared_outside_of_the_block() -> None:
-    assert values(USER + "let user.double : 1 = 2*size\nlet sum_ : 1 = sum(k.double for k in user)\n", "sum_") == [120]
+    assert values(
+        USER + "let user.double : 1 = 2*size\nlet sum_ : 1 = sum(k.double for k in user)\n", "sum_"
+    ) == [120]
 
 
 def test_a_single_node_needs_no_index() -> None:
@@ -94,12 +103,17 @@ RAGGED_DATA = {"device.layer_count": [1, 3], "layer.time": [[5], [1, 2, 4]]}
 def test_ragged_families() -> None:
     assert values(RAGGED, "total", RAGGED_DATA) == [5, 7]
     assert values(RAGGED, "pairs", RAGGED_DATA) == [5, 7]
-    assert values(RAGGED, "late", RAGGED_DATA) == [12, 0]  # all four layers, for the device whose first is slow
+    assert values(RAGGED, "late", RAGGED_DATA) == [
+        12,
+        0,
+    ]  # all four layers, for the device whose first is slow
 
 
 def test_members_without_layers() -> None:
     data = {"device.layer_count": [0, 2], "layer.time": [[], [1, 2]]}
-    with pytest.raises(ModelError, match=r"`layer.time` has no member \[1, 1\] at n = 1, l = layer\[2, 1\]"):
+    with pytest.raises(
+        ModelError, match=r"`layer.time` has no member \[1, 1\] at n = 1, l = layer\[2, 1\]"
+    ):
         build(RAGGED, data)
     guarded = RAGGED.replace("l in layer where", "l in layer where n.layer_count >= 1 and")
     assert values(guarded, "late", data) == [0, 0]
@@ -141,7 +155,8 @@ def test_links_with_one_index() -> None:
         + "links radio[k in user]: hub -> k {\n    gain : 1 = 2*k\n    let heard : 1 = gain*k.size\n}\n"
     )
     text += (
-        "let by_user : 1 = sum(radio.gain[k] for k in user)\nlet by_link : 1 = sum(l.gain*l.to.size for l in radio)\n"
+        "let by_user : 1 = sum(radio.gain[k] for k in user)\nlet by_link : 1 = "
+        "sum(l.gain*l.to.size for l in radio)\n"
     )
     assert values(text, "by_user") == [12]
     assert values(text, "radio.heard") == [20, 80, 180]
@@ -149,9 +164,15 @@ def test_links_with_one_index() -> None:
 
 
 def test_sets() -> None:
-    assert values("set kind = {a, b, c}\nparam load[s in kind] : 1 = [1, 2, 4]\nlet w : 1 = load[b]\n", "w") == [2]
-    assert values("set odd = 1..9 where odd/2 != floor(odd/2)\nlet w : 1 = sum(i for i in odd)\n", "w") == [25]
-    assert values("set pair[i in 1..3, j in 1..3 where i < j]\nlet w : 1 = sum(i*j for (i, j) in pair)\n", "w") == [11]
+    assert values(
+        "set kind = {a, b, c}\nparam load[s in kind] : 1 = [1, 2, 4]\nlet w : 1 = load[b]\n", "w"
+    ) == [2]
+    assert values(
+        "set odd = 1..9 where odd/2 != floor(odd/2)\nlet w : 1 = sum(i for i in odd)\n", "w"
+    ) == [25]
+    assert values(
+        "set pair[i in 1..3, j in 1..3 where i < j]\nlet w : 1 = sum(i*j for (i, j) in pair)\n", "w"
+    ) == [11]
     assert values("set few = {2, 5}\nlet w : 1 = sum(i for i in 1..6 where i in few)\n", "w") == [7]
 
 
@@ -168,10 +189,18 @@ def test_parameters_may_be_members() -> None:
         (USER + "let w : 1 = user.share[1, 2, 3]", "E104", "`user.share` takes 2 indices, found 3"),
         (USER + "let w : 1 = user[1][2].size", "E104", "`user` is indexed twice"),
         (USER + "let w : 1 = user[1].sizes", "E103", "`user` has no `sizes`"),
-        (USER + "let w[k in 1..2] : 1 = k.size", "E103", "`k` is not a member of a family and has no `size`"),
+        (
+            USER + "let w[k in 1..2] : 1 = k.size",
+            "E103",
+            "`k` is not a member of a family and has no `size`",
+        ),
         (USER + "let w : 1 = user", "E106", "`user` is a family and not a value"),
         (USER + "let w : 1 = size", "E102", "unknown name `size`"),
-        (USER + "let w : 1 = sum(k.size for (k, l) in user)", "E104", "members of `user` have 1 index, found 2"),
+        (
+            USER + "let w : 1 = sum(k.size for (k, l) in user)",
+            "E104",
+            "members of `user` have 1 index, found 2",
+        ),
         ("let w : 1 = sum(i for (i, j) in 1..3)", "E104", "a range has one index"),
         ("param n : integer = 2\nlet w : 1 = sum(i for i in n)", "E106", "`n` is not a set"),
         ("let w : 1 = sum(i for i in m)", "E102", "unknown set `m`"),
@@ -193,7 +222,8 @@ def test_faults_of_names(text: str, code: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["server.rank[m]", "device.load[n]", "uplink.cost[n, m]", "m.rank", "uplink.cost[m, m]"]
+    "expression",
+    ["server.rank[m]", "device.load[n]", "uplink.cost[n, m]", "m.rank", "uplink.cost[m, m]"],
 )
 def test_indices_of_another_family_are_refused_where_numbers_would_fit(expression: str) -> None:
     text = LINKS + f"let w[m in device, n in server] : 1 = {expression}\n"
@@ -202,7 +232,10 @@ def test_indices_of_another_family_are_refused_where_numbers_would_fit(expressio
 
 def test_indices_of_another_family_are_refused_inside_a_block() -> None:
     text = USER + "nodes server[n in 1..3] {\n    let w : 1 = user.size[n]\n}\n"
-    assert fault(text) == ("E105", "`n` runs over `server`, `user.size` is indexed by members of `user`")
+    assert fault(text) == (
+        "E105",
+        "`n` runs over `server`, `user.size` is indexed by members of `user`",
+    )
 
 
 def test_computed_indices_are_free() -> None:
@@ -215,7 +248,10 @@ def test_an_unknown_name_is_reported_once_per_line() -> None:
 
 
 def test_a_fault_of_a_unit_causes_no_other() -> None:
-    assert fault("param a : furlong = 3 s\nparam b : s = 2*a\nlet c : 1 = b/a") == ("E114", "unknown unit `furlong`")
+    assert fault("param a : furlong = 3 s\nparam b : s = 2*a\nlet c : 1 = b/a") == (
+        "E114",
+        "unknown unit `furlong`",
+    )
 
 
 def test_only_the_chosen_branch_is_looked_up() -> None:
@@ -226,7 +262,9 @@ def test_only_the_chosen_branch_is_looked_up() -> None:
 def test_the_right_side_of_and_and_or_is_looked_up_only_where_it_matters() -> None:
     text = "param x[t in 1..3] : 1 = t\n"
     assert values(
-        text + "set late = 1..3 where late > 1 and x[late - 1] > 1\nlet w : 1 = sum(t for t in late)\n", "w"
+        text
+        + "set late = 1..3 where late > 1 and x[late - 1] > 1\nlet w : 1 = sum(t for t in late)\n",
+        "w",
     ) == [3]
     assert values(text + "let w : 1 = count(t == 1 or x[t - 1] == 2 for t in 1..3)\n", "w") == [2]
 

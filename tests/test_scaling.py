@@ -1,4 +1,6 @@
-"""Scaling: powers of two only, integers untouched, terms of every row near one, and the way back."""
+"""Scaling: powers of two only, integers untouched, terms of every row near one, and the way
+back.
+"""
 
 import json
 import re
@@ -65,7 +67,8 @@ def test_integer_and_fixed_columns_keep_their_unit() -> None:
 
 
 def test_sizes_come_from_the_rows() -> None:
-    # `received` asks for 3e-15/1e-12 = 3e-3 W, `spread` for 5e6 Hz and more, and 3e-3*5e6 is near 4e4: all agree
+    # `received` asks for 3e-15/1e-12 = 3e-3 W, `spread` for 5e6 Hz and more, and 3e-3*5e6 is near
+    # 4e4: all agree
     instance = instance_of(WIDE)
     found = scale(instance)
     assert 3e-5 < found.size[column(instance, "power")] < 3e-1
@@ -73,7 +76,9 @@ def test_sizes_come_from_the_rows() -> None:
 
 
 def scaled_terms(instance: Instance, found: Scaling) -> list[float]:
-    """The largest term of each linear or quadratic row at the typical sizes, its constant included."""
+    """The largest term of each linear or quadratic row at the typical sizes, its constant
+    included.
+    """
     rows = constraint_coefficients(instance, instance.constraints)
     largest = np.abs(rows.constant)
     np.maximum.at(largest, rows.row, np.abs(rows.value) * found.size[rows.column])
@@ -84,7 +89,8 @@ def scaled_terms(instance: Instance, found: Scaling) -> list[float]:
 
 def test_the_largest_term_of_every_row_is_near_one() -> None:
     instance = instance_of(WIDE)
-    # rounding a power of two moves a number by at most sqrt(2); sizes are rounded, too, up to two in a product
+    # rounding a power of two moves a number by at most sqrt(2); sizes are rounded, too, up to two
+    # in a product
     assert all(0.35 <= term <= 2.83 for term in scaled_terms(instance, scale(instance)))
 
 
@@ -97,7 +103,8 @@ def test_ranges_say_what_was_gained() -> None:
 def test_nonlinear_rows_are_scaled_by_their_slopes() -> None:
     instance = instance_of(CURVED)
     found = scale(instance)
-    # between the bounds the signal is 1e3 times the noise, so the rate is about 1e6 * log2(1e3) bit/s
+    # between the bounds the signal is 1e3 times the noise, so the rate is about 1e6 * log2(1e3)
+    # bit/s
     assert 1e5 < found.size[column(instance, "rate")] < 1e8
     assert 1e-8 < found.row[0] < 1e-5
 
@@ -110,7 +117,8 @@ def test_a_start_value_says_how_large_a_column_is() -> None:
 
 def test_a_row_of_large_integers_keeps_coefficients_that_solvers_see() -> None:
     text = (
-        "model m\nvar a : integer in 0..1e15\nvar b : integer in 0..1e15\nmaximize c = a\nconstraint r: a + b <= 1e15\n"
+        "model m\nvar a : integer in 0..1e15\nvar b : integer in 0..1e15\nmaximize c = "
+        "a\nconstraint r: a + b <= 1e15\n"
     )
     assert scale(instance_of(text)).row[0] == 2.0**-13
 
@@ -132,7 +140,11 @@ def test_minimum_and_maximum_have_slopes() -> None:
 
 
 def test_nothing_to_scale() -> None:
-    found = scale(instance_of("model m\nnodes n[k in 1..0] {\n var x : 1\n}\nminimize c = sum(k.x for k in n) + 3\n"))
+    found = scale(
+        instance_of(
+            "model m\nnodes n[k in 1..0] {\n var x : 1\n}\nminimize c = sum(k.x for k in n) + 3\n"
+        )
+    )
     assert found.column.tolist() == []
     assert (found.objective, found.before, found.after) == (1.0, (1.0, 1.0), (1.0, 1.0))
 
@@ -148,7 +160,8 @@ var f : 1 in 0..10
 minimize z = a + b + c + d + e + f
 start f = 7
 """
-    # geometric and arithmetic middle, one bound and a step of its own size, nothing known, the start
+    # geometric and arithmetic middle, one bound and a step of its own size, nothing known, the
+    # start
     assert reference_point(instance_of(text)).tolist() == [10.0, 1.0, 10.0, -6.0, 1.0, 7.0]
 
 

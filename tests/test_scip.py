@@ -38,7 +38,8 @@ ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
 WAYS = pytest.mark.parametrize("via", ["arrays", "pyomo"])
 
-# Products of binaries with weights of both signs: too hard to finish here, easy to find some point of.
+# Products of binaries with weights of both signs: too hard to finish here, easy to find some point
+# of.
 HARD = """
 model hard
 set item = 1..40
@@ -75,11 +76,15 @@ def optimum(text: str, form: str = "", **options: Any) -> float:
 
 
 def mel(form: str, **data: Any) -> Instance:
-    return instantiate(check(parse_file(MEL), form=form), given_in_memory(data, ["learner", "radio"]))
+    return instantiate(
+        check(parse_file(MEL), form=form), given_in_memory(data, ["learner", "radio"])
+    )
 
 
 def learners(instance: Instance) -> Learners:
-    compute, transfer, overhead = (instance.data(name) for name in ("compute", "transfer", "overhead"))
+    compute, transfer, overhead = (
+        instance.data(name) for name in ("compute", "transfer", "overhead")
+    )
     cycle_time, total = (float(instance.data(name)[0]) for name in ("cycle_time", "total_samples"))
     return Learners(compute, transfer, overhead, cycle_time, total)
 
@@ -110,14 +115,16 @@ def test_updates_of_unlike_learners(seed: int) -> None:
         instance = mel(form, **data)
         result = verify(instance, Scip().solve(request_of(instance, time_limit=60.0)))
         assert result.guarantee is Guarantee.GLOBAL
-        assert result.objective == pytest.approx(algorithm(learners(instance)).updates, rel=tolerance, abs=0.0)
+        assert result.objective == pytest.approx(
+            algorithm(learners(instance)).updates, rel=tolerance, abs=0.0
+        )
 
 
 @pytest.mark.parametrize("lateness", [1e-6, 1e-8, 3e-9])
 @pytest.mark.parametrize("updates", [7, 1000])
 def test_one_update_too_many_is_not_accepted(lateness: float, updates: int) -> None:
-    # Three learners, 300 samples, 1 s each and nothing to send: n updates of 100 samples take 100 n s, so with a cycle
-    # of 100 n (1 - lateness) s only n - 1 fit.
+    # Three learners, 300 samples, 1 s each and nothing to send: n updates of 100 samples take 100 n
+    # s, so with a cycle of 100 n (1 - lateness) s only n - 1 fit.
     instance = mel(
         "",
         learner_count=3,
@@ -159,7 +166,9 @@ def radio_cost(first: float, second: float) -> float:
 def test_noise_far_below_every_tolerance(via: str) -> None:
     # For each second power the best first one, by search in one variable; both are unimodal.
     def best(second: float) -> float:
-        found = minimize_scalar(lambda p: radio_cost(p, second), bounds=(0.01, 0.2), method="bounded")
+        found = minimize_scalar(
+            lambda p: radio_cost(p, second), bounds=(0.01, 0.2), method="bounded"
+        )
         return float(found.fun)
 
     expected = min(best(second) for second in np.linspace(0.01, 0.2, 2001))
@@ -169,11 +178,15 @@ def test_noise_far_below_every_tolerance(via: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork to crash in")
-def test_more_solves_in_one_process_than_scip_has_numbers_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_solves_in_one_process_than_scip_has_numbers_for_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # SCIP crashed at the 64th solve that differentiates functions in a new thread
     def solves(_: Callable[[], bool]) -> int:
         monkeypatch.delattr(os, "fork")
-        asked = request_of(instance_of("model m\nvar x : 1 in 1..3\nvar y : 1 in 0..2\nmaximize z = x^y*ln(x + y)"))
+        asked = request_of(
+            instance_of("model m\nvar x : 1 in 1..3\nvar y : 1 in 0..2\nmaximize z = x^y*ln(x + y)")
+        )
         return sum(Scip().solve(asked).termination is Termination.OPTIMAL for _ in range(70))
 
     found = run_guarded(solves, lambda: False, 120.0)
@@ -204,9 +217,12 @@ def test_the_log_comes_while_it_runs(via: str) -> None:
 
 @pytest.mark.parametrize(("devices", "seed"), [(4, 2), (8, 1)])
 def test_small_values_in_quotients_do_not_make_an_optimum(devices: int, seed: int) -> None:
-    # The relaxation of cooperative computing is convex, so Ipopt's local optimum is global. SCIP's own points had an
-    # infinite objective (4 devices) or missed it by 2e-4 (8): most of its places are almost 0, and divided by shares.
-    instance = load(ROOT / "models" / "cooperative.mec", seed=seed, device_count=devices).instance("relaxed")
+    # The relaxation of cooperative computing is convex, so Ipopt's local optimum is global. SCIP's
+    # own points had an infinite objective (4 devices) or missed it by 2e-4 (8): most of its places
+    # are almost 0, and divided by shares.
+    instance = load(ROOT / "models" / "cooperative.mec", seed=seed, device_count=devices).instance(
+        "relaxed"
+    )
     result = verify(instance, Scip().solve(request_of(instance, time_limit=60.0)))
     other = verify(instance, Ipopt().solve(request_of(instance, time_limit=60.0)))
     assert result.faults == ()
@@ -221,7 +237,9 @@ def test_small_values_in_quotients_do_not_make_an_optimum(devices: int, seed: in
 
 
 def test_variable_base_and_exponent() -> None:
-    assert optimum("model m\nvar x : 1 in 1..3\nvar y : 1 in 0..2\nmaximize z = x^y") == pytest.approx(9.0)
+    assert optimum(
+        "model m\nvar x : 1 in 1..3\nvar y : 1 in 0..2\nmaximize z = x^y"
+    ) == pytest.approx(9.0)
 
 
 def test_variable_exponent_alone() -> None:
@@ -231,10 +249,16 @@ def test_variable_exponent_alone() -> None:
 
 
 def test_minimum_maximum_and_absolute_value() -> None:
-    # max(x, 2 - x) >= 1 with equality at x = 1 only; |y + 2| >= 2 for y >= 0; min(y, 3) <= 3 is least at y = 0
-    text = "model m\nvar x : 1 in 0..5\nvar y : 1 in 0..5\nminimize z = max(x, 2 - x) + abs(y + 2) + min(y, 3)"
+    # max(x, 2 - x) >= 1 with equality at x = 1 only; |y + 2| >= 2 for y >= 0; min(y, 3) <= 3 is
+    # least at y = 0
+    text = (
+        "model m\nvar x : 1 in 0..5\nvar y : 1 in 0..5\nminimize z = max(x, 2 - x) + "
+        "abs(y + 2) + min(y, 3)"
+    )
     assert optimum(text) == pytest.approx(3.0)
-    assert optimum("model m\nvar x[k in 1..3] : 1 in 0..5\nmaximize z = min(x[k] - x[k]^2*k for k in 1..3)") == (
+    assert optimum(
+        "model m\nvar x[k in 1..3] : 1 in 0..5\nmaximize z = min(x[k] - x[k]^2*k for k in 1..3)"
+    ) == (
         # each term is largest at 1/(2 k), with 1/(4 k): the third is the smallest
         pytest.approx(1 / 12)
     )
@@ -245,31 +269,43 @@ def test_least_squares_over_free_variables(size: int) -> None:
     rng = np.random.default_rng(size)
     matrix, right = rng.normal(size=(size + 2, size)).round(3), rng.normal(size=size + 2).round(3)
     rows = " + ".join(
-        "(" + " + ".join(f"({float(v)})*x[{c + 1}]" for c, v in enumerate(row)) + f" - ({float(b)}))^2"
+        "("
+        + " + ".join(f"({float(v)})*x[{c + 1}]" for c, v in enumerate(row))
+        + f" - ({float(b)}))^2"
         for row, b in zip(matrix, right, strict=True)
     )
     _, residual, _, _ = np.linalg.lstsq(matrix, right, rcond=None)
     text = f"model m\nvar x[k in 1..{size}] : 1\nminimize z = {rows}"
     assert optimum(text, time_limit=30.0) == pytest.approx(float(residual[0]), rel=1e-6)
-    assert optimum(text.replace("minimize z = ", "maximize z = 0 - (") + ")") == pytest.approx(-float(residual[0]))
+    assert optimum(text.replace("minimize z = ", "maximize z = 0 - (") + ")") == pytest.approx(
+        -float(residual[0])
+    )
 
 
 def test_squares_say_the_same_as_the_objective() -> None:
-    # x^2 + x y + y^2 + (z - x) - y, with z in no product; a slope along (1, 1) and one along (1, -1)
-    instance = instance_of("model m\nvar x : 1\nvar y : 1\nvar z : 1\nminimize c = x^2 + x*y + y^2 + (z - x) - y")
+    # x^2 + x y + y^2 + (z - x) - y, with z in no product; a slope along (1, 1) and one along (1,
+    # -1)
+    instance = instance_of(
+        "model m\nvar x : 1\nvar y : 1\nvar z : 1\nminimize c = x^2 + x*y + y^2 + (z - x) - y"
+    )
     found = objective_coefficients(instance)
     parts = squares(found, 1.0, np.array([0, 1, 2]))
     assert parts is not None
     for x in np.random.default_rng(1).normal(size=(5, 3)):
         own = parts.directions @ x[parts.columns]
-        value = float(parts.curvature @ own**2 + parts.slope @ own + parts.rest @ x[parts.columns]) + x[2]
+        value = (
+            float(parts.curvature @ own**2 + parts.slope @ own + parts.rest @ x[parts.columns])
+            + x[2]
+        )
         assert value == pytest.approx(x[0] ** 2 + x[0] * x[1] + x[1] ** 2 + x[2] - x[0] - x[1])
 
 
 def test_squares_are_for_convex_objectives_over_unbounded_columns() -> None:
     saddle = objective_coefficients(instance_of("model m\nvar x : 1\nvar y : 1\nminimize c = x*y"))
     assert squares(saddle, 1.0, np.array([0, 1])) is None
-    bowl = objective_coefficients(instance_of("model m\nvar x : 1\nvar y : 1\nminimize c = x^2 + x*y + y^2"))
+    bowl = objective_coefficients(
+        instance_of("model m\nvar x : 1\nvar y : 1\nminimize c = x^2 + x*y + y^2")
+    )
     assert squares(bowl, 1.0, np.array([], dtype=np.int64)) is None
     assert squares(bowl, -1.0, np.array([0, 1])) is None
 
@@ -295,14 +331,18 @@ def test_crossed_bounds_and_false_rows_are_named() -> None:
     assert crossed.termination is Termination.INFEASIBLE
     assert "`x` has no value" in crossed.message
     fixed = solve(
-        "model m\nvar x : 1\nvar y : 1 >= 0\nminimize z = y\nconstraint c: ln(x) >= 1\nform f: fix x = 2", "f"
+        "model m\nvar x : 1\nvar y : 1 >= 0\nminimize z = y\nconstraint c: ln(x) >= 1\nform "
+        "f: fix x = 2",
+        "f",
     )
     assert fixed.termination is Termination.INFEASIBLE
     assert "`c`" in fixed.message
 
 
 def test_fixed_columns_are_in_the_answer() -> None:
-    found = solve("model m\nvar x : 1\nvar y : 1 in 0..9\nmaximize z = x*y - y^2\nform f: fix x = 4", "f")
+    found = solve(
+        "model m\nvar x : 1\nvar y : 1 in 0..9\nmaximize z = x*y - y^2\nform f: fix x = 4", "f"
+    )
     assert found.values is not None
     assert found.values.tolist() == pytest.approx([4.0, 2.0], abs=1e-3)  # 4 y - y^2 is largest at 2
 
@@ -317,7 +357,8 @@ def test_columns_that_stand_nowhere_get_a_value(via: str) -> None:
 
 def test_integers_are_whole() -> None:
     found = solve(
-        "model m\nvar x[k in 1..3] : integer in 0..9\nmaximize z = sum(sqrt(x[k] + k) for k in 1..3) - x[1]*x[2]/7"
+        "model m\nvar x[k in 1..3] : integer in 0..9\nmaximize z = sum(sqrt(x[k] + k) for k "
+        "in 1..3) - x[1]*x[2]/7"
     )
     assert found.values is not None
     assert (found.values == np.round(found.values)).all()
@@ -332,7 +373,9 @@ def test_every_class_is_accepted() -> None:
 
 @pytest.mark.parametrize("name", ["floor", "ceil", "round"])
 def test_what_cannot_be_stated_is_refused(name: str) -> None:
-    instance = instance_of(f"model m\nvar x : 1 in 0..3\nlet inner : 1 = 2*{name}(x)\nminimize z = inner + x")
+    instance = instance_of(
+        f"model m\nvar x : 1 in 0..3\nlet inner : 1 = 2*{name}(x)\nminimize z = inner + x"
+    )
     answer = Scip().accepts(request_of(instance))
     assert not answer.accepted
     assert answer.reason == f"`scip` cannot state `z`: `{name}` of variables"
@@ -347,7 +390,10 @@ def test_pyomo_cannot_state_absolute_values() -> None:
 
 def test_a_number_that_is_not_finite_is_named() -> None:
     with pytest.raises(ModelError, match="E311"):
-        solve("model m\nparam a : 1 >= 0 = 0\nvar x : 1 in 1..2\nminimize z = x\nconstraint c: exp(x)/a <= 5")
+        solve(
+            "model m\nparam a : 1 >= 0 = 0\nvar x : 1 in 1..2\nminimize z = x\nconstraint c: "
+            "exp(x)/a <= 5"
+        )
 
 
 # Limits, options, warm starts
@@ -376,7 +422,11 @@ def test_a_node_limit_is_no_optimum() -> None:
 
 def test_no_time_at_all() -> None:
     found = solve(HARD, time_limit=0.0)
-    assert (found.termination, found.guarantee, found.values) == (Termination.TIME_LIMIT, Guarantee.NONE, None)
+    assert (found.termination, found.guarantee, found.values) == (
+        Termination.TIME_LIMIT,
+        Guarantee.NONE,
+        None,
+    )
 
 
 def test_a_gap_that_is_reached_counts_as_optimal() -> None:
@@ -398,8 +448,13 @@ def test_a_start_is_used() -> None:
 
 def test_a_part_of_a_start_is_completed() -> None:
     # with y = 9 the square leaves x = 3; SCIP may not look any further than its first solution
-    text = "model m\nvar x : 1 in -5..5\nvar y : integer in 0..20\nmaximize z = x\nconstraint c: x^2 == y"
-    found = solve(text, start=np.array([np.nan, 9.0]), raw={"limits/solutions": 1, "presolving/maxrounds": 0})
+    text = (
+        "model m\nvar x : 1 in -5..5\nvar y : integer in 0..20\nmaximize z = "
+        "x\nconstraint c: x^2 == y"
+    )
+    found = solve(
+        text, start=np.array([np.nan, 9.0]), raw={"limits/solutions": 1, "presolving/maxrounds": 0}
+    )
     assert found.values is not None
     assert abs(found.values[0]) == pytest.approx(np.sqrt(found.values[1]))
 
@@ -425,7 +480,12 @@ def test_options_that_scip_refuses(raw: dict[str, Any], words: str, via: str) ->
 
 
 def test_options_as_text_are_understood() -> None:
-    raw = {"limits/nodes": "1", "misc/usesmalltables": "true", "numerics/feastol": "1e-8", "branching/scorefunc": "s"}
+    raw = {
+        "limits/nodes": "1",
+        "misc/usesmalltables": "true",
+        "numerics/feastol": "1e-8",
+        "branching/scorefunc": "s",
+    }
     assert solve("model m\nvar x : 1 in 0..1\nminimize z = x", raw=raw).objective == 0.0
 
 
@@ -438,7 +498,9 @@ def test_the_seed_is_passed_on() -> None:
 
 
 def test_threads_are_said_to_be_without_effect() -> None:
-    assert solve("model m\nvar x : 1 in 0..1\nminimize z = x", threads=4).message.endswith("SCIP runs on one thread")
+    assert solve("model m\nvar x : 1 in 0..1\nminimize z = x", threads=4).message.endswith(
+        "SCIP runs on one thread"
+    )
 
 
 def test_versions_and_seconds() -> None:
@@ -464,7 +526,9 @@ def test_nothing_is_printed_unless_asked(via: str, capfd: pytest.CaptureFixture[
 def test_a_flag_stops_a_search(via: str) -> None:
     instance = instance_of(HARD)
     began = time.perf_counter()
-    asked = replace(request_of(instance, via=via), should_stop=lambda: time.perf_counter() - began > 1.5)
+    asked = replace(
+        request_of(instance, via=via), should_stop=lambda: time.perf_counter() - began > 1.5
+    )
     found = Scip().solve(asked)
     assert found.termination is Termination.INTERRUPTED
     assert found.values is not None

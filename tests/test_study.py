@@ -1,4 +1,6 @@
-"""Comparisons over many seeds: what counts as an answer, what is recorded, and what a backend's runs add up to."""
+"""Comparisons over many seeds: what counts as an answer, what is recorded, and what a backend's
+runs add up to.
+"""
 
 import csv
 import json
@@ -20,7 +22,17 @@ from mecdsl.command_line import main as cli
 from mecdsl.command_line.study import read_seeds, run_study
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.studies.study import first_instance, study
-from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Spread, Study, Summary, spread, summaries
+from mecdsl.studies.study_result import (
+    OWN_FAULT,
+    Goal,
+    Outcome,
+    Run,
+    Spread,
+    Study,
+    Summary,
+    spread,
+    summaries,
+)
 from mecdsl.studies.study_text import study_text
 
 # Buy two of four things. The optimum is the sum of the two lowest prices.
@@ -34,7 +46,10 @@ form continuous: relax taken
 """
 
 # The same where about half of the seeds draw no instance: `need` may not be above 1.
-HALF = BUY + "param need : 1 <= 1 = uniform(0.5, 1.5)\nconstraint needed: sum(taken[i] for i in 1..4) >= need\n"
+HALF = (
+    BUY
+    + "param need : 1 <= 1 = uniform(0.5, 1.5)\nconstraint needed: sum(taken[i] for i in 1..4) >= need\n"
+)
 
 SEEDS = range(1, 9)
 
@@ -107,10 +122,17 @@ class Stopped(First):
 
     def solve(self, request: Request) -> Solution:
         found = super().solve(request)
-        return replace(found, termination=Termination.INTERRUPTED) if request.instance.seed == 3 else found
+        return (
+            replace(found, termination=Termination.INTERRUPTED)
+            if request.instance.seed == 3
+            else found
+        )
 
 
-FAKES = {kind.name: f"tests.test_study:{kind.__name__}" for kind in (First, Cheat, Liar, Silent, Crash, Stopped)}
+FAKES = {
+    kind.name: f"tests.test_study:{kind.__name__}"
+    for kind in (First, Cheat, Liar, Silent, Crash, Stopped)
+}
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +162,7 @@ def runs_of(found: Study, backend: str) -> Iterator[Run]:
     return (run for run in found.runs if run.backend == backend)
 
 
-# Runs --------------------------------------------------------------------------------------------------------
+# Runs ---------------------------------------------------------------------------------------------
 
 
 def test_every_seed_has_its_own_data_optimum_and_bound(model: LoadedModel) -> None:
@@ -240,7 +262,7 @@ def test_a_larger_objective_is_the_better_one_when_maximizing() -> None:
     assert of(found, "first").best_on_same_seeds == pytest.approx(best)
 
 
-# Seeds that fail ---------------------------------------------------------------------------------------------
+# Seeds that fail ----------------------------------------------------------------------------------
 
 
 def instances(text: str, seeds: range) -> list[int]:
@@ -280,7 +302,9 @@ def test_data_that_no_seed_makes_an_instance_are_a_fault() -> None:
     ("arguments", "code"),
     [({"backends": ["hihgs"]}, "E501"), ({"forms": ["continous"]}, "E113"), ({"gap": 2.0}, "E505")],
 )
-def test_faults_of_the_request_are_raised_at_once(model: LoadedModel, arguments: dict[str, Any], code: str) -> None:
+def test_faults_of_the_request_are_raised_at_once(
+    model: LoadedModel, arguments: dict[str, Any], code: str
+) -> None:
     with pytest.raises(ModelError) as caught:
         study(model, SEEDS, **{"backends": ["first"], **arguments})
     assert [diagnostic.code for diagnostic in caught.value.diagnostics] == [code]
@@ -288,7 +312,11 @@ def test_faults_of_the_request_are_raised_at_once(model: LoadedModel, arguments:
 
 def test_a_fault_of_the_program_costs_one_seed_and_is_not_hidden(model: LoadedModel) -> None:
     found = study(model, [2, 3, 4], ["crash"])
-    assert [run.outcome for run in found.runs] == [Outcome.VERIFIED, Outcome.DID_NOT_RUN, Outcome.VERIFIED]
+    assert [run.outcome for run in found.runs] == [
+        Outcome.VERIFIED,
+        Outcome.DID_NOT_RUN,
+        Outcome.VERIFIED,
+    ]
     assert found.runs[1].reason == f"{OWN_FAULT}: IndexError: past the end"
     assert found.exit_code == 4
 
@@ -313,7 +341,7 @@ def test_the_first_instance_is_that_of_the_first_good_seed() -> None:
     assert first_instance(loads(HALF), range(1, 13)).seed == good[0]
 
 
-# Medians and intervals ---------------------------------------------------------------------------------------
+# Medians and intervals ----------------------------------------------------------------------------
 
 
 def test_the_interval_is_that_of_numpy() -> None:
@@ -326,13 +354,23 @@ def test_the_interval_is_that_of_numpy() -> None:
 
 def test_no_number_has_no_median_and_an_infinite_one_no_nan() -> None:
     assert spread([None, None]) is None
-    assert spread([1.0, float("inf"), float("inf")]) == Spread(3, float("inf"), float("inf"), float("inf"))
+    assert spread([1.0, float("inf"), float("inf")]) == Spread(
+        3, float("inf"), float("inf"), float("inf")
+    )
     assert spread([1.0, 1.0, float("inf")]) == Spread(3, 1.0, 1.0, float("inf"))
 
 
 def test_more_verified_answers_go_before_a_smaller_distance() -> None:
     def run(seed: int, backend: str, outcome: Outcome, distance: float | None) -> Run:
-        return Run(seed, "", backend, outcome, termination=Termination.FINISHED, objective=1.0, distance=distance)
+        return Run(
+            seed,
+            "",
+            backend,
+            outcome,
+            termination=Termination.FINISHED,
+            objective=1.0,
+            distance=distance,
+        )
 
     runs = [
         run(1, "close", Outcome.VERIFIED, 0.0),
@@ -350,7 +388,7 @@ def test_more_verified_answers_go_before_a_smaller_distance() -> None:
     assert [summary.backend for summary in found] == ["exact", "lucky", "near", "far", "close"]
 
 
-# The command -------------------------------------------------------------------------------------------------
+# The command --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -396,14 +434,18 @@ def test_wrong_arguments_end_with_2(
 
 
 def test_the_model_is_not_overwritten(capfd: pytest.CaptureFixture[str], file: Path) -> None:
-    code, _, err = run(capfd, "compare", str(file), "--seeds", "1,2", "--backends", "first", "--csv", str(file))
+    code, _, err = run(
+        capfd, "compare", str(file), "--seeds", "1,2", "--backends", "first", "--csv", str(file)
+    )
     assert code == 2
     assert "would be overwritten" in err
     assert file.read_text(encoding="utf-8") == BUY
 
 
 def test_text_and_exit_code(capfd: pytest.CaptureFixture[str], file: Path) -> None:
-    code, out, err = run(capfd, "compare", str(file), "--seeds", "1..4", "--backends", "highs,cheat")
+    code, out, err = run(
+        capfd, "compare", str(file), "--seeds", "1..4", "--backends", "highs,cheat"
+    )
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "buy: The cheapest two of four things"
@@ -426,37 +468,62 @@ def test_a_terminal_is_told_of_every_seed(
     assert told[0] == "seed 4 (1 of 2): first"
 
 
-def test_every_fitting_backend_runs_by_default(capfd: pytest.CaptureFixture[str], file: Path) -> None:
+def test_every_fitting_backend_runs_by_default(
+    capfd: pytest.CaptureFixture[str], file: Path
+) -> None:
     code, out, _ = run(capfd, "compare", str(file), "--seeds", "1,2", "--json")
     assert code == 5  # the liar fits too
-    assert {"highs", "scip", "first", "liar"} <= {entry["backend"] for entry in json.loads(out)["summaries"]}
+    assert {"highs", "scip", "first", "liar"} <= {
+        entry["backend"] for entry in json.loads(out)["summaries"]
+    }
 
 
-def test_json_holds_every_run_and_the_summaries(capfd: pytest.CaptureFixture[str], file: Path) -> None:
-    code, out, _ = run(capfd, "compare", str(file), "--seeds", "1..3", "--backends", "highs,cheat", "--json")
+def test_json_holds_every_run_and_the_summaries(
+    capfd: pytest.CaptureFixture[str], file: Path
+) -> None:
+    code, out, _ = run(
+        capfd, "compare", str(file), "--seeds", "1..3", "--backends", "highs,cheat", "--json"
+    )
     assert code == 0
     found = json.loads(out)
     assert found["seeds"] == [1, 2, 3]
     assert found["objectives"] == {"base": {"name": "cost", "unit": "1", "sense": "minimize"}}
     assert [(entry["seed"], entry["backend"], entry["verified"]) for entry in found["runs"]] == [
-        (1, "highs", True), (1, "cheat", True), (2, "highs", True), (2, "cheat", False), (3, "highs", True),
+        (1, "highs", True),
+        (1, "cheat", True),
+        (2, "highs", True),
+        (2, "cheat", False),
+        (3, "highs", True),
         (3, "cheat", False),
-    ]  # fmt: skip
+    ]
     first, _, _, broken = found["runs"][:4]
     assert first["objective"] == pytest.approx(optimum(1))
     assert (first["guarantee"], first["termination"]) == ("globally optimal", "optimal")
     assert (broken["objective"], broken["distance"], broken["violation"]) == (0.0, None, 1.0)
     summary = found["summaries"][0]
     assert (summary["backend"], summary["share"], summary["proven"]) == ("highs", 1.0, 3)
-    assert summary["objective"]["median"] == pytest.approx(float(np.median([optimum(seed) for seed in (1, 2, 3)])))
+    assert summary["objective"]["median"] == pytest.approx(
+        float(np.median([optimum(seed) for seed in (1, 2, 3)]))
+    )
 
 
-def test_csv_has_one_row_for_each_run(capfd: pytest.CaptureFixture[str], file: Path, tmp_path: Path) -> None:
+def test_csv_has_one_row_for_each_run(
+    capfd: pytest.CaptureFixture[str], file: Path, tmp_path: Path
+) -> None:
     out_file = tmp_path / "runs.csv"
     code, out, _ = run(
-        capfd, "compare", str(file), "--seeds", "1,2", "--form", "base,continuous", "--backends", "highs,silent",
-        "--csv", str(out_file),
-    )  # fmt: skip
+        capfd,
+        "compare",
+        str(file),
+        "--seeds",
+        "1,2",
+        "--form",
+        "base,continuous",
+        "--backends",
+        "highs,silent",
+        "--csv",
+        str(out_file),
+    )
     assert code == 0
     assert f"wrote {out_file}" in out
     with out_file.open(encoding="utf-8", newline="") as lines:
@@ -478,7 +545,15 @@ def test_without_matplotlib_the_picture_is_refused_before_any_run(
 ) -> None:
     monkeypatch.setattr("mecdsl.command_line.study.find_spec", lambda name: None)
     code, out, err = run(
-        capfd, "compare", str(file), "--seeds", "1,2", "--backends", "crash", "--plot", str(tmp_path / "gaps.png")
+        capfd,
+        "compare",
+        str(file),
+        "--seeds",
+        "1,2",
+        "--backends",
+        "crash",
+        "--plot",
+        str(tmp_path / "gaps.png"),
     )
     assert (code, out) == (2, "")
     assert "`--plot` needs the package `matplotlib`, which is not installed" in err
@@ -492,5 +567,7 @@ def test_a_study_without_a_picture_does_not_import_matplotlib(file: Path) -> Non
         "except SystemExit as left: print(left.code, 'matplotlib' in sys.modules)"
     )
     arguments = ["compare", str(file), "--seeds", "1,2", "--backends", "highs"]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
     assert done.stdout.splitlines()[-1] == "0 False", done.stderr

@@ -1,6 +1,7 @@
 """Constraints with `when`: a big-M that is computed and large enough, judged without it.
 
-What must hold is found by going through all values of the switches; a solver works on the big-M rows.
+What must hold is found by going through all values of the switches; a solver works on the big-M
+rows.
 """
 
 import itertools
@@ -43,10 +44,11 @@ def test_the_model_has_no_faults() -> None:
 
 
 def test_big_m_is_the_range_over_the_declared_limits() -> None:
-    """Rows of `run`: work - need >= 0 is off by M = lower(need - work) = -0.5*cap_1 - 1 for k = 1, -k for the others.
+    """Rows of `run`: work - need >= 0 is off by M = lower(need - work) = -0.5*cap_1 - 1 for k = 1,
+    -k for the others.
 
-    The 2*speed and the -0.5*speed of device 1 count for themselves, so its M is 1 + 0.5*2.5 = 2.25 Gcycle.
-    `away`: 0 - 2 and 8 - 2 s. `fair`: 2.5 + 2 + 1.5 - 2 = 4 Gcycle/s.
+    The 2*speed and the -0.5*speed of device 1 count for themselves, so its M is 1 + 0.5*2.5 = 2.25
+    Gcycle. `away`: 0 - 2 and 8 - 2 s. `fair`: 2.5 + 2 + 1.5 - 2 = 4 Gcycle/s.
     """
     instance = loads(OFFLOAD).instance()
     np.testing.assert_allclose(instance.data("run.big_m"), [-2.25e9, -2e9, -3e9])
@@ -54,7 +56,13 @@ def test_big_m_is_the_range_over_the_declared_limits() -> None:
     np.testing.assert_allclose(instance.data("away.big_m_upper"), [6.0, 6.0])
     np.testing.assert_allclose(instance.data("fair.big_m"), [4e9])
     found = {one.fact.constraint.name: one.as_dict() for one in big_ms(instance)}
-    assert found["away"] == {"constraint": "away", "when": "not k.local", "rows": 4, "big_m": [2.0, 6.0], "line": 13}
+    assert found["away"] == {
+        "constraint": "away",
+        "when": "not k.local",
+        "rows": 4,
+        "big_m": [2.0, 6.0],
+        "line": 13,
+    }
     assert "M = 2 Gcycle .. 3 Gcycle" in explanation_text(instance)
 
 
@@ -79,14 +87,18 @@ def test_rows_hold_exactly_where_the_conditions_do(local: tuple[int, ...], seed:
     fair = local[0] == 1 or speed.sum() <= 2e9
     found = {violation.family: violation.accepted for violation in find_violations(instance, x)}
     assert (found["run"], found["away"], found["fair"]) == (run, away, fair)
-    rows = {family.name: Judge(instance, x).family(family).accepted for family in instance.constraints}
+    rows = {
+        family.name: Judge(instance, x).family(family).accepted for family in instance.constraints
+    }
     assert rows["run.switched"] == run
     assert (rows["away.switched_lower"] and rows["away.switched_upper"]) == away
     assert rows["fair.switched"] == fair
 
 
 def test_optimum_is_that_of_going_through_the_switches() -> None:
-    text = OFFLOAD.replace("constraint most:", "constraint cool: device.speed[3] <= 1 Gcycle/s\nconstraint most:")
+    text = OFFLOAD.replace(
+        "constraint most:", "constraint cool: device.speed[3] <= 1 Gcycle/s\nconstraint most:"
+    )
     fixed = text + "form given: " + ", ".join(f"fix device.local[{k}] = {{{k}}}" for k in (1, 2, 3))
     results = []
     for local in itertools.product((0, 1), repeat=3):
@@ -94,8 +106,8 @@ def test_optimum_is_that_of_going_through_the_switches() -> None:
         for k, value in enumerate(local, 1):
             form = form.replace(f"{{{k}}}", str(value))
         results.append(loads(form).solve("highs", "given").objective)
-    # device 3 needs 1.5 Gcycle/s at home and may have 1, so it goes: 2 s and 3; device 1 and 2 stay at home with
-    # 1/1.5 and 1 Gcycle/s: 1 + 1/6 and 1 + 1/4 s
+    # device 3 needs 1.5 Gcycle/s at home and may have 1, so it goes: 2 s and 3; device 1 and 2 stay
+    # at home with 1/1.5 and 1 Gcycle/s: 1 + 1/6 and 1 + 1/4 s
     expected = 5.0 + 1 + 1 / 6 + 1.25
     assert min(value for value in results if value is not None) == pytest.approx(expected)
     result = loads(text).solve("highs")
@@ -105,9 +117,12 @@ def test_optimum_is_that_of_going_through_the_switches() -> None:
 
 
 def test_the_verifier_does_not_forgive_what_a_big_m_hides() -> None:
-    """x may be 1e-3 above its limit of 1 if M = 1e6 is the size of the row; the constraint itself says no."""
+    """x may be 1e-3 above its limit of 1 if M = 1e6 is the size of the row; the constraint itself
+    says no.
+    """
     model = loads(
-        "var on : binary\nvar x : 1 in 0..1e6\nmaximize gain = x + 1e7*on\nconstraint small when on: x <= 1\n"
+        "var on : binary\nvar x : 1 in 0..1e6\nmaximize gain = x + 1e7*on\nconstraint small "
+        "when on: x <= 1\n"
     )
     instance = model.instance()
     claimed = np.zeros(2)
@@ -116,7 +131,9 @@ def test_the_verifier_does_not_forgive_what_a_big_m_hides() -> None:
     assert "small.switched" not in found  # the row with M in it is not what was stated
     assert not found["small"].accepted
     assert found["small"].amount == pytest.approx(1e-3)
-    solution = Solution("made_up", Termination.OPTIMAL, Guarantee.GLOBAL, values=claimed, objective=1e7 + 1.001)
+    solution = Solution(
+        "made_up", Termination.OPTIMAL, Guarantee.GLOBAL, values=claimed, objective=1e7 + 1.001
+    )
     result = verify(instance, solution)
     assert not result.verified
     assert any("`small` is violated" in fault for fault in result.faults)
@@ -150,7 +167,11 @@ def test_a_form_may_relax_the_switch_and_linearise_inside() -> None:
 
 def test_a_double_inequality_is_switched_on_both_sides() -> None:
     model = loads(
-        "var on : binary\nvar x : 1 in -4..9\nmaximize gain = x*0.5 + 3*on\nconstraint band when on: 0 <= x <= 2\n"
+        "var on : binary\nvar x : 1 in -4..9\nmaximize gain = x*0.5 + 3*on\nconstraint band "
+        "when on: 0 <= x <= 2\n"
     )
-    assert {fact.constraint.name for fact in model.instance().model.switched} == {"band.lower", "band.upper"}
+    assert {fact.constraint.name for fact in model.instance().model.switched} == {
+        "band.lower",
+        "band.upper",
+    }
     assert model.solve("highs").objective == pytest.approx(4.5)  # off: 9*0.5; on: 1 + 3 = 4

@@ -1,6 +1,8 @@
-"""Networks in the language: links at a node, sets of pairs, ordered sets, positions, members that name members.
+"""Networks in the language: links at a node, sets of pairs, ordered sets, positions, members that
+name members.
 
-Expected numbers come from plain loops over Python lists, or are worked out in the comment beside them.
+Expected numbers come from plain loops over Python lists, or are worked out in the comment beside
+them.
 """
 
 import math
@@ -65,12 +67,17 @@ HOPS = {"hop.length": [LENGTHS[arc] for arc in sorted(ARCS)]}
     [("out(n)", 0), ("in(n)", 1), ("hop.out(n)", 0), ("hop.in(n)", 1), ("out(router[n])", 0)],
 )
 def test_sums_over_the_links_at_a_node(domain: str, end: int) -> None:
-    found = values(GRAPH + f"let total[n in router] : 1 = sum(l.length for l in {domain})\n", "total", HOPS)
+    found = values(
+        GRAPH + f"let total[n in router] : 1 = sum(l.length for l in {domain})\n", "total", HOPS
+    )
     assert found == [sum(LENGTHS[arc] for arc in ARCS if arc[end] == node) for node in range(1, 6)]
 
 
 def test_links_at_a_node_by_their_indices() -> None:
-    text = GRAPH + "let total[n in router] : 1 = sum(hop.length[i, j]*router.tax[j] for (i, j) in out(n))\n"
+    text = (
+        GRAPH
+        + "let total[n in router] : 1 = sum(hop.length[i, j]*router.tax[j] for (i, j) in out(n))\n"
+    )
     assert values(text, "total", HOPS) == [
         sum(LENGTHS[arc] * arc[1] ** 2 for arc in ARCS if arc[0] == node) for node in range(1, 6)
     ]
@@ -78,7 +85,8 @@ def test_links_at_a_node_by_their_indices() -> None:
 
 def test_two_steps_through_the_network() -> None:
     text = (
-        GRAPH + "let total[n in router] : 1 = sum(k.length*l.to.tax for k in out(n), l in out(k.to) where l.to != n)\n"
+        GRAPH
+        + "let total[n in router] : 1 = sum(k.length*l.to.tax for k in out(n), l in out(k.to) where l.to != n)\n"
     )
     assert values(text, "total", HOPS) == [
         sum(
@@ -93,7 +101,8 @@ def test_two_steps_through_the_network() -> None:
 
 def test_constraints_over_the_links_of_every_node() -> None:
     instance = build(
-        GRAPH + "constraint own[n in router, l in out(n) where l.length >= 3]: l.flow <= l.length*n.tax\n"
+        GRAPH
+        + "constraint own[n in router, l in out(n) where l.length >= 3]: l.flow <= l.length*n.tax\n"
         "constraint some[n in router where count(l.length > 0 for l in in(n)) > 1]: free >= 0\n",
         HOPS,
     )
@@ -103,7 +112,9 @@ def test_constraints_over_the_links_of_every_node() -> None:
     x = np.arange(1.0, instance.columns + 1)
     left_minus_right = instance.differences(x)["own"].tolist()
     first = instance.variable("hop.flow").first
-    assert left_minus_right == [x[first + row] - LENGTHS[order[row]] * node**2 for node, row in expected]
+    assert left_minus_right == [
+        x[first + row] - LENGTHS[order[row]] * node**2 for node, row in expected
+    ]
     # two arcs lead to 2 (from 1, 4) and to 4 (from 1, 3), one to 1 and 3, none to 5
     assert rows(instance, "some") == [(2,), (4,)]
 
@@ -122,18 +133,21 @@ def test_membership_in_the_links_of_a_node() -> None:
 def test_a_variable_of_each_node_for_its_own_links() -> None:
     instance = build(
         GRAPH + "var router.split[l in out(n)] : 1 in 0..1\n"
-        "constraint whole[n in router where n <= 4]: sum(router.split[n, l] for l in out(n)) == 1\n",
+        "constraint whole[n in router where n <= 4]: sum(router.split[n, l] for l in out(n)) "
+        "== 1\n",
         HOPS,
     )
     assert instance.variable("router.split").size == len(ARCS)
-    # arcs from nodes 1, 2, 3, 4: two, one, two, one; with all shares 1 each sum exceeds 1 by one less
+    # arcs from nodes 1, 2, 3, 4: two, one, two, one; with all shares 1 each sum exceeds 1 by one
+    # less
     assert instance.differences(np.ones(instance.columns))["whole"].tolist() == [1, 0, 1, 0]
 
 
 def test_the_shortest_path_as_a_flow() -> None:
     text = GRAPH + (
         "param goal : 1 = 4\n"
-        "constraint kept[n in router where n <= 4]: sum(l.flow for l in out(n)) - sum(l.flow for l in in(n)) ==\n"
+        "constraint kept[n in router where n <= 4]: sum(l.flow for l in out(n)) - sum(l.flow "
+        "for l in in(n)) ==\n"
         "    (if n == 1 then 1 else 0) - (if n == goal then 1 else 0)\n"
         "minimize way = sum(l.length*l.flow for l in hop)\n"
     )
@@ -187,8 +201,11 @@ let total[m in device] : 1 = sum(l.price for l in out(m))
     assert values(text, "total") == [1, 0]
 
 
-def test_a_join_needs_no_row_for_each_pair_of_node_and_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    # 2000 nodes and 2000 links: all pairs are 4e6 rows of at least 40 bytes, far above 16 MiB; the join finds 2000
+def test_a_join_needs_no_row_for_each_pair_of_node_and_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 2000 nodes and 2000 links: all pairs are 4e6 rows of at least 40 bytes, far above 16 MiB; the
+    # join finds 2000
     monkeypatch.setattr("mecdsl.instances.tables.memory_limit", lambda: 2**24)
     ring = "nodes router[n in 1..2000]\n"
     ring += "links hop[n in router]: n -> router[if n < 2000 then n + 1 else 1] { cost : 1 = n }\n"
@@ -204,7 +221,9 @@ def test_joins_find_what_trying_every_pair_finds(ends: list[int], nodes: list[in
     table = LinkEnds.of(np.array(ends, dtype=np.int64))
     first, counts = table.count(np.array(nodes, dtype=np.int64))
     parent, links = table.links(first, counts)
-    expected = [(p, link) for p, node in enumerate(nodes) for link, end in enumerate(ends) if end == node]
+    expected = [
+        (p, link) for p, node in enumerate(nodes) for link, end in enumerate(ends) if end == node
+    ]
     assert list(zip(parent.tolist(), links.tolist(), strict=True)) == expected
     assert counts.tolist() == [ends.count(node) for node in nodes]
 
@@ -213,7 +232,9 @@ def test_joins_find_what_trying_every_pair_finds(ends: list[int], nodes: list[in
 
 
 def test_tuples_are_put_in_order() -> None:
-    instance = build("set pair = {(3, 1), (1, 2), (1, 1)}\nparam weight[(i, j) in pair] : 1 = 10*i + j\n")
+    instance = build(
+        "set pair = {(3, 1), (1, 2), (1, 1)}\nparam weight[(i, j) in pair] : 1 = 10*i + j\n"
+    )
     assert instance.data("weight").tolist() == [11, 12, 31]
 
 
@@ -227,7 +248,9 @@ let back[n in server] : 1 = sum(l.rate*l.from for l in in(n))
 """
     # the condition leaves (2, 2), (3, 1), in this order
     assert values(text, "back", {"uplink.rate": [5, 7]}) == [7 * 3, 5 * 2]
-    assert rows(build(text + "constraint c[(m, n) in pair]: free >= 0\n", {"uplink.rate": [5, 7]}), "c") == [
+    assert rows(
+        build(text + "constraint c[(m, n) in pair]: free >= 0\n", {"uplink.rate": [5, 7]}), "c"
+    ) == [
         (2, 2),
         (3, 1),
     ]
@@ -287,7 +310,9 @@ def test_pairs_from_json(tmp_path: Path) -> None:
         .replace("bit/s\n}", "bit/s = 1 bit/s\n}")
     )
     (tmp_path / "model.mec").write_text(text + REST, encoding="utf-8")
-    (tmp_path / "pairs.json").write_text('{"m": [2, 1], "p": ["office", "office"]}', encoding="utf-8")
+    (tmp_path / "pairs.json").write_text(
+        '{"m": [2, 1], "p": ["office", "office"]}', encoding="utf-8"
+    )
     assert mecdsl.load(tmp_path / "model.mec").instance().data("total").tolist() == [0, 2]
 
 
@@ -301,14 +326,20 @@ def test_pairs_from_json(tmp_path: Path) -> None:
         ("m,p,rate,spare\n1,home,1,2\n", "E303", 1),
     ],
 )
-def test_faults_in_a_file_of_pairs_have_their_place(tmp_path: Path, table: str, code: str, line: int) -> None:
+def test_faults_in_a_file_of_pairs_have_their_place(
+    tmp_path: Path, table: str, code: str, line: int
+) -> None:
     (tmp_path / "model.mec").write_text(FILE_MODEL + REST, encoding="utf-8")
     (tmp_path / "pairs.csv").write_text(table, encoding="utf-8")
     with pytest.raises(ModelError) as caught:
         mecdsl.load(tmp_path / "model.mec").instance()
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
-    assert (fault.code, fault.span.line, Path(fault.span.source.name).name) == (code, line, "pairs.csv")
+    assert (fault.code, fault.span.line, Path(fault.span.source.name).name) == (
+        code,
+        line,
+        "pairs.csv",
+    )
 
 
 def test_an_empty_file_of_pairs_is_an_empty_set(tmp_path: Path) -> None:
@@ -368,7 +399,10 @@ def test_neighbours_in_every_kind_of_order(declared: str, members: list[int]) ->
 
 def test_attributes_of_neighbours_and_ends() -> None:
     text = "layers net[l in 1..4] { macs : 1 = 10*l }\n"
-    text += "let step[l in net where l != first(net)] : 1 = l.macs - prev(l).macs\nlet end : 1 = last(net).macs\n"
+    text += (
+        "let step[l in net where l != first(net)] : 1 = l.macs - prev(l).macs\nlet end : "
+        "1 = last(net).macs\n"
+    )
     text += "let second : 1 = next(first(net)).macs\n"
     assert values(text, "step") == [10, 10, 10]
     assert values(text, "end") == [40]
@@ -376,7 +410,10 @@ def test_attributes_of_neighbours_and_ends() -> None:
 
 
 def test_the_neighbour_of_an_end_is_an_error_at_its_row() -> None:
-    text = "set slot = 1..3\nparam weight[t in slot] : 1 = t\nlet after[t in slot] : 1 = weight[next(t)]\n"
+    text = (
+        "set slot = 1..3\nparam weight[t in slot] : 1 = t\nlet after[t in slot] : 1 = "
+        "weight[next(t)]\n"
+    )
     with pytest.raises(ModelError) as caught:
         build(text)
     (fault,) = caught.value.diagnostics
@@ -384,7 +421,9 @@ def test_the_neighbour_of_an_end_is_an_error_at_its_row() -> None:
 
 
 def test_what_has_no_order() -> None:
-    assert codes("set place = {home, road}\nlet end : 1 = if first(place) == home then 1 else 0\n") == ["E106"]
+    assert codes(
+        "set place = {home, road}\nlet end : 1 = if first(place) == home then 1 else 0\n"
+    ) == ["E106"]
     assert codes(GRAPH + "let one[l in hop] : 1 = prev(l).length\n") == ["E106"]
     assert codes("node cloud { cpu : 1 = 1 }\nlet one : 1 = first(cloud).cpu\n") == ["E106"]
     assert codes("set slot = 1..3\nlet one : 1 = first(slots)\n") == ["E106"]
@@ -431,7 +470,8 @@ links uplink[m in device, n in server where distance(m, n) <= 100 m]: m -> n {
 }
 """
     )
-    # device 1 is 100 m from server 1, device 2 sqrt(30^2 + 60^2) = 67.08 m, device 3 10 m from server 2
+    # device 1 is 100 m from server 1, device 2 sqrt(30^2 + 60^2) = 67.08 m, device 3 10 m from
+    # server 2
     near = [(m, n) for m in range(3) for n in range(2) if math.dist(DEVICES[m], SERVERS[n]) <= 100]
     assert near == [(0, 0), (1, 0), (2, 1)]
     lengths = [math.dist(DEVICES[m], SERVERS[n]) for m, n in near]
@@ -445,10 +485,13 @@ links uplink[m in device, n in server where distance(m, n) <= 100 m]: m -> n {
 def test_distances_within_a_family_and_to_a_single_node() -> None:
     text = PLACES + "node tower {\n    x : m = 30 m\n    y : m = 0 m\n}\n"
     text += (
-        "let among[m in device, k in device] : m = distance(m, k)\nlet to_tower[m in device] : m = distance(tower, m)\n"
+        "let among[m in device, k in device] : m = distance(m, k)\nlet to_tower[m in "
+        "device] : m = distance(tower, m)\n"
     )
     text += "let one : m = distance(device[1], device[2])\n"
-    assert values(text, "among") == pytest.approx([math.dist(a, b) for a in DEVICES for b in DEVICES])
+    assert values(text, "among") == pytest.approx(
+        [math.dist(a, b) for a in DEVICES for b in DEVICES]
+    )
     assert values(text, "to_tower") == pytest.approx([math.dist(a, (30, 0)) for a in DEVICES])
     assert values(text, "one") == pytest.approx([50])
 
@@ -500,15 +543,21 @@ HOME, PLACE = [3, 1, 2, 3], [2, 1, 2]
 def test_members_in_conditions_ends_and_indices() -> None:
     text = HOMES + (
         "let paid[m in device] : 1 = m.home.cpu*m.home.place.tax\n"
-        "let loads[n in server] : 1 = sum(l.load for l in in_direct(n))\n".replace("in_direct", "direct.in")
+        "let loads[n in server] : 1 = sum(l.load for l in in_direct(n))\n".replace(
+            "in_direct", "direct.in"
+        )
     )
     assert values(text, "paid") == [home * 10 * PLACE[home - 1] for home in HOME]
-    assert values(text, "loads") == [sum(m for m, home in enumerate(HOME, 1) if home == n) for n in (1, 2, 3)]
+    assert values(text, "loads") == [
+        sum(m for m, home in enumerate(HOME, 1) if home == n) for n in (1, 2, 3)
+    ]
     instance = build(
         text + "constraint a[m in device]: used[m.home] <= open[m.home.place]\n"
         "constraint b[l in uplink]: used[l.to] + used[l.from.home] <= 1 + open[l.to.place]\n"
     )
-    pairs = [(m, n) for m in range(1, 5) for n in (1, 2, 3) if PLACE[n - 1] == PLACE[HOME[m - 1] - 1]]
+    pairs = [
+        (m, n) for m in range(1, 5) for n in (1, 2, 3) if PLACE[n - 1] == PLACE[HOME[m - 1] - 1]
+    ]
     family = instance.world.families["uplink"].table.columns
     assert list(zip(family["m"].tolist(), family["n"].tolist(), strict=True)) == pairs
     x = np.array([3.0, 5.0, 7.0, 11.0, 13.0, 0.0])  # used, open, free
@@ -523,18 +572,26 @@ def test_members_in_conditions_ends_and_indices() -> None:
 def test_a_member_of_a_family_with_two_indices() -> None:
     text = GRAPH + "let one : 1 = hop[1, 4].length*10 + hop[3, 1].to.tax + hop[3, 1].from\n"
     assert values(text, "one", HOPS) == [10 * 10 + 1 + 3]
-    assert codes(GRAPH.replace("length   : 1", "length : 1 = 1") + "let one : 1 = hop[4, 1].to\n") == ["E309"]
+    assert codes(
+        GRAPH.replace("length   : 1", "length : 1 = 1") + "let one : 1 = hop[4, 1].to\n"
+    ) == ["E309"]
 
 
 def test_unrelated_members_are_never_equal() -> None:
-    assert codes(HOMES + "let none : 1 = count(m.home == r for m in device, r in region)\n") == ["E105"]
-    assert codes(HOMES + "let none : 1 = sum(l.load for l in direct where l.to == l.from)\n") == ["E105"]
+    assert codes(HOMES + "let none : 1 = count(m.home == r for m in device, r in region)\n") == [
+        "E105"
+    ]
+    assert codes(HOMES + "let none : 1 = sum(l.load for l in direct where l.to == l.from)\n") == [
+        "E105"
+    ]
 
 
 def test_variables_choose_no_members() -> None:
     text = "set slot = 1..3\nvar t : integer in 1..3\nparam w[k in slot] : 1 = k\n"
     assert codes(text + "let a : 1 = w[next(slot[t])]\n") == ["E108"]
-    assert set(codes(text + "let a : 1 = sum(w[k] for k in slot where k == next(slot[t]))\n")) == {"E108"}
+    assert set(codes(text + "let a : 1 = sum(w[k] for k in slot where k == next(slot[t]))\n")) == {
+        "E108"
+    }
 
 
 # The whole way: links that own variables and costs, lowered and solved
@@ -555,7 +612,8 @@ constraint fits[n in server]: sum(l.load for l in in(n)) <= n.room
 
 
 def test_a_transport_problem_over_sparse_links() -> None:
-    # 1 -> 1 takes 2 for 8, 3 -> 2 takes 4 for 8; device 2 sends 3 to server 1 (5 = 2 + 3 fits) at 1 each: 19
+    # 1 -> 1 takes 2 for 8, 3 -> 2 takes 4 for 8; device 2 sends 3 to server 1 (5 = 2 + 3 fits) at 1
+    # each: 19
     result = mecdsl.loads(TRANSPORT).solve("highs")
     assert result.verified
     assert result.objective == pytest.approx(19)
@@ -572,10 +630,14 @@ def test_links_at_a_node_in_pyomo() -> None:
 
 
 def test_links_at_a_node_have_derivatives() -> None:
-    text = TRANSPORT.replace("sum(l.cost for l in uplink)", "sum(sum(l.cost for l in out(m))^2 for m in device)")
+    text = TRANSPORT.replace(
+        "sum(l.cost for l in uplink)", "sum(sum(l.cost for l in out(m))^2 for m in device)"
+    )
     instance = mecdsl.loads(text).instance()
     x = np.array([1.0, 2.0, 3.0, 4.0])
-    jet = instance.evaluator(Jets(x, 1, instance.free)).family(instance.model.objective.value, Table(1))
+    jet = instance.evaluator(Jets(x, 1, instance.free)).family(
+        instance.model.objective.value, Table(1)
+    )
     # (4*1)^2 + (1*2 + 3*3)^2 + (2*4)^2, derivative 2 * sum of the device * price
     assert float(jet.value[0]) == 16 + 121 + 64
     gradient = np.zeros(4)

@@ -73,7 +73,7 @@ def numbers(result: Result, name: str) -> list[float]:
     return [float(row[name]) for row in result.trace() if row[name] is not None]
 
 
-# What is recorded --------------------------------------------------------------------------------------------
+# What is recorded ---------------------------------------------------------------------------------
 
 
 def test_a_record_counts_steps_and_time() -> None:
@@ -81,7 +81,13 @@ def test_a_record_counts_steps_and_time() -> None:
     record.note(2.0, bound=5.0)
     record.note(residual=0.1, note="last")
     first, second = record.steps
-    assert (first.number, first.objective, first.bound, first.residual, first.note) == (3, 2.0, 5.0, None, "")
+    assert (first.number, first.objective, first.bound, first.residual, first.note) == (
+        3,
+        2.0,
+        5.0,
+        None,
+        "",
+    )
     assert (second.number, second.objective, second.residual, second.note) == (4, None, 0.1, "last")
     assert first.seconds is not None
     assert second.seconds is not None
@@ -91,12 +97,18 @@ def test_a_record_counts_steps_and_time() -> None:
 @pytest.mark.parametrize(
     ("path", "backend", "form"),
     [
-        (MEL, "mel-root", "relaxed"), (MEL, "mel-integer", ""), (MEL, "mel-round", ""), (MEL, "ipopt", "relaxed"),
-        (COOPERATIVE, "cooperative-exact", ""), (COOPERATIVE, "cooperative-pa", ""),
+        (MEL, "mel-root", "relaxed"),
+        (MEL, "mel-integer", ""),
+        (MEL, "mel-round", ""),
+        (MEL, "ipopt", "relaxed"),
+        (COOPERATIVE, "cooperative-exact", ""),
+        (COOPERATIVE, "cooperative-pa", ""),
         (COOPERATIVE, "cooperative-rlt0", ""),
     ],
-)  # fmt: skip
-def test_every_iterative_method_records_numbers_and_times(path: str, backend: str, form: str) -> None:
+)
+def test_every_iterative_method_records_numbers_and_times(
+    path: str, backend: str, form: str
+) -> None:
     found = mecdsl.load(path, seed=1).solve(backend, form)
     rows = found.trace()
     assert len(rows) == len(found.iterations) >= 1
@@ -107,10 +119,14 @@ def test_every_iterative_method_records_numbers_and_times(path: str, backend: st
     assert None not in times
     assert times == sorted(times)
     assert times[0] > 0.0
-    assert all(any(row[name] is not None for name in ("objective", "bound", "residual")) for row in rows)
+    assert all(
+        any(row[name] is not None for name in ("objective", "bound", "residual")) for row in rows
+    )
     assert found.objective is not None
     last = numbers(found, "objective")[-1]
-    last = np.floor(last) if backend == "mel-round" else last  # it records what the slowest learner could do, not whole
+    last = (
+        np.floor(last) if backend == "mel-round" else last
+    )  # it records what the slowest learner could do, not whole
     assert last == pytest.approx(found.objective, rel=1e-6)
 
 
@@ -135,7 +151,9 @@ def test_a_linear_program_has_no_steps() -> None:
 def test_steps_of_a_maximisation_are_in_the_sense_of_the_model(via: str) -> None:
     found = mecdsl.loads(SPLIT).solve("ipopt", via=via)
     values = numbers(found, "objective")
-    assert values[0] == pytest.approx(0.0, abs=0.1)  # ln 1 + ln 1 at the start, which Ipopt may move a little
+    assert values[0] == pytest.approx(
+        0.0, abs=0.1
+    )  # ln 1 + ln 1 at the start, which Ipopt may move a little
     assert values[-1] == pytest.approx(2 * np.log(3.0), rel=1e-6)
 
 
@@ -156,7 +174,7 @@ def test_the_bound_of_a_relaxation_is_not_taken_for_a_plan() -> None:
     assert found.trace()[-1]["note"] == "plan"
 
 
-# As a table --------------------------------------------------------------------------------------------------
+# As a table ---------------------------------------------------------------------------------------
 
 
 def test_the_table_holds_every_digit_and_pandas_reads_it(split: Result, root: Result) -> None:
@@ -177,7 +195,9 @@ def test_the_unit_stands_in_every_row() -> None:
     assert {row["unit"] for row in found.trace()} == {"s"}
 
 
-def test_one_file_has_all_runs_of_a_comparison(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_one_file_has_all_runs_of_a_comparison(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "steps.csv"
     arguments = [
         "compare",
@@ -196,7 +216,9 @@ def test_one_file_has_all_runs_of_a_comparison(capfd: pytest.CaptureFixture[str]
     table = pd.read_csv(path)
     assert list(dict.fromkeys(table.backend)) == ["ipopt", "mel-root"]
     for _, steps in table.groupby("backend"):
-        assert steps.objective.iloc[-1] == pytest.approx(6.8191776, rel=1e-6)  # both of them find the same optimum
+        assert steps.objective.iloc[-1] == pytest.approx(
+            6.8191776, rel=1e-6
+        )  # both of them find the same optimum
 
 
 def test_json_has_the_steps_too(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -214,7 +236,9 @@ def test_json_has_the_steps_too(capfd: pytest.CaptureFixture[str], tmp_path: Pat
     assert "trace" not in json.loads(run(capfd, "solve", MEL, "--json")[1])
 
 
-def test_a_method_without_steps_writes_no_file(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_method_without_steps_writes_no_file(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "steps.csv"
     code, out, err = run(capfd, "solve", MEL, "--backend", "mel-equal", "--trace", str(path))
     assert code == 0
@@ -239,9 +263,18 @@ def test_an_older_file_is_replaced(capfd: pytest.CaptureFixture[str], tmp_path: 
         (["solve", MEL, "--trace", "nowhere/steps.csv"], "there is no folder `nowhere`"),
         (["solve", MEL, "--trace", str(ROOT)], "is a folder"),
         (["solve", MEL, "--trace", MEL], "would be overwritten, and it is what is read"),
-        (["solve", MEL, "--plot-trace", "steps.bmp"], "`--plot-trace steps.bmp` is no known kind of picture"),
-        (["solve", MEL, "--plot-trace", "steps.png", "--trace", "steps.png"], "is both table and picture"),
-        (["compare", MEL, "--seeds", "1,2", "--trace", "steps.csv"], "`--trace` and `--plot-trace` are for one seed"),
+        (
+            ["solve", MEL, "--plot-trace", "steps.bmp"],
+            "`--plot-trace steps.bmp` is no known kind of picture",
+        ),
+        (
+            ["solve", MEL, "--plot-trace", "steps.png", "--trace", "steps.png"],
+            "is both table and picture",
+        ),
+        (
+            ["compare", MEL, "--seeds", "1,2", "--trace", "steps.csv"],
+            "`--trace` and `--plot-trace` are for one seed",
+        ),
         (["solve", MEL, "--trace", "a.csv", "--trace", "b.csv"], "`--trace` is given twice"),
     ],
 )
@@ -278,11 +311,13 @@ def test_a_table_does_not_import_matplotlib(tmp_path: Path) -> None:
         "except SystemExit as left: print(left.code, 'matplotlib' in sys.modules)"
     )
     arguments = ["solve", MEL, "--backend", "mel-integer", "--trace", str(tmp_path / "steps.csv")]
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
     assert done.stdout.splitlines()[-1] == "0 False", done.stderr
 
 
-# As a picture ------------------------------------------------------------------------------------------------
+# As a picture -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -307,11 +342,15 @@ def test_the_panels_show_what_the_trace_holds(
     assert (tmp_path / f"steps{suffix}").stat().st_size > 1000
     (figure,) = drawn
     value, value_time, residual, _ = figure.axes
-    lines = {(line.get_color(), line.get_linestyle()): line.get_xydata() for line in value.get_lines()}
+    lines = {
+        (line.get_color(), line.get_linestyle()): line.get_xydata() for line in value.get_lines()
+    }
     first, second = "#0072b2", "#d55e00"
     steps = np.array([[row["iteration"], row["objective"]] for row in split.trace()])
     np.testing.assert_array_equal(lines[first, "-"], steps)
-    np.testing.assert_array_equal(lines[second, "--"], [[r["iteration"], r["bound"]] for r in root.trace()])
+    np.testing.assert_array_equal(
+        lines[second, "--"], [[r["iteration"], r["bound"]] for r in root.trace()]
+    )
     assert np.size(lines[first, "--"]) == 0
     times = value_time.get_lines()[0].get_xdata()
     np.testing.assert_array_equal(times, [row["seconds"] for row in split.trace()])
@@ -319,11 +358,16 @@ def test_the_panels_show_what_the_trace_holds(
     low = min(float(np.min(np.asarray(line.get_ydata()))) for line in residual.get_lines())
     assert low >= FLOOR
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "ipopt", "mel-root (relaxed)", "objective", "proven bound",
-    ]  # fmt: skip
+        "ipopt",
+        "mel-root (relaxed)",
+        "objective",
+        "proven bound",
+    ]
 
 
-def test_without_residuals_there_are_two_panels_with_the_unit(drawn: list[Figure], tmp_path: Path) -> None:
+def test_without_residuals_there_are_two_panels_with_the_unit(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
     found = mecdsl.load(COOPERATIVE, seed=1, device_count=6).solve("cooperative-exact")
     draw_trace([found], tmp_path / "steps.png")
     (figure,) = drawn

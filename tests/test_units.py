@@ -25,7 +25,9 @@ from mecdsl.units import DIMENSIONLESS, Dimension, Unit, UnitError, format_value
 # a busy machine may make any single example slow, which says nothing about the code
 patient = settings(deadline=None)
 exponents = st.builds(Fraction, st.integers(-6, 6), st.integers(1, 4))
-dimensions = st.builds(Dimension.of, st.dictionaries(st.sampled_from(BASE_SYMBOLS), exponents, max_size=5))
+dimensions = st.builds(
+    Dimension.of, st.dictionaries(st.sampled_from(BASE_SYMBOLS), exponents, max_size=5)
+)
 linear_names = st.sampled_from(sorted(linear_units()))
 unit_texts = linear_names | st.builds(
     lambda first, operator, second, exponent: f"{first}{operator}{second}^{exponent}",
@@ -56,7 +58,9 @@ def test_printed_dimension_parses_back(dimension: Dimension) -> None:
 
 @patient
 @given(dimensions, dimensions, exponents)
-def test_dimensions_form_a_vector_space(first: Dimension, second: Dimension, power: Fraction) -> None:
+def test_dimensions_form_a_vector_space(
+    first: Dimension, second: Dimension, power: Fraction
+) -> None:
     assert first * second == second * first
     assert first * second / second == first
     assert (first * second) ** power == first**power * second**power
@@ -259,7 +263,9 @@ def test_factors_multiply_and_divide(first: str, second: str) -> None:
         ("xyz", "xyz", None),
     ],
 )
-def test_unknown_unit_is_named_and_a_fix_proposed(text: str, name: str, help_text: str | None) -> None:
+def test_unknown_unit_is_named_and_a_fix_proposed(
+    text: str, name: str, help_text: str | None
+) -> None:
     error = error_of(text)
     assert error.message == f"unknown unit `{name}`"
     assert error.help == help_text
@@ -275,7 +281,12 @@ def test_unknown_unit_is_named_and_a_fix_proposed(text: str, name: str, help_tex
         ("s//s", "unit name expected after `/`, found `/`", None, "/"),
         ("s/", "unit name missing after `/` at the end of `s/`", None, "/"),
         ("*s", "unit name expected, found `*`", None, "*"),
-        ("s**2", "unit name expected after `*`, found `*`", "write powers with `^`, as in `s^2`", "*"),
+        (
+            "s**2",
+            "unit name expected after `*`, found `*`",
+            "write powers with `^`, as in `s^2`",
+            "*",
+        ),
         (
             "bit/(s*Hz)",
             "unit name expected after `/`, found `(`",
@@ -284,10 +295,25 @@ def test_unknown_unit_is_named_and_a_fix_proposed(text: str, name: str, help_tex
         ),
         ("s)", "unexpected `)` in unit `s)`", None, ")"),
         ("s^2^2", "exponent `2^2` is not an integer or a fraction in parentheses", None, "2^2"),
-        ("s^", "exponent missing after `^`", "write an integer or a fraction, as in `s^(1/2)`", "^"),
+        (
+            "s^",
+            "exponent missing after `^`",
+            "write an integer or a fraction, as in `s^(1/2)`",
+            "^",
+        ),
         ("s^x/m", "exponent `x` is not an integer or a fraction in parentheses", None, "x"),
-        ("s^0.5", "exponent `0.5` is not an integer or a fraction in parentheses", "write `^(1/2)`", "0.5"),
-        ("s^(2)", "exponent `(2)` is not an integer or a fraction in parentheses", "write `^2`", "(2)"),
+        (
+            "s^0.5",
+            "exponent `0.5` is not an integer or a fraction in parentheses",
+            "write `^(1/2)`",
+            "0.5",
+        ),
+        (
+            "s^(2)",
+            "exponent `(2)` is not an integer or a fraction in parentheses",
+            "write `^2`",
+            "(2)",
+        ),
         (
             "s^(1/2",
             "exponent `(1/2` is not an integer or a fraction in parentheses",
@@ -301,7 +327,9 @@ def test_unknown_unit_is_named_and_a_fix_proposed(text: str, name: str, help_tex
         ("s^1/2", "`2` is not a unit", None, "2"),
     ],
 )
-def test_malformed_unit_is_explained(text: str, message: str, help_text: str | None, marked: str) -> None:
+def test_malformed_unit_is_explained(
+    text: str, message: str, help_text: str | None, marked: str
+) -> None:
     error = error_of(text)
     assert error.message == str(error) == message
     assert text[error.start : error.end] == marked
@@ -320,7 +348,11 @@ def test_product_of_factors_beyond_floats_is_refused() -> None:
     [
         ("dBm*s", "`dBm` is logarithmic and can only be divided by a unit, as in `dBm/Hz`", "s"),
         ("dBm/Hz*s", "`dBm` is logarithmic and can only be divided by a unit, as in `dBm/Hz`", "s"),
-        ("dBm/Hz^-1", "`dBm` is logarithmic and can only be divided by a unit, as in `dBm/Hz`", "Hz^-1"),
+        (
+            "dBm/Hz^-1",
+            "`dBm` is logarithmic and can only be divided by a unit, as in `dBm/Hz`",
+            "Hz^-1",
+        ),
         ("dBm^2", "`dBm` is logarithmic and has no powers", "dBm^2"),
         ("W/dB", "`dB` is logarithmic and cannot divide another unit", "dB"),
         ("1*dBm", "`dBm` is logarithmic and cannot multiply another unit", "dBm"),
@@ -505,5 +537,7 @@ def test_printed_value_reads_back_to_four_digits(value: float, text: str) -> Non
 
 def test_units_load_nothing_heavy() -> None:
     code = "import sys, mecdsl.units; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert not {"numpy", "pint", "lark", "pyomo", "casadi", "scipy"} & set(loaded)

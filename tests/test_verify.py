@@ -39,7 +39,9 @@ def test_a_right_answer_is_verified(instance: Instance) -> None:
 
 
 def test_a_violated_constraint_is_named_with_its_unit(instance: Instance) -> None:
-    result = verify(instance, replace(GOOD, values=np.array([3.0, 2.0]), objective=13.0, bound=13.0))
+    result = verify(
+        instance, replace(GOOD, values=np.array([3.0, 2.0]), objective=13.0, bound=13.0)
+    )
     assert not result.verified
     assert result.guarantee is Guarantee.NONE
     assert "`sum_limit` is violated by 1 s" in result.faults[0]
@@ -47,7 +49,9 @@ def test_a_violated_constraint_is_named_with_its_unit(instance: Instance) -> Non
 
 
 def test_a_violated_bound_and_integrality_are_found(instance: Instance) -> None:
-    result = verify(instance, replace(GOOD, values=np.array([3.1, 0.9]), objective=11.1, bound=11.1))
+    result = verify(
+        instance, replace(GOOD, values=np.array([3.1, 0.9]), objective=11.1, bound=11.1)
+    )
     broken = {v.family: v for v in result.violations if not v.accepted}
     assert set(broken) == {"bounds", "integrality"}
     assert broken["bounds"].amount == pytest.approx(0.1)
@@ -88,7 +92,8 @@ def test_almost_whole_numbers_are_rounded_before_judging(instance: Instance) -> 
 
 
 def test_rows_of_integers_alone_carry_no_tolerance() -> None:
-    # 1000003 * n <= 3000000: n = 3 violates by 9, which is 1.5e-6 of the terms; n = 2 is the optimum
+    # 1000003 * n <= 3000000: n = 3 violates by 9, which is 1.5e-6 of the terms; n = 2 is the
+    # optimum
     text = "var n : integer >= 0\nmaximize most = n\nconstraint room: 1000003*n <= 3000008.9\n"
     near = mecdsl.loads(text).instance()
     claim = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([3.0]), 3.0, 3.0)
@@ -102,9 +107,13 @@ def test_rows_of_integers_alone_carry_no_tolerance() -> None:
 def test_a_residual_is_judged_against_the_terms_of_its_row() -> None:
     text = "var p : W >= 0\nminimize power = p\nconstraint floor: p >= 1e-15 W\n"
     tiny = mecdsl.loads(text).instance()
-    wrong = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([0.9e-15]), 0.9e-15, 0.9e-15)
+    wrong = Solution(
+        "test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([0.9e-15]), 0.9e-15, 0.9e-15
+    )
     assert not verify(tiny, wrong).verified
-    assert verify(tiny, replace(wrong, values=np.array([1e-15]), objective=1e-15, bound=1e-15)).verified
+    assert verify(
+        tiny, replace(wrong, values=np.array([1e-15]), objective=1e-15, bound=1e-15)
+    ).verified
 
 
 def test_answers_without_a_point_keep_their_proof(instance: Instance) -> None:
@@ -116,7 +125,9 @@ def test_answers_without_a_point_keep_their_proof(instance: Instance) -> None:
 
 def test_the_point_of_a_form_is_judged_on_the_model_too() -> None:
     # relaxed: x = 2.5 is best, on the integer model only integrality is broken
-    text = "var x : integer >= 0\nmaximize most = x\nconstraint c: 2*x <= 5\nform relaxed: relax x\n"
+    text = (
+        "var x : integer >= 0\nmaximize most = x\nconstraint c: 2*x <= 5\nform relaxed: relax x\n"
+    )
     result = mecdsl.loads(text).solve("highs", form="relaxed")
     assert result.verified
     assert result.objective == pytest.approx(2.5)
@@ -129,7 +140,9 @@ def test_the_point_of_a_form_is_judged_on_the_model_too() -> None:
     ("objective", "bound", "gap"),
     [(2.0, 1.0, 0.5), (1.0, 1.0, 0.0), (0.0, 0.0, 0.0), (None, 1.0, None), (1.0, None, None)],
 )
-def test_gap_is_relative_to_the_larger(objective: float | None, bound: float | None, gap: float | None) -> None:
+def test_gap_is_relative_to_the_larger(
+    objective: float | None, bound: float | None, gap: float | None
+) -> None:
     assert ObjectiveSize().relative(objective, bound) == gap
 
 
@@ -163,7 +176,8 @@ def test_a_row_whose_terms_are_noise_is_judged_by_its_usual_size() -> None:
 
 
 def test_rows_that_are_tiny_by_their_numbers_get_no_room_from_others() -> None:
-    # the second row is made of 1e-15: with gain 1e-15 and z of the family up to 1, z[2]^2 = 1e-10 is far outside
+    # the second row is made of 1e-15: with gain 1e-15 and z of the family up to 1, z[2]^2 = 1e-10
+    # is far outside
     tiny = {"gain": [1.0, 1e-15]}
     assert cones([1.0, 1.0], [1.0, 1.0], [1.0, 1e-15**0.5], **tiny)
     text = """
@@ -176,13 +190,15 @@ constraint received: 1e-12*p >= noise
         instance = mecdsl.loads(text).instance()
         claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.1, noise]))
         assert verify(instance, claim).verified is fine
-    # with nothing sent, noise of 1e-15 W is still noise that must not be there: 0.005 of what the row usually has
+    # with nothing sent, noise of 1e-15 W is still noise that must not be there: 0.005 of what the
+    # row usually has
     claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.0, 1e-15]))
     assert not verify(mecdsl.loads(text).instance(), claim).verified
 
 
 def test_a_row_with_a_number_of_its_own_is_never_noise() -> None:
-    # floors of 1e-15 W and 1 W in one family: the first is missed although 1e-15 is nothing beside 1
+    # floors of 1e-15 W and 1 W in one family: the first is missed although 1e-15 is nothing beside
+    # 1
     text = """
 set N = 1..2
 param least[i in N] : W = [1e-15 W, 1 W]
@@ -198,7 +214,10 @@ constraint floor_row[i in N]: p[i] >= least[i]
 
 @pytest.mark.filterwarnings("error")
 def test_residuals_that_are_not_finite_are_faults_and_not_warnings() -> None:
-    text = "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = x\nconstraint c: 1/x - 1/y <= 3\nconstraint d: ln(y) <= 1/x\n"
+    text = (
+        "var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = x\nconstraint c: 1/x - 1/y <= "
+        "3\nconstraint d: ln(y) <= 1/x\n"
+    )
     for x in ([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]):
         claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array(x))
         result = verify(mecdsl.loads(text).instance(), claim)
@@ -206,7 +225,13 @@ def test_residuals_that_are_not_finite_are_faults_and_not_warnings() -> None:
 
 
 def test_cones_at_their_tips_are_accepted_from_the_solvers_that_stop_there() -> None:
-    model = mecdsl.load(Path(__file__).resolve().parent.parent / "models" / "cooperative.mec", device_count=5)
-    for backend, form, relax in (("ipopt", "conic", True), ("ipopt", "rlt", True), ("bonmin", "conic", False)):
+    model = mecdsl.load(
+        Path(__file__).resolve().parent.parent / "models" / "cooperative.mec", device_count=5
+    )
+    for backend, form, relax in (
+        ("ipopt", "conic", True),
+        ("ipopt", "rlt", True),
+        ("bonmin", "conic", False),
+    ):
         result = model.solve(backend, form=form, relax=relax)
         assert result.verified, (backend, form, result.faults)

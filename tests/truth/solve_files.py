@@ -41,7 +41,9 @@ def scip(path: Path) -> Answer:
     names = path.with_suffix(".col").read_text().splitlines() if path.suffix == ".nl" else None
     found = {variable.name: model.getVal(variable) for variable in model.getVars()}
     if names is not None:  # SCIP's reader calls them x0, x1, ... unless there are names
-        found = {name: found.get(name, found.get(f"x{place}", 0.0)) for place, name in enumerate(names)}
+        found = {
+            name: found.get(name, found.get(f"x{place}", 0.0)) for place, name in enumerate(names)
+        }
     return model.getStatus(), model.getObjVal(), found
 
 
@@ -52,11 +54,19 @@ def ipopt(path: Path) -> Answer:
     builder: Any = ca.NlpBuilder()
     builder.import_nl(str(path))
     problem = {"x": ca.vertcat(*builder.x), "f": builder.f, "g": ca.vertcat(*builder.g)}
-    solver = ca.nlpsol("solver", "ipopt", problem, {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"})
-    found = solver(x0=builder.x_init, lbx=builder.x_lb, ubx=builder.x_ub, lbg=builder.g_lb, ubg=builder.g_ub)
+    solver = ca.nlpsol(
+        "solver", "ipopt", problem, {"print_time": False, "ipopt.print_level": 0, "ipopt.sb": "yes"}
+    )
+    found = solver(
+        x0=builder.x_init, lbx=builder.x_lb, ubx=builder.x_ub, lbg=builder.g_lb, ubg=builder.g_ub
+    )
     names = path.with_suffix(".col").read_text().splitlines()
-    sense = -1.0 if path.with_suffix(".sense").exists() else 1.0  # CasADi minimises what a file maximises
-    status = "optimal" if solver.stats()["success"] else str(solver.stats()["return_status"]).lower()
+    sense = (
+        -1.0 if path.with_suffix(".sense").exists() else 1.0
+    )  # CasADi minimises what a file maximises
+    status = (
+        "optimal" if solver.stats()["success"] else str(solver.stats()["return_status"]).lower()
+    )
     return status, sense * float(found["f"]), dict(zip(names, found["x"].elements(), strict=True))
 
 
@@ -70,7 +80,11 @@ def pyomo(path: Path) -> Answer:
     model = script["model"]
     results = pyo.SolverFactory("highs").solve(model)
     (objective,) = model.component_data_objects(pyo.Objective)
-    values = {v.name: script["si"](v) for v in model.component_data_objects(pyo.Var) if v.value is not None}
+    values = {
+        v.name: script["si"](v)
+        for v in model.component_data_objects(pyo.Var)
+        if v.value is not None
+    }
     return str(results.solver.termination_condition), script["si"](objective), values
 
 

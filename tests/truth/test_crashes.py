@@ -1,7 +1,9 @@
-"""Small texts that once ended in an exception of Python or did not end: each must end in a diagnostic or an answer.
+"""Small texts that once ended in an exception of Python or did not end: each must end in a
+diagnostic or an answer.
 
-What is right is the absence of a finding of `tests.fuzz.stages`: no other exception than `ModelError`, no warning, JSON
-without NaN and Infinity, data that read back, no stage of more than ten seconds of processor time.
+What is right is the absence of a finding of `tests.fuzz.stages`: no other exception than
+`ModelError`, no warning, JSON without NaN and Infinity, data that read back, no stage of more than
+ten seconds of processor time.
 """
 
 import json
@@ -150,10 +152,14 @@ KINDS = {
     + "minimize goal = d39\nconstraint c: d39 + n >= d38",
     "products of ranges with data": "param p : 1 = 2\nvar b : binary\n"
     + "".join(f"var x{i} : in -p..p + 1\n" for i in range(12))
-    + "minimize goal = x1\nconstraint c when b: " + "*".join(f"x{i}" for i in range(12)) + " >= 1",
+    + "minimize goal = x1\nconstraint c when b: "
+    + "*".join(f"x{i}" for i in range(12))
+    + " >= 1",
     "nested choices": "param p : 1 = 1\nvar x : in 0..1\nminimize goal = "
-    + "(if p > 0 then x + " * 25 + "x" + " else x)" * 25,
-}  # fmt: skip
+    + "(if p > 0 then x + " * 25
+    + "x"
+    + " else x)" * 25,
+}
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
@@ -183,7 +189,9 @@ def test_what_is_said_of_an_empty_list_of_arguments() -> None:
         loads("var x : in min()..3\nminimize goal = x").checked()
 
 
-def test_infinite_data_are_refused_by_the_data_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_infinite_data_are_refused_by_the_data_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "m.mec"
     path.write_text("param p : 1 = inf\nvar x : 1 >= 0\nminimize goal = x", encoding="utf-8")
     with pytest.raises(SystemExit) as end:
@@ -192,7 +200,10 @@ def test_infinite_data_are_refused_by_the_data_command(tmp_path: Path, capsys: p
     assert "`p` is inf, which no data file may hold" in capsys.readouterr().err
 
 
-FIXED = "var n : integer in 0..3\nvar x[i in 1..3] : in 0..3\nminimize goal = x[1] + n\nform f {{\n fix n = 2\n {}\n}}"
+FIXED = (
+    "var n : integer in 0..3\nvar x[i in 1..3] : in 0..3\nminimize goal = x[1] + n\nform "
+    "f {{\n fix n = 2\n {}\n}}"
+)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +248,9 @@ def test_what_is_too_long_written_out_is_left_to_solvers_that_share_parts() -> N
     # of the two values of n the better one, by 39 steps of plain arithmetic
     doubled = "".join(f"let d{i} = exp(-d{i - 1})*sqrt(d{i - 1} + 1)\n" for i in range(1, 40))
     model = loads(f"var n : integer in 0..1\nlet d0 = exp(n)\n{doubled}minimize goal = d39")
-    with pytest.raises(ModelError, match="`goal`: more than 1000000 parts with its definitions written out"):
+    with pytest.raises(
+        ModelError, match="`goal`: more than 1000000 parts with its definitions written out"
+    ):
         model.solve("scip")
     least = min(_last(math.exp(n)) for n in (0, 1))
     assert model.solve("bonmin").objective == pytest.approx(least)
@@ -256,13 +269,17 @@ class _Refusing(pyscipopt.Model):
 
 def test_a_row_that_scip_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mecdsl.backends.scip.model.Model", _Refusing)
-    with pytest.raises(ModelError, match="`scip` does not take a row of `c`: SCIP: error in input data!"):
+    with pytest.raises(
+        ModelError, match="`scip` does not take a row of `c`: SCIP: error in input data!"
+    ):
         loads("var x : integer in 0..3\nmaximize goal = x\nconstraint c: exp(x) <= 9").solve("scip")
 
 
 def test_a_power_of_zero_is_one_everywhere() -> None:
     # x^0 = 1, so the least value of x + x^0 over 2..3 is 3
-    assert loads("var x : in 2..3\nminimize goal = x + max(x, 1)^0").solve().objective == pytest.approx(3)
+    assert loads(
+        "var x : in 2..3\nminimize goal = x + max(x, 1)^0"
+    ).solve().objective == pytest.approx(3)
 
 
 def test_the_least_of_one_bends_as_it_does() -> None:
@@ -276,7 +293,9 @@ def test_the_least_of_one_bends_as_it_does() -> None:
 
 def test_linear_relaxation_of_a_high_power_is_a_bound() -> None:
     # McCormick's rows of x^4 over 1..2 leave no value below 1 = 1^4, which x = 1 has
-    result = loads("var x : in 1..2\nminimize goal = (x^2)^2\nform f: linearize all").solve(form="f")
+    result = loads("var x : in 1..2\nminimize goal = (x^2)^2\nform f: linearize all").solve(
+        form="f"
+    )
     assert result.objective == pytest.approx(1)
 
 
@@ -297,8 +316,12 @@ def test_a_warm_start_that_breaks_a_row_says_so() -> None:
 def test_json_says_what_is_proven_and_by_whom() -> None:
     found = loads("var x : >= 2\nminimize goal = 3*x").solve("highs").as_dict()["proven"]
     assert found == {
-        "optimum": True, "bound": True, "infeasible": False, "unbounded": False, "by": "highs",
-    }  # fmt: skip
+        "optimum": True,
+        "bound": True,
+        "infeasible": False,
+        "unbounded": False,
+        "by": "highs",
+    }
     nothing = loads("var x : in 0..3\nvar y : in 0..3\nminimize goal = x*y - y*y*x").solve("ipopt")
     assert nothing.as_dict()["proven"]["by"] is None
 
@@ -309,12 +332,15 @@ def test_backends_say_what_they_may_prove(capsys: pytest.CaptureFixture[str]) ->
     listed = {b["name"]: b for b in json.loads(capsys.readouterr().out)["backends"]}
     assert listed["scip"]["proves"] == ["optimum", "bound"]
     assert listed["ipopt"]["proves"] == listed["ipopt"]["proves_where_convex"] == []
-    assert listed["bonmin"]["proves"] == []  # its nodes are local optima, which bound nothing of a nonconvex problem
+    assert (
+        listed["bonmin"]["proves"] == []
+    )  # its nodes are local optima, which bound nothing of a nonconvex problem
     assert listed["bonmin"]["proves_where_convex"] == ["optimum", "bound"]
 
 
 def test_bonmin_proves_what_it_is_said_to_prove() -> None:
-    # (n - 1.3)^2 is least at n = 1; n^4 - 9n^2 over -3..3 at n = 2, 16 - 36 = -20, which no local solver proves
+    # (n - 1.3)^2 is least at n = 1; n^4 - 9n^2 over -3..3 at n = 2, 16 - 36 = -20, which no local
+    # solver proves
     convex = loads("var n : integer in 0..3\nminimize goal = (n - 1.3)^2").solve("bonmin")
     assert convex.as_dict()["proven"]["bound"]
     bent = loads("var n : integer in -3..3\nminimize goal = n^4 - 9*n^2").solve("bonmin")
@@ -322,8 +348,12 @@ def test_bonmin_proves_what_it_is_said_to_prove() -> None:
     assert not bent.as_dict()["proven"]["bound"]
 
 
-@pytest.mark.parametrize(("backend", "power"), [("highs", ""), ("ipopt", ""), ("ipopt", "^2"), ("scip", "^2")])
-def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_variable(backend: str, power: str) -> None:
+@pytest.mark.parametrize(
+    ("backend", "power"), [("highs", ""), ("ipopt", ""), ("ipopt", "^2"), ("scip", "^2")]
+)
+def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_variable(
+    backend: str, power: str
+) -> None:
     data = "param p[i in 1..3] : 1 = [1, 0, 2]\nvar x[i in 1..3] : in 0..4\n"
     text = f"{data}minimize g = sum(x[i]{power}/p[i] for i in 1..3)"
     with pytest.raises(ModelError, match=r"coefficient of `x\[2\]`"):
@@ -332,7 +362,9 @@ def test_a_coefficient_of_the_objective_that_is_not_finite_names_its_variable(ba
 
 @pytest.mark.parametrize("relation", ["==", "<=", ">="])
 def test_a_row_that_pyomo_takes_for_a_number_stays_as_it_is_written(relation: str) -> None:
-    text = "var x : in 0..1\nvar y : in 2..3\nminimize goal = x\nconstraint c: (5 + 0*y)/(10 + 0*y) "
+    text = (
+        "var x : in 0..1\nvar y : in 2..3\nminimize goal = x\nconstraint c: (5 + 0*y)/(10 + 0*y) "
+    )
     found = scaled_pyomo(loads(f"{text}{relation} 0").instance())
     assert found.scaling.row.shape == (1,)
     assert str(found.lowered.constraints["c"][0].body) == "(5.0 + 0.0*y)/(10.0 + 0.0*y)"

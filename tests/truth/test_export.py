@@ -36,7 +36,9 @@ QUADRATIC = ("lp:scip", "mps:scip", "nl:scip")
 
 @dataclass(frozen=True)
 class Case:
-    """A model and the ways to solve its files; `optimum` in SI, by `solve` where it is None; `text` or `file`."""
+    """A model and the ways to solve its files; `optimum` in SI, by `solve` where it is None; `text`
+    or `file`.
+    """
 
     name: str
     ways: tuple[str, ...]
@@ -59,8 +61,9 @@ class Case:
 
 # Texts, each with the derivation of its optimum.
 
-# pW to GW in one row set: radios at 1 pW .. 8 pW, a plant of 2 GW. Each radio r needs 4 pW; the plant gives what the
-# town of 1.5 GW takes: cost 4 * 3 pW * 1e12 money/W + 1.5 GW * 1e-9 money/W = 12 + 1.5.
+# pW to GW in one row set: radios at 1 pW .. 8 pW, a plant of 2 GW. Each radio r needs 4 pW; the
+# plant gives what the town of 1.5 GW takes: cost 4 * 3 pW * 1e12 money/W + 1.5 GW * 1e-9 money/W =
+# 12 + 1.5.
 WIDE = """
 model wide "picowatts beside gigawatts"
 param dear : money/W = 1e12 money/W
@@ -84,7 +87,8 @@ constraint all: sum(part[k] for k in 1..2) == file
 constraint late[k in 1..2]: part[k] <= speed[k]*end
 """
 
-# Nanojoules: 3 bit chips of 2 nJ and 5 nJ a unit, 4 units: 2 of the first at most, 2*2 + 2*5 = 14 nJ.
+# Nanojoules: 3 bit chips of 2 nJ and 5 nJ a unit, 4 units: 2 of the first at most, 2*2 + 2*5 = 14
+# nJ.
 NANO = """
 model nano "an objective of nanojoules"
 var first : integer in 0..2
@@ -93,7 +97,8 @@ minimize energy = first*2 nJ + second*5 nJ
 constraint work: first + second >= 4
 """
 
-# -(x - 3)^2 - 2 (y - 1)^2 + x y - 0.5 with x + y <= 2 (tight): y = 2 - x gives -4 x^2 + 12 x - 11.5, so x = 1.5.
+# -(x - 3)^2 - 2 (y - 1)^2 + x y - 0.5 with x + y <= 2 (tight): y = 2 - x gives -4 x^2 + 12 x -
+# 11.5, so x = 1.5.
 CONCAVE = """
 model concave "maximise a concave quadratic with an offset"
 var x : W in 0 W..5 W
@@ -104,10 +109,14 @@ constraint budget: x + y <= 2 W
 
 # The same in microwatts: everything times 1e-12.
 CONCAVE_MICRO = (
-    CONCAVE.replace(" W\n", " uW\n").replace(" W)", " uW)").replace("W..5 W", "uW..5 uW").replace("0.5 W^2", "0.5 uW^2")
+    CONCAVE.replace(" W\n", " uW\n")
+    .replace(" W)", " uW)")
+    .replace("W..5 W", "uW..5 uW")
+    .replace("0.5 W^2", "0.5 uW^2")
 )
 
-# Square and product in a row: max x + y with x^2 + x y + y^2 <= 9 Gbit^2 is at x = y = sqrt(3) Gbit.
+# Square and product in a row: max x + y with x^2 + x y + y^2 <= 9 Gbit^2 is at x = y = sqrt(3)
+# Gbit.
 DISC = """
 model disc "a quadratic row in gigabits"
 var x : bit in 0 bit..10 Gbit
@@ -116,7 +125,8 @@ maximize both = x + y - 1 Gbit
 constraint round: x^2 + x*y + y^2 <= 9 Gbit^2
 """
 
-# Batteries of 4 kWh for 10 kWh; the rest costs 0.3 money/kWh, a battery 1: 2 and 2 kWh, 2.6 (3 cost 3).
+# Batteries of 4 kWh for 10 kWh; the rest costs 0.3 money/kWh, a battery 1: 2 and 2 kWh, 2.6 (3 cost
+# 3).
 BATTERIES = """
 model batteries "whole batteries in joules"
 var many : integer in 0..5
@@ -125,7 +135,8 @@ minimize cost = many*1 money + rest*0.3 money/kWh
 constraint enough: many*4 kWh + rest >= 10 kWh
 """
 
-# Whole bits: 1e6 packets of 12000 bit are 1.2e10; n integral in 0..2e9 with 7 n >= 1.2e10 bit: ceil(1.2e10/7).
+# Whole bits: 1e6 packets of 12000 bit are 1.2e10; n integral in 0..2e9 with 7 n >= 1.2e10 bit:
+# ceil(1.2e10/7).
 WHOLE = """
 model whole "an integer far from 1"
 var n : integer in 0..2000000000
@@ -133,7 +144,8 @@ minimize most = n
 constraint carried: n*7 bit >= 12000 bit*1000000 + 0 bit
 """
 
-# Names that are words of a format, look like numbers or are too long; 1 + ... + 8 by the lower bounds, fixed -2.
+# Names that are words of a format, look like numbers or are too long; 1 + ... + 8 by the lower
+# bounds, fixed -2.
 LONG = "very_" * 60 + "long"
 NAMES = f"""
 model names "words of the formats"
@@ -150,7 +162,8 @@ constraint e9: free + st >= 7
 constraint rows: rhs + bounds >= 2
 """
 
-# Bounds: free, above only, below zero, huge; max of -x - y + z with x >= -7 (row), y <= -3 and y >= -1e25, z <= -2.
+# Bounds: free, above only, below zero, huge; max of -x - y + z with x >= -7 (row), y <= -3 and y >=
+# -1e25, z <= -2.
 BOUNDS = """
 model edges "bounds of all kinds"
 var x : real
@@ -170,8 +183,8 @@ constraint no: 2*k <= 3
 form fixed { fix k = 3 }
 """
 
-# 2 x = 6 - x at x = 2, where |2 - 9|/2 = 3.5 is less than 4. The least of y and 3 is worth 1 each, y costs 0.1,
-# so y = 3: 4 + 0.3 - 3 = 1.3.
+# 2 x = 6 - x at x = 2, where |2 - 9|/2 = 3.5 is less than 4. The least of y and 3 is worth 1 each,
+# y costs 0.1, so y = 3: 4 + 0.3 - 3 = 1.3.
 KINKS = """
 model kinks "largest, least and absolute values"
 var x : real in 0..10
@@ -179,7 +192,8 @@ var y : real in 0..10
 minimize cost = max(2*x, 6 - x, abs(x - 9)/2) + 0.1*y - min(y, 3)
 """
 
-# The least of two costs where the larger is paid less for: min(x, 4 - x) over x in 1..4 is least at the end x = 4.
+# The least of two costs where the larger is paid less for: min(x, 4 - x) over x in 1..4 is least at
+# the end x = 4.
 CHOICE = """
 model choice "a minimum that needs a binary"
 var x : W in 1 mW..4 mW
@@ -219,27 +233,43 @@ CASES = [
     Case("bits", CONTINUOUS, 100.0, BITS),
     Case("nano", LINEAR, 14e-9, NANO),
     Case("concave", CONVEX, -4 * 1.5**2 + 12 * 1.5 - 11.5, CONCAVE, tolerance=1e-5),
-    Case("concave_micro", CONVEX, 1e-12 * (-4 * 1.5**2 + 12 * 1.5 - 11.5), CONCAVE_MICRO, tolerance=1e-5),
+    Case(
+        "concave_micro",
+        CONVEX,
+        1e-12 * (-4 * 1.5**2 + 12 * 1.5 - 11.5),
+        CONCAVE_MICRO,
+        tolerance=1e-5,
+    ),
     Case("disc", (*QUADRATIC, "nl:ipopt"), 2e9 * 3.0**0.5 - 1e9, DISC, tolerance=2e-6),
     Case("batteries", LINEAR, 2.6, BATTERIES),
     Case("whole", LINEAR, float(-(-12_000_000_000 // 7)), WHOLE),
     Case("names", LINEAR, 1.0 + 2 + 3 + 4 + 5 + 6 + 7 + 8 - 2, NAMES),
     Case("edges", LINEAR, -7.0 + 3 + 2, BOUNDS),
     Case(
-        "wrong", ("lp:highs", "lp:scip", "mps:highs", "mps:scip", "nl:scip"), text=FALSE, form="fixed", infeasible=True
+        "wrong",
+        ("lp:highs", "lp:scip", "mps:highs", "mps:scip", "nl:scip"),
+        text=FALSE,
+        form="fixed",
+        infeasible=True,
     ),
     Case("kinks", CONTINUOUS, 1.3, KINKS),
     Case("choice", LINEAR, 0.0, CHOICE, absolute=1e-9),
     Case("ball", (*QUADRATIC, "nl:ipopt"), 25.0, BALL, tolerance=1e-5),
     Case("soc", CONTINUOUS, 0.0, file=HERE / "kinks" / "33_soc.mec", absolute=2e-8),
-    Case("weber", ("nl:ipopt", "nl:scip"), 5.0, file=HERE / "kinks" / "16_weber.mec", tolerance=2e-5),
+    Case(
+        "weber", ("nl:ipopt", "nl:scip"), 5.0, file=HERE / "kinks" / "16_weber.mec", tolerance=2e-5
+    ),
     Case("upper_only", CONTINUOUS, 20.0, file=HERE / "kinks" / "25b_upper_only.mec"),
-    Case("uav", ("nl:ipopt",), 2.80838e6, file=HERE / "kinks" / "uav.mec", tolerance=1e-5),  # a local optimum
+    Case(
+        "uav", ("nl:ipopt",), 2.80838e6, file=HERE / "kinks" / "uav.mec", tolerance=1e-5
+    ),  # a local optimum
     Case("speeds", ("nl:ipopt", "nl:scip"), 54.0, SPEEDS, tolerance=1e-5),
 ]
 
 
-def of_catalogue(path: str, ways: tuple[str, ...], form: str = "", tolerance: float = 1e-6, **settings: int) -> Case:
+def of_catalogue(
+    path: str, ways: tuple[str, ...], form: str = "", tolerance: float = 1e-6, **settings: int
+) -> Case:
     name = f"{Path(path).stem}-{form}" if form else Path(path).stem
     return Case(name, ways, file=MODELS / path, form=form, settings=settings, tolerance=tolerance)
 
@@ -283,14 +313,20 @@ CATALOGUE = [
     of_catalogue("fog_powers.mec", ("nl:ipopt",), node_count=4),
     of_catalogue("fog_powers.mec", ("nl:ipopt",), "equal", node_count=4),
 ]
-QUOTIENTS = "`x^2/y` with y from 0: SCIP as it comes does not end; form `conic` is the same as a file can state it"
+QUOTIENTS = (
+    "`x^2/y` with y from 0: SCIP as it comes does not end; form `conic` is the same "
+    "as a file can state it"
+)
 LEFT_OUT = {
     ("fog_system.mec", ""): "included by others, has no objective",
     ("fog_system.mec", "equal"): "the same",
     ("cooperative.mec", ""): QUOTIENTS,
     ("cooperative.mec", "without_rate_limit"): QUOTIENTS,
     ("cooperative.mec", "load_limit"): QUOTIENTS,
-    ("cooperative.mec", "relaxed"): "the same, and Ipopt as it comes finds no feasible point from its start",
+    (
+        "cooperative.mec",
+        "relaxed",
+    ): "the same, and Ipopt as it comes finds no feasible point from its start",
     ("fog.mec", "whole_rows"): "SCIP needs longer than a test may, with files as without",
 }
 ALL = [*CASES, *CATALOGUE]
@@ -332,13 +368,17 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str]
 def solved(solver: str, listed: list[tuple[str, str, str]], folder: Path) -> list[Any]:
     asked = json.dumps([(solver, file) for _, _, file in listed])
     command = [sys.executable, str(HERE / "solve_files.py")]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False, cwd=folder)
+    done = subprocess.run(
+        command, input=asked, capture_output=True, text=True, check=False, cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     result: list[Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def mapped_back(names: ScaleMap, answer: tuple[str, float | None, dict[str, float]], way: str) -> Answer:
+def mapped_back(
+    names: ScaleMap, answer: tuple[str, float | None, dict[str, float]], way: str
+) -> Answer:
     status, objective, values = answer
     si = way.startswith("pyomo")  # the script multiplies back by itself
     back = {c.label: (c.name, 1.0 if si else c.factor) for c in names.columns}
@@ -368,7 +408,11 @@ def test_every_model_and_form_of_the_catalogue_is_exported_or_left_out_for_a_rea
         for path in MODELS.rglob("*.mec")
         for form in ("", *mecdsl.load(path).forms)
     }
-    exported = {(case.file.relative_to(MODELS).as_posix(), case.form) for case in CATALOGUE if case.file is not None}
+    exported = {
+        (case.file.relative_to(MODELS).as_posix(), case.form)
+        for case in CATALOGUE
+        if case.file is not None
+    }
     assert exported.isdisjoint(LEFT_OUT)
     assert stated == exported | set(LEFT_OUT)
 
@@ -393,7 +437,8 @@ def test_what_the_model_has_not_is_marked_in_file_and_map(kind: str, tmp_path: P
 
 
 def test_the_multiplier_of_a_squared_row_has_a_factor(tmp_path: Path) -> None:
-    # far = 5 r at radius r, so the multiplier is 5; that of x^2 + y^2 <= r^2 is 5/(2 r) = 0.5, times 2 r = 10
+    # far = 5 r at radius r, so the multiplier is 5; that of x^2 + y^2 <= r^2 is 5/(2 r) = 0.5,
+    # times 2 r = 10
     names = export(mecdsl.loads(BALL).instance(), "mps", tmp_path / "ball.mps")
     (row,) = names.rows
     assert row.note == "squared: its multiplier is to be multiplied by 10.0, too"
@@ -415,7 +460,9 @@ def assert_feasible(instance: Instance, answer: Answer, share: float) -> None:
     """To a share of the sizes that the scaling finds; solvers work to 1e-6 of them."""
     scaling = scale(instance)
     first = instance.first_point()
-    x = np.array([answer.values.get(instance.column_name(c), first[c]) for c in range(instance.columns)])
+    x = np.array(
+        [answer.values.get(instance.column_name(c), first[c]) for c in range(instance.columns)]
+    )
     over = np.maximum(instance.lower - x, x - instance.upper)
     assert (over <= share * np.maximum(scaling.size, np.abs(x))).all()
     whole = x[instance.integral]

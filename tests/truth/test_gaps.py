@@ -1,4 +1,6 @@
-"""What is a gap: relative to the objective itself, never to what was added to it or cancels in it."""
+"""What is a gap: relative to the objective itself, never to what was added to it or cancels in
+it.
+"""
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ def claimed(text: str, x: list[float], bound: float, gap: float = 1e-6) -> Resul
     """A claim of global optimality, judged."""
     instance = mecdsl.loads(text).instance()
     values = np.array(x)
-    claim = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, values, instance.objective(values), bound)
+    claim = Solution(
+        "test", Termination.OPTIMAL, Guarantee.GLOBAL, values, instance.objective(values), bound
+    )
     return verify(instance, claim, gap)
 
 
@@ -46,7 +50,10 @@ def test_what_a_constant_is_subtracted_from_is_no_size_either() -> None:
 @pytest.mark.parametrize("dear", [1e6, 1e9, 1e12])
 def test_a_penalty_that_is_not_paid_is_no_size(dear: float) -> None:
     # x + 1/x is 2 at x = 1; a bound of 1.237 leaves 38 % of 2.0119 open
-    text = f"var x : real in 0.01..100\nvar late : s in 0 s..1000 s\nminimize cost = x + 1/x + {dear} 1/s*late\n"
+    text = (
+        "var x : real in 0.01..100\nvar late : s in 0 s..1000 s\nminimize cost = x + 1/x "
+        f"+ {dear} 1/s*late\n"
+    )
     x = 1.1152
     poor = claimed(text, [x, 0.0], 1.237)
     assert poor.guarantee is Guarantee.FEASIBLE
@@ -92,7 +99,8 @@ constraint cusp: (1 - x)^3 >= y
 
 
 def test_a_proof_of_rows_with_their_tolerances_is_none_where_these_are_worth_much() -> None:
-    # (1 - x)^3 >= y >= 0 gives x <= 1: the optimum is 1. x = 1.001 misses the row by 1e-9, and is worth 0.998001
+    # (1 - x)^3 >= y >= 0 gives x <= 1: the optimum is 1. x = 1.001 misses the row by 1e-9, and is
+    # worth 0.998001
     past = claimed(CUSP, [1.001, 0.0], 0.998001)
     assert (past.verified, past.guarantee) == (True, Guarantee.FEASIBLE)
     assert "worth" in str(past)
@@ -100,6 +108,7 @@ def test_a_proof_of_rows_with_their_tolerances_is_none_where_these_are_worth_muc
 
 
 def test_a_row_that_is_missed_where_it_is_worth_nothing_takes_no_proof_away() -> None:
-    # the same row and miss, and an objective that has its optimum where it is: 0 at y = 0 for x >= 1
+    # the same row and miss, and an objective that has its optimum where it is: 0 at y = 0 for x >=
+    # 1
     text = CUSP.replace("(x - 2)^2 + y^2", "1 + y")
     assert claimed(text, [1.001, 0.0], 1.0).guarantee is Guarantee.GLOBAL

@@ -1,6 +1,7 @@
 """Rows over integers with data below 2^53 are kept or broken, with no tolerance between.
 
-Every right answer is counted out with Python's integers in `exact`, which knows nothing of the code under test.
+Every right answer is counted out with Python's integers in `exact`, which knows nothing of the code
+under test.
 """
 
 import itertools
@@ -22,7 +23,9 @@ INFEASIBLE = None
 
 @dataclass(frozen=True)
 class Integers:
-    """A model over integers `x`, `y`, ... in ranges; `keeps` and `cost` are the same in Python's integers."""
+    """A model over integers `x`, `y`, ... in ranges; `keeps` and `cost` are the same in Python's
+    integers.
+    """
 
     name: str
     text: str
@@ -37,7 +40,9 @@ class Integers:
         return min((self.cost(*p) for p in self.points()), default=INFEASIBLE)
 
 
-def pair(name: str, row: str, keeps: Callable[[int, int], bool], ends: tuple[int, int] = (1, 10)) -> Integers:
+def pair(
+    name: str, row: str, keeps: Callable[[int, int], bool], ends: tuple[int, int] = (1, 10)
+) -> Integers:
     """x and y in a range, the least x."""
     low, high = ends
     text = f"""
@@ -55,7 +60,9 @@ LARGE = 2251799813685247  # 2^51 - 1, so that all terms of a row together stay b
 
 CASES = (
     # ten times TENTH less one cycle is one short of what is needed: infeasible
-    pair("one_cycle_short", "214748365*x - y >= 2147483650", lambda x, y: TENTH * x - y >= 2147483650),
+    pair(
+        "one_cycle_short", "214748365*x - y >= 2147483650", lambda x, y: TENTH * x - y >= 2147483650
+    ),
     # the same need less one: x = 10, y = 1 meets it exactly
     pair(
         "met_to_the_cycle",
@@ -148,4 +155,6 @@ def test_what_is_missed_by_one_is_missed(case: Integers) -> None:
 
 def test_the_cases_are_both_feasible_and_not() -> None:
     assert {bool(case.points()) for case in CASES} == {True, False}
-    assert all(takes(backend, mecdsl.loads("model m\n" + CASES[0].text).instance()) for backend in BACKENDS)
+    assert all(
+        takes(backend, mecdsl.loads("model m\n" + CASES[0].text).instance()) for backend in BACKENDS
+    )

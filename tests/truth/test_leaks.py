@@ -1,7 +1,8 @@
-"""Switches that leak: what matters is less than the tolerance of a solver times the big M of the switch.
+"""Switches that leak: what matters is less than the tolerance of a solver times the big M of the
+switch.
 
-Every problem is which anchors to switch on so that each tag hears one: what is right is found by enumeration over the
-switches, in which no power occurs at all.
+Every problem is which anchors to switch on so that each tag hears one: what is right is found by
+enumeration over the switches, in which no power occurs at all.
 """
 
 from itertools import product
@@ -57,14 +58,21 @@ def least_cost(most_on: int = 4) -> float | None:
 
 def cover(kind: tuple[str, str, str, str, str], more: str = "") -> mecdsl.LoadedModel:
     unit, needed, most, off, goal = kind
-    return mecdsl.loads(COVER.format(unit=unit, needed=needed, most=most, off=off.format(most=most), goal=goal) + more)
+    return mecdsl.loads(
+        COVER.format(unit=unit, needed=needed, most=most, off=off.format(most=most), goal=goal)
+        + more
+    )
 
 
 def assert_honest(result: Result) -> None:
     """Every tag hears an anchor that is on, and what is called optimal has a bound that says so."""
     assert result.verified
     on = result["on"]
-    assert {tag for k, is_on in zip(REACHED, on, strict=True) if is_on for tag in REACHED[k]} == {1, 2, 3}
+    assert {tag for k, is_on in zip(REACHED, on, strict=True) if is_on for tag in REACHED[k]} == {
+        1,
+        2,
+        3,
+    }
     if result.guarantee is Guarantee.GLOBAL:
         assert result.bound == pytest.approx(result.objective, rel=1e-6)
 
@@ -77,7 +85,9 @@ def expected(goal: str) -> float:
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind[0] for kind in KINDS])
 @pytest.mark.parametrize("backend", ["highs", "scip", "auto"])
-def test_a_leaking_switch_is_set_one_way_and_the_other(kind: tuple[str, str, str, str, str], backend: str) -> None:
+def test_a_leaking_switch_is_set_one_way_and_the_other(
+    kind: tuple[str, str, str, str, str], backend: str
+) -> None:
     result = cover(kind).solve(backend)
     assert_honest(result)
     assert result.objective == pytest.approx(expected(kind[-1]))
@@ -121,7 +131,9 @@ def test_the_first_anchor_wakes_the_tag_with_highs_alone() -> None:
 def test_too_few_switches_are_infeasible(kind: tuple[str, str, str, str, str]) -> None:
     # without the fourth anchor no single one reaches all three tags
     assert least_cost(most_on=1) == PRICES[4]
-    result = cover(kind, "constraint few: sum(on[k] for k in 1..4) <= 1\nconstraint none: on[4] <= 0\n").solve("highs")
+    result = cover(
+        kind, "constraint few: sum(on[k] for k in 1..4) <= 1\nconstraint none: on[4] <= 0\n"
+    ).solve("highs")
     assert result.termination is Termination.INFEASIBLE
 
 
@@ -133,12 +145,15 @@ def test_what_stands_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     (note,) = result.notes
     # M is 1 W, 1e10 times 100 pW
     assert note == (
-        "what `anchor.on[1]` switches, 1 W, is 1e+10 times the 1e-10 W by which `off[1]` is missed: "
+        "what `anchor.on[1]` switches, 1 W, is 1e+10 times the 1e-10 W by which `off[1]` is "
+        "missed: "
         "give `anchor.received[1]` a tighter bound"
     )
 
 
-def test_a_search_that_ends_early_claims_no_more_than_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_ends_early_claims_no_more_than_is_proven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     proven = 0
     for most in range(12):
         monkeypatch.setattr(leak_search, "MOST", most)
@@ -148,7 +163,9 @@ def test_a_search_that_ends_early_claims_no_more_than_is_proven(monkeypatch: pyt
             assert result.bound is not None
             assert result.bound <= expected(CHEAP) * (1.0 + 1e-9)
             proven += result.guarantee is Guarantee.GLOBAL
-            assert result.guarantee is Guarantee.FEASIBLE or result.objective == pytest.approx(expected(CHEAP))
+            assert result.guarantee is Guarantee.FEASIBLE or result.objective == pytest.approx(
+                expected(CHEAP)
+            )
     assert proven
 
 

@@ -1,4 +1,5 @@
-"""Levels: dB, dBm and per cent mean one thing wherever they are written, and their sums are never sums of factors.
+"""Levels: dB, dBm and per cent mean one thing wherever they are written, and their sums are never
+sums of factors.
 
 By definition x dB stand for 10^(x/10), x dBm for that many mW.
 """
@@ -44,7 +45,10 @@ def value(text: str, *sets: str) -> float:
         ("param p : dBi = 3", FACTOR_OF_3),
         ("param p : dB = -3", 1 / FACTOR_OF_3),
         ("param p : dB = 0", 1.0),
-        ("param p : dB = -(3 dB)", 1 / FACTOR_OF_3),  # a minus belongs to the literal, with parentheses too
+        (
+            "param p : dB = -(3 dB)",
+            1 / FACTOR_OF_3,
+        ),  # a minus belongs to the literal, with parentheses too
         ("param p : dBm/Hz = -174", 10**-17.4 / 1000),
         ("param p : % = 10", 0.1),
         ("param p : 1 = 10 %", 0.1),
@@ -85,7 +89,9 @@ def test_levels_from_settings_files_and_headers(tmp_path: Path) -> None:
     assert instance(text, data=watts).data("p").tolist() == [0.1, 1.0]
 
 
-@pytest.mark.parametrize("unit", ["dBm", "dBW", "dB", "dBi", "dBm/Hz", "%", "1", "ms", "Mbit/s", "W"])
+@pytest.mark.parametrize(
+    "unit", ["dBm", "dBW", "dB", "dBi", "dBm/Hz", "%", "1", "ms", "Mbit/s", "W"]
+)
 @settings(max_examples=60, deadline=None)
 @given(number=st.floats(min_value=-250, max_value=250, allow_subnormal=False))
 def test_data_read_back_to_the_same_bits(unit: str, number: float) -> None:
@@ -99,7 +105,9 @@ def test_data_and_show_speak_in_the_declared_level() -> None:
     from mecdsl.analysis.problem import analyse
     from mecdsl.output.text import show_text
 
-    found = instance("param p : dBm = 23\nparam g[k in 1..3] : dB = [-90, 0, 3]\nparam h : % = 10" + ANY)
+    found = instance(
+        "param p : dBm = 23\nparam g[k in 1..3] : dB = [-90, 0, 3]\nparam h : % = 10" + ANY
+    )
     assert data_of(found) == {"p": "23 dBm", "g": ["-90 dB", "0 dB", "3 dB"], "h": "0.1 1"}
     shown = show_text(found, analyse(found))
     assert "23 dBm" in shown
@@ -134,7 +142,8 @@ def test_data_and_show_speak_in_the_declared_level() -> None:
 )
 def test_what_differs_for_levels_and_factors_is_refused_with_a_fix(expression: str) -> None:
     text = (
-        "param a : dB = 3\nparam b : dB = 4\nparam c : dBm = 23\nparam d : dBm = 20\nparam n : integer = 2\n"
+        "param a : dB = 3\nparam b : dB = 4\nparam c : dBm = 23\nparam d : dBm = 20\nparam n "
+        ": integer = 2\n"
         f"param loss[k in 1..3] : dB = 2\nlet untyped = a\nlet q = {expression}{ANY}"
     )
     with pytest.raises(ModelError) as caught:
@@ -153,7 +162,9 @@ def test_what_differs_for_levels_and_factors_is_refused_with_a_fix(expression: s
         ("20 dB - (5 dB + 3 dB)", "20 dB / (5 dB * 3 dB)", 12.0),
     ],
 )
-def test_the_proposed_product_is_the_sum_of_the_levels(refused: str, followed: str, level: float) -> None:
+def test_the_proposed_product_is_the_sum_of_the_levels(
+    refused: str, followed: str, level: float
+) -> None:
     with pytest.raises(ModelError) as caught:
         check(parse(f"let q = {refused}{ANY}"))
     assert f"`{followed}`" in (caught.value.diagnostics[0].help or "")
@@ -168,8 +179,12 @@ def test_computed_decibels_need_their_conversion() -> None:
 
 
 def test_random_levels_are_drawn_in_decibels() -> None:
-    # the median of a uniform level is its middle in dB; the standard deviation of 4000 draws is 8 dB within 5 %
-    text = "param p[k in 1..4000] : dBm = uniform(20 dBm, 23 dBm)\nparam q[k in 1..4000] : dB = normal(0, 8)" + ANY
+    # the median of a uniform level is its middle in dB; the standard deviation of 4000 draws is 8
+    # dB within 5 %
+    text = (
+        "param p[k in 1..4000] : dBm = uniform(20 dBm, 23 dBm)\nparam q[k in 1..4000] : dB = "
+        "normal(0, 8)" + ANY
+    )
     import numpy as np
 
     found = instance(text, seed=3)
@@ -197,10 +212,13 @@ def test_bounds_starts_and_fixed_values_in_levels() -> None:
 def test_interference_adds_powers() -> None:
     # 0 dB each: two senders of 23 dBm over -90 dB beside -110 dBm of noise
     text = (
-        "param gain[k in 1..2] : dB = -90\nparam noise : W = -110 dBm\nvar p[k in 1..2] : dBm in 0..23\n"
+        "param gain[k in 1..2] : dB = -90\nparam noise : W = -110 dBm\nvar p[k in 1..2] : "
+        "dBm in 0..23\n"
         "let all = noise + sum(p[k]*gain[k] for k in 1..2)\nmaximize t : W = all\n"
     )
-    assert mecdsl.loads(text).solve().objective == pytest.approx(1e-14 + 2e-9 * WATT_OF_23, rel=1e-6)
+    assert mecdsl.loads(text).solve().objective == pytest.approx(
+        1e-14 + 2e-9 * WATT_OF_23, rel=1e-6
+    )
 
 
 def test_constraints_compare_levels_with_levels() -> None:

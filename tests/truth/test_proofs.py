@@ -1,4 +1,6 @@
-"""Who may prove: no false "infeasible" or "unbounded", and proofs where there is one; answers derived by hand."""
+"""Who may prove: no false "infeasible" or "unbounded", and proofs where there is one; answers
+derived by hand.
+"""
 
 import math
 from pathlib import Path
@@ -58,13 +60,16 @@ def test_a_small_share_of_a_large_task_is_no_proof_of_anything() -> None:
     )
     found = solve(text, "bonmin")
     assert found.guarantee is not Guarantee.INFEASIBLE
-    assert found.objective is None or found.guarantee is not Guarantee.GLOBAL or found.objective >= 2.0
+    assert (
+        found.objective is None or found.guarantee is not Guarantee.GLOBAL or found.objective >= 2.0
+    )
 
 
 def test_bonmin_is_confirmed_where_there_is_no_point() -> None:
     # 6 x + 10 y + 14 w is even, and no propagation of bounds sees it: a second solver does
     found = solve(
-        "var x : integer in 0..9\nvar y : integer in 0..9\nvar w : integer in 0..9\nminimize z = x^2\n"
+        "var x : integer in 0..9\nvar y : integer in 0..9\nvar w : integer in 0..9\nminimize "
+        "z = x^2\n"
         "constraint c: 6*x + 10*y + 14*w == 101\n",
         "bonmin",
     )
@@ -72,7 +77,8 @@ def test_bonmin_is_confirmed_where_there_is_no_point() -> None:
     assert "`scip`" in found.solution.message
     # x^2 + y^2 == 3 over integers in 0..5: 0, 1, 2, 4, 5, ... but never 3
     found = solve(
-        "var x : integer in 0..5\nvar y : integer in 0..5\nminimize z = x + exp(y)\nconstraint c: x^2 + y^2 == 3\n",
+        "var x : integer in 0..5\nvar y : integer in 0..5\nminimize z = x + "
+        "exp(y)\nconstraint c: x^2 + y^2 == 3\n",
         "bonmin",
     )
     assert found.guarantee in (Guarantee.INFEASIBLE, Guarantee.LOCALLY_INFEASIBLE)
@@ -97,7 +103,8 @@ def test_one_cycle_short_of_two_billions(backend: str) -> None:
     "rows",
     [
         "constraint a: x*y >= 30\n",  # at most 5 * 5
-        "constraint a: x^2 + y^2 <= 3\nconstraint b: x + y >= 4\n",  # (4/2)^2 * 2 = 8 > 3; x, y <= sqrt 3
+        # (4/2)^2 * 2 = 8 > 3; x, y <= sqrt 3
+        "constraint a: x^2 + y^2 <= 3\nconstraint b: x + y >= 4\n",
         "constraint a: ln(x + 1) >= 3\n",  # ln 6 = 1.79
         "constraint a: exp(x) + exp(y) <= 1\n",  # at least 2
         "constraint a: sqrt(x) - y >= 3\n",  # sqrt 5 = 2.24
@@ -126,12 +133,16 @@ def test_a_pinch_is_feasible(rows: str, point: float) -> None:
 
 def test_feasible_by_tolerance_only_is_not_called_infeasible_before_a_solver_ran() -> None:
     # short by 1e-9 of its terms, which the verifier lets pass
-    found = solve("var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x + y\nconstraint c: x + y >= 2.000000001\n")
+    found = solve(
+        "var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x + y\nconstraint c: x + y >= "
+        "2.000000001\n"
+    )
     assert found.termination is Termination.INFEASIBLE or found.verified
 
 
 def test_a_contradiction_of_rows_is_recomputed_from_their_numbers() -> None:
-    # a + b + c sums to 2 x1 + x2 + x3 <= 2, against >= 3; the free y cancels, so no bound propagates
+    # a + b + c sums to 2 x1 + x2 + x3 <= 2, against >= 3; the free y cancels, so no bound
+    # propagates
     found = solve(
         "set K = 1..3\nvar x[k in K] : 1 >= 0\nvar y : 1\nminimize z = sum(x[k] for k in K) + y\n"
         "constraint a: x[1] + x[2] + y <= 1\nconstraint b: x[3] - y + x[1] <= 1\n"
@@ -148,7 +159,11 @@ def test_a_contradiction_of_rows_is_recomputed_from_their_numbers() -> None:
     ("text", "backend"),
     [
         ("var x : 1 >= 0\nvar y : 1 >= 0\nmaximize z = x + y\nconstraint c: x - y <= 3\n", "highs"),
-        ("var x : integer >= 0\nvar y : 1 >= 0\nmaximize z = x + y\nconstraint c: x - 2*y <= 3\n", "highs"),
+        (
+            "var x : integer >= 0\nvar y : 1 >= 0\nmaximize z = x + y\nconstraint c: x - 2*y "
+            "<= 3\n",
+            "highs",
+        ),
         ("var x : 1 >= 0\nvar y : 1 >= 0\nminimize z = y^2 - x\nconstraint c: y <= x\n", "ipopt"),
         ("var x : 1 >= 1\nmaximize z = ln(x)\n", "ipopt"),
     ],
@@ -210,21 +225,36 @@ def test_what_is_infeasible_beside_a_pole_is_proven() -> None:
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
 def test_too_short_a_deadline_of_the_cooperative_model_is_proven_by_scip(share: float) -> None:
-    # one slow device (4500 s locally) and one server: sending takes task/(band log2(1 + snr)), and the better depth
+    # one slow device (4500 s locally) and one server: sending takes task/(band log2(1 + snr)), and
+    # the better depth
     send = 3e6 / (8e6 * np.log2(1 + 0.5 * 2e-9 / 2e-14))
     least = send + min(3e6 * 700 / 5e11 + 0.5 * 3e6 / 1.5e8, 3e6 * 1600 / 5e11 + 0.25 * 3e6 / 1.5e8)
     data = {
-        "device_count": 1, "server_count": 1, "layer_count": 2, "noise_power": 2e-14,
+        "device_count": 1,
+        "server_count": 1,
+        "layer_count": 2,
+        "noise_power": 2e-14,
         "device": {
-            "task_size": [3e6], "min_rate": [5e5], "max_latency": [share * least], "power": [0.5], "cpu": [1e6],
+            "task_size": [3e6],
+            "min_rate": [5e5],
+            "max_latency": [share * least],
+            "power": [0.5],
+            "cpu": [1e6],
             "work": [1500],
         },
-        "server": {"bandwidth": [8e6], "cpu": [5e11], "output_ratio": [[0.5, 0.25]], "cumulative_work": [[700, 1600]]},
+        "server": {
+            "bandwidth": [8e6],
+            "cpu": [5e11],
+            "output_ratio": [[0.5, 0.25]],
+            "cumulative_work": [[700, 1600]],
+        },
         "backhaul": {"capacity": [1.5e8]},
         "uplink": {"gain": [[2e-9]], "distance": [[30]]},
-    }  # fmt: skip
+    }
     file = Path(mecdsl.__file__).parent / "models" / "cooperative.mec"
-    assert mecdsl.load(file, data=data).solve("scip", time_limit=30).guarantee is Guarantee.INFEASIBLE
+    assert (
+        mecdsl.load(file, data=data).solve("scip", time_limit=30).guarantee is Guarantee.INFEASIBLE
+    )
 
 
 # Convexity on what the rows leave
@@ -234,11 +264,14 @@ def test_too_short_a_deadline_of_the_cooperative_model_is_proven_by_scip(share: 
     "text",
     [
         "var f : 1 >= 0\nminimize z = f/(2 - f)\nconstraint below: f <= 1.9\n",
-        "set K = 1..3\nvar f[k in K] : 1 >= 0\nlet load = sum(f[k] for k in K)\nminimize z = load/(2 - load)\n"
+        "set K = 1..3\nvar f[k in K] : 1 >= 0\nlet load = sum(f[k] for k in K)\nminimize z = "
+        "load/(2 - load)\n"
         "constraint below: load <= 1.9\n",
-        "set K = 1..3\nvar f[k in K] : 1 >= 0\nvar load : 1\nminimize z = load/(2 - load) + 1/(2 - load)\n"
+        "set K = 1..3\nvar f[k in K] : 1 >= 0\nvar load : 1\nminimize z = load/(2 - load) + "
+        "1/(2 - load)\n"
         "constraint means: load == sum(f[k] for k in K)\nconstraint below: load <= 1.9\n",
-        "set K = 1..3\nvar f[k in K] : 1 >= 0\nminimize z = sum(f[k] for k in K)/(2 - sum(f[k] for k in K))\n"
+        "set K = 1..3\nvar f[k in K] : 1 >= 0\nminimize z = sum(f[k] for k in K)/(2 - "
+        "sum(f[k] for k in K))\n"
         "constraint below: sum(f[k] for k in K) <= 1.9\n",
         "var x : 1\nminimize z = x^3\nconstraint above: x >= 0\n",
         "var x : 1\nvar y : 1\nminimize z = -sqrt(x - y)\nconstraint above: x >= y\n",
@@ -253,13 +286,28 @@ def test_convex_within_the_rows(text: str) -> None:
     ("text", "refuted"),
     [
         # x^3 + y^3 bends wrongly below 0 only, where the square roots keep no point
-        ("var x : 1\nvar y : 1\nminimize z = x^3 + y^3\nconstraint a: sqrt(x) + sqrt(y) >= 0\n", False),
+        (
+            "var x : 1\nvar y : 1\nminimize z = x^3 + y^3\nconstraint a: sqrt(x) + sqrt(y) >= 0\n",
+            False,
+        ),
         # sin-like: x y is x (1 - x) on the line, which is concave
-        ("var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x*y + x^3\nconstraint line: x + y == 1\n", True),
+        (
+            "var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x*y + x^3\nconstraint line: "
+            "x + y == 1\n",
+            True,
+        ),
         # on the line x = y it is x^2
-        ("var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x*y + x^4\nconstraint line: x == y\n", False),
+        (
+            "var x : 1 in 0..1\nvar y : 1 in 0..1\nminimize z = x*y + x^4\nconstraint line: "
+            "x == y\n",
+            False,
+        ),
         # past x + y = 1 alone it is not convex
-        ("var x : 1 in 0..2\nvar y : 1 in 0..2\nminimize z = 1/(1.1 - x - y)^3\nconstraint c: x + y <= 1\n", False),
+        (
+            "var x : 1 in 0..2\nvar y : 1 in 0..2\nminimize z = 1/(1.1 - x - "
+            "y)^3\nconstraint c: x + y <= 1\n",
+            False,
+        ),
     ],
 )
 def test_only_points_that_keep_the_rows_refute(text: str, refuted: bool) -> None:
@@ -268,7 +316,8 @@ def test_only_points_that_keep_the_rows_refute(text: str, refuted: bool) -> None
 
 
 def test_queues_are_a_convex_problem() -> None:
-    # Kleinrock's delay is a sum of f/(c - f); the least delay is that of SCIP and of a fine grid over the flows
+    # Kleinrock's delay is a sum of f/(c - f); the least delay is that of SCIP and of a fine grid
+    # over the flows
     model = mecdsl.load(FOLDER / "mm1.mec")
     instance = model.instance()
     assert sampled(instance, analyse(instance)).class_name == "convex NLP"
@@ -298,7 +347,8 @@ def test_a_limit_that_ends_bonmin_is_a_limit() -> None:
     # 2^30 nodes at worst: a market split that no search of a second ends
     numbers = np.random.default_rng(3).integers(1, 100, (4, 30))
     rows = "".join(
-        f"constraint c{r}: {' + '.join(f'{int(n)}*x[{k + 1}]' for k, n in enumerate(row))} == {int(row.sum() // 2)}\n"
+        f"constraint c{r}: {' + '.join(f'{int(n)}*x[{k + 1}]' for k, n in enumerate(row))} == "
+        f"{int(row.sum() // 2)}\n"
         for r, row in enumerate(numbers)
     )
     text = f"set K = 1..30\nvar x[k in K] : binary\nminimize z = sum(x[k]^2 for k in K)\n{rows}"
@@ -370,14 +420,18 @@ def test_a_point_outside_of_what_rows_leave_is_not_judged_from_there() -> None:
         constraint d: 1 nJ*(5.51*u0 + 3.68*u1 - 2.08*u2) >= 26.0085 nJ
         maximize goal = 6*u1 + 3.7*u2
     """
-    # 0.8*b: 5.44 u0 + 3.68 u1 - 2.08 u2 <= 25.7056; with u0 = 3.54, d asks for 26.0085 - 0.07*3.54 = 25.7607
+    # 0.8*b: 5.44 u0 + 3.68 u1 - 2.08 u2 <= 25.7056; with u0 = 3.54, d asks for 26.0085 - 0.07*3.54
+    # = 25.7607
     result = mecdsl.loads(text).solve("ipopt")
     assert not result.verified
 
 
 def test_a_point_whose_slope_is_not_0_is_not_called_optimal() -> None:
-    # the least of 3.4 e^u - u is 1 + ln 3.4, at u = -ln 3.4; Ipopt stops at u = -1.20923 where u is in microwatts
-    result = mecdsl.loads("var x : uW\nlet u : 1 = x/(1 uW)\nminimize goal = 3.4*exp(u) - u\n").solve("ipopt")
+    # the least of 3.4 e^u - u is 1 + ln 3.4, at u = -ln 3.4; Ipopt stops at u = -1.20923 where u is
+    # in microwatts
+    result = mecdsl.loads(
+        "var x : uW\nlet u : 1 = x/(1 uW)\nminimize goal = 3.4*exp(u) - u\n"
+    ).solve("ipopt")
     assert result.objective is not None
     off = result.objective - (1 + math.log(3.4))
     assert off >= -1e-9

@@ -1,17 +1,17 @@
-"""Published problems whose listed value and answer differed: which of text, value and label was wrong.
+"""Published problems whose listed value and answer differed: which of text, value and label was
+wrong.
 
-Each is settled without the code under test: by exact arithmetic, by the row that a listed value breaks, by another
-statement of the same problem, or by enumeration. The texts of some were converted by a program, with these faults:
+Each is settled without the code under test: by exact arithmetic, by the row that a listed value
+breaks, by another statement of the same problem, or by enumeration. The texts of some were
+converted by a program, with these faults:
 
-| problem | what was wrong |
-|---|---|
-| ex1252 | the label: SCIP proved 131123.77, the best is 128893.741 |
-| hs085 | the text: the sign of c14/c12 in y17; the value follows with the right one (tests/collections) |
-| hs104 | the listed 4.28675801, which breaks the row `cost <= 4.2`; the book's 3.9511634396 is right |
-| hs112 | the text: 1.5 for 1 in the third balance |
-| hs116 | the listed point, which breaks a bound; 97.5875096 is right |
-| st_testgr1 | the text: GAMS's integers start at 0, these at minus infinity |
-| portfol_roundlot | the text: GAMS's integers end at 100 by default; so infeasible is right |
+| problem | what was wrong | |---|---| | ex1252 | the label: SCIP proved 131123.77, the best is
+128893.741 | | hs085 | the text: the sign of c14/c12 in y17; the value follows with the right one
+(tests/collections) | | hs104 | the listed 4.28675801, which breaks the row `cost <= 4.2`; the
+book's 3.9511634396 is right | | hs112 | the text: 1.5 for 1 in the third balance | | hs116 | the
+listed point, which breaks a bound; 97.5875096 is right | | st_testgr1 | the text: GAMS's integers
+start at 0, these at minus infinity | | portfol_roundlot | the text: GAMS's integers end at 100 by
+default; so infeasible is right |
 """
 
 from fractions import Fraction
@@ -84,7 +84,10 @@ def test_the_listed_point_of_hs116_breaks_a_bound() -> None:
 
 
 def test_hs112_and_hs111_are_one_problem() -> None:
-    values = [mecdsl.load(problem.path).solve("ipopt").objective for problem in published(names=["hs111", "hs112"])]
+    values = [
+        mecdsl.load(problem.path).solve("ipopt").objective
+        for problem in published(names=["hs111", "hs112"])
+    ]
     assert values == [pytest.approx(-47.76109026, rel=1e-7)] * 2
 
 
@@ -96,7 +99,11 @@ POWER = (
     (1.21, 0.0644, 1.91186440677966e-7),
     (6.52, 0.102, 7.86440677966102e-8),
 )
-HEAD = ((0.00023593220338983, 629, 0.0116), (0.001, 215, 0.115), (0.000179661016949153, 361, 0.00946))
+HEAD = (
+    (0.00023593220338983, 629, 0.0116),
+    (0.001, 215, 0.115),
+    (0.000179661016949153, 361, 0.00946),
+)
 
 
 def line_costs(line: int, share: np.ndarray, parallel: int, series: int) -> np.ndarray:
@@ -112,14 +119,17 @@ def line_costs(line: int, share: np.ndarray, parallel: int, series: int) -> np.n
 
 
 def test_pumps_by_enumeration() -> None:
-    """All configurations of one and two lines; with three, the least is 136,000 by the same means on a grid.
+    """All configurations of one and two lines; with three, the least is 136,000 by the same means
+    on a grid.
 
-    Where a line gives nothing, share, flow and cost are 0. Over the share of the first of two lines the cost is taken
-    on a grid; the least one lies at its end where the second pump has its full speed: from
-    `200 = 0.001*2950*v + 215 - 0.115*v^2` the flow v is 30, its share 30/350.
+    Where a line gives nothing, share, flow and cost are 0. Over the share of the first of two lines
+    the cost is taken on a grid; the least one lies at its end where the second pump has its full
+    speed: from `200 = 0.001*2950*v + 215 - 0.115*v^2` the flow v is 30, its share 30/350.
     """
     configurations = list(product(range(1, 4), repeat=2))
-    one = min(float(line_costs(k, np.ones(1), *pumps)[0]) for k in range(3) for pumps in configurations)
+    one = min(
+        float(line_costs(k, np.ones(1), *pumps)[0]) for k in range(3) for pumps in configurations
+    )
     assert one == pytest.approx(134263.585, rel=1e-6)
     share = np.linspace(0.0, 1.0, 1401)
     two = min(
@@ -128,4 +138,6 @@ def test_pumps_by_enumeration() -> None:
         for own in configurations
         for other in configurations
     )
-    assert two == pytest.approx(128893.741, rel=1e-6)  # 1401 has 12/14 and so 1 - 30/350 on its grid
+    assert two == pytest.approx(
+        128893.741, rel=1e-6
+    )  # 1401 has 12/14 and so 1 - 30/350 on its grid

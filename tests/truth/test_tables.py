@@ -1,7 +1,7 @@
 """Tables are aligned by their labels, always: what each member gets, read off the table by hand.
 
-Every table here names its rows or columns in an order that is not the family's, so that a value that is matched by its
-position lands at the wrong member.
+Every table here names its rows or columns in an order that is not the family's, so that a value
+that is matched by its position lands at the wrong member.
 """
 
 import json
@@ -56,7 +56,9 @@ SPARSE = FAMILIES + "set pair[m in device, n in server] = {(1, 1), (1, 2), (2, 1
 TUPLES = SPARSE + 'param delay[(m, n) in pair] : s from "d.csv"\n'
 DENSE = FAMILIES + 'param delay[m in device, n in server] : s from "d.csv"\n'
 LINKS = FAMILIES + 'links up[m in device, n in server]: m -> n { delay : s from "d.csv" }\n'
-OWN = FAMILIES.replace("2]\nnodes server", '2] { delay[n in server] : s from "d.csv" }\nnodes server')
+OWN = FAMILIES.replace(
+    "2]\nnodes server", '2] { delay[n in server] : s from "d.csv" }\nnodes server'
+)
 LONG = "m,n,delay [ms]\n2,1,30\n1,2,20\n1,1,10\n2,2,1\n"
 
 
@@ -67,7 +69,8 @@ LONG = "m,n,delay [ms]\n2,1,30\n1,2,20\n1,1,10\n2,2,1\n"
         LONG,
         "delay [ms],n,m\n30,1,2\n20,2,1\n10,1,1\n1,2,2\n",  # columns in another order
         "server,delay [ms],device\n1,30,2\n2,20,1\n1,10,1\n2,1,2\n",  # called as the families
-        "m,n,anything\n2,1,30 ms\n1,2,20 ms\n1,1,0.01\n2,2,0.001 s\n",  # one column of values needs no name
+        # one column of values needs no name
+        "m,n,anything\n2,1,30 ms\n1,2,20 ms\n1,1,0.01\n2,2,0.001 s\n",
         '\ufeffm , n , delay [ms]\r\n "2" , 1.0 , 30\r\n1,2,20\r\n\r\n1,1,10\r\n2,2,1\r\n',
         "m,2,1\n2,1 ms,30 ms\n1,20 ms,10 ms\n",  # a matrix with the labels of n as titles
         "n,2,1\n2,1 ms,20 ms\n1,30 ms,10 ms\n",  # its rows are called n: the titles are those of m
@@ -85,16 +88,25 @@ def test_two_indices(text: str, table: str, tmp_path: Path) -> None:
     ("ending", "data"),
     [
         ("json", '{"NAME": {"2": {"2": "1 ms", "1": 0.03}, "1": {"2": 0.02, "1": "10 ms"}}}'),
-        ("json", '{"NAME": [{"n": 1, "m": 2, "NAME": 0.03}, {"m": "1", "n": 2, "NAME": "20 ms"},'
-                 ' {"m": 1, "n": 1, "NAME": 0.01}, {"n": 2, "m": 2, "NAME": 0.001}]}'),
-        ("json", '[{"m": 2, "n": 1, "NAME": 0.03}, {"m": 1, "n": 2, "NAME": "20 ms"},'
-                 ' {"m": 1, "n": 1, "NAME": 0.01}, {"m": 2, "n": 2, "NAME": 0.001}]'),
+        (
+            "json",
+            '{"NAME": [{"n": 1, "m": 2, "NAME": 0.03}, {"m": "1", "n": 2, "NAME": "20 ms"},'
+            ' {"m": 1, "n": 1, "NAME": 0.01}, {"n": 2, "m": 2, "NAME": 0.001}]}',
+        ),
+        (
+            "json",
+            '[{"m": 2, "n": 1, "NAME": 0.03}, {"m": 1, "n": 2, "NAME": "20 ms"},'
+            ' {"m": 1, "n": 1, "NAME": 0.01}, {"m": 2, "n": 2, "NAME": 0.001}]',
+        ),
         ("toml", '["NAME".2]\n2 = "1 ms"\n1 = 0.03\n["NAME".1]\n2 = 0.02\n1 = 0.01\n'),
-        ("toml", '[["NAME"]]\nm = 2\nn = 1\ndelay = "30 ms"\n[["NAME"]]\nm = 1\nn = 2\ndelay = 0.02\n'
-                 '[["NAME"]]\nm = 1\nn = 1\ndelay = 0.01\n[["NAME"]]\nm = 2\nn = 2\ndelay = 0.001\n'),
+        (
+            "toml",
+            '[["NAME"]]\nm = 2\nn = 1\ndelay = "30 ms"\n[["NAME"]]\nm = 1\nn = 2\ndelay = 0.02\n'
+            '[["NAME"]]\nm = 1\nn = 1\ndelay = 0.01\n[["NAME"]]\nm = 2\nn = 2\ndelay = 0.001\n',
+        ),
         ("csv", "m,n,NAME [ms]\n2,1,30\n1,2,20\n1,1,10\n2,2,1\n"),
     ],
-)  # fmt: skip
+)
 def test_two_indices_with_data(text: str, ending: str, data: str, tmp_path: Path) -> None:
     symbol = {TUPLES: "delay", DENSE: "delay", LINKS: "up.delay", OWN: "device.delay"}[text]
     file = {f"case.{ending}": data.replace("NAME", symbol)}
@@ -165,7 +177,9 @@ RAGGED += 'layers part[n in device, m in 1..n.count] from "t.csv" { w : 1 }\n'
 def test_ragged_families(tmp_path: Path) -> None:
     found = instance(tmp_path, RAGGED, {"t.csv": "m,n,w\n3,1,13\n1,2,21\n1,1,11\n2,1,12\n"})
     assert at(found, "part.w") == {"[1, 1]": 11, "[1, 2]": 12, "[1, 3]": 13, "[2, 1]": 21}
-    found = instance(tmp_path, RAGGED, {"t.csv": "m,n,w\n"}, {"part.w": {"2": {"1": 21}, "1": [11, 12, 13]}})
+    found = instance(
+        tmp_path, RAGGED, {"t.csv": "m,n,w\n"}, {"part.w": {"2": {"1": 21}, "1": [11, 12, 13]}}
+    )
     assert at(found, "part.w") == {"[1, 1]": 11, "[1, 2]": 12, "[1, 3]": 13, "[2, 1]": 21}
     wrong = fault(tmp_path, RAGGED, {"t.csv": "m,n,w\n3,1,13\n2,2,22\n1,1,11\n2,1,12\n"})
     assert (wrong.message, line(wrong)) == ("`2, 2` is no member of `part`", ("t.csv", 3))
@@ -199,22 +213,50 @@ def test_settings_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message", "number"),
     [
-        ("m,n,delay\n1,1,10\n1,1,20\n2,1,30\n1,2,4\n", "`delay[1, 1]` stands twice in the table", 3),
-        ("m,n,delay\n1,1,10\n1.0,1,20\n2,1,30\n2,2,4\n", "`delay[1, 1]` stands twice in the table", 3),
+        (
+            "m,n,delay\n1,1,10\n1,1,20\n2,1,30\n1,2,4\n",
+            "`delay[1, 1]` stands twice in the table",
+            3,
+        ),
+        (
+            "m,n,delay\n1,1,10\n1.0,1,20\n2,1,30\n2,2,4\n",
+            "`delay[1, 1]` stands twice in the table",
+            3,
+        ),
         ("m,n,delay\n1,1,1\n2,1,3\n2,2,4\n", "`delay[1, 2]` is missing in the table", 1),
         ("m,n,delay\n1,1,1\n1,2,1\n2,1,3\n2,2,4\n3,1,9\n", "`3, 1` is no member of `delay`", 6),
         ("m,n,delay\n1,01,1\n1,2,1\n2,1,3\n2,2,4\n", "`1, 01` is no member of `delay`", 2),
         ("m,n,delay\n1,1,1\n,2,1\n2,1,3\n2,2,4\n", "the label of `m` is empty", 3),
-        ("m,n,delay\n1,1,1\n1,2,\n2,1,3\n2,2,4\n", "`delay[1, 2]` is empty, expected a number or a quantity", 3),
-        ("m,zone,delay\n1,1,1\n1,2,1\n2,1,3\n2,2,4\n", "`zone` is none of the indices of `delay`: `m`, `n`", 1),
+        (
+            "m,n,delay\n1,1,1\n1,2,\n2,1,3\n2,2,4\n",
+            "`delay[1, 2]` is empty, expected a number or a quantity",
+            3,
+        ),
+        (
+            "m,zone,delay\n1,1,1\n1,2,1\n2,1,3\n2,2,4\n",
+            "`zone` is none of the indices of `delay`: `m`, `n`",
+            1,
+        ),
         ("m,delay\n1,1\n2,2\n", "the table has no column for the index `n` of `delay`", 1),
-        ("m,device,n,delay\n1,1,1,1\n", "column `device` is the index `m`, which has a column already", 1),
+        (
+            "m,device,n,delay\n1,1,1,1\n",
+            "column `device` is the index `m`, which has a column already",
+            1,
+        ),
         ("m,n,n,delay\n1,1,1,1\n", "column `n` stands twice", 1),
         ("m,1,3\n1,1,2\n2,3,4\n", "`1, 3` is no member of `delay`", 1),
         ("m,1,2\n1,1,2\n", "`delay[2, 1]` is missing in the table", 1),
         ("m,1,2\n1,1,\n2,3,4\n", "`delay[1, 2]` is missing in the table", 1),
-        ("x,1,2\n1,1,2\n2,3,4\n", "the first column of the matrix for `delay` is called after no index: `x`", 1),
-        ("1,2\n1,2\n3,4\n", "the first column of the matrix for `delay` is called after no index: `1`", 1),
+        (
+            "x,1,2\n1,1,2\n2,3,4\n",
+            "the first column of the matrix for `delay` is called after no index: `x`",
+            1,
+        ),
+        (
+            "1,2\n1,2\n3,4\n",
+            "the first column of the matrix for `delay` is called after no index: `1`",
+            1,
+        ),
         ("m [s],n,delay\n1,1,1\n", "column `m` holds the labels of an index, and has a unit", 1),
         ("m;n;delay\n1;1;1,5\n", "the columns are separated by `;`", 1),
         ("m\tn\tdelay\n", "the columns are separated by tabs", 1),
@@ -232,15 +274,26 @@ def test_wrong_tables(table: str, message: str, number: int, tmp_path: Path) -> 
         ({"1": {"1": 1, "2": 2}}, "`delay[2, 1]` is missing in the data"),
         ({"1": {"1": 1, "2": 2}, "2": {"1": 1, "2": 2, "3": 3}}, "`2, 3` is no member of `delay`"),
         ({"1": {"1": 1, "2": 2}, "2": {"1": 1, "02": 2}}, "`2, 02` is no member of `delay`"),
-        ({"1": {"1": 1, "1.0": 2}, "2": {"1": 1, "2": 2}}, "`delay[1, 1]` stands twice in the data"),
-        ({"1": {"1": 1, "2": 2}, "2": 3}, "`delay[2]` needs an object with a value for each `n`, found `3`"),
+        (
+            {"1": {"1": 1, "1.0": 2}, "2": {"1": 1, "2": 2}},
+            "`delay[1, 1]` stands twice in the data",
+        ),
+        (
+            {"1": {"1": 1, "2": 2}, "2": 3},
+            "`delay[2]` needs an object with a value for each `n`, found `3`",
+        ),
         ({"1": [1, 2, 3], "2": [3, 4]}, "`delay[1]` has 3 values, expected 2 (one per n)"),
         ([{"m": 1, "n": 1, "delay": 3}, {"m": 1, "delay": 3}], "record 2 has no `n`"),
         ([{"m": 1, "k": 1, "delay": 3}], "`k` is none of the indices of `delay`: `m`, `n`"),
     ],
 )
 def test_wrong_objects(data: Any, message: str, tmp_path: Path) -> None:
-    wrong = fault(tmp_path, DENSE.replace(' from "d.csv"', ""), {"c.json": json.dumps({"delay": data})}, "c.json")
+    wrong = fault(
+        tmp_path,
+        DENSE.replace(' from "d.csv"', ""),
+        {"c.json": json.dumps({"delay": data})},
+        "c.json",
+    )
     assert wrong.message == message
     assert line(wrong)[0] == "c.json"
 
@@ -249,7 +302,11 @@ def test_a_name_given_twice_in_json(tmp_path: Path) -> None:
     text = CELL.replace(' from "t.csv"', "")
     data = '{"least": {"a1": 1,\n "a5": 5, "a11": 11, "a100": 100,\n "a5": 6}}'
     wrong = fault(tmp_path, text, {"c.json": data}, "c.json")
-    assert (wrong.code, wrong.message, line(wrong)) == ("E307", "`a5` is given twice", ("c.json", 3))
+    assert (wrong.code, wrong.message, line(wrong)) == (
+        "E307",
+        "`a5` is given twice",
+        ("c.json", 3),
+    )
 
 
 def test_a_title_that_may_mean_two_indices_is_refused(tmp_path: Path) -> None:
@@ -276,7 +333,9 @@ def test_a_first_line_of_numbers_is_no_line_of_titles(tmp_path: Path) -> None:
     assert (wrong.code, wrong.message) == ("E308", "`1` is no column name")
 
 
-def test_a_pair_of_a_condition_that_stands_twice_is_named_with_the_missing_one(tmp_path: Path) -> None:
+def test_a_pair_of_a_condition_that_stands_twice_is_named_with_the_missing_one(
+    tmp_path: Path,
+) -> None:
     text = 'param delay[m in 1..2, n in 1..2 where m + n < 4] : s from "d.csv"\n'
     wrong = fault(tmp_path, text, {"d.csv": "m,n,delay\n1,1,10\n1,1,20\n2,1,30\n"})
     assert wrong.message == "`delay[1, 1]` stands twice in the table"
@@ -317,17 +376,24 @@ CPUS = {'["north wing"]': 4e9, "[Küche]": 6e9, "[south]": 2e9}
     [
         ("servers.csv", SERVER_TABLE),
         ("servers.csv", SERVER_TABLE.replace("Küche", "Ku\u0308che")),  # composed otherwise
-        ("servers.csv", SERVER_TABLE.replace("server", "site")),  # the one column that is no attribute
+        # the one column that is no attribute
+        ("servers.csv", SERVER_TABLE.replace("server", "site")),
         ("servers.json", '{"cpu": {"north wing": 4e9, "Küche": "6 Gcycle/s", "south": 2e9}}'),
         ("servers.json", '{"server": {"cpu": {"north wing": 4e9, "Küche": 6e9, "south": 2e9}}}'),
         ("servers.json", '{"server.cpu": {"north wing": 4e9, "Küche": 6e9, "south": 2e9}}'),
-        ("servers.json", '{"north wing": {"cpu": 4e9}, "Küche": {"cpu": 6e9}, "south": {"cpu": 2e9}}'),
-        ("servers.json", '[{"name": "north wing", "cpu": 4e9}, {"cpu": 6e9, "name": "Küche"},'
-                         ' {"name": "south", "cpu": 2e9}]'),
+        (
+            "servers.json",
+            '{"north wing": {"cpu": 4e9}, "Küche": {"cpu": 6e9}, "south": {"cpu": 2e9}}',
+        ),
+        (
+            "servers.json",
+            '[{"name": "north wing", "cpu": 4e9}, {"cpu": 6e9, "name": "Küche"},'
+            ' {"name": "south", "cpu": 2e9}]',
+        ),
         ("servers.toml", '[cpu]\n"north wing" = 4e9\n"Küche" = 6e9\nsouth = "2 Gcycle/s"\n'),
         ("servers.toml", 'server = ["north wing", "Küche", "south"]\ncpu = [4e9, 6e9, 2e9]\n'),
     ],
-)  # fmt: skip
+)
 def test_nodes_from_a_file(name: str, content: str, tmp_path: Path) -> None:
     text = SERVERS.replace("servers.csv", name)
     assert at(instance(tmp_path, text, {name: content}), "server.cpu") == CPUS
@@ -336,7 +402,10 @@ def test_nodes_from_a_file(name: str, content: str, tmp_path: Path) -> None:
 def test_members_with_names_are_written_bare_or_in_quotes(tmp_path: Path) -> None:
     text = SERVERS + "set close = server where close != south\n"
     text += 'param cut : cycle/s = server.cpu["north wing"] - server.cpu[south]\n'
-    text += "param most : cycle/s = max(server.cpu[n] for n in server where n == Küche or n in {south})\n"
+    text += (
+        "param most : cycle/s = max(server.cpu[n] for n in server where n == Küche or n "
+        "in {south})\n"
+    )
     text += "param number : integer = count(n != Küche for n in close)\n"
     text += 'var x[n in server] : binary\nstart x["Küche"] = 1\n'
     text += "links wire[n in server where n != south]: n -> server[south]\n"
@@ -344,8 +413,10 @@ def test_members_with_names_are_written_bare_or_in_quotes(tmp_path: Path) -> Non
     assert [found.data(name)[0] for name in ("cut", "most", "number")] == [2e9, 6e9, 1]
     assert found.world.families["close"].size == found.world.families["wire"].size == 2
     assert [found.column_name(column) for column in range(3)] == [
-        'server.load["north wing"]', "server.load[Küche]", "server.load[south]",
-    ]  # fmt: skip
+        'server.load["north wing"]',
+        "server.load[Küche]",
+        "server.load[south]",
+    ]
     assert found.start[3:].tolist()[1] == 1
 
 
@@ -372,7 +443,10 @@ def test_one_file_for_a_set_of_tuples_and_its_links(tmp_path: Path) -> None:
     text = "nodes site[n in 1..3]\n" + 'set wire from "w.csv"\n'
     text += 'links cable[(b, a) in wire] from "w.csv": site[b] -> site[a] { rate : bit/s }\n'
     found = instance(tmp_path, text, {"w.csv": "b,a,rate [kbit/s]\n1,3,31\n2,1,12\n"})
-    assert at(found, "cable.rate") == {"[1, 3]": 31e3, "[2, 1]": 12e3}  # the columns of the set, as they stand
+    assert at(found, "cable.rate") == {
+        "[1, 3]": 31e3,
+        "[2, 1]": 12e3,
+    }  # the columns of the set, as they stand
 
 
 def test_names_in_two_files_are_told_apart_by_their_place(tmp_path: Path) -> None:
@@ -392,7 +466,11 @@ def test_names_in_two_files_are_told_apart_by_their_place(tmp_path: Path) -> Non
         ("server,cpu\na,1\nb,2\na,3\n", "`server` holds `a` twice", 4),
         ("server,cpu\na,1\n,2\n", "the label of a member is empty", 3),
         ("cpu\n1\n2\n", "no column names the members of `server`", 1),
-        ("id,cpu,zone\na,1,2\n", "any of the columns `id`, `zone` may name the members of `server`", 1),
+        (
+            "id,cpu,zone\na,1,2\n",
+            "any of the columns `id`, `zone` may name the members of `server`",
+            1,
+        ),
         ("server,cpu,zone\na,1,2\n", "`server` has no `zone`", 1),
         ("server,cpu\n1.5,1\n", "`1.5` is no label of a member", 2),
         ('server,cpu\n"a ""b""",1\n', '`a "b"` cannot be the name of a member', 2),
@@ -405,12 +483,21 @@ def test_wrong_files_of_nodes(table: str, message: str, number: int, tmp_path: P
 
 
 def test_names_are_no_places(tmp_path: Path) -> None:
-    wrong = fault(tmp_path, SERVERS, {"servers.csv": SERVER_TABLE}, {"server.cpu": {"1": 1, "2": 2, "3": 3}})
+    wrong = fault(
+        tmp_path, SERVERS, {"servers.csv": SERVER_TABLE}, {"server.cpu": {"1": 1, "2": 2, "3": 3}}
+    )
     assert wrong.message == "`1` is no member of `server`"
-    wrong = fault(tmp_path, SERVERS + "param a : 1 = server.cpu[1]/(1 cycle/s)\n", {"servers.csv": SERVER_TABLE})
+    wrong = fault(
+        tmp_path,
+        SERVERS + "param a : 1 = server.cpu[1]/(1 cycle/s)\n",
+        {"servers.csv": SERVER_TABLE},
+    )
     assert wrong.code == "E105"
-    wrong = fault(tmp_path, SERVERS + "var x[n in server] : binary\nform f: fix x[south] = 1\nstart x[south] = 1\n",
-                  {"servers.csv": SERVER_TABLE})  # fmt: skip
+    wrong = fault(
+        tmp_path,
+        SERVERS + "var x[n in server] : binary\nform f: fix x[south] = 1\nstart x[south] = 1\n",
+        {"servers.csv": SERVER_TABLE},
+    )
     assert wrong.message == "`south` is an index here, and the name of a member of `server`"
 
 
@@ -423,7 +510,10 @@ def test_a_name_in_a_file_changes_no_meaning_of_a_text(tmp_path: Path) -> None:
 
 def test_data_that_are_written_out_read_back_to_the_same_bits(tmp_path: Path) -> None:
     text = SERVERS + "nodes user[k in 1..3] { home : server = choice(Küche, south) }\n"
-    text += "links up[k in user, n in server where n != k.home]: k -> n { gain : kbit = uniform(0.1 bit, 0.9 bit) }\n"
+    text += (
+        "links up[k in user, n in server where n != k.home]: k -> n "
+        "{ gain : kbit = uniform(0.1 bit, 0.9 bit) }\n"
+    )
     text += 'param delay[k in user, n in server] : ms = uniform(1 ms, 7 ms)\nset odd = {"a b", c}\n'
     text += "param price[o in odd] : money/cycle = exponential(3 money/cycle)\n"
     first = instance(tmp_path, text, {"servers.csv": SERVER_TABLE})
@@ -450,6 +540,8 @@ def test_exported_names_are_plain(kind: str, tmp_path: Path) -> None:
     export(found, kind, tmp_path / "out")
     written = (tmp_path / "out").read_text(encoding="utf-8")
     if kind in ("lp", "mps"):
-        assert all(line.isascii() for line in written.splitlines() if line[0] not in "\\*")  # but for comments
+        assert all(
+            line.isascii() for line in written.splitlines() if line[0] not in "\\*"
+        )  # but for comments
         assert "server.load(north_wing)" in written
         assert "server.load(Kuche)" in written

@@ -1,4 +1,6 @@
-"""What is a violation: points just inside and just outside, right by arithmetic written beside them."""
+"""What is a violation: points just inside and just outside, right by arithmetic written beside
+them.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -47,7 +49,10 @@ def test_products_of_integers_are_exact_below_two_to_the_53() -> None:
 
 def test_tenths_that_add_up_are_no_violation_and_a_hundredth_is() -> None:
     # ten times 0.1 is 1 - 1.1e-16 in doubles
-    text = "var n[k in 1..10] : integer >= 0\nminimize m = n[1]\nconstraint s: sum(0.1*n[k] for k in 1..10) == {}\n"
+    text = (
+        "var n[k in 1..10] : integer >= 0\nminimize m = n[1]\nconstraint s: sum(0.1*n[k] "
+        "for k in 1..10) == {}\n"
+    )
     assert judged(text.format(1), {"n": 1}).verified
     assert not judged(text.format(1.01), {"n": 1}).verified
 
@@ -64,8 +69,12 @@ constraint pays: flow <= big*open
 
 
 @pytest.mark.parametrize("big", [1e3, 1e7, 1e12])
-@pytest.mark.parametrize(("flow", "is_open", "fine"), [(10, 1, True), (0, 0, True), (10, 0, False), (1e-3, 0, False)])
-def test_no_size_of_m_lets_a_closed_link_flow(big: float, flow: float, is_open: int, fine: bool) -> None:
+@pytest.mark.parametrize(
+    ("flow", "is_open", "fine"), [(10, 1, True), (0, 0, True), (10, 0, False), (1e-3, 0, False)]
+)
+def test_no_size_of_m_lets_a_closed_link_flow(
+    big: float, flow: float, is_open: int, fine: bool
+) -> None:
     assert judged(FLOW, {"flow": flow, "open": is_open}, big=big).verified is fine
 
 
@@ -82,14 +91,21 @@ constraint off[k in anchor] when not k.on: k.received <= 0
 """
 
 
-@pytest.mark.parametrize(("received", "on", "fine"), [([1e-10, 0], [1, 0], True), ([1e-10, 0], [0, 0], False)])
-def test_a_switched_off_power_is_judged_by_what_is_needed(received: list[float], on: list[int], fine: bool) -> None:
+@pytest.mark.parametrize(
+    ("received", "on", "fine"), [([1e-10, 0], [1, 0], True), ([1e-10, 0], [0, 0], False)]
+)
+def test_a_switched_off_power_is_judged_by_what_is_needed(
+    received: list[float], on: list[int], fine: bool
+) -> None:
     assert judged(ANCHORS, {"anchor.received": received, "anchor.on": on}).verified is fine
 
 
 def test_a_lazy_bound_is_no_yardstick_for_a_small_demand() -> None:
     # 1 uW is asked for beside a bound of 1 W: nothing received is a violation
-    text = "var p : W in 0 W..1 W\nvar q : W in 0 W..1 W\nminimize s = p + q\nconstraint least: p + q >= 1 uW\n"
+    text = (
+        "var p : W in 0 W..1 W\nvar q : W in 0 W..1 W\nminimize s = p + q\nconstraint "
+        "least: p + q >= 1 uW\n"
+    )
     assert judged(text, {"p": 1e-6}).verified
     assert not judged(text, {"p": 0.0}).verified
     assert not judged(text, {"p": 0.99e-6}).verified
@@ -121,7 +137,9 @@ BEGIN = 1.7e9
         ([-0.01, 0.01, 0.03], "1 s", False),  # begins 10 ms early
     ],
 )
-def test_jobs_on_a_clock_do_not_overlap(bounds: str, starts: list[float], limit: str, fine: bool) -> None:
+def test_jobs_on_a_clock_do_not_overlap(
+    bounds: str, starts: list[float], limit: str, fine: bool
+) -> None:
     text = CLOCK.format(bounds=bounds, limit=limit)
     found = judged(text, {"start": [BEGIN + s for s in starts]})
     # a start just outside its bound is put onto it, and what is judged and shown is that plan
@@ -130,7 +148,10 @@ def test_jobs_on_a_clock_do_not_overlap(bounds: str, starts: list[float], limit:
 
 def test_energies_on_a_meter_are_compared_by_what_is_used() -> None:
     # a meter of 3e12 J; 5 J may be used
-    text = "param at : J = 3e12 J\nvar now : J >= at\nminimize e = now\nconstraint used: now <= at + 5 J\n"
+    text = (
+        "param at : J = 3e12 J\nvar now : J >= at\nminimize e = now\nconstraint used: now "
+        "<= at + 5 J\n"
+    )
     assert judged(text, {"now": 3e12 + 5}).verified
     assert not judged(text, {"now": 3e12 + 6}).verified
 
@@ -166,7 +187,10 @@ def test_a_pole_beside_a_number_does_not_hide_it() -> None:
 
 # What the author says
 
-STATED = "var p : W in 0 W..1 W tolerance {}\nvar q : W in 0 W..1 W\nminimize s = p + q\nconstraint c: p - q >= 0\n"
+STATED = (
+    "var p : W in 0 W..1 W tolerance {}\nvar q : W in 0 W..1 W\nminimize s = p + "
+    "q\nconstraint c: p - q >= 0\n"
+)
 
 
 def test_a_stated_tolerance_is_the_absolute_part() -> None:
@@ -180,7 +204,10 @@ def test_a_stated_tolerance_is_the_absolute_part() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("param p : W tolerance 1 nW = 1 W\nvar x : W >= p\nminimize z = x\n", "only a variable has a tolerance"),
+        (
+            "param p : W tolerance 1 nW = 1 W\nvar x : W >= p\nminimize z = x\n",
+            "only a variable has a tolerance",
+        ),
         ("var x : integer >= 0 tolerance 1\nminimize z = x\n", "whole numbers are judged exactly"),
         ("var x : W >= 0 tolerance 1 s\nminimize z = x\n", "[s]"),
         ("var x : W >= 0 tolerance 0 W\nminimize z = x\n", "expected a finite number above 0"),
@@ -206,7 +233,9 @@ def test_a_tolerance_that_cannot_be_is_refused(text: str, words: str) -> None:
         ("(1 - x)^3 >= y", (1.001, 0.0), True),  # missed by 1e-9
     ],
 )
-def test_a_slope_that_vanishes_gives_no_room(row: str, point: tuple[float, float], fine: bool) -> None:
+def test_a_slope_that_vanishes_gives_no_room(
+    row: str, point: tuple[float, float], fine: bool
+) -> None:
     bound = "real >= 0" if "1 + x" in row else "real"
     text = f"var x : {bound}\nvar y : real\nvar z : real\nminimize g = z\nconstraint c: {row}\n"
     assert judged(text, {"x": point[0], "y": point[1], "z": 1e-9}).verified is fine
@@ -229,7 +258,8 @@ report length : s = start[3] + takes[3] - begin
 @pytest.mark.parametrize("limit", [1.0, 0.07, 0.06])
 @pytest.mark.parametrize("backend", ["ipopt", "highs", "scip"])
 def test_jobs_on_a_clock_end_after_their_sum(limit: float, backend: str) -> None:
-    # 10 + 20 + 30 ms; with a limit of 60 ms there is one point; a double at 1.7e9 s is known to 2.4e-7 s
+    # 10 + 20 + 30 ms; with a limit of 60 ms there is one point; a double at 1.7e9 s is known to
+    # 2.4e-7 s
     result = mecdsl.loads(CHAIN, data={"limit": limit}).solve(backend)
     assert result.verified
     assert result.guarantee in (Guarantee.GLOBAL, Guarantee.LOCAL)
