@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mecdsl.analysis.problem import Problem, analyse
-from mecdsl.checking.check import CheckedModel
 from mecdsl.compilation import Compilation
+from mecdsl.compiling.check import CheckedModel
+from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.data_files.read import Given, given_in_memory, read_data
 from mecdsl.diagnostics import Diagnostic, ModelError, Severity, count
 from mecdsl.forms.apply import form_names

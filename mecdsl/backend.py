@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from mecdsl.analysis.problem import Problem, analyse
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import Lowered, lowered
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, SolveOptions
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mecdsl.checking.check import CheckedModel, check
+from mecdsl.compiling.check import CheckedModel, check
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 
 from mecdsl import backend as interface
-from mecdsl.analysis.certificate import Certificate, certify
 from mecdsl.analysis.coefficients import require_finite_objective
-from mecdsl.analysis.problem import Problem, analyse
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
 from mecdsl.backends.shared.constant_rows import crossed_bounds
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.certificates.certificate import Certificate, certify
+from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
+from mecdsl.model.classes import ProblemClass
 from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.proofs.leak_search import SECONDS as SEARCHED
 from mecdsl.proofs.leak_search import SOLVES as UNSETTLED

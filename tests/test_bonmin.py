@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mecdsl.analysis.problem import analyse
 from mecdsl.backend import Request
 from mecdsl.backends.bonmin.backend import Bonmin
-from mecdsl.checking.check import check
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.compiling.check import check
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
+from mecdsl.model.classes import ProblemClass
 from mecdsl.parsing.parse import parse
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination

@@ -19,9 +19,9 @@ import pytest
 import mecdsl.__main__
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.command_line import main as cli
 from mecdsl.command_line.output import Stop
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,7 @@ from mecdsl.backends.shared.combinations import (
     require_finite,
     varies,
 )
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.diagnostics import ModelError, Source, Span
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate

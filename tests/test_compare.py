@@ -13,8 +13,8 @@ import mecdsl
 from mecdsl.api import LoadedModel
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.diagnostics import ModelError
+from mecdsl.model.classes import ProblemClass
 from mecdsl.output.text import comparison_text
 from mecdsl.results.layout import headline
 from mecdsl.results.result import result_text

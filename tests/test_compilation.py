@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 import mecdsl
 from mecdsl import compilation
 from mecdsl.analysis.coefficients import constraint_coefficients
-from mecdsl.analysis.problem import analyse
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.scaling import scale
-from mecdsl.checking.check import check
 from mecdsl.command_line.main import app
+from mecdsl.compiling.check import check
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.studies.compare import compare

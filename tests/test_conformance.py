@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.model.classes import ProblemClass
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.solve import takes

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mecdsl.analysis.problem import analyse
-from mecdsl.checking.check import check
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.compiling.check import check
+from mecdsl.convexity.problem import analyse
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.instances.tables import SINGLE
+from mecdsl.model.classes import ProblemClass
 from mecdsl.parsing.parse import parse_file
 from tests.conformance.case import FOLDER, INFEASIBLE, OPTIMAL, TAGS, UNBOUNDED, Case, Values
 from tests.conformance.cases import CASES

@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import mecdsl
-from mecdsl.analysis.convexity_sampling import refute
-from mecdsl.analysis.curvature import Curvature
-from mecdsl.analysis.problem import Problem, analyse, sampled
 from mecdsl.command_line.main import app
+from mecdsl.convexity.curvature import Curvature
+from mecdsl.convexity.problem import Problem, analyse, sampled
+from mecdsl.convexity.sampling import refute
 from mecdsl.output.text import problem_text
 from mecdsl.solution import Guarantee, Termination
 from tests.conformance.case import Case

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 import mecdsl
-from mecdsl.analysis.curvature import Curvature
 from mecdsl.analysis.magnitude import Magnitudes, size_of
-from mecdsl.analysis.problem import analyse
+from mecdsl.convexity.curvature import Curvature
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.algebra import Floats, Jets
 from mecdsl.instances.instance import Instance

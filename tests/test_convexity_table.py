@@ -9,8 +9,8 @@ it. BV is Boyd and Vandenberghe, Convex Optimization, 2004; H a Hessian.
 import pytest
 
 import mecdsl
-from mecdsl.analysis.curvature import Curvature
-from mecdsl.analysis.problem import Problem, analyse
+from mecdsl.convexity.curvature import Curvature
+from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.instances.instance import Instance
 
 FREE, POSITIVE, NEGATIVE, UNIT = "", ">= 0", "<= 0", "in 0..1"
@@ -80,7 +80,7 @@ CASES: list[tuple[str, str, str]] = [
     ("y*exp(x/y)", POSITIVE, "convex"),
     ("y*(2^(3/y) - 1)", POSITIVE, "convex"),
     ("exp(x/y)", POSITIVE, "unknown"),  # H of exp(u), u = x/y: det = -e^(2u)/y^4 < 0
-    # products of powers: the rule of `mecdsl.analysis.curvature_monomials`
+    # products of powers: the rule of `mecdsl.convexity.monomials`
     ("x*y", FREE, "unknown"),
     ("x*y", POSITIVE, "unknown"),
     ("x*(0 - x)", FREE, "concave"),

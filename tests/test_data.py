@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory, read_data, read_settings
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance

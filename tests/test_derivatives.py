@@ -9,7 +9,7 @@ import pytest
 
 import mecdsl
 from mecdsl.analysis.derivatives import SmoothProgram, smooth_program
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import read_settings
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from mecdsl.checking.check import check
 from mecdsl.codes import Entry, catalogue, explain
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import Given, read_data, read_settings
 from mecdsl.diagnostics import Diagnostic, ModelError, Severity, render
 from mecdsl.instances.empty_families import empty_families

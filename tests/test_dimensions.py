@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.diagnostics import ModelError
 from mecdsl.parsing.parse import parse
 from mecdsl.units import Dimension, parse_unit

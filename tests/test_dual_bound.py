@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.dual_bound import dual_bound
-from mecdsl.analysis.lagrangian import flat_multipliers
-from mecdsl.analysis.problem import analyse
+from mecdsl.certificates.dual_bound import dual_bound
+from mecdsl.certificates.lagrangian import flat_multipliers
+from mecdsl.convexity.problem import analyse
 from mecdsl.instances.instance import Instance
 from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.result import Result

@@ -13,7 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate

@@ -18,7 +18,7 @@ import pytest
 
 from mecdsl.backends import table
 from mecdsl.backends.shared.guarded import Stop, run_guarded
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse
 from mecdsl.solution import SolveOptions

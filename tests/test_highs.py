@@ -14,7 +14,7 @@ import pytest
 import mecdsl
 from mecdsl.backend import Acceptance, Request
 from mecdsl.backends.highs.backend import Highs
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse

@@ -16,7 +16,7 @@ import mecdsl
 from mecdsl.backend import Request
 from mecdsl.backends.ipopt.backend import Ipopt
 from mecdsl.backends.mel.system import Learners, root
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import read_settings
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
@@ -329,7 +329,7 @@ def test_interrupt_signal_ends_the_search() -> None:
     program = """
     from mecdsl.backend import Request, interruptible
     from mecdsl.backends.ipopt.backend import Ipopt
-    from mecdsl.analysis.problem import analyse
+    from mecdsl.convexity.problem import analyse
     from mecdsl.solution import SolveOptions
     from tests.test_ipopt_arrays import learning
     instance, _ = learning(["learner_count=50000"])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.kkt import TOLERANCE, Kkt, kkt
-from mecdsl.analysis.lagrangian import flat_multipliers, lagrangian, right_signed
-from mecdsl.analysis.problem import analyse
+from mecdsl.certificates.kkt import TOLERANCE, Kkt, kkt
+from mecdsl.certificates.lagrangian import flat_multipliers, lagrangian, right_signed
+from mecdsl.convexity.problem import analyse
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.kkt import kkt
+from mecdsl.certificates.kkt import kkt
 from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.result import Result
 from mecdsl.results.violations import find_violations

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mecdsl.analysis.problem import analyse
 from mecdsl.api import LoadedModel, loads
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError, Severity
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import reformulations, with_products

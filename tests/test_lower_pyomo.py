@@ -15,7 +15,7 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 
 import mecdsl.models
 from mecdsl.analysis.magnitude import Magnitudes, size_of
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
 from mecdsl.forms.apply import form_names

@@ -3,7 +3,7 @@
 import pytest
 
 import mecdsl
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.diagnostics import ModelError
 from mecdsl.parsing.parse import parse
 from mecdsl.results.result import Result

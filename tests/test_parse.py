@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import read_settings
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance

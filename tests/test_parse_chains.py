@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mecdsl.analysis.problem import analyse
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
+from mecdsl.convexity.problem import analyse
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing import syntax

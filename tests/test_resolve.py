@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mecdsl.api import LoadedModel
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance

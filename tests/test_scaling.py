@@ -11,8 +11,8 @@ import pytest
 
 from mecdsl.analysis.coefficients import constraint_coefficients
 from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
-from mecdsl.checking.check import check
 from mecdsl.command_line.main import main
+from mecdsl.compiling.check import check
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse

@@ -25,7 +25,7 @@ from mecdsl.backends.scip import backend as scip
 from mecdsl.backends.scip.backend import Scip
 from mecdsl.backends.scip.squares import squares
 from mecdsl.backends.shared.guarded import run_guarded
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance

@@ -17,9 +17,9 @@ import pytest
 from mecdsl import LoadedModel, ModelError, loads
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.command_line import main as cli
 from mecdsl.command_line.study import read_seeds, run_study
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.studies.study import first_instance, study
 from mecdsl.studies.study_result import (

@@ -6,7 +6,7 @@ solver.
   row at a time. How Bonmin is run, and which of its algorithms can be believed:
   `mecdsl.backends.bonmin.core`.
 - The answer is a global optimum only if the relaxation is convex, which
-  `mecdsl.analysis.problem.Problem.convex` proves or does not, and where its numbers are of like
+  `mecdsl.convexity.problem.Problem.convex` proves or does not, and where its numbers are of like
   sizes (`mecdsl.backends.bonmin.sizes`). Elsewhere the point is what a heuristic finds: no bound is
   passed on.
 - "Infeasible" means that a local solver found no feasible point: of `received >= 1 uW` beside a
@@ -30,11 +30,11 @@ from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.bonmin.sizes import sizes_alike
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
-from mecdsl.checking.classify import Degree, ProblemClass
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from mecdsl.analysis.coefficients import constraint_coefficients
 from mecdsl.analysis.scaling import Scaling
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
+from mecdsl.model.classes import Degree
 
 LEAST: Final = 1e-4  # of the largest number of a row, and of the size of a column
 

@@ -19,9 +19,9 @@ from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends.cooperative.depths import best_depth
 from mecdsl.backends.cooperative.system import Layers, Limits, Plan, Reals, System
 from mecdsl.backends.shared.own_options import OwnOptions
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance, difference
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Iteration, Solution, SolveOptions, Termination
 
 PAPER = (

@@ -18,7 +18,7 @@ from mecdsl.backends.fog.columns import columns, multipliers
 from mecdsl.backends.fog.recognise import Recognised, recognise
 from mecdsl.backends.fog.system import Plan
 from mecdsl.backends.shared.own_options import OwnOptions
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 PAPER = "Kilcioglu, Mirghasemi, Stupia, Vandendorpe, IEEE Access 2021, problems (31) and (24)"

@@ -31,7 +31,7 @@ from mecdsl.backends.highs.options import SMALLEST_COEFFICIENT
 from mecdsl.backends.highs.run import Run, run_highs
 from mecdsl.backends.shared.constant_rows import row_name
 from mecdsl.backends.shared.solver_output import solver_output
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 
 LARGEST_COEFFICIENT: Final = 1e15

@@ -4,8 +4,8 @@ derivatives.
 Choices:
 
 - The problem is scaled (`mecdsl.backends.nlp.local_program`).
-- A local optimum of a problem proven convex (`mecdsl.analysis.problem.Problem.convex`, of nonlinear
-  functions too) is a global one. No bound is given for it, as nothing but the first-order
+- A local optimum of a problem proven convex (`mecdsl.convexity.problem.Problem.convex`, of
+  nonlinear functions too) is a global one. No bound is given for it, as nothing but the first-order
   conditions says so.
 - The final point lies inside the bounds, and up to 1e-9 outside the rows (see
   `mecdsl.backends.ipopt.core`). In `x <= 9 y` with both at 0 that is all there is; so variables
@@ -28,17 +28,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mecdsl.analysis.derivatives import smooth_program
-from mecdsl.analysis.problem import Problem
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.ipopt.starts import smooth_start
 from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_pyomo
 from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.backends.shared.solver_output import solver_output
-from mecdsl.checking.classify import Degree, ProblemClass
+from mecdsl.convexity.problem import Problem
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 

@@ -19,8 +19,8 @@ from mecdsl.backends.mel.polynomial import polynomial
 from mecdsl.backends.mel.rounding import equal, equal_real, rounding
 from mecdsl.backends.mel.system import Allocation, Learners, Reals, root
 from mecdsl.backends.shared.own_options import OwnOptions
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.instances.instance import Instance
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 
 PAPER = "Mohammad and Sorour, Adaptive Task Allocation for Mobile Edge Learning, 2018"

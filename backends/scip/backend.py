@@ -48,8 +48,8 @@ from mecdsl.backends.scip.unknown import unknown_part
 from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.backends.shared.guarded import run_guarded
 from mecdsl.backends.shared.solver_output import solver_output
-from mecdsl.checking.classify import ProblemClass
 from mecdsl.instances.instance import Instance
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 if TYPE_CHECKING:

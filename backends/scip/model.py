@@ -42,11 +42,11 @@ from mecdsl.backends.shared.combinations import (
 from mecdsl.backends.shared.cones import only_upward
 from mecdsl.backends.shared.constant_rows import false_row
 from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
-from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 BOUNDING_TOLERANCE: Final = (
     1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term

@@ -26,9 +26,9 @@ Choices, found by trial:
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mecdsl.analysis.problem import Problem
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.convexity.problem import Problem
 from mecdsl.diagnostics import Diagnostic, ModelError, nearest
+from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import SolveOptions
 
 RawValue = str | float | int | bool

@@ -3,9 +3,9 @@
 from typing import Final
 
 from mecdsl.analysis.written_out import LONGEST, too_long
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, Degree
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, Degree
 from mecdsl.parsing.syntax import Kind
 
 NONSMOOTH: Final = ("abs", "min", "max")

@@ -7,8 +7,8 @@ under sums and factors that data show to be nonnegative. The row is a convex con
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
 
 QUOTIENT = "quad_over_lin"
 

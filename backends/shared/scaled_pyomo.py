@@ -24,9 +24,9 @@ from mecdsl.backends.shared.combinations import (
     require_finite,
     varies,
 )
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, IntArray
+from mecdsl.model.classes import Degree
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
 from mecdsl.pyomo_model.rows import bodies, relations
 

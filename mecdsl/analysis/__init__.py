@@ -1,1 +1,1 @@
-"""What is known of an instance: class, curvature, derivatives, scaling, certificates."""
+"""What is known of an instance: ranges, coefficients, derivatives, scaling, sizes."""

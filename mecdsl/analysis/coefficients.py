@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.checking.classify import Degree
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.algebra import Jets
 from mecdsl.instances.evaluate import Evaluator
@@ -17,6 +16,7 @@ from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 
 @dataclass(frozen=True, slots=True, eq=False)

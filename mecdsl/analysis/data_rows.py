@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.magnitude import Magnitude, Magnitudes, size_of, value_of
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import Floats, Value
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 EPSILON: Final = float(np.finfo(np.float64).eps)

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Algebra, Floats, Jets, Value
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.sparse_rows import Pattern
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 OBJECTIVE = 0  # row 0 of the stacked rows is the objective, row 1 + r is row r of the instance
 

@@ -6,8 +6,8 @@ here.
 """
 
 from mecdsl.analysis.member_units import multiplier_dimension, row_dimension, with_unit
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
 from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
 
 

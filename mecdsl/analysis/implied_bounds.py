@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.coefficients import constraint_coefficients
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 EPSILON: Final = float(np.finfo(np.float64).eps)
 

@@ -1,8 +1,8 @@
 """SI units of columns, rows and multipliers of an instance, as text."""
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.dimensions import find_dimension
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
+from mecdsl.model.dimensions import find_dimension
 from mecdsl.units import DIMENSIONLESS, Dimension
 
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
 from mecdsl.analysis.propagation.box import implied_box
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.classes import Degree
 
 CANCELS: Final = 1e-3  # of the largest term of a row; what is left of them together is less
 ROUNDING: Final = 2.0**-52

@@ -19,12 +19,12 @@ import numpy as np
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.propagation.expressions import Place, Places
 from mecdsl.analysis.propagation.ranges import Range
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import PLAIN_FUNCTIONS, Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
 
 DIVIDED_BY: Final = {"ln": 0, "log2": 0, "log10": 0, "perspective": 0, "quad_over_lin": 1}
 """Functions with a pole, and which of their arguments must stay above 0."""

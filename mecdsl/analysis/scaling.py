@@ -27,12 +27,12 @@ from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.origins import constants_at
 from mecdsl.analysis.propagation.box import box_of, implied_box
 from mecdsl.analysis.tightening import solver_rows
-from mecdsl.checking.classify import Degree
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Jets, Value
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 START_WEIGHT = 4.0  # a start value is the author's own word on the size of a column
 BOUND_WEIGHT = 1.0  # a bound may be far away from every sensible value

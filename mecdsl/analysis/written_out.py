@@ -7,9 +7,9 @@ twice are a tree of 2^40 nodes.
 
 from typing import Final
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Degree
 from mecdsl.parsing.syntax import Kind
 
 LONGEST: Final = 1_000_000  # parts; a solver or a file takes a microsecond or more for each

@@ -1,1 +1,1 @@
-"""Syntax tree to model: names, shapes, dimensions, degrees."""
+"""Syntax tree to model: names and indices resolved."""

@@ -5,8 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.levels import in_unit, takes_numbers
 from mecdsl.checking.member_files import TUPLE_INDICES, member_name
 from mecdsl.checking.named_objective import objective_as_definition
 from mecdsl.checking.resolve_expression import ExpressionResolver, part_of_unit
@@ -23,6 +21,8 @@ from mecdsl.checking.scope import (
 )
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms.apply import KIND_WORDS, FormedDocument
+from mecdsl.model import symbolic as sym
+from mecdsl.model.levels import in_unit, takes_numbers
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind, Kind
 from mecdsl.units import DIMENSIONLESS, OwnUnits, Unit, UnitError, parse_unit

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.checking.resolve_layers import layers_domain
 from mecdsl.checking.resolve_topology import ENDS, ORDER, Known, Topology
 from mecdsl.checking.scope import INTEGERS, IndexInfo, Names, Scope, Unresolved, known_names
 from mecdsl.data_files.labels import name_of
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.draws import DRAWS, REGIONS
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
 

@@ -4,9 +4,9 @@
 
 from collections.abc import Callable
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
 from mecdsl.checking.scope import IndexInfo, Names, Scope, Unresolved
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import DIMENSIONLESS
 

@@ -7,9 +7,9 @@ Everything takes expressions that are resolved already, together with what is kn
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.checking.scope import IndexInfo, Names, Unresolved
 from mecdsl.diagnostics import Label, Span, count
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind
 from mecdsl.units import DIMENSIONLESS

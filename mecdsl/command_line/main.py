@@ -72,8 +72,8 @@ from mecdsl.command_line.output import (
 from mecdsl.diagnostics import ModelError, Severity, count
 
 if TYPE_CHECKING:
-    from mecdsl.analysis.problem import Problem
     from mecdsl.api import LoadedModel
+    from mecdsl.convexity.problem import Problem
     from mecdsl.instances.instance import Instance
 
 BLANK_LINE = f"\r{' ' * 79}\r"
@@ -194,7 +194,7 @@ def check(
     json_: Json = False,
 ) -> None:
     """Check a model and all its forms; print its class with reasons."""
-    from mecdsl.analysis.problem import analyse, sampled
+    from mecdsl.convexity.problem import analyse, sampled
     from mecdsl.instances.empty_families import empty_families
 
     loaded = _load(model, data, set_, seed)
@@ -223,7 +223,7 @@ def check(
 
 
 def _say_class(instance: "Instance", relax: bool, explain: bool, forms: Sequence[str]) -> None:
-    from mecdsl.analysis.problem import analyse, sampled
+    from mecdsl.convexity.problem import analyse, sampled
     from mecdsl.output.explain_text import explanation_text
     from mecdsl.output.lowering_text import lowering_text, steps_text
     from mecdsl.output.text import problem_text
@@ -295,8 +295,8 @@ def show(
 ) -> None:
     """Show a model with its data: sets, parameters, variables, constraints, class."""
     from mecdsl.analysis.member_units import unit_text
-    from mecdsl.analysis.problem import analyse
     from mecdsl.analysis.scaling import scale
+    from mecdsl.convexity.problem import analyse
     from mecdsl.instances.instance import nested
     from mecdsl.output.lowering_text import lowering_text
     from mecdsl.output.scaling_text import scaling_dict, scaling_text

@@ -1,1 +1,1 @@
-"""Forms of a model, and the exact or relaxed reformulations they ask for."""
+"""Forms: named variants of a model."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.labels import NO_MEMBER, labels_of
 from mecdsl.data_files.read import Given, is_records
 from mecdsl.data_files.table import Table, no_column_name, number_or_text, records_table
@@ -20,6 +19,7 @@ from mecdsl.instances.index_columns import Indexed, indexed
 from mecdsl.instances.labelled_rows import Keys, in_order
 from mecdsl.instances.named_values import named_values
 from mecdsl.instances.tables import IntArray
+from mecdsl.model import symbolic as sym
 
 
 def aligned(world: World, symbol: sym.Symbol, given: Given) -> Given:

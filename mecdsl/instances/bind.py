@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.labels import NO_MEMBER, integer_of, labels_of
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count, nearest
@@ -20,6 +19,7 @@ from mecdsl.instances.algebra import Floats
 from mecdsl.instances.align import aligned
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model import symbolic as sym
 from mecdsl.units import Unit, UnitError, format_value, parse_unit
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d")

@@ -4,11 +4,11 @@ opened.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Span
 from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import indexed
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Collector
 from mecdsl.instances.instance import Instance, nested
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 

@@ -4,9 +4,9 @@ meant otherwise.
 
 from collections.abc import Iterator
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Diagnostic, Severity, Span
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import FamilyKind
 
 CONDITION = "look at the condition, and at the data it compares"

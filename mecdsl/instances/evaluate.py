@@ -12,10 +12,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier
-from mecdsl.checking.dimensions import literal
-from mecdsl.checking.levels import Levels
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
 from mecdsl.draws import REGIONS
 from mecdsl.instances.algebra import Algebra, Floats, Value
@@ -34,6 +30,10 @@ from mecdsl.instances.tables import (
     expand_ranges,
     refuse_if_too_large,
 )
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier
+from mecdsl.model.dimensions import literal
+from mecdsl.model.levels import Levels
 from mecdsl.parsing.syntax import Kind
 
 BARE_NAME = re.compile(r"[^\W\d]\w*")

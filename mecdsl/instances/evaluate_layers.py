@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.checking.layer_cuts import (
     Before,
     BoolArray,
@@ -18,6 +17,7 @@ from mecdsl.checking.layer_cuts import (
 )
 from mecdsl.instances.sparse_rows import ragged_ranges
 from mecdsl.instances.tables import FamilyTable, IntArray
+from mecdsl.model import symbolic as sym
 
 GROUPS = {
     sym.LayerGroup.CUT: valid_cuts,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.read import Given, beside, columns_of, is_records, read_data, read_document
 from mecdsl.data_files.table import Table, no_column_name
 from mecdsl.diagnostics import Diagnostic, ModelError, Span, nearest
@@ -11,6 +10,7 @@ from mecdsl.instances.align import aligned_table
 from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Indexed, indexed
 from mecdsl.instances.labelled_rows import Keys, in_order
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 

@@ -7,10 +7,10 @@ that only this one index runs over. Its place in the table means nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.table import Table
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import World
+from mecdsl.model import symbolic as sym
 
 
 @dataclass(frozen=True, slots=True)

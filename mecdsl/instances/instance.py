@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.check import CheckedModel
-from mecdsl.checking.classify import Shape
+from mecdsl.compiling.check import CheckedModel
 from mecdsl.instances.algebra import Algebra, Floats
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.facts import Facts
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Shape
 from mecdsl.parsing.syntax import Kind
 
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.check import CheckedModel
+from mecdsl.compiling.check import CheckedModel
 from mecdsl.data_files.read import Given, key_span
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, nearest
 from mecdsl.instances.algebra import Floats
@@ -22,6 +21,7 @@ from mecdsl.instances.listed_sets import check_link_ends, is_listed, listed_tabl
 from mecdsl.instances.positions import with_coordinates
 from mecdsl.instances.reformulations import infinite_limits, with_products
 from mecdsl.instances.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
 from mecdsl.units import coherent_unit
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.labels import labels_of, text_of
 from mecdsl.data_files.members import set_table
 from mecdsl.data_files.read import beside
@@ -17,6 +16,7 @@ from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.files_beside import read_by_others
 from mecdsl.instances.index_columns import Index, indexed
 from mecdsl.instances.tables import SINGLE, IntArray, Table
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import FamilyKind
 
 

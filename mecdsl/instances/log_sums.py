@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.tables import FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 BASES = {"ln": 1.0, "log2": float(1.0 / np.log(2.0)), "log10": float(1.0 / np.log(10.0))}

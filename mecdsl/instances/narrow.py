@@ -8,7 +8,7 @@ afterwards all the same, so that cutting too little is no fault.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mecdsl.checking import symbolic as sym
+from mecdsl.model import symbolic as sym
 
 MIRRORED = {"==": "==", "<=": ">=", "<": ">", ">=": "<=", ">": "<"}
 ARITHMETIC = ("+", "-", "*")

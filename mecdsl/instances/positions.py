@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.data_files.read import KEEP_ONE, Given, key_span
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 SUFFIX = ".position"

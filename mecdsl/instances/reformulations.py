@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Diagnostic, Label
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model import symbolic as sym
 
 
 @dataclass(frozen=True, slots=True)

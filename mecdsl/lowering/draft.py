@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.check import CheckedModel
-from mecdsl.checking.classify import Classifier
-from mecdsl.checking.dimensions import find_dimension
+from mecdsl.compiling.check import CheckedModel
 from mecdsl.diagnostics import Span
-from mecdsl.forms.rewrite import unused
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.tables import FamilyTable, FloatArray, IntArray, Table
 from mecdsl.lowering.place import Place
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier
+from mecdsl.model.dimensions import find_dimension
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.rewrite import unused
 from mecdsl.units import DIMENSIONLESS, Dimension, Unit
 
 Meaning = Callable[[Evaluator], FloatArray]

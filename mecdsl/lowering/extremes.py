@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.forms.compose import ONE, add, multiply, negate, subtract
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.lowering.draft import Draft, Meaning
 from mecdsl.lowering.place import Place
+from mecdsl.model import symbolic as sym
+from mecdsl.reformulations.compose import ONE, add, multiply, negate, subtract
 
 ROOM = 1e-6  # relative; M beyond the range it is computed from, far above rounding and harmless
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
@@ -27,6 +26,7 @@ from mecdsl.lowering.place import Place
 from mecdsl.lowering.roots import squared
 from mecdsl.lowering.steps import Step, kind_of
 from mecdsl.lowering.walk import Walk
+from mecdsl.model import symbolic as sym
 from mecdsl.solution import Solution
 
 TIP = 1e-8

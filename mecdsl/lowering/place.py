@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
-from mecdsl.forms.rewrite import all_names
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.tables import SINGLE, Table
+from mecdsl.model import symbolic as sym
+from mecdsl.reformulations.rewrite import all_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,14 +8,14 @@ place, does.
 
 import numpy as np
 
-from mecdsl.analysis.curvature import Curve
-from mecdsl.analysis.curvature_algebra import CurvatureEvaluator, Curvatures
 from mecdsl.analysis.implied_bounds import implied_bounds
-from mecdsl.checking import symbolic as sym
+from mecdsl.convexity.algebra import CurvatureEvaluator, Curvatures
+from mecdsl.convexity.curvature import Curve
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.place import Place
+from mecdsl.model import symbolic as sym
 
 TINY = 1e-30  # SI
 

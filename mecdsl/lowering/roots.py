@@ -7,15 +7,15 @@ the ranges must say.
 
 from dataclasses import replace
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, Degree
-from mecdsl.checking.dimensions import literal
 from mecdsl.diagnostics import Span
-from mecdsl.forms.compose import add, multiply, number
-from mecdsl.forms.monomials import Expander, NotExpanded
 from mecdsl.lowering.place import Place
 from mecdsl.lowering.ranges import Ranges
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, Degree
+from mecdsl.model.dimensions import literal
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import add, multiply, number
+from mecdsl.reformulations.monomials import Expander, NotExpanded
 
 
 class Roots:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
+from mecdsl.model import symbolic as sym
 
 LONGEST = 40  # characters of a part that is quoted
 

@@ -16,11 +16,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Degree
-from mecdsl.checking.dimensions import literal
-from mecdsl.forms.compose import ZERO
-from mecdsl.forms.rewrite import substitute, substitute_space
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
@@ -30,7 +25,12 @@ from mecdsl.lowering.place import Place, of_symbol
 from mecdsl.lowering.ranges import Ranges
 from mecdsl.lowering.roots import Roots, power
 from mecdsl.lowering.steps import Step, kind_of, short
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Degree
+from mecdsl.model.dimensions import literal
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import ZERO
+from mecdsl.reformulations.rewrite import substitute, substitute_space
 
 EXTREMES = ("abs", "max", "min")
 RISING = ("exp", "ln", "log2", "log10", "sqrt", "db")

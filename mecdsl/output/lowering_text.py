@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mecdsl.analysis.problem import analyse
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import Lowered, lowered

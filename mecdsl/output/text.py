@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis.convexity_sampling import Counterexample
-from mecdsl.analysis.curvature import Curvature
 from mecdsl.analysis.display_units import objective_display
-from mecdsl.analysis.problem import FamilyReport, Problem
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Degree, ProblemClass
+from mecdsl.convexity.curvature import Curvature
+from mecdsl.convexity.problem import FamilyReport, Problem
+from mecdsl.convexity.sampling import Counterexample
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.parsing.syntax import FamilyKind, Kind
 from mecdsl.results.layout import (
     WIDTH,

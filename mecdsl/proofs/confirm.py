@@ -24,9 +24,9 @@ from mecdsl.backend import Request
 from mecdsl.backends import table
 from mecdsl.backends.highs.farkas import farkas_proof
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
-from mecdsl.checking.classify import Degree, ProblemClass
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import IntArray
+from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.proofs.rays import ray_proof
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination

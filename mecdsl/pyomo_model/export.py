@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mecdsl.analysis.member_units import column_unit, objective_unit, row_unit
-from mecdsl.analysis.problem import FamilyReport, analyse
 from mecdsl.analysis.scaling import Scaling, scale
-from mecdsl.checking.classify import Degree
+from mecdsl.convexity.problem import FamilyReport, analyse
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import TIP, Lowered, lowered
+from mecdsl.model.classes import Degree
 from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
 from mecdsl.pyomo_model.numbers import writing
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap

@@ -29,13 +29,13 @@ from pyomo.common.gc_manager import PauseGC
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.analysis.written_out import LONGEST, definition_sizes, too_long
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Degree, Shape
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span
 from mecdsl.instances.algebra import Objects
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Degree, Shape
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.numbers import finite_arithmetic, require_finite

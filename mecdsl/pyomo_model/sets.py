@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import ConstraintFamily, Instance
 from mecdsl.instances.tables import IntArray, Table
+from mecdsl.model import symbolic as sym
 
 Index = tuple[Any, ...]  # no set for a scalar, else one
 

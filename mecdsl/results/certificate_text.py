@@ -12,7 +12,7 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.results.layout import index_text, members, named_values, number
 
 if TYPE_CHECKING:
-    from mecdsl.analysis.kkt import Condition, Kkt
+    from mecdsl.certificates.kkt import Condition, Kkt
 
 CONDITIONS = ("stationarity", "complementarity", "sign")
 

@@ -25,9 +25,9 @@ import numpy as np
 from mecdsl.analysis.loose_terms import Least, Looseness
 from mecdsl.analysis.objective_offset import objective_offset
 from mecdsl.analysis.origins import origins
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.model.classes import Degree
 from mecdsl.results.measures import ROUNDING_SAFETY, measures
 
 ZERO: Final = 1e-8

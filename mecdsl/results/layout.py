@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.instance import Instance, nested
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model import symbolic as sym
 from mecdsl.units import Dimension, Unit, coherent_unit, format_value, shown_unit
 
 WIDTH = 80

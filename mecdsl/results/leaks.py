@@ -16,12 +16,12 @@ import numpy as np
 from mecdsl.analysis.display_units import residual_text
 from mecdsl.analysis.scaling import Slopes
 from mecdsl.analysis.tightening import solver_rows
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Value
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
 from mecdsl.results.measures import measures
 from mecdsl.results.violations import Judge, switches_on
 

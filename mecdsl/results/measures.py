@@ -34,12 +34,12 @@ from mecdsl.analysis.loose_terms import UNIT_ROUNDOFF, Looseness, loosely
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.scaling import Slopes, scale
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Value
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 TOLERANCE: Final = 1e-6
 """How far a real variable may be off, as a share of its measure."""

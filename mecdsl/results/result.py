@@ -13,11 +13,11 @@ import numpy as np
 
 from mecdsl.analysis.display_units import objective_display, residual_text
 from mecdsl.analysis.member_units import multiplier_unit, unit_text
-from mecdsl.checking.symbolic import NumberDomain
 from mecdsl.diagnostics import nearest
 from mecdsl.instances.instance import Instance, nested
 from mecdsl.instances.reformulations import reformulations
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.symbolic import NumberDomain
 from mecdsl.parsing.syntax import Kind
 from mecdsl.results.certificate_text import certificate_rows, kkt_data, multipliers_text
 from mecdsl.results.gap import ObjectiveSize
@@ -41,7 +41,7 @@ from mecdsl.units import Unit
 if TYPE_CHECKING:
     import pandas
 
-    from mecdsl.analysis.kkt import Kkt
+    from mecdsl.certificates.kkt import Kkt
 
 Named = TypeVar("Named")
 FEWEST_DIGITS: Final = 6

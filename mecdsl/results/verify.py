@@ -4,8 +4,8 @@ The point is first brought onto what it claims to be: integer columns are rounde
 bound within tolerance is cut off. Then objective and residuals are evaluated;
 `mecdsl.results.violations` says what a violation is, `mecdsl.results.gap` what a gap is.
 
-Claimed multipliers are tried too (`mecdsl.analysis.certificate`): wrong ones leave a point feasible
-but not optimal, right ones prove a bound where the problem is convex.
+Claimed multipliers are tried too (`mecdsl.certificates.certificate`): wrong ones leave a point
+feasible but not optimal, right ones prove a bound where the problem is convex.
 """
 
 import math
@@ -16,9 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.certificate import BY_CONVEXITY, Certificate, certify, tighter
 from mecdsl.analysis.display_units import residual_text
-from mecdsl.analysis.problem import Problem
+from mecdsl.certificates.certificate import BY_CONVEXITY, Certificate, certify, tighter
+from mecdsl.convexity.problem import Problem
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import onto_products
 from mecdsl.instances.tables import FloatArray

@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 from mecdsl.analysis.data_rows import data_rows
 from mecdsl.analysis.loose_terms import Loose, Looseness, loosely
 from mecdsl.analysis.member_units import column_unit, row_unit
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
 from mecdsl.results.measures import (
     ROUNDING_SAFETY,
     TOLERANCE,

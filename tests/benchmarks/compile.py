@@ -25,7 +25,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 import mecdsl.models
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate

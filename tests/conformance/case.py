@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.model.classes import ProblemClass
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -4,7 +4,7 @@ file.
 
 import math
 
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.model.classes import ProblemClass
 from tests.conformance.case import Case, infeasible, optimal, unbounded
 
 LP, MILP = ProblemClass.LP, ProblemClass.MILP

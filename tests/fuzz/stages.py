@@ -21,10 +21,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.problem import analyse, sampled
 from mecdsl.analysis.scaling import scale
 from mecdsl.api import LoadedModel, loads
 from mecdsl.command_line import main as command_line
+from mecdsl.convexity.problem import analyse, sampled
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError, render
 from mecdsl.instances.data_out import data_of

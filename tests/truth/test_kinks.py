@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.problem import analyse
-from mecdsl.checking.classify import ProblemClass
+from mecdsl.convexity.problem import analyse
 from mecdsl.instances.algebra import Jets
 from mecdsl.instances.tables import SINGLE
 from mecdsl.lowering.lower import lowered
+from mecdsl.model.classes import ProblemClass
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee
 

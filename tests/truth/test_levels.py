@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mecdsl
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import given_in_memory, read_data, read_settings
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.data_out import data_of
@@ -102,7 +102,7 @@ def test_data_read_back_to_the_same_bits(unit: str, number: float) -> None:
 
 
 def test_data_and_show_speak_in_the_declared_level() -> None:
-    from mecdsl.analysis.problem import analyse
+    from mecdsl.convexity.problem import analyse
     from mecdsl.output.text import show_text
 
     found = instance(

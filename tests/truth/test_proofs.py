@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.analysis.convexity_sampling import refute
 from mecdsl.analysis.poles import poles
-from mecdsl.analysis.problem import analyse, sampled
+from mecdsl.convexity.problem import analyse, sampled
+from mecdsl.convexity.sampling import refute
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
 

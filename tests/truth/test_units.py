@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mecdsl
-from mecdsl.checking.check import check
+from mecdsl.compiling.check import check
 from mecdsl.data_files.read import read_data, read_settings
 from mecdsl.diagnostics import ModelError, render
 from mecdsl.instances.data_out import data_of
@@ -69,7 +69,7 @@ def test_own_units_hold_in_data_settings_headers_and_displays(tmp_path: Path) ->
     assert read.data("p").tolist() == [1000.0, 7000.0]
     loaded = mecdsl.loads(text)
     assert loaded.instance().data("p").tolist() == [500.0, 1000.0]
-    from mecdsl.analysis.problem import analyse
+    from mecdsl.convexity.problem import analyse
 
     assert "[2, 14] page" in show_text(read, analyse(read))
     written = tmp_path / "d.json"

@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from typing import Any
 
 from mecdsl.analysis.propagation.tape import Node, Tape
-from mecdsl.checking import symbolic as sym
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import Table
+from mecdsl.model import symbolic as sym
 
 Place = tuple[int, Hashable]
 PARTS = (sym.Operation, sym.Function, sym.Aggregate, sym.Lookup)

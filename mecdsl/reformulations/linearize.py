@@ -16,17 +16,23 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from typing import Final
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier
 from mecdsl.diagnostics import Collector, Label, Span, nearest
-from mecdsl.forms.compose import multiply, negation
-from mecdsl.forms.limits import Limits, Unbounded
-from mecdsl.forms.mccormick import Product, at, envelope, new_variable, same, text_of
-from mecdsl.forms.monomials import Expander, Monomial, NotExpanded, collect, whole_power
-from mecdsl.forms.project_space import project
-from mecdsl.forms.rewrite import all_names, map_parts, structure, structure_of_space, unused
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import multiply, negation
+from mecdsl.reformulations.limits import Limits, Unbounded
+from mecdsl.reformulations.mccormick import Product, at, envelope, new_variable, same, text_of
+from mecdsl.reformulations.monomials import Expander, Monomial, NotExpanded, collect, whole_power
+from mecdsl.reformulations.project_space import project
+from mecdsl.reformulations.rewrite import (
+    all_names,
+    map_parts,
+    structure,
+    structure_of_space,
+    unused,
+)
 
 EVERY: Final = "all"
 MOST_PRODUCTS: Final = (

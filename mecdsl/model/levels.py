@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
-from mecdsl.checking import symbolic as sym
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 from mecdsl.units import DIMENSIONLESS, Unit
 

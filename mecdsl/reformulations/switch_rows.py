@@ -12,13 +12,13 @@ of 1e-6 times M.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, Degree
-from mecdsl.checking.dimensions import find_dimension
 from mecdsl.diagnostics import Collector, Label
-from mecdsl.forms.compose import ONE, add, multiply, subtract
-from mecdsl.forms.limits import Intervals, Limits, NoInterval, Unbounded
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, Degree
+from mecdsl.model.dimensions import find_dimension
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import ONE, add, multiply, subtract
+from mecdsl.reformulations.limits import Intervals, Limits, NoInterval, Unbounded
 from mecdsl.units import Unit
 
 

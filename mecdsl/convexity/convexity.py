@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.curvature import Curvature, Curve
-from mecdsl.analysis.curvature_algebra import Cause, CurvatureEvaluator, Curvatures
 from mecdsl.analysis.propagation.box import implied_box
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, Degree
+from mecdsl.convexity.algebra import Cause, CurvatureEvaluator, Curvatures
+from mecdsl.convexity.curvature import Curvature, Curve
 from mecdsl.diagnostics import Span
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, Degree
 
 LONGEST: Final = 40  # characters of a part that is quoted
 WANTED: Final = {"<=": (True, False), ">=": (False, True), "==": (True, True)}  # convex, concave

@@ -2,8 +2,8 @@
 solver.
 
 With a convex objective f (minimised), rows g_i <= 0 convex, g_i >= 0 concave, equalities affine,
-and multipliers of the right sign (`mecdsl.analysis.lagrangian`) the Lagrangian L is convex and L(x)
-<= f(x) at every feasible x. So for any point y of the domain, with r the gradient of L at y,
+and multipliers of the right sign (`mecdsl.certificates.lagrangian`) the Lagrangian L is convex and
+L(x) <= f(x) at every feasible x. So for any point y of the domain, with r the gradient of L at y,
 
     f(x) >= L(x) >= L(y) + r . (x - y) >= L(y) + sum_j min over [l_j, u_j] of r_j (x_j - y_j).
 
@@ -19,7 +19,7 @@ matter, and these keep `f'(y) . (x - y) <= 0` as f is convex: one more linear ro
 that of those points, or f(y) if it is less; for either the optimum is at most f(y), or it is above.
 
 Where L is quadratic its curvature takes the place of missing bounds
-(`mecdsl.analysis.curvature_floor`).
+(`mecdsl.certificates.curvature_floor`).
 
 Rounding: the bound is lowered by `ROUNDING` times the sizes of everything that was added up, the
 terms of L and, per column, the terms of its slope times the way it goes. The evaluator's errors are
@@ -31,11 +31,11 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.curvature_floor import curvature_floor
 from mecdsl.analysis.implied_bounds import implied_bounds
-from mecdsl.analysis.kkt import regular
-from mecdsl.analysis.lagrangian import Lagrangian, lagrangian, right_signed, sense
 from mecdsl.analysis.scaling import Scaling, scale
+from mecdsl.certificates.curvature_floor import curvature_floor
+from mecdsl.certificates.kkt import regular
+from mecdsl.certificates.lagrangian import Lagrangian, lagrangian, right_signed, sense
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 

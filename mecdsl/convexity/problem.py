@@ -2,7 +2,7 @@
 nonconvex, integer.
 
 Quadratic families are judged by their eigenvalues, which is exact; nonlinear ones, and quadratic
-ones too large for that, by the rules of `mecdsl.analysis.convexity`, which prove convexity or say
+ones too large for that, by the rules of `mecdsl.convexity.convexity`, which prove convexity or say
 which part they cannot judge.
 """
 
@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
-from mecdsl.analysis.convexity import WANTED, Convexity, Finding
-from mecdsl.analysis.convexity_sampling import Counterexample, refute
-from mecdsl.analysis.curvature import Curvature
-from mecdsl.checking.classify import Degree, ProblemClass, Shape, problem_class
+from mecdsl.convexity.convexity import WANTED, Convexity, Finding
+from mecdsl.convexity.curvature import Curvature
+from mecdsl.convexity.sampling import Counterexample, refute
 from mecdsl.diagnostics import Span
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.model.classes import Degree, ProblemClass, Shape, problem_class
 
 LARGEST_EIGENPROBLEM: Final = (
     500  # columns in one quadratic row; above it the eigenvalues are not computed
@@ -33,7 +33,7 @@ class FamilyReport:
     None is not known; for the objective in its sense, for `==` only if affine. `curvature`: how
     `left - right`, or the objective, bends as written. `cause`, `cause_place`, `member`: the part
     that does not bend as it should, and in which member if not in all. `counterexample`: two points
-    that refute convexity, from `mecdsl.analysis.convexity_sampling`.
+    that refute convexity, from `mecdsl.convexity.sampling`.
     """
 
     name: str

@@ -5,20 +5,20 @@ stand.
 import re
 from dataclasses import dataclass, replace
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, fully_fixed
-from mecdsl.checking.dimensions import check_dimensions
 from mecdsl.checking.layer_families import read_layer_files
 from mecdsl.checking.member_files import read_member_files
-from mecdsl.checking.order import definition_order, warn_unused
 from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError
 from mecdsl.forms.apply import apply_form
-from mecdsl.forms.linearize import linearize
-from mecdsl.forms.switch_rows import switch_rows
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, fully_fixed
+from mecdsl.model.dimensions import check_dimensions
+from mecdsl.model.order import definition_order, warn_unused
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.linearize import linearize
+from mecdsl.reformulations.switch_rows import switch_rows
 from mecdsl.units import Dimension
 
 SELECT = "only data may stand here; multiply by a binary variable instead of a condition"

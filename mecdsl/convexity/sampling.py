@@ -1,7 +1,7 @@
 """Counterexamples to convexity: two points between which a function lies above its chord.
 
-Segments are drawn in the box of the feasible points (`mecdsl.analysis.convexity.box`) and count
-where both ends and the middle keep every row (`mecdsl.analysis.convexity_points`). The middle is
+Segments are drawn in the box of the feasible points (`mecdsl.convexity.convexity.box`) and count
+where both ends and the middle keep every row (`mecdsl.convexity.points`). The middle is
 compared with the mean of the ends, and a difference counts only if it is far above the rounding of
 the terms involved. What is not found proves nothing: this module never calls anything convex.
 """
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.convexity import WANTED, box
-from mecdsl.analysis.convexity_points import Feasible
 from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
-from mecdsl.analysis.sample_algebra import Sample, Samples
 from mecdsl.analysis.scaling import Slopes, reference_point
+from mecdsl.convexity.convexity import WANTED, box
+from mecdsl.convexity.points import Feasible
+from mecdsl.convexity.sample_algebra import Sample, Samples
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
+from mecdsl.model import symbolic as sym
 
 Values = Mapping[
     str, sym.Expression | str

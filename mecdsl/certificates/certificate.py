@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.dual_bound import dual_bound
-from mecdsl.analysis.kkt import TOLERANCE, Kkt, kkt
-from mecdsl.analysis.lagrangian import flat_multipliers, is_smooth
 from mecdsl.analysis.scaling import Scaling, scale
+from mecdsl.certificates.dual_bound import dual_bound
+from mecdsl.certificates.kkt import TOLERANCE, Kkt, kkt
+from mecdsl.certificates.lagrangian import flat_multipliers, is_smooth
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.solution import Solution

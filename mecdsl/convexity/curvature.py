@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis import curvature_monomials as monomials
-from mecdsl.analysis.curvature_parts import PROBES, Bend, Ends, Flags, Monomial, Ratio, proportion
+from mecdsl.convexity import monomials
+from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Monomial, Ratio, proportion
 from mecdsl.instances.tables import FloatArray, IntArray
 
 NOBODY, DOMAIN = -1, -2  # in `why`: not yet blamed; an argument that may leave the domain

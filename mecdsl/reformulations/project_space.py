@@ -4,9 +4,9 @@ conditions on them.
 
 from collections.abc import Iterable, Sequence
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.forms.compose import ONE, every, written
-from mecdsl.forms.rewrite import all_names, free_names
+from mecdsl.model import symbolic as sym
+from mecdsl.reformulations.compose import ONE, every, written
+from mecdsl.reformulations.rewrite import all_names, free_names
 
 
 def project(frames: Sequence[sym.Space], used: Iterable[str]) -> sym.Space:

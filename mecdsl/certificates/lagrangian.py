@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mecdsl.analysis.magnitude import Magnitudes, size_of, value_of
-from mecdsl.checking.classify import Degree
 from mecdsl.instances.algebra import Jets
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.model.classes import Degree
 
 
 @dataclass(frozen=True, slots=True, eq=False)

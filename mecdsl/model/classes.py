@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.dimensions import literal
 from mecdsl.diagnostics import Span
+from mecdsl.model import symbolic as sym
+from mecdsl.model.dimensions import literal
 from mecdsl.parsing.syntax import Kind
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mecdsl.analysis.curvature_parts import (
+from mecdsl.convexity.parts import (
     MOST_FACTORS,
     PROBES,
     Bend,

@@ -8,12 +8,12 @@ out. Whatever else depends on variables, such as a logarithm, stays one factor.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.classify import Classifier, Degree
-from mecdsl.checking.dimensions import literal
-from mecdsl.forms.compose import ONE, ZERO, add, negation, number, product, written
-from mecdsl.forms.rewrite import all_names, map_parts, substitute, substitute_space
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier, Degree
+from mecdsl.model.dimensions import literal
 from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import ONE, ZERO, add, negation, number, product, written
+from mecdsl.reformulations.rewrite import all_names, map_parts, substitute, substitute_space
 
 LARGEST_POWER = 4
 

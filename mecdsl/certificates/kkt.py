@@ -1,7 +1,7 @@
 """First-order conditions of a point and its multipliers (Karush, Kuhn, Tucker), recomputed without
 the solver.
 
-Everything is minimised (`mecdsl.analysis.lagrangian`). The reduced cost r_j is the slope of the
+Everything is minimised (`mecdsl.certificates.lagrangian`). The reduced cost r_j is the slope of the
 Lagrangian in column j. Three conditions, each by its worst member:
 
 - *stationarity*: no column can move so that the Lagrangian falls. A reduced cost that pushes a
@@ -19,10 +19,10 @@ could be better:
 - a multiplier times slack;
 - a wrong-signed multiplier times the size of the terms of its row.
 
-Each is divided by the size of the objective near the point (`mecdsl.analysis.objective_size`): the
-sum of its absolute terms there, or with columns moved by their typical size where that is larger
-(an optimum at 0 has no size of its own). So no amount changes if a unit does. Products with the
-column's size rather than sums of cancelling terms are the yardstick, for huge multipliers that
+Each is divided by the size of the objective near the point (`mecdsl.certificates.objective_size`):
+the sum of its absolute terms there, or with columns moved by their typical size where that is
+larger (an optimum at 0 has no size of its own). So no amount changes if a unit does. Products with
+the column's size rather than sums of cancelling terms are the yardstick, for huge multipliers that
 cancel would make any residual look small.
 
 Choice of `TOLERANCE`: a column could change the objective by 1e-5 of itself, in the first order.
@@ -37,10 +37,10 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.lagrangian import Lagrangian, lagrangian, wrong_sign
 from mecdsl.analysis.member_units import multiplier_unit, objective_unit, slope_unit
-from mecdsl.analysis.objective_size import objective_size
 from mecdsl.analysis.scaling import Scaling, scale
+from mecdsl.certificates.lagrangian import Lagrangian, lagrangian, wrong_sign
+from mecdsl.certificates.objective_size import objective_size
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 

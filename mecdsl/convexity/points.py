@@ -16,13 +16,13 @@ import numpy as np
 from mecdsl.analysis.coefficients import constraint_coefficients
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.propagation.ranges import Flags
-from mecdsl.analysis.sample_algebra import Sample, Samples
 from mecdsl.analysis.scaling import Slopes, reference_point
-from mecdsl.checking.classify import Degree
+from mecdsl.convexity.sample_algebra import Sample, Samples
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
 
 KEPT: Final = 1e-9  # of both sides of a row
 TURNS: Final = 30

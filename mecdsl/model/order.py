@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Collector, Label, Span
+from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import FamilyKind, Kind
 
 

@@ -7,8 +7,8 @@ A composed expression has a text of its own, so that whoever shows it finds a fo
 
 from collections.abc import Iterable
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Source, Span
+from mecdsl.model import symbolic as sym
 from mecdsl.units import DIMENSIONLESS, Dimension
 
 LOOSE = ("+", "-", "neg", "and", "or", "not", "<=", ">=", "==", "!=", "<", ">")

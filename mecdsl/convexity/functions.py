@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.curvature import (
+from mecdsl.convexity.curvature import (
     NOBODY,
     Curve,
     chosen,
@@ -18,7 +18,7 @@ from mecdsl.analysis.curvature import (
     settled,
     spread,
 )
-from mecdsl.analysis.curvature_parts import PROBES, Bend, Ends
+from mecdsl.convexity.parts import PROBES, Bend, Ends
 from mecdsl.instances.algebra import PLAIN_FUNCTIONS
 
 LN10: Final = float(np.log(10.0))

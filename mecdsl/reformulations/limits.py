@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.dimensions import literal
-from mecdsl.forms.compose import (
+from mecdsl.model import symbolic as sym
+from mecdsl.model.dimensions import literal
+from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import (
     ONE,
     ZERO,
     add,
@@ -23,8 +24,7 @@ from mecdsl.forms.compose import (
     subtract,
     written,
 )
-from mecdsl.forms.rewrite import free_names
-from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.rewrite import free_names
 
 # parts; a longer one becomes a definition, or limits of products of products would grow without end
 LONGEST_LIMIT = 12

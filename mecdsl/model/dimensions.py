@@ -9,9 +9,9 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from mecdsl.checking import symbolic as sym
-from mecdsl.checking.levels import Levels, Refusal
 from mecdsl.diagnostics import Collector, Label, Span
+from mecdsl.model import symbolic as sym
+from mecdsl.model.levels import Levels, Refusal
 from mecdsl.unit_catalogue import LOGARITHMIC
 from mecdsl.units import DIMENSIONLESS, Dimension, Unit, parse_unit
 

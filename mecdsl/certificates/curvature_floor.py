@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
-from mecdsl.analysis.lagrangian import sense
-from mecdsl.checking.classify import Degree
+from mecdsl.certificates.lagrangian import sense
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.classes import Degree
 
 LARGEST: Final = 500  # columns of quadratic terms; eigenvalues cost their third power
 SHARE: Final = 1e-10  # of the largest eigenvalue: what rounding may do to the least one

@@ -8,9 +8,10 @@ Programming 10 (1976): with L <= x <= U and l <= y <= u the convex hull of w = x
 
 from dataclasses import dataclass
 
-from mecdsl.checking import symbolic as sym
 from mecdsl.diagnostics import Span
-from mecdsl.forms.compose import (
+from mecdsl.model import symbolic as sym
+from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.compose import (
     ZERO,
     add,
     is_number,
@@ -20,9 +21,8 @@ from mecdsl.forms.compose import (
     subtract,
     written,
 )
-from mecdsl.forms.limits import Interval
-from mecdsl.forms.rewrite import structure
-from mecdsl.parsing.syntax import Kind
+from mecdsl.reformulations.limits import Interval
+from mecdsl.reformulations.rewrite import structure
 from mecdsl.units import Unit
 
 

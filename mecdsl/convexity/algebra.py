@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis import curvature_functions as functions
-from mecdsl.analysis.curvature import DOMAIN, Curve, multiplied, number, settled, unblamed
-from mecdsl.analysis.curvature_parts import PROBES, Bend, Ends, Flags, Ratio, proportion
 from mecdsl.analysis.propagation.expressions import Place, Places
 from mecdsl.analysis.propagation.ranges import Range
-from mecdsl.checking import symbolic as sym
+from mecdsl.convexity import functions
+from mecdsl.convexity.curvature import DOMAIN, Curve, multiplied, number, settled, unblamed
+from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Ratio, proportion
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import FloatArray, IntArray, Table
+from mecdsl.model import symbolic as sym
 
 EXPLAINED = (sym.Operation, sym.Function, sym.Aggregate)
 

@@ -1,0 +1,1 @@
+"""How good a point is by its multipliers: KKT conditions, bounds from the dual."""

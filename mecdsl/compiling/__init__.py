@@ -1,0 +1,1 @@
+"""The passes from a syntax tree to a checked model, in their order."""

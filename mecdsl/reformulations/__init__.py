@@ -1,0 +1,1 @@
+"""Exact and relaxed reformulations of a model: products, switched constraints, their limits."""
