@@ -1,27 +1,27 @@
-"""Syntax tree to checked model: forms, names, circles, dimensions, and data where only data may
-stand.
+"""Syntax tree to checked model, by a row of passes: forms, names, circles, dimensions, data where
+only data may stand, products and switches.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from mecdsl.checking.layer_families import read_layer_files
 from mecdsl.checking.member_files import read_member_files
 from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
+from mecdsl.compiling.data_places import check_data_places
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError
-from mecdsl.forms.apply import apply_form
+from mecdsl.forms.apply import FormedDocument, apply_form
 from mecdsl.model import symbolic as sym
-from mecdsl.model.classes import Classifier, fully_fixed
+from mecdsl.model.classes import Classifier
 from mecdsl.model.dimensions import check_dimensions
 from mecdsl.model.order import definition_order, warn_unused
 from mecdsl.parsing import syntax
-from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.linearize import linearize
 from mecdsl.reformulations.switch_rows import switch_rows
-from mecdsl.units import Dimension
-
-SELECT = "only data may stand here; multiply by a binary variable instead of a condition"
+from mecdsl.units import NO_OWN, Dimension, OwnUnits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,131 +40,118 @@ def check(document: syntax.Document, form: str = "", relax: bool = False) -> Che
 
     Raises `ModelError` with every fault of this form.
     """
+    work = _Work(document, form, relax)
     try:
-        return _check(document, form, relax)
+        for each in PASSES:
+            each(work)
     except RecursionError:
         message = "definitions use each other in a chain too long to follow"
         raise ModelError([Diagnostic("E003", message, help="join some of them")]) from None
+    return CheckedModel(work.model, work.order, work.shapes)
 
 
-def _check(document: syntax.Document, form: str, relax: bool) -> CheckedModel:
-    collector = Collector()
-    units = own_units(document.statements, collector)
-    document = read_member_files(read_layer_files(document, units, collector), collector)
-    formed = apply_form(document, form, relax, collector)
-    model = resolve(formed, units, collector)
-    order = definition_order(model, collector)
-    if any(d.code == "E107" for d in collector.errors):
-        collector.raise_errors()
-    dimensions = check_dimensions(model, collector)
-    shapes = Classifier(model)
-    _check_data_places(
-        model, Classifier(replace(model, fixes=())) if model.fixes else shapes, collector
-    )
-    collector.raise_errors()
-    if not form:  # a form may well leave a parameter or a definition unused
-        forms = (s.span.text for s in document.statements if isinstance(s, syntax.Form))
-        warn_unused(model, collector, frozenset(re.findall(r"\w+", " ".join(forms))))
-    changed = linearize(model, order, formed.linearizations, shapes, collector)
-    changed = switch_rows(changed, collector)
-    collector.raise_errors()
-    if changed is not model:
-        model = changed
-        order, dimensions, shapes = _again(model)
-    model = replace(model, dimensions=dimensions, warnings=collector.warnings)
-    return CheckedModel(model, order, shapes)
+class _Work:
+    """What the passes have made of a document so far; each pass reads what those before it left."""
+
+    formed: FormedDocument
+    model: sym.Model
+    order: tuple[str, ...]
+    dimensions: Mapping[str, Dimension | None]
+    shapes: Classifier
+
+    def __init__(self, document: syntax.Document, form: str, relax: bool) -> None:
+        self.document, self.form, self.relax = document, form, relax
+        self.collector = Collector()
+        self.units: OwnUnits = NO_OWN
 
 
-def _again(model: sym.Model) -> tuple[tuple[str, ...], dict[str, Dimension | None], Classifier]:
-    """Order, dimensions and shapes of a model that a pass of the compiler changed: a fault now is
-    that pass's own.
+def _declare_units(work: _Work) -> None:
+    work.units = own_units(work.document.statements, work.collector)
+
+
+def _read_files(work: _Work) -> None:
+    """Layers and members that stand in files beside the model."""
+    document = read_layer_files(work.document, work.units, work.collector)
+    work.document = read_member_files(document, work.collector)
+
+
+def _apply_forms(work: _Work) -> None:
+    work.formed = apply_form(work.document, work.form, work.relax, work.collector)
+
+
+def _resolve_names(work: _Work) -> None:
+    work.model = resolve(work.formed, work.units, work.collector)
+
+
+def _order_definitions(work: _Work) -> None:
+    """What follows goes through definitions, which a circle would never end."""
+    work.order = definition_order(work.model, work.collector)
+    if any(fault.code == "E107" for fault in work.collector.errors):
+        work.collector.raise_errors()
+
+
+def _find_dimensions(work: _Work) -> None:
+    work.dimensions = check_dimensions(work.model, work.collector)
+
+
+def _classify(work: _Work) -> None:
+    work.shapes = Classifier(work.model)
+
+
+def _refuse_variables_in_data(work: _Work) -> None:
+    model = work.model
+    unfixed = Classifier(replace(model, fixes=())) if model.fixes else work.shapes
+    check_data_places(model, unfixed, work.collector)
+    work.collector.raise_errors()
+
+
+def _warn_of_unused(work: _Work) -> None:
+    """Of the base model: a form may well leave a parameter or a definition unused."""
+    if not work.form:
+        forms = (s.span.text for s in work.document.statements if isinstance(s, syntax.Form))
+        named = frozenset(re.findall(r"\w+", " ".join(forms)))
+        warn_unused(work.model, work.collector, named)
+
+
+def _reformulate(work: _Work) -> None:
+    """Products as rows where the form asks for it, and switched constraints as rows."""
+    asked = work.formed.linearizations
+    changed = linearize(work.model, work.order, asked, work.shapes, work.collector)
+    changed = switch_rows(changed, work.collector)
+    work.collector.raise_errors()
+    if changed is not work.model:
+        work.model = changed
+        _look_again(work)
+
+
+def _look_again(work: _Work) -> None:
+    """Order, dimensions and shapes of a model that was reformulated: a fault now is that of the
+    reformulation.
     """
     collector = Collector()
-    order, dimensions = (
-        definition_order(model, collector),
-        check_dimensions(model, collector, own_text=False),
-    )
+    work.order = definition_order(work.model, collector)
+    work.dimensions = check_dimensions(work.model, collector, own_text=False)
     if collector.errors:
         raise RuntimeError(f"the reformulated model is wrong: {collector.errors[0].message}")
-    return order, dimensions, Classifier(model)
+    work.shapes = Classifier(work.model)
 
 
-def _check_data_places(model: sym.Model, shapes: Classifier, collector: Collector) -> None:
-    """Variables may stand only in constraints, objective, definitions and reports.
+def _keep_findings(work: _Work) -> None:
+    warnings = work.collector.warnings
+    work.model = replace(work.model, dimensions=work.dimensions, warnings=warnings)
 
-    `shapes`: with fixed variables as variables, for their values come after sets, parameters and
-    bounds.
-    """
-    fixed = fully_fixed(model)
 
-    def data_only(expression: sym.Expression | None, what: str, fix: str = SELECT) -> None:
-        if expression is None or shapes.is_data(expression):
-            return
-        for node in sym.walk(expression):
-            if isinstance(node, sym.Lookup) and not shapes.is_data(node):
-                collector.error(
-                    "E108",
-                    f"`{node.symbol}` depends on variables and cannot stand in {what}",
-                    node.span,
-                    note=f"`{node.symbol}` is fixed, which makes it a number in rows alone"
-                    if node.symbol in fixed
-                    else None,
-                    help=fix,
-                )
-                return
-
-    def space(of: sym.Space) -> None:
-        for part in sym.space_parts(of):
-            data_only(part, "a set or its condition")
-
-    def inside(expression: sym.Expression) -> None:
-        for node in sym.walk(expression):
-            match node:
-                case sym.Choice(condition=condition):
-                    data_only(condition, "the condition of an `if`")
-                case sym.Aggregate(space=inner, function=function, body=body):
-                    space(inner)
-                    if function in ("count", "all", "any"):
-                        data_only(body, f"`{function}`")
-                case sym.Lookup(indices=indices):
-                    for index in indices:
-                        data_only(
-                            index, "an index", "sum over all members, each times a binary variable"
-                        )
-                case sym.Member(arguments=indices):
-                    for index in indices:
-                        data_only(
-                            index, "an index", "sum over all members, each times a binary variable"
-                        )
-                case _:
-                    pass
-
-    for family in model.families.values():
-        space(family.space)
-        for end in family.ends or ():
-            data_only(end, "the end of a link", "declare all links, each with a binary variable")
-        for item in (item for member in family.listed or () for item in member):
-            data_only(item, "a set or its condition")
-    for symbol in model.symbols.values():
-        space(symbol.own_space)
-        for limit in symbol.limits:
-            data_only(
-                limit.value, "a bound", f"write a constraint: `{symbol.name} {limit.operator} ...`"
-            )
-        if symbol.value is None or isinstance(symbol.value, sym.DataFile):
-            continue
-        for item in sym.data_expressions(symbol.value):
-            if symbol.kind is Kind.PARAM:
-                data_only(item, "a parameter", f"write `let {symbol.name} = ...`")
-            inside(item)
-    for assignment in (*model.starts, *model.fixes, *model.settings):
-        data_only(assignment.condition, "an index")
-        for item in sym.data_expressions(assignment.value):
-            data_only(item, "a given value", "only data may stand here")
-    for constraint in model.constraints:
-        space(constraint.space)
-        inside(constraint.left)
-        inside(constraint.right)
-        if constraint.switch is not None:
-            inside(constraint.switch.variable)
-    inside(model.objective.value)
+PASSES: Final[tuple[Callable[[_Work], None], ...]] = (
+    _declare_units,
+    _read_files,
+    _apply_forms,
+    _resolve_names,
+    _order_definitions,
+    _find_dimensions,
+    _classify,
+    _refuse_variables_in_data,
+    _warn_of_unused,
+    _reformulate,
+    _keep_findings,
+)
+"""From a syntax tree to a checked model, in this order."""
