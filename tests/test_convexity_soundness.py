@@ -17,6 +17,7 @@ from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.convexity.curvature import Curvature
 from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError
+from mecdsl.functions.table import UNIVARIATE
 from mecdsl.instances.algebra import Floats, Jets
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.jets import Jet
@@ -50,9 +51,7 @@ def expressions() -> st.SearchStrategy[str]:
             pair.map(lambda p: f"({p[0]} / ({p[1]}))"),
             st.tuples(inner, st.sampled_from(EXPONENTS)).map(lambda p: f"({p[0]})^{p[1]}"),
             inner.map(lambda e: f"(-{e})"),
-            st.tuples(st.sampled_from(["ln", "exp", "sqrt", "abs", "log2"]), inner).map(
-                lambda p: f"{p[0]}({p[1]})"
-            ),
+            st.tuples(st.sampled_from(sorted(UNIVARIATE)), inner).map(lambda p: f"{p[0]}({p[1]})"),
             st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(
                 lambda p: f"{p[0]}({p[1]}, {p[2]})"
             ),

@@ -11,7 +11,7 @@ import mecdsl
 from mecdsl.checking.resolve_topology import ORDER
 from mecdsl.diagnostics import Severity
 from mecdsl.draws import DRAWS, REGIONS
-from mecdsl.instances.algebra import PLAIN_FUNCTIONS
+from mecdsl.functions.table import NAMES
 from mecdsl.parsing.tree import AGGREGATES
 from mecdsl.unit_catalogue import LOGARITHMIC, UNPREFIXED
 
@@ -88,7 +88,7 @@ EXPLAINED = {word for code in CODE for word in re.findall(r"[A-Za-zµ%][A-Za-z0-
     [
         re.findall(r'"([a-z]+)"', GRAMMAR),
         sorted(AGGREGATES),
-        [*PLAIN_FUNCTIONS, "rate", "distance"],
+        [*NAMES, "distance"],
         [*DRAWS, *REGIONS],
         [*ORDER, "out", "in", "cuts", "crossing", "before", "after", "real", "integer", "binary"],
         sorted({*UNPREFIXED, *LOGARITHMIC}),

@@ -16,7 +16,7 @@ import pytest
 
 # Earliest first; names without the leading `mecdsl.`. A package stands for all modules inside it.
 STAGES: list[list[str]] = [
-    ["grammar", "models", "diagnostics", "codes", "units", "unit_catalogue", "draws"],
+    ["grammar", "models", "diagnostics", "codes", "units", "unit_catalogue", "draws", "functions"],
     ["data_files", "networks"],
     ["parsing"],
     ["model"],

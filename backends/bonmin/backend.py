@@ -29,12 +29,15 @@ from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
 from mecdsl.backends.bonmin.sizes import sizes_alike
+from mecdsl.backends.nlp.words import WORDS
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
+from mecdsl.backends.shared.words import accepts_functions
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.model.classes import Degree, ProblemClass
+from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
 from mecdsl.solution import Guarantee, Solution, Termination
 
 if TYPE_CHECKING:
@@ -103,7 +106,9 @@ class Bonmin:
                 return Acceptance(
                     False, f"`bonmin` needs smooth functions: `{report.name}` holds {report.reason}"
                 )
-        return Acceptance(True)
+        if request.options.via == "pyomo":
+            return accepts_functions(self.name, request.instance, PYOMO_WORDS, " through Pyomo")
+        return accepts_functions(self.name, request.instance, WORDS)
 
     def solve(self, request: Request) -> Solution:
         """The optimum of a convex problem; for others the best point found, labelled as such.
@@ -231,7 +236,7 @@ def _from_arrays(instance: Instance) -> _Program:
 
     from mecdsl.backends.shared.combinations import Combinations, Tool, leaves
 
-    tool = Tool({"ln": ca.log, "exp": ca.exp, "sqrt": ca.sqrt, "abs": ca.fabs}, _total)
+    tool = Tool({name: getattr(ca, word) for name, word in WORDS.items()}, _total)
     scaling = scale(instance, origins(instance))
     columns = np.flatnonzero(instance.free).astype(np.int64)
     unknowns = ca.SX.sym("x", len(columns))

@@ -34,11 +34,13 @@ from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_py
 from mecdsl.backends.nlp.problem import NlpProblem
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.backends.shared.solver_output import solver_output
+from mecdsl.backends.shared.words import accepts_functions
 from mecdsl.convexity.problem import Problem
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
+from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 
@@ -97,7 +99,11 @@ class Ipopt:
     def accepts(self, request: Request) -> Acceptance:
         """Every continuous class of smooth functions."""
         accepted = accepts_class(self, request.problem)
-        return accepted if not accepted.accepted else _smooth(request.problem)
+        if accepted.accepted:
+            accepted = _smooth(request.problem)
+        if accepted.accepted and request.options.via == "pyomo":
+            return accepts_functions(self.name, request.instance, PYOMO_WORDS, " through Pyomo")
+        return accepted
 
     def solve(self, request: Request) -> Solution:
         """A local optimum, a global one where the problem is proven convex, with multipliers.

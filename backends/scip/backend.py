@@ -145,7 +145,7 @@ class Scip:
         accepted = accepts_class(self, request.problem)
         if not accepted.accepted:
             return accepted
-        reason = unknown_part(request.instance, smooth_only=request.options.via == "pyomo")
+        reason = unknown_part(request.instance, through_pyomo=request.options.via == "pyomo")
         return Acceptance(not reason, reason and f"`scip` cannot state {reason}")
 
     def solve(self, request: Request) -> Solution:

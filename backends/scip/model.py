@@ -30,6 +30,7 @@ from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, scale, unscaled
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.scip.squares import squares
+from mecdsl.backends.scip.words import WORDS
 from mecdsl.backends.shared.combinations import (
     Combination,
     Combinations,
@@ -478,13 +479,7 @@ def _sum(parts: list[Any]) -> Any:
     return result
 
 
-TOOL: Final = Tool(
-    {
-        name: methodcaller(method)
-        for name, method in (("ln", "log"), ("exp", "exp"), ("sqrt", "sqrt"), ("abs", "__abs__"))
-    },
-    _sum,
-)
+TOOL: Final = Tool({name: methodcaller(word) for name, word in WORDS.items()}, _sum)
 
 
 def _number(value: Any) -> float:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.backends.shared.cones import QUOTIENT, square_over
 from mecdsl.diagnostics import Diagnostic, ModelError, Span
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Objects, Value
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import IntArray
@@ -30,8 +31,8 @@ LARGEST_SHIFT: Final = 300.0  # of an exponent: beyond, exp(shift) would leave t
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What a tool does with its own expressions: functions `ln`, `exp`, `sqrt`, `abs` and the sum
-    of a list.
+    """What a tool does with its own expressions: the functions of one argument that it has, by
+    their names in the language, and the sum of a list.
     """
 
     functions: Mapping[str, Callable[[Any], Any]]
@@ -78,13 +79,12 @@ class Combination:
             size, atom = inner.normal()
             return Combination(self.tool, [(math.exp(shift), function(self._part(size, atom)))])
         size, atom = self.normal()
+        degree = TABLE[name].homogeneous
         if name == "ln":
             return Combination(self.tool, [(1.0, function(atom))], float(np.log(size)))
-        if name not in ("sqrt", "abs"):
-            raise KeyError(name)
-        return Combination(
-            self.tool, [(float(np.sqrt(size)) if name == "sqrt" else size, function(atom))]
-        )
+        if degree is None:
+            return Combination(self.tool, [(1.0, function(self._part(size, atom)))])
+        return Combination(self.tool, [(float(np.power(size, degree)), function(atom))])
 
     # Operators
 
@@ -179,19 +179,14 @@ class Combinations(Objects):
         quotient: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.quotient = quotient
-        functions = {name: _function(name) for name in ("ln", "exp", "sqrt", "abs")}
+        functions = {name: _function(name) for name in tool.functions}
         super().__init__(columns, functions, lambda terms: total(tool, terms))
 
     def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
         if name == QUOTIENT:
             above, below = (np.asarray(argument, dtype=object) for argument in arguments)
             return np.asarray(np.frompyfunc(self._square_over, 2, 1)(above, below), dtype=object)
-        if name not in EXTREMES:
-            return super().call(name, arguments)
-        result, *others = (np.asarray(argument, dtype=object) for argument in arguments)
-        for other in others:
-            result = np.asarray(np.frompyfunc(EXTREMES[name], 2, 1)(result, other), dtype=object)
-        return result
+        return super().call(name, arguments)
 
     def _square_over(self, above: Any, below: Any) -> Any:
         if not isinstance(above, Combination) and not isinstance(below, Combination):
@@ -212,7 +207,7 @@ class Combinations(Objects):
     ) -> NDArray[np.object_]:
         result = np.full(size, None, dtype=object)
         for row, item in zip(parent.tolist(), np.asarray(value, dtype=object), strict=True):
-            result[row] = item if result[row] is None else EXTREMES[name](result[row], item)
+            result[row] = item if result[row] is None else self._one(name, result[row], item)
         return result
 
 
@@ -293,23 +288,10 @@ def total(tool: Tool, terms: Iterable[Any]) -> Any:
 
 
 def _function(name: str) -> Callable[[Any], Any]:
-    of_number = {"ln": np.log, "exp": np.exp, "sqrt": np.sqrt, "abs": np.abs}[name]
-
     def apply(argument: Any) -> Any:
         if isinstance(argument, Combination):
             return argument.apply(name)
         with np.errstate(all="ignore"):
-            return float(of_number(float(argument)))
+            return float(TABLE[name].value(float(argument)))
 
     return apply
-
-
-def _largest(left: Any, right: Any) -> Any:
-    return 0.5 * (left + right) + 0.5 * abs(left - right)
-
-
-def _smallest(left: Any, right: Any) -> Any:
-    return 0.5 * (left + right) - 0.5 * abs(left - right)
-
-
-EXTREMES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {"max": _largest, "min": _smallest}

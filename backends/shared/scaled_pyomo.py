@@ -27,6 +27,7 @@ from mecdsl.backends.shared.combinations import (
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, IntArray
 from mecdsl.model.classes import Degree
+from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
 from mecdsl.pyomo_model.rows import bodies, relations
 
@@ -96,9 +97,8 @@ def _rescale(variable: Any, factor: float) -> None:
 
 def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Scaling:
     """State nonlinear parts again; the factors that they then have."""
-    tool = Tool(
-        {"ln": pyo.log, "exp": pyo.exp, "sqrt": pyo.sqrt, "abs": methodcaller("__abs__")}, _total
-    )
+    functions = {name: getattr(pyo, word) for name, word in WORDS.items()}
+    tool = Tool({**functions, "abs": methodcaller("__abs__")}, _total)
     evaluator = instance.evaluator(
         Combinations(leaves(instance, scaling, lowered.variables, tool), tool)
     )

@@ -7,14 +7,17 @@ what the rounding of those terms explains, and where every number is whole and b
 was rounded at all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.magnitude import Magnitude, Magnitudes, size_of, value_of
+from mecdsl.functions.function import Smoothness, Univariate, Whole
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Floats, Value
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
@@ -26,17 +29,6 @@ EPSILON: Final = float(np.finfo(np.float64).eps)
 ROUNDINGS: Final = 256  # of a formula that is not a sum over a set
 LARGEST_WHOLE: Final = 2.0**53  # up to here whole numbers are exact
 EXACT: Final = frozenset("+ - * neg".split())
-KEEPING_SIZE: Final = ("abs", "min", "max")
-
-SLOPES: Final[Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]]] = {
-    "ln": lambda x, _value: 1.0 / x,
-    "log2": lambda x, _value: 1.0 / (x * np.log(2.0)),
-    "log10": lambda x, _value: 1.0 / (x * np.log(10.0)),
-    "exp": lambda _x, value: value,
-    "sqrt": lambda x, value: value / (2.0 * x),
-    "db": lambda _x, value: value * np.log(10.0) / 10.0,
-}
-"""How much of an error of its argument a function passes on, from argument and value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +69,15 @@ class _Terms(Magnitudes):
 
     def call(self, name: str, arguments: Sequence[Any]) -> Magnitude:
         plain = super().call(name, arguments)
+        row = TABLE[name]
         with np.errstate(all="ignore"):
-            if name in KEEPING_SIZE:
+            if row.smoothness is Smoothness.KINKED:
                 sizes = [np.asarray(size_of(argument), dtype=np.float64) for argument in arguments]
-                size = sizes[0]
-                for other in sizes[1:]:
-                    size = np.maximum(size, other)
+                size = reduce(np.maximum, sizes)
                 return Magnitude(plain.value, np.broadcast_to(size, plain.value.shape))
-            if name in SLOPES:
-                slope = np.abs(SLOPES[name](value_of(arguments[0]), plain.value))
+            if isinstance(row, Univariate):  # it passes on an error of its argument by its slope
+                argument = np.asarray(value_of(arguments[0]), dtype=np.float64)
+                slope = np.abs(row.derivatives(argument)[1])
                 return Magnitude(plain.value, plain.size + slope * size_of(arguments[0]))
         return plain
 
@@ -175,7 +167,7 @@ def _is_exact(instance: Instance, family: ConstraintFamily) -> bool:
                 pending += operands
             case sym.Choice(then=then, otherwise=otherwise):
                 pending += [then, otherwise]
-            case sym.Function(name="min" | "max" | "abs", arguments=arguments):
+            case sym.Function(name=name, arguments=arguments) if TABLE[name].whole is Whole.KEPT:
                 pending += arguments
             case sym.Aggregate(function="count"):
                 pass

@@ -20,13 +20,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from mecdsl.functions.function import ABOVE, Smoothness, Univariate
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Algebra, Floats
 from mecdsl.instances.tables import FloatArray, IntArray
 
 UNIT_ROUNDOFF: Final = 2.0**-53
 LARGEST_EXACT: Final = 2.0**53
+SMALL_SHARE: Final = 1e-6  # about what a point is judged with (`mecdsl.results.violations`)
 FUNCTION_ROUNDING: Final = 4.0  # units in the last place that a function of NumPy may be off
-STEPPED: Final = frozenset({"floor", "ceil", "round"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,27 +251,28 @@ class Looseness(Algebra):
         )
 
     def call(self, name: str, arguments: Sequence[Any]) -> Loose:
-        known = [loosely(argument) for argument in arguments]
-        match name:
-            case "min" | "max":
-                return self._extreme(name, known)
-            case "sqrt":
-                return known[0] ** 0.5
-            case "abs":
-                inner = known[0]
-                return self.kind(np.abs(inner.value), inner.total, inner.loose, inner.error)
-            case _:
-                found = function(self.kind, lambda *values: self.plain.call(name, values), known)
-        if name in ("ln", "log2", "log10"):  # its value may be 0 where its argument is about 1
-            inner = known[0]
-            with np.errstate(all="ignore"):
-                share = np.minimum(inner.loose, inner.total) / np.abs(inner.value)
-            loose = np.where(inner.loose == 0.0, 0.0, np.maximum(found.loose, share))
+        row, known = TABLE[name], [loosely(argument) for argument in arguments]
+        inner = known[0]
+        if isinstance(row, Univariate) and row.homogeneous is not None:
+            return self._homogeneous(row, inner)
+        if row.smoothness is Smoothness.KINKED:
+            return self._extreme(name, known)
+        found = function(self.kind, lambda *values: self.plain.call(name, values), known)
+        if isinstance(row, Univariate) and row.vanishes:
+            loose = np.where(inner.loose == 0.0, 0.0, np.fmax(found.loose, _moved(row, inner)))
             return self.kind(found.value, found.total, loose, found.error)
-        if name in ("perspective", "quad_over_lin"):
+        if row.homogeneous == 1.0:
             return self._of_sizes(name, known, found)
-        error = np.zeros_like(found.value) if name in STEPPED else found.error
+        stepped = row.smoothness is Smoothness.STEPPED
+        error = np.zeros_like(found.value) if stepped else found.error
         return self.kind(found.value, found.total, found.loose, error)
+
+    def _homogeneous(self, row: Univariate, inner: Loose) -> Loose:
+        if row.smoothness is Smoothness.SMOOTH:
+            assert row.homogeneous is not None
+            return inner**row.homogeneous
+        value = self.plain.call(row.name, [inner.value])
+        return self.kind(value, inner.total, inner.loose, inner.error)
 
     def _extreme(self, name: str, known: Sequence[Loose]) -> Loose:
         value = self.plain.call(name, [part.value for part in known])
@@ -290,6 +293,18 @@ class Looseness(Algebra):
         usual = np.abs(self.plain.call(name, [above, below]))
         loose = np.where(found.loose == 0.0, 0.0, np.fmax(found.loose, usual))
         return self.kind(found.value, found.total, loose, found.error)
+
+
+def _moved(row: Univariate, inner: Loose) -> FloatArray:
+    """How far the value may be off, per share of `SMALL_SHARE`, because the argument is off by its
+    loose part; that is no more than its terms, or than 1 where they are less and 0 is no pole.
+    """
+    reach = inner.total if row.domain == ABOVE else np.maximum(inner.total, 1.0)
+    step = SMALL_SHARE * np.minimum(inner.loose, reach)
+    with np.errstate(all="ignore"):
+        value = row.value(inner.value)
+        ends = [row.value(row.domain.clip(inner.value + way * step)) for way in (1.0, -1.0)]
+        return np.fmax(*(np.abs(end - value) for end in ends)) / SMALL_SHARE
 
 
 def function(kind: type[Loose], of: Callable[..., Any], known: Sequence[Loose]) -> Loose:

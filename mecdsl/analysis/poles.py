@@ -19,15 +19,16 @@ import numpy as np
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.analysis.propagation.expressions import Place, Places
 from mecdsl.analysis.propagation.ranges import Range
-from mecdsl.instances.algebra import PLAIN_FUNCTIONS, Algebra
+from mecdsl.functions.function import Univariate
+from mecdsl.functions.table import TABLE
+from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 
-DIVIDED_BY: Final = {"ln": 0, "log2": 0, "log10": 0, "perspective": 0, "quad_over_lin": 1}
-"""Functions with a pole, and which of their arguments must stay above 0."""
+QUOTIENT: Final = "quad_over_lin"
 
 
 @fact
@@ -203,34 +204,17 @@ class _Ranges(Algebra):
         pole = np.zeros(like.low.shape, dtype=bool)
         for argument in given:
             pole = pole | argument.pole
-        if name in DIVIDED_BY:
-            below = given[DIVIDED_BY[name]].low
-            pole = pole | (
-                (below <= 0.0) if self.cones or name != "quad_over_lin" else (below < 0.0)
-            )
-        if name == "quad_over_lin":
-            squared = given[0] ** 2.0 / given[1]
-            sure = given[1].low >= 0.0  # at 0 the limit counts, or there is no value
-            return _settled(
-                np.where(sure, np.fmax(squared.low, 0.0), squared.low), squared.high, pole
-            )
-        if name == "perspective":
-            zero = np.zeros(like.low.shape)
-            sure = given[1].low >= 0.0
-            return _settled(
-                np.where(sure, zero, -np.inf), np.where(sure, given[1].high, np.inf), pole
-            )
-        if name == "abs":
-            ends = np.abs(given[0].low), np.abs(given[0].high)
-            straddles = (given[0].low < 0.0) & (given[0].high > 0.0)
-            return _settled(np.where(straddles, 0.0, np.minimum(*ends)), np.maximum(*ends), pole)
-        if name == "sqrt":
-            pole = pole | (given[0].low < 0.0)
-        function = PLAIN_FUNCTIONS[name]  # rising in every argument
-        low, high = (
-            function(*(getattr(argument, end) for argument in given)) for end in ("low", "high")
-        )
-        return _settled(np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64), pole)
+        row = TABLE[name]
+        if isinstance(row, Univariate):
+            (inner,) = given
+            pole = pole | row.reaches_pole(inner.low, inner.high)
+            return _settled(*row.image(inner.low, inner.high), pole)
+        if row.above_zero is not None:
+            below = given[row.above_zero].low
+            cone = name == QUOTIENT and not self.cones
+            pole = pole | ((below < 0.0) if cone else (below <= 0.0))
+        lows, highs = ([getattr(part, end) for part in given] for end in ("low", "high"))
+        return _settled(*row.image(lows, highs), pole)
 
 
 class _RangeEvaluator(Evaluator):

@@ -27,6 +27,7 @@ from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
 from mecdsl.analysis.origins import constants_at
 from mecdsl.analysis.propagation.box import box_of, implied_box
 from mecdsl.analysis.tightening import solver_rows
+from mecdsl.functions.table import TABLE
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Jets, Value
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
@@ -314,21 +315,15 @@ class Slopes(Jets):
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         if name not in ("min", "max"):
             return super().call(name, arguments)
-        sign = 1.0 if name == "max" else -1.0
-        result = arguments[0]
-        for other in arguments[1:]:
-            result = 0.5 * (result + other) + (0.5 * sign) * _absolute(result - other)
-        return result
+        expansion = TABLE[name].expansion  # at a tie the middle of the slopes
+        assert expansion is not None
+        return expansion.build(lambda inner, parts: jets.call(inner, *parts), *arguments)
 
     def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Value:
         if not isinstance(value, Jet):
             return Floats().segment_extreme(name, value, parent, size)
         order = np.lexsort((value.value if name == "max" else -value.value, parent))
         return value.take(order[np.searchsorted(parent[order], np.arange(size), side="right") - 1])
-
-
-def _absolute(value: Value) -> Value:
-    return jets.call("abs", value) if isinstance(value, Jet) else np.abs(value)
 
 
 def _plain_terms(instance: Instance, origin: FloatArray) -> _Terms:

@@ -7,34 +7,22 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Final
 
 from mecdsl.checking.resolve_layers import layers_domain
 from mecdsl.checking.resolve_topology import ENDS, ORDER, Known, Topology
 from mecdsl.checking.scope import INTEGERS, IndexInfo, Names, Scope, Unresolved, known_names
+from mecdsl.checking.spelled import written_out
 from mecdsl.data_files.labels import name_of
 from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.draws import DRAWS, REGIONS
+from mecdsl.functions.table import MISTAKEN, NAMES, SPELLED, TABLE
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import DIMENSIONLESS, UnitError, parse_unit
 
-FUNCTIONS = {
-    "ln": 1,
-    "log2": 1,
-    "log10": 1,
-    "exp": 1,
-    "sqrt": 1,
-    "abs": 1,
-    "floor": 1,
-    "ceil": 1,
-    "round": 1,
-    "db": 1,
-    "perspective": 2,
-    "quad_over_lin": 2,
-    "rate": 4,
-}
-VARIADIC = ("min", "max")
-ALIASES = {"log": "ln", "lg": "log10", "lb": "log2", "dB": "db", "loge": "ln"}
+AGGREGATES: Final = ("sum", "prod", "count", "all", "any")
+"""Words that go with `for` and with nothing else."""
 
 
 @dataclass(slots=True)
@@ -116,6 +104,9 @@ class ExpressionResolver:
             case syntax.Aggregate():
                 space, inner = self.space(expression.generators, expression.condition, scope)
                 body = self.resolve(expression.body, inner)
+                if expression.function in SPELLED:
+                    short = SPELLED[expression.function]
+                    return written_out(short, (body,), space, expression.span)
                 return sym.Aggregate(expression.function, body, space, expression.span)
             case syntax.Range() | syntax.Listing():
                 raise self._fail(
@@ -279,7 +270,7 @@ class ExpressionResolver:
         return Known(value, self._info(reference))
 
     def _call(self, call: syntax.Call, scope: Scope) -> sym.Expression:
-        name = ALIASES.get(call.function) if call.function == "dB" else call.function
+        name = NAMES.get(call.function, call.function)
         if call.base is not None or name in ENDS:
             raise self._no_value(call)
         if name in ORDER:
@@ -290,41 +281,33 @@ class ExpressionResolver:
             return self.topology.distance(call, ends[0], ends[1])
         if name in DRAWS:
             return self._draw(call, scope)
-        if name in FUNCTIONS or name in VARIADIC:
-            expected = FUNCTIONS.get(name or "")
-            if expected is not None:
-                self._require_arguments(call, expected)
+        if name in SPELLED and not SPELLED[name].family:
+            self._require_arguments(call, len(SPELLED[name].parameters))
+            arguments = self._all(call.arguments, scope)
+            return written_out(SPELLED[name], arguments, None, call.span)
+        if name in TABLE:
+            arity = TABLE[name].arity
+            if arity is not None:
+                self._require_arguments(call, arity)
             elif not call.arguments:
                 raise self._fail("E110", f"`{name}` takes at least 1 argument, found 0", call.span)
-            arguments = self._all(call.arguments, scope)
-            if name == "rate":
-                return _shannon_rate(arguments, call.span)
-            return sym.Function(name or "", arguments, call.span)
-        known = [
-            *FUNCTIONS,
-            *VARIADIC,
-            *DRAWS,
-            *ORDER,
-            "distance",
-            "sum",
-            "prod",
-            "count",
-            "all",
-            "any",
-        ]
-        if call.function in ("sum", "prod", "count", "all", "any"):
-            message = f"`{call.function}` does not say over what"
-            raise self._fail(
-                "E110", message, call.span, help=f"write `{call.function}(x[i] for i in I)`"
-            )
-        elif call.function in self.names.symbols:
-            fix = f"an index stands in brackets: `{call.function}[...]`; a product needs `*`"
-        elif call.function in REGIONS or call.function == "position":
+            return sym.Function(name, self._all(call.arguments, scope), call.span)
+        raise self._unknown_function(call)
+
+    def _unknown_function(self, call: syntax.Call) -> Unresolved:
+        name = call.function
+        known = [*TABLE, *SPELLED, *DRAWS, *ORDER, "distance", *AGGREGATES]
+        if name in AGGREGATES or name in SPELLED:
+            message = f"`{name}` does not say over what"
+            return self._fail("E110", message, call.span, help=f"write `{name}(x[i] for i in I)`")
+        if name in self.names.symbols:
+            fix = f"an index stands in brackets: `{name}[...]`; a product needs `*`"
+        elif name in REGIONS or name == "position":
             fix = "a region stands in a block of nodes: `position in disc(500 m)`"
         else:
-            near = ALIASES.get(call.function) or nearest(call.function, known)
+            near = MISTAKEN.get(name) or nearest(name, known)
             fix = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
-        raise self._fail("E110", f"unknown function `{call.function}`", call.name_span, help=fix)
+        return self._fail("E110", f"unknown function `{name}`", call.name_span, help=fix)
 
     def _require_arguments(self, call: syntax.Call, expected: int) -> None:
         if len(call.arguments) != expected:
@@ -911,16 +894,3 @@ def _region_text(name: str) -> str:
 
 def _index_value(name: str, info: IndexInfo, span: Span) -> sym.IndexValue:
     return sym.IndexValue(name, span, info.family, info.root, info.row)
-
-
-def _shannon_rate(arguments: tuple[sym.Expression, ...], span: Span) -> sym.Expression:
-    """rate(power, gain, bandwidth, noise_density) = bandwidth log2(1 + power gain/(noise_density
-    bandwidth)) bit.
-    """
-    power, gain, bandwidth, density = arguments
-    noise = sym.Operation("*", (density, bandwidth), span)
-    snr = sym.Operation("/", (sym.Operation("*", (power, gain), span), noise), span)
-    one = sym.Constant(1.0, DIMENSIONLESS, span)
-    efficiency = sym.Function("log2", (sym.Operation("+", (one, snr), span),), span)
-    bit = sym.Constant(1.0, parse_unit("bit").dimension, span)
-    return sym.Operation("*", (sym.Operation("*", (bandwidth, efficiency), span), bit), span)

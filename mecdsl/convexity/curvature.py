@@ -354,7 +354,7 @@ def exponential(curve: Curve) -> Curve:
         ends = Ends(np.exp(curve.ends.low), np.exp(curve.ends.high))
     outer = Bend(np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
     found = composed(curve, ends, outer, outer.convex, outer.concave)
-    return settled(_constants(replace(found, log=curve.bend), curve, np.exp))
+    return settled(constants(replace(found, log=curve.bend), curve, np.exp))
 
 
 def logarithm(curve: Curve) -> Curve:
@@ -372,7 +372,7 @@ def logarithm(curve: Curve) -> Curve:
     monomial = as_monomial(curve)
     ratios = _kept([*found.ratios, *monomials.logarithm_ratios(monomial)])
     bend = found.bend.either(curve.log.where(sure))
-    return settled(_constants(replace(found, bend=bend, ratios=ratios), curve, np.log))
+    return settled(constants(replace(found, bend=bend, ratios=ratios), curve, np.log))
 
 
 def power(curve: Curve, exponent: FloatArray) -> Curve:
@@ -410,12 +410,10 @@ def power(curve: Curve, exponent: FloatArray) -> Curve:
         monomial=monomial,
         ratios=_kept([*found.ratios, *monomials.ratios_of(monomial)]),
     )
-    return settled(_constants(found, curve, lambda low: np.power(low, p)))
+    return settled(constants(found, curve, lambda low: np.power(low, p)))
 
 
-def _constants(
-    found: Curve, argument: Curve, function: Callable[[FloatArray], FloatArray]
-) -> Curve:
+def constants(found: Curve, argument: Curve, function: Callable[[FloatArray], FloatArray]) -> Curve:
     """The same with numbers where the argument is one."""
     rows = argument.constant
     if not rows.any():

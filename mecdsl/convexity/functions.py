@@ -11,6 +11,7 @@ from mecdsl.convexity.curvature import (
     Curve,
     chosen,
     composed,
+    constants,
     exponential,
     logarithm,
     number,
@@ -19,9 +20,8 @@ from mecdsl.convexity.curvature import (
     spread,
 )
 from mecdsl.convexity.parts import PROBES, Bend, Ends
-from mecdsl.instances.algebra import PLAIN_FUNCTIONS
-
-LN10: Final = float(np.log(10.0))
+from mecdsl.functions.function import Several, Univariate
+from mecdsl.functions.table import TABLE
 
 
 def call(name: str, arguments: Sequence[Any]) -> Curve:
@@ -34,7 +34,16 @@ def call(name: str, arguments: Sequence[Any]) -> Curve:
         argument if isinstance(argument, Curve) else number(argument, size)
         for argument in arguments
     ]
-    return FUNCTIONS[name](curves)
+    if name in STRUCTURED:
+        return STRUCTURED[name](curves)
+    row = TABLE[name]
+    if isinstance(row, Univariate) and not row.bends_by_expansion:
+        return of_row(row, curves[0])
+    if row.expansion is not None:
+        found: Curve = row.expansion.build(call, *curves)
+        return found
+    assert isinstance(row, Several)
+    return of_several(row, curves)
 
 
 def absolute(curve: Curve) -> Curve:
@@ -90,7 +99,7 @@ def perspective(time: Curve, energy: Curve) -> Curve:
     sure = time.ends.nonnegative & energy.ends.nonnegative
     corners = [
         np.asarray(
-            PLAIN_FUNCTIONS["perspective"](np.maximum(t, 0.0), np.maximum(e, 0.0)), dtype=np.float64
+            TABLE["perspective"].value(np.maximum(t, 0.0), np.maximum(e, 0.0)), dtype=np.float64
         )
         for t, e in ((time.ends.low, energy.ends.low), (time.ends.high, energy.ends.high))
     ]
@@ -112,36 +121,47 @@ def perspective(time: Curve, energy: Curve) -> Curve:
     return settled(replace(found, probe=np.where(fixed[:, None], probe, np.nan)))
 
 
-def rounded(curves: Sequence[Curve], name: str) -> Curve:
-    """floor, ceil, round: steps, of which nothing is known but the range."""
-    function = PLAIN_FUNCTIONS[name]
-    curve = curves[0]
-    ends = Ends(function(curve.ends.low), function(curve.ends.high))
-    fixed = curve.constant
-    flags = Bend(fixed, fixed)
-    found = composed(curve, ends, Bend(fixed, fixed), fixed, fixed)
-    probe = np.column_stack([np.zeros((curve.size, PROBES)), ends.low])
-    why = np.where(found.why < NOBODY, NOBODY, found.why)
+def of_row(row: Univariate, curve: Curve) -> Curve:
+    """A function of one argument by what the table says of it on the range of the argument."""
+    ends, known = curve.ends, row.domain.holds(curve.ends.low, curve.ends.high)
+    low = np.where(ends.nonnegative, np.maximum(ends.low, 0.0), ends.low)
+    high = np.where(ends.nonpositive, np.minimum(ends.high, 0.0), ends.high)
+    bends = row.bends(low, high)
+    outer = Bend(bends.convex, bends.concave)
+    found = composed(curve, Ends(*row.image(low, high)), outer, bends.rising, bends.falling)
+    why = np.where((found.why < NOBODY) & known[:, None], NOBODY, found.why)
+    return settled(constants(replace(found, why=why), curve, row.value))
+
+
+def of_several(row: Several, curves: Sequence[Curve]) -> Curve:
+    """A function of several arguments of which only the range is known."""
+    lows, highs = ([getattr(c.ends, end) for c in curves] for end in ("low", "high"))
+    size = curves[0].size
+    fixed = np.logical_and.reduce([curve.constant for curve in curves])
+    with np.errstate(all="ignore"):
+        ends = Ends(*row.image(lows, highs))
+        values = row.value(*lows)
+    probe = np.column_stack([np.zeros((size, PROBES)), values])
+    nowhere = np.zeros(size, dtype=bool)
     return settled(
-        replace(
-            found, bend=flags, probe=np.where(fixed[:, None], probe, np.nan), why=why, ratios=()
+        Curve(
+            Ends(np.where(fixed, values, ends.low), np.where(fixed, values, ends.high)),
+            Bend(fixed, fixed),
+            Bend(nowhere, nowhere),
+            nowhere,
+            np.where(fixed[:, None], probe, np.nan),
+            np.full((size, 2), NOBODY, dtype=np.int64),
         )
     )
 
 
-FUNCTIONS: Final[Mapping[str, Callable[[Sequence[Curve]], Curve]]] = {
+STRUCTURED: Final[Mapping[str, Callable[[Sequence[Curve]], Curve]]] = {
     "ln": lambda curves: logarithm(curves[0]),
-    "log2": lambda curves: logarithm(curves[0]) * (1.0 / float(np.log(2.0))),
-    "log10": lambda curves: logarithm(curves[0]) * (1.0 / LN10),
     "exp": lambda curves: exponential(curves[0]),
-    "db": lambda curves: exponential(curves[0] * (LN10 / 10.0)),
     "sqrt": lambda curves: power(curves[0], spread(0.5, curves[0].size)),
     "abs": lambda curves: absolute(curves[0]),
-    "floor": lambda curves: rounded(curves, "floor"),
-    "ceil": lambda curves: rounded(curves, "ceil"),
-    "round": lambda curves: rounded(curves, "round"),
     "min": lambda curves: extreme("min", curves),
     "max": lambda curves: extreme("max", curves),
     "perspective": lambda curves: perspective(curves[0], curves[1]),
-    "quad_over_lin": lambda curves: curves[0] ** 2.0 / curves[1],
 }
+"""Functions whose curves carry more than a bend: logarithms, roots, monomials, perspectives."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.instances.algebra import PLAIN_FUNCTIONS, Algebra
+from mecdsl.functions.table import TABLE
+from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.tables import FloatArray, IntArray
 
 
@@ -103,7 +104,7 @@ class Samples(Algebra):
             for argument in arguments
         ]
         with np.errstate(all="ignore"):
-            return Sample(PLAIN_FUNCTIONS[name](*values))
+            return Sample(TABLE[name].value(*values))
 
     @staticmethod
     def _values(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mecdsl.functions.table import TABLE
 from mecdsl.instances import jets
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
@@ -57,31 +58,6 @@ class Algebra(ABC):
         raise TypeError(f"`{name}` over variables in {type(self).__name__}")
 
 
-PLAIN_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "ln": np.log,
-    "log2": np.log2,
-    "log10": np.log10,
-    "exp": np.exp,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round": np.round,
-    "db": lambda x: 10.0 ** (x / 10.0),
-    "min": lambda *values: _fold(np.minimum, values),
-    "max": lambda *values: _fold(np.maximum, values),
-    "perspective": jets.log_perspective,
-    "quad_over_lin": jets.quad_over_lin,
-}
-
-
-def _fold(function: Callable[..., Any], values: Sequence[Any]) -> Any:
-    result = values[0]
-    for value in values[1:]:
-        result = function(result, value)
-    return result
-
-
 class Floats(Algebra):
     """Plain numbers; `x` is float64[columns]."""
 
@@ -114,7 +90,7 @@ class Floats(Algebra):
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         with np.errstate(all="ignore"):
-            return PLAIN_FUNCTIONS[name](*(np.asarray(a, dtype=np.float64) for a in arguments))
+            return TABLE[name].value(*(np.asarray(a, dtype=np.float64) for a in arguments))
 
     def segment_prod(self, value: Value, parent: IntArray, size: int) -> FloatArray:
         result = np.ones(size)
@@ -152,19 +128,14 @@ class Jets(Algebra):
         return jets.merge(size, parts, self.order)
 
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
-        if name == "perspective":
-            return jets.log_perspective(*arguments)
-        if name == "quad_over_lin":
-            return jets.quad_over_lin(*arguments)
-        if name == "db":
-            return jets.call("exp", arguments[0] * (np.log(10.0) / 10.0))
-        if name in ("min", "max"):
-            size = next(argument.size for argument in arguments if isinstance(argument, Jet))
-            return jets.extreme(name, arguments, size, self.order)
-        return jets.call(name, arguments[0])
+        return jets.call(name, *arguments)
 
     def segment_extreme(self, name: str, value: Value, parent: IntArray, size: int) -> Jet:
         return jets.segment_extreme(name, value, parent, size)
+
+
+class LacksFunction(Exception):
+    """A tool has no words for a function, whose name it is; backends ask before they start."""
 
 
 class Objects(Algebra):
@@ -208,37 +179,20 @@ class Objects(Algebra):
         return result
 
     def call(self, name: str, arguments: Sequence[Value]) -> NDArray[np.object_]:
-        if name == "perspective":
-            return _by_rows(self._perspective, arguments)
-        if name == "quad_over_lin":
-            return _by_rows(self._quad_over_lin, arguments)
-        if name == "db":
-            return self.call("exp", [arguments[0] * (np.log(10.0) / 10.0)])
-        if name in ("log2", "log10"):
-            base = np.log(2.0) if name == "log2" else np.log(10.0)
-            return np.asarray(self.call("ln", arguments) * (1.0 / base), dtype=object)
         return _by_rows(lambda *values: self._one(name, *values), arguments)
 
     def _one(self, name: str, *values: Any) -> Any:
         """A function of one row; where it holds no object it is that of numbers, which knows no
-        exceptions.
+        exceptions. What the tool has not is written out. Raises `LacksFunction` where it cannot.
         """
+        row = TABLE[name]
         if all(map(_is_number, values)):
-            return float(PLAIN_FUNCTIONS[name](*values))
-        return self.functions[name](*values)
-
-    def _perspective(self, t: Any, e: Any) -> Any:
-        """t ln(1 + e/t); at a time of 0 that is a number it is 0, as far as it is defined."""
-        if _is_number(t) and (_is_number(e) or t == 0.0):
-            return self._one("perspective", t, e if _is_number(e) else 0.0)
-        return t * self._one("ln", 1.0 + e / t)
-
-    def _quad_over_lin(self, above: Any, below: Any) -> Any:
-        """x^2/y; a tool that knows better gets it as its own function of two objects."""
-        if _is_number(above) and _is_number(below):
-            return self._one("quad_over_lin", above, below)
-        known = self.functions.get("quad_over_lin")
-        return above * above / below if known is None else known(above, below)
+            return float(row.value(*values))
+        if name in self.functions:
+            return self.functions[name](*values)
+        if row.expansion is None:
+            raise LacksFunction(name)
+        return row.expansion.build(lambda inner, parts: self._one(inner, *parts), *values)
 
 
 def _is_number(value: Any) -> bool:

@@ -19,15 +19,15 @@ Choice: forward rather than reverse mode, because a row has a handful of columns
 a function of a sum of p terms, which is the size of the true Hessian of that row anyway.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar, Union
 
 import numpy as np
 import numpy.typing as npt
 
+from mecdsl.functions.function import Univariate
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.sparse_rows import (
     Factor,
     FloatArray,
@@ -350,59 +350,25 @@ def segment_extreme(name: str, operand: Jet, parent: IntArray, size: int) -> Jet
     return operand.take(order[np.searchsorted(parent[order], np.arange(size))])
 
 
-def call(name: str, operand: Operand) -> Jet | FloatArray:
-    """The function of that name in `FUNCTIONS` of a jet or of plain values; KeyError for another
-    name.
-    """
-    if isinstance(operand, Jet):
-        return operand.apply(*FUNCTIONS[name](operand.value))
-    return FUNCTIONS[name](np.asarray(operand, dtype=np.float64))[0]
+def call(name: str, *operands: Operand) -> Jet | FloatArray:
+    """A function of the language of jets or of plain values; KeyError for a name that is none."""
+    row = TABLE[name]
+    if not any(isinstance(operand, Jet) for operand in operands):
+        with quiet():
+            return row.value(*(np.asarray(operand, dtype=np.float64) for operand in operands))
+    if isinstance(row, Univariate):
+        (argument,) = operands
+        assert isinstance(argument, Jet)
+        return argument.apply(*row.derivatives(argument.value))
+    if row.partials is None:
+        size, order = next((o.size, o.order) for o in operands if isinstance(o, Jet))
+        return extreme(name, operands, size, order)
+    u, v = operands
+    return apply2(u, v, *row.partials(_values(u), _values(v)))
 
 
-def log_perspective(t: Operand, e: Operand) -> Jet | FloatArray:
-    """t ln(1 + e/t), the perspective of ln(1 + e), for t, e >= 0; with t = 0 the limit 0 (nan if e
-    < 0).
-
-    With s = t + e: f_t = ln(1 + e/t) - e/s, f_e = t/s, f_tt = -e^2/(t s^2), f_te = e/s^2, f_ee =
-    -t/s^2. At t = 0 the derivatives are the one-sided limits (f_t infinite); at t = e = 0 they have
-    none and are nan.
-    """
-    time = np.asarray(t.value if isinstance(t, Jet) else t, dtype=np.float64) + 0.0
-    energy = np.asarray(e.value if isinstance(e, Jet) else e, dtype=np.float64) + 0.0
-    with quiet():
-        logarithm = np.log1p(energy / time)
-        value = np.where((time == 0.0) & (energy >= 0.0), 0.0, time * logarithm)
-        if not isinstance(t, Jet) and not isinstance(e, Jet):
-            return value
-        total = time + energy
-        share, density = energy / total, time / total
-        by_tt, by_te, by_ee = -share * share / time, share / total, -density / total
-        return apply2(t, e, value, logarithm - share, density, by_tt, by_te, by_ee)
-
-
-def quad_over_lin(x: Operand, y: Operand) -> Jet | FloatArray:
-    """x^2/y for y >= 0, with value 0 at x = y = 0 and infinity at y = 0 elsewhere.
-
-    f_x = 2x/y, f_y = -(x/y)^2, f_xx = 2/y, f_xy = -2x/y^2, f_yy = 2x^2/y^3; nan or infinite at y =
-    0.
-    """
-    above = np.asarray(x.value if isinstance(x, Jet) else x, dtype=np.float64) + 0.0
-    below = np.asarray(y.value if isinstance(y, Jet) else y, dtype=np.float64) + 0.0
-    with quiet():
-        value = np.where((above == 0.0) & (below >= 0.0), 0.0, above * above / below)
-        if not isinstance(x, Jet) and not isinstance(y, Jet):
-            return value
-        share = above / below
-        return apply2(
-            x,
-            y,
-            value,
-            2.0 * share,
-            -share * share,
-            2.0 / below,
-            -2.0 * share / below,
-            2.0 * share * share / below,
-        )
+def _values(operand: Operand) -> FloatArray:
+    return np.asarray(operand.value if isinstance(operand, Jet) else operand, dtype=np.float64)
 
 
 def _power(u: Jet, v: Jet) -> Jet:
@@ -422,64 +388,6 @@ def _power_terms(base: FloatArray, power: Plain) -> Derivatives:
     first = power * np.power(base, np.where(np.equal(power, 0.0), 0.0, np.subtract(power, 1.0)))
     second = curve * np.power(base, np.where(curve == 0.0, 0.0, np.subtract(power, 2.0)))
     return np.power(base, power), first, second
-
-
-def _logarithm(
-    scale: float, function: Callable[[FloatArray], FloatArray]
-) -> Callable[[FloatArray], Derivatives]:
-    """Logarithm to the base exp(1/scale) with its derivatives."""
-
-    def derivatives(x: FloatArray) -> Derivatives:
-        with quiet():
-            inverse = 1.0 / (x + 0.0)  # -0.0 + 0.0 is 0.0: the slope at 0 is +infinity
-            return function(x), scale * inverse, -scale * inverse * inverse
-
-    return derivatives
-
-
-def _exponential(x: FloatArray) -> Derivatives:
-    with quiet():
-        value = np.exp(x)
-    return value, value, value
-
-
-def _square_root(x: FloatArray) -> Derivatives:
-    with quiet():
-        value = np.sqrt(x + 0.0)
-        slope = 0.5 / value
-        return value, slope, -2.0 * slope * slope * slope
-
-
-def _absolute(x: FloatArray) -> Derivatives:
-    """At 0, where there is no derivative, the middle 0 of the subgradients."""
-    return np.abs(x), np.sign(x), np.zeros_like(x)
-
-
-def _steps(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], Derivatives]:
-    """A function of steps: flat wherever it has a derivative."""
-
-    def derivatives(x: FloatArray) -> Derivatives:
-        return function(x), np.zeros_like(x), np.zeros_like(x)
-
-    return derivatives
-
-
-FUNCTIONS: Mapping[str, Callable[[FloatArray], Derivatives]] = MappingProxyType(
-    {
-        "ln": _logarithm(1.0, np.log),
-        "log2": _logarithm(1.0 / math.log(2.0), np.log2),
-        "log10": _logarithm(1.0 / math.log(10.0), np.log10),
-        "exp": _exponential,
-        "sqrt": _square_root,
-        "abs": _absolute,
-        "floor": _steps(np.floor),
-        "ceil": _steps(np.ceil),
-        "round": _steps(np.round),
-    }
-)
-"""Name of a function to (f, f', f'') of a float array; infinite or nan off the domain, without
-warnings.
-"""
 
 
 def gradient_pattern(jet: Jet) -> Pattern:

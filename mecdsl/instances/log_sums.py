@@ -15,12 +15,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mecdsl.functions.table import UNIVARIATE
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.tables import FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
-BASES = {"ln": 1.0, "log2": float(1.0 / np.log(2.0)), "log10": float(1.0 / np.log(10.0))}
+BASES = {name: row.logarithm for name, row in UNIVARIATE.items() if row.logarithm}
 """Each logarithm as a multiple of `ln`."""
 
 
@@ -48,9 +49,9 @@ class Evaluates(Protocol):
 
 
 def is_exponential_sum(evaluator: Evaluates, expression: sym.Expression) -> bool:
-    """Whether an expression is a sum of exponentials with one over variables among them."""
+    """Whether an expression is a sum of exponentials."""
     shapes = evaluator.world.shapes
-    if shapes.is_data(expression):
+    if _is_number(evaluator, expression):
         return False
     match expression:
         case sym.Function(name="exp"):
@@ -73,6 +74,13 @@ def is_exponential_sum(evaluator: Evaluates, expression: sym.Expression) -> bool
     return all(shapes.is_data(part) or is_exponential_sum(evaluator, part) for part in parts)
 
 
+def _is_number(evaluator: Evaluates, expression: sym.Expression) -> bool:
+    """Whether an expression is data, and no exponential of data is in it that may overflow."""
+    return evaluator.world.shapes.is_data(expression) and not any(
+        isinstance(node, sym.Function) and node.name == "exp" for node in sym.walk(expression)
+    )
+
+
 class NegativeTerm(Exception):
     """Data below 0 in a sum of exponentials: it has a logarithm perhaps, and this term has none."""
 
@@ -82,7 +90,8 @@ def log_of(evaluator: Evaluates, expression: sym.Expression, table: Table) -> An
 
     Raises `NegativeTerm`.
     """
-    if evaluator.world.shapes.is_data(expression):
+    data = evaluator.world.shapes.is_data(expression)
+    if data and not is_exponential_sum(evaluator, expression):
         value = evaluator.family(expression, table)
         if (_level(evaluator, value) < 0.0).any():
             raise NegativeTerm

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mecdsl.functions.function import Several, Smoothness, Univariate
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
@@ -32,9 +34,7 @@ from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.compose import ZERO
 from mecdsl.reformulations.rewrite import substitute, substitute_space
 
-EXTREMES = ("abs", "max", "min")
-RISING = ("exp", "ln", "log2", "log10", "sqrt", "db")
-NEED_POSITIVE = ("ln", "log2", "log10", "sqrt")  # of an argument that must not leave the domain
+EXTREMES = tuple(n for n, row in TABLE.items() if row.smoothness is Smoothness.KINKED)
 
 
 ROUNDING = 1e-12  # of the wider end of a range
@@ -249,19 +249,38 @@ class Walk:
                 return found
         if not any(self.holds(one) for one in arguments):
             return function
-        signs = [self.ranges.sign(one, place) for one in arguments]
-        if name in RISING:
-            sure = name not in NEED_POSITIVE or side < 0 or signs[0] > 0
-            sides = [side if sure else 0]
-        elif name == "perspective":
-            sides, domain = [side if min(signs) > 0 else 0] * 2, True
-        elif name == "quad_over_lin":
-            sides, domain = [side * signs[0], -side if signs[1] > 0 else 0], True
-        else:
+        row = TABLE[name]
+        if row.smoothness is Smoothness.STEPPED:
             return self._keep(function, f"`{name}` is no smooth function of it")
+        if isinstance(row, Univariate):
+            sides = [self._side_of_argument(row, arguments[0], side, place)]
+            domain = domain or not row.direction
+        else:
+            sides, domain = self._sides_of_arguments(row, arguments, side, place), True
         pairs = zip(arguments, sides, strict=True)
         done = tuple(self.lower(one, to, place, domain) for one, to in pairs)
         return _with(function, done)
+
+    def _side_of_argument(
+        self, row: Univariate, argument: sym.Expression, side: int, place: Place
+    ) -> int:
+        """The side of the argument of a function: 0 where it goes either way, or where a variable
+        in the argument's place could enter the domain from outside.
+        """
+        low, high = self.ranges.of(argument, place)
+        ways = row.bends(row.domain.clip(low), row.domain.clip(high))
+        to = side if ways.rising.all() else -side if ways.falling.all() else 0
+        open_end = row.domain.low if to > 0 else row.domain.high
+        inside = bool(row.domain.holds(low, high).all())
+        return to if inside or np.isinf(open_end) else 0
+
+    def _sides_of_arguments(
+        self, row: Several, arguments: Sequence[sym.Expression], side: int, place: Place
+    ) -> list[int]:
+        signs = [self.ranges.sign(one, place) for one in arguments]
+        if row.name == "quad_over_lin":
+            return [side * signs[0], -side if signs[1] > 0 else 0]
+        return [side if row.rising and min(signs) > 0 else 0] * len(arguments)
 
     # Roots
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from mecdsl.diagnostics import Span
+from mecdsl.functions.function import Smoothness
+from mecdsl.functions.table import TABLE
 from mecdsl.model import symbolic as sym
 from mecdsl.model.dimensions import literal
 from mecdsl.parsing.syntax import Kind
@@ -140,7 +142,7 @@ class Classifier:
                 worst = _worst(*(self.shape(argument) for argument in arguments))
                 if worst.degree is Degree.CONSTANT:
                     return CONSTANT
-                if name in ("abs", "min", "max", "floor", "ceil", "round"):
+                if TABLE[name].smoothness is not Smoothness.SMOOTH:
                     return self._nonsmooth(expression, f"`{name}` of variables")
                 return self._nonlinear(worst, expression, f"`{name}` of variables")
             case sym.Aggregate(function=function, body=body):

@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import Final
 
 from mecdsl.diagnostics import Collector, Label, Span
+from mecdsl.functions.function import DimensionRule
+from mecdsl.functions.table import TABLE
 from mecdsl.model import symbolic as sym
 from mecdsl.model.levels import Levels, Refusal
 from mecdsl.unit_catalogue import LOGARITHMIC
@@ -379,35 +381,38 @@ class _Checker:
         return dimension**value
 
     def _function(self, function: sym.Function) -> Dimension | None:
-        name, arguments = function.name, function.arguments
-        first = arguments[0]
+        rule, (first, *others) = TABLE[function.name].dimensions, function.arguments
         if self._has_two_meanings(function):
-            found = self._parts(*arguments)
-            return DIMENSIONLESS if name == "db" else found
-        if name in ("ln", "log2", "log10", "exp", "db"):
-            self._plain(first, f"the argument of `{name}`")
-            return DIMENSIONLESS
-        if name in ("min", "max", "perspective"):
-            result = self._number(first)
-            for other in arguments[1:]:
-                result = self._same(name, first, other)
-            return result
-        found = self._number(first)
-        if name == "quad_over_lin":
-            below = self._number(arguments[1])
-            return None if found is None or below is None else found**2 / below
-        if name == "sqrt":
-            return None if found is None else found ** Fraction(1, 2)
-        steps = found is None or found.is_dimensionless or found in COUNTS or _is_own_count(found)
-        if name in ("floor", "ceil", "round") and not steps:
-            self.collector.error(
-                "E202",
-                f"`{name}` of a quantity in [{found}] depends on the unit",
-                first.span,
-                help="divide by the step to round to, and multiply afterwards",
-            )
-            return None
-        return found
+            found = self._parts(*function.arguments)
+            return DIMENSIONLESS if rule is DimensionRule.PLAIN else found
+        match rule:
+            case DimensionRule.PLAIN:
+                for argument in function.arguments:
+                    self._plain(argument, f"the argument of `{function.name}`")
+                return DIMENSIONLESS
+            case DimensionRule.SAME | DimensionRule.RATIO:
+                result = self._number(first)
+                for other in others:
+                    result = self._same(function.name, first, other)
+                return result if rule is DimensionRule.SAME else DIMENSIONLESS
+            case DimensionRule.ROOT:
+                inner = self._number(first)
+                return None if inner is None else inner ** Fraction(1, 2)
+            case DimensionRule.SQUARE_OVER:
+                above, below = self._number(first), self._number(others[0])
+                return None if above is None or below is None else above**2 / below
+            case DimensionRule.COUNTED:
+                return self._counted(function.name, first)
+
+    def _counted(self, name: str, argument: sym.Expression) -> Dimension | None:
+        """The dimension of what is rounded: a plain number or a count."""
+        found = self._number(argument)
+        if found is None or found.is_dimensionless or found in COUNTS or _is_own_count(found):
+            return found
+        message = f"`{name}` of a quantity in [{found}] depends on the unit"
+        fix = "divide by the step to round to, and multiply afterwards"
+        self.collector.error("E202", message, argument.span, help=fix)
+        return None
 
     def _aggregate(self, aggregate: sym.Aggregate) -> Found:
         self._space(aggregate.space)

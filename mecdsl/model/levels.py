@@ -13,14 +13,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
+from mecdsl.functions.function import LevelRule
+from mecdsl.functions.table import TABLE
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 from mecdsl.units import DIMENSIONLESS, Unit
 
-ROUNDED = ("abs", "floor", "ceil", "round")
-LOGARITHMS = ("ln", "log2", "log10")
 DRAWN_AS_LEVELS = ("uniform", "normal", "choice")
-TWO_SIDED = ("min", "max", "perspective")
 
 
 class Sort(Enum):
@@ -214,13 +213,15 @@ class Levels:
 
     def _function(self, function: sym.Function) -> Found:
         arguments = [self.find(argument) for argument in function.arguments]
-        if function.name in LOGARITHMS:
-            return LOGARITHM
-        if function.name in ("db", "exp"):
-            return PLAIN
-        if function.name in ("min", "max"):
-            return self._first_level(*function.arguments)
-        return _joined(arguments)
+        match TABLE[function.name].levels:
+            case LevelRule.LOGARITHM:
+                return LOGARITHM
+            case LevelRule.PLAIN:
+                return PLAIN
+            case LevelRule.CHOSEN:
+                return self._first_level(*function.arguments)
+            case LevelRule.JOINED | LevelRule.REFUSED:
+                return _joined(arguments)
 
     # What has two meanings
 
@@ -447,7 +448,7 @@ class Levels:
                 message,
                 f"write `{self._product(inner) if found.sort is Sort.LEVEL else text}` alone",
             )
-        if whole.name in ROUNDED and found.sort is Sort.LEVEL:
+        if TABLE[whole.name].levels is LevelRule.REFUSED and found.sort is Sort.LEVEL:
             message = f"`{whole.name}` of a level, `{text}`, is meant in decibel or as a factor"
             return Refusal(message, self._as_factor(inner))
         return None

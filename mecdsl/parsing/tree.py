@@ -6,10 +6,12 @@ from lark import Token, Tree
 from lark.tree import Meta
 
 from mecdsl.diagnostics import Collector, Source, Span
+from mecdsl.functions.table import SPELLED
 from mecdsl.parsing import syntax
 from mecdsl.unit_catalogue import LOGARITHMIC
 
-AGGREGATES = frozenset({"sum", "prod", "min", "max", "count", "all", "any"})
+AGGREGATES = ("sum", "prod", "min", "max", "count", "all", "any")
+OVER_FAMILIES = tuple(name for name, row in SPELLED.items() if row.family)
 PLAIN_COMPARATORS = {"≤": "<=", "≥": ">=", "≠": "!="}
 Children = list[Any]
 
@@ -487,13 +489,13 @@ class TreeBuilder:
         name, body, *rest = children
         generators = tuple(c for c in rest if isinstance(c, syntax.Generator))
         condition = rest[-1] if not isinstance(rest[-1], syntax.Generator) else None
-        if str(name) not in AGGREGATES:
+        if str(name) not in AGGREGATES and str(name) not in OVER_FAMILIES:
             collector = Collector()
             collector.error(
                 "E001",
                 f"`{name}` does not take `for`",
                 self._token(name),
-                help="`for` goes with sum, prod, min, max, count, all, any",
+                help=f"`for` goes with {', '.join((*AGGREGATES, *OVER_FAMILIES))}",
             )
             collector.raise_errors()
         return syntax.Aggregate(str(name), body, generators, condition, self._span(meta))

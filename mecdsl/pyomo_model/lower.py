@@ -27,6 +27,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
+from mecdsl.analysis.called_functions import lacking
 from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
 from mecdsl.analysis.written_out import LONGEST, definition_sizes, too_long
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span
@@ -38,11 +39,11 @@ from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Degree, Shape
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.constant_rows import false_rows
+from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.numbers import finite_arithmetic, require_finite
 from mecdsl.pyomo_model.rows import bodies, relations
 from mecdsl.pyomo_model.sets import Index, IndexSets, free_name
 
-FUNCTIONS: Final = {"ln": pyo.log, "exp": pyo.exp, "sqrt": pyo.sqrt}
 DOMAINS: Final = {
     sym.NumberDomain.REAL: pyo.Reals,
     sym.NumberDomain.INTEGER: pyo.Integers,
@@ -73,6 +74,7 @@ def to_pyomo(instance: Instance, definitions: bool = False) -> PyomoModel:
     long, and E311 for a coefficient that is not finite.
     """
     _refuse_nonsmooth(instance)
+    _refuse_unknown(instance)
     _refuse_long(instance)
     with PauseGC():  # millions of new objects, none of them garbage
         return _Lowering(instance).run(definitions)
@@ -217,7 +219,8 @@ class _Lowering:
     # Expressions of degree above two, and definitions
 
     def _evaluator(self) -> Evaluator:
-        return self.instance.evaluator(Objects(self.operands, FUNCTIONS, pyo.quicksum))
+        functions = {name: getattr(pyo, word) for name, word in WORDS.items()}
+        return self.instance.evaluator(Objects(self.operands, functions, pyo.quicksum))
 
     def _definitions(self) -> None:
         """Definitions over variables and reports as named expressions; what is not smooth or too
@@ -230,7 +233,8 @@ class _Lowering:
                 symbol.kind not in (Kind.LET, Kind.REPORT)
                 or symbol.name in self.instance.world.values
             )
-            if known or shape.degree is Degree.NONSMOOTH or sizes.get(symbol.name, 0) > LONGEST:
+            smooth = shape.degree is not Degree.NONSMOOTH
+            if known or not smooth or sizes.get(symbol.name, 0) > LONGEST:
                 continue
             assert symbol.value is not None
             assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
@@ -298,6 +302,15 @@ def _refuse_nonsmooth(instance: Instance) -> None:
         if family.size:
             refuse(family.name, family.shape, family.constraint.span)
     collector.raise_errors()
+
+
+def _refuse_unknown(instance: Instance) -> None:
+    """Pyomo has not every function of the language."""
+    found = lacking(instance, WORDS)
+    if found is not None:
+        message = f"`{found.where}` cannot be written for Pyomo, which has no `{found.name}`"
+        fix = "solve it from arrays, without `--via pyomo`, or state it with other functions"
+        raise ModelError([Diagnostic("E504", message, found.call.span, help=fix)])
 
 
 def _refuse_long(instance: Instance) -> None:

@@ -4,20 +4,22 @@ this project.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyomo.environ as pyo
 from pyomo.core.expr import expression_to_string
 
+from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.lower import PyomoModel
 from mecdsl.pyomo_model.scale_map import ScaleMap
 from mecdsl.pyomo_model.sets import free_name
 
-NAMES = (
-    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set "
-    "SolverFactory Suffix Var exp log "
-    "maximize minimize sqrt value"
+CLASSES: Final = (
+    "Binary Block ConcreteModel Constraint Integers Objective RangeSet Reals Set SolverFactory "
+    "Suffix Var"
 ).split()
+CALLED: Final = ["maximize", "minimize", "value", *WORDS.values()]
+NAMES: Final = [*CLASSES, *sorted(CALLED)]
 
 END = '''
 

@@ -4,9 +4,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Final
 
+from mecdsl.functions.table import SPELLED, UNIVARIATE
+
 CONSTANTS: Final = "0 1 2 3 0.5 10 -1 4".split()
 ODD_CONSTANTS: Final = "inf 1e308 1e-308 1e15 1e-9 5e-324 9007199254740993 -0.0 1e-16".split()
-FUNCTIONS: Final = "ln log2 log10 exp sqrt abs floor ceil round db".split()
+FUNCTIONS: Final = [*UNIVARIATE, *(n for n, row in SPELLED.items() if row.parameters == ("x",))]
 MEMBERS: Final = {
     "1..3": ("1", "2", "3"),
     "1..2": ("1", "2"),
@@ -158,7 +160,9 @@ class Scope:
         inner = {**indices, name: domain}
         body = self.expression(inner, depth, data)
         where = f" where {self.condition(inner)}" if self.chance(0.25) else ""
-        function = self.generator.choice("sum sum sum sum prod min max count".split())
+        function = self.generator.choice(
+            "sum sum sum sum prod min max count norm logsumexp".split()
+        )
         if (
             function in ("min", "max")
             and (where or not self.members.get(domain))
@@ -170,7 +174,7 @@ class Scope:
         return f"{function}({body} for {name} in {domain}{where})"
 
     def _special(self, indices: dict[str, str], depth: int, data: bool) -> str:
-        function = self.generator.choice(("perspective", "quad_over_lin"))
+        function = self.generator.choice(("perspective", "quad_over_lin", "atan2", "hypot"))
         one, two = (self.expression(indices, depth, data) for _ in "ab")
         return f"{function}({one}, {two})"
 

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis.propagation import functions, powers
+from mecdsl.analysis.propagation import powers
 from mecdsl.analysis.propagation.ranges import (
     Flags,
     Range,
     Rounding,
     added,
-    everything,
     factor,
     inverse,
-    mirrored,
     multiplied,
     numbers,
 )
@@ -77,14 +75,6 @@ class Data(Step):
 
     def forward(self, given: Ranges, rounding: Rounding) -> Range:
         return numbers(self.values, self.size)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unknown(Step):
-    """A function nothing is known of."""
-
-    def forward(self, given: Ranges, rounding: Rounding) -> Range:
-        return everything(self.size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,32 +142,6 @@ class Power(Step):
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         return (powers.base_of(own, self.exponent, given[0], rounding),)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Called(Step):
-    """A rising function of the operand."""
-
-    name: str
-
-    def forward(self, given: Ranges, rounding: Rounding) -> Range:
-        return functions.value_of(self.name, given[0], rounding)
-
-    def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
-        return (functions.argument_of(self.name, own, rounding),)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Absolute(Step):
-    """The absolute value."""
-
-    def forward(self, given: Ranges, rounding: Rounding) -> Range:
-        value = given[0]
-        low, high = np.abs(value.low), np.abs(value.high)
-        return Range(np.where(value.holds_zero, 0.0, np.minimum(low, high)), np.maximum(low, high))
-
-    def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
-        return (mirrored(own, given[0]),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,15 +8,13 @@ many rows it has. A definition is evaluated once, so all rows that use it share 
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis.propagation.functions import RISING
+from mecdsl.analysis.propagation.functions import Called, CalledWithSeveral
 from mecdsl.analysis.propagation.operations import (
-    Absolute,
     Added,
-    Called,
     Data,
     Divided,
     Greater,
@@ -26,15 +24,14 @@ from mecdsl.analysis.propagation.operations import (
     Power,
     QuadOverLin,
     Step,
-    Unknown,
     Variables,
 )
 from mecdsl.analysis.propagation.ranges import EXACT, Flags
 from mecdsl.analysis.propagation.segments import Greatest, Merged, Picked, Summed
+from mecdsl.functions.function import Univariate, Whole
+from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.tables import FloatArray, IntArray
-
-STEPS: Final = ("floor", "ceil", "round")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,22 +192,20 @@ class Tape(Algebra):
 
     def call(self, name: str, arguments: Sequence[Any]) -> Node:
         nodes = self._nodes(arguments)
-        first = nodes[0].step
-        size, no = first.size, np.zeros(first.size, dtype=bool)
+        first, row = nodes[0].step, TABLE[name]
+        size = first.size
         match name:
             case "perspective":
                 return self.pair(Perspective, *nodes)
             case "quad_over_lin":
                 return self.pair(QuadOverLin, *nodes)
-            case "abs":
-                return self.write(Absolute(size, first.whole, (nodes[0].number,)))
             case "min" | "max":
                 return self._extreme(name, nodes)
-            case _ if name in RISING:
-                whole = ~no if name in STEPS else no
-                return self.write(Called(size, whole, (nodes[0].number,), name))
-            case _:
-                return self.write(Unknown(size, no, tuple(node.number for node in nodes)))
+        whole = np.full(size, row.whole is Whole.ALWAYS)
+        if row.whole is Whole.KEPT:
+            whole = np.logical_and.reduce([node.step.whole for node in nodes])
+        make = Called if isinstance(row, Univariate) else CalledWithSeveral
+        return self.write(make(size, whole, tuple(node.number for node in nodes), name))
 
     def _extreme(self, name: str, nodes: Sequence[Node]) -> Node:
         turned = [-node for node in nodes] if name == "min" else list(nodes)
