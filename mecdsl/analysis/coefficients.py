@@ -223,6 +223,6 @@ def _infinite_sides(families: Sequence[ConstraintFamily], found: Quadratics) -> 
     for family in families:
         rows = slice(first, first + family.size)
         part = np.where(depends[rows], found.constant[rows], 0.0)
-        never = {"<=": part == np.inf, ">=": part == -np.inf, "==": np.isinf(part)}[family.relation]
-        yield np.flatnonzero(never) + first
+        never = np.flatnonzero(family.relation.excess(part) == np.inf)
+        yield never + first
         first += family.size

@@ -92,16 +92,14 @@ def _linear_rows(instance: Instance) -> _Rows:
         family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC
     ]
     found = constraint_coefficients(instance, families)
-    relation = np.concatenate(
-        [np.zeros(0, dtype="U2"), *(np.full(f.size, f.relation) for f in families)]
-    )
+    side = np.concatenate([np.zeros(0), *(np.full(f.size, f.relation.sign) for f in families)])
     linear = np.isfinite(found.constant)
     linear[found.quadratic_row] = False
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []
     limits: list[FloatArray] = []
     first = 0
-    for sign, relations in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
-        kept = linear & np.isin(relation, relations)
+    for sign in (1.0, -1.0):
+        kept = linear & ((side == sign) | (side == 0.0))
         number = np.cumsum(kept) - 1 + first
         entry = kept[found.row]
         parts.append((number[found.row[entry]], found.column[entry], sign * found.value[entry]))

@@ -38,16 +38,17 @@ def solver_rows(instance: Instance, families: Sequence[ConstraintFamily]) -> Qua
     binary = instance.free & instance.integral & (instance.lower == 0.0) & (instance.upper == 1.0)
     if not binary.any() or not len(found.row):
         return found
-    relation = np.concatenate([np.full(family.size, family.relation) for family in families])
+    signs = [np.full(family.size, float(family.relation.sign)) for family in families]
+    sign = np.concatenate(signs)
     linear = np.ones(found.size, dtype=bool)
     linear[found.quadratic_row] = False
-    candidate = linear & (relation != "==")
+    candidate = linear & (sign != 0.0)
     entries = np.flatnonzero(binary[found.column] & candidate[found.row])
     if not len(entries):
         return found
     order = entries[np.lexsort((-np.abs(found.value[entries]), found.row[entries]))]
     first = np.concatenate([[True], found.row[order][1:] != found.row[order][:-1]])
-    return _tightened(instance, found, np.where(relation == ">=", -1.0, 1.0), order[first])
+    return _tightened(instance, found, np.where(sign < 0.0, -1.0, 1.0), order[first])
 
 
 def _tightened(

@@ -43,6 +43,7 @@ from mecdsl.certificates.lagrangian import Lagrangian, lagrangian, wrong_sign
 from mecdsl.certificates.objective_size import objective_size
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.relation import Relation
 
 TOLERANCE: Final = 1e-5
 AT_BOUND: Final = 1e-6  # of the size of a column: nearer than that, the bound counts as reached
@@ -200,7 +201,7 @@ def _slacks(instance: Instance, at: Lagrangian, size: float) -> Condition:
     """Complementarity of inequality rows."""
     worst = Condition(0.0, "", 0.0, objective_unit(instance))
     for family in instance.constraints:
-        if family.relation == "==" or not family.size:
+        if family.relation is Relation.EQUAL or not family.size:
             continue
         weights, slack = at.multipliers[family.rows], at.rows[family.rows]
         product = np.abs(_product(weights, slack))

@@ -91,9 +91,9 @@ def wrong_sign(instance: Instance, multipliers: FloatArray) -> FloatArray:
     """How far each multiplier lies on the side its row does not allow; 0 for equalities."""
     toward, result = sense(instance) * multipliers, np.zeros(instance.rows)
     for family in instance.constraints:
-        if family.relation != "==":
-            sign = 1.0 if family.relation == "<=" else -1.0
-            result[family.rows] = np.maximum(sign * toward[family.rows], 0.0)
+        if family.relation.sign:
+            wrong = family.relation.sign * toward[family.rows]
+            result[family.rows] = np.maximum(wrong, 0.0)
     return result
 
 

@@ -23,13 +23,16 @@ from mecdsl.diagnostics import Collector, Label, Span, count, nearest
 from mecdsl.forms.apply import KIND_WORDS, FormedDocument
 from mecdsl.model import symbolic as sym
 from mecdsl.model.levels import in_unit, takes_numbers
+from mecdsl.model.relation import Relation
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind, Kind
 from mecdsl.units import DIMENSIONLESS, OwnUnits, Unit, UnitError, parse_unit
 
-RELATIONS = ("<=", ">=", "==")
 RESERVED = frozenset({"inf"})
 NO_INDICES: Mapping[str, IndexInfo] = MappingProxyType({})
+
+
+DOMAINS = tuple(domain.value for domain in sym.NumberDomain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,38 +563,9 @@ class _Resolver:
 
     def _type(self, head: SymbolHead, scope: Scope) -> _Type:
         type_ = head.declared.type
-        domain = sym.NumberDomain.REAL
-        unit: Unit | None = None
         if type_ is None:
-            return _Type(domain, None, None, ())
-        domains = [word for word in type_.words if word.text in ("real", "integer", "binary")]
-        others = [
-            word for word in type_.words if word not in domains and word.text != head.member_of
-        ]
-        if domains:
-            domain = sym.NumberDomain(domains[0].text)
-        for extra in [*domains[1:], *others[1:]]:
-            self.collector.error(
-                "E109",
-                f"`{extra.text}` is one word too many in a type",
-                extra.span,
-                help="domain, unit, bounds",
-            )
-        if others:
-            unit = self._unit(others[0])
-        else:
-            unit = parse_unit("1")
-            if head.member_of is not None:
-                domain = sym.NumberDomain.INTEGER
-        if (
-            domain is sym.NumberDomain.BINARY
-            and unit is not None
-            and not unit.dimension.is_dimensionless
-        ):
-            self.collector.error(
-                "E109", "a binary has no unit", others[0].span, help=f"delete `{others[0].text}`"
-            )
-            unit = None  # fits every dimension, so that no further fault follows from this one
+            return _Type(sym.NumberDomain.REAL, None, None, ())
+        domain, unit = self._domain_and_unit(head, type_)
         limits: list[sym.Limit] = []
         if domain is sym.NumberDomain.BINARY:
             zero, one = (sym.Constant(v, DIMENSIONLESS, type_.span) for v in (0.0, 1.0))
@@ -610,6 +584,31 @@ class _Resolver:
             limits.append(sym.Limit(">=", nothing, type_.span))  # no level stands for less
         return _Type(domain, unit, head.member_of, tuple(limits))
 
+    def _domain_and_unit(
+        self, head: SymbolHead, type_: syntax.Type
+    ) -> tuple[sym.NumberDomain, Unit | None]:
+        """What the words of a type say; no unit fits every dimension, so that no further fault
+        follows from one.
+        """
+        domains = [word for word in type_.words if word.text in DOMAINS]
+        others = [
+            word for word in type_.words if word not in domains and word.text != head.member_of
+        ]
+        for extra in [*domains[1:], *others[1:]]:
+            message = f"`{extra.text}` is one word too many in a type"
+            self.collector.error("E109", message, extra.span, help="domain, unit, bounds")
+        indices = not others and head.member_of is not None
+        domain = sym.NumberDomain.INTEGER if indices else sym.NumberDomain.REAL
+        if domains and not indices:
+            domain = sym.NumberDomain(domains[0].text)
+        unit = self._unit(others[0]) if others else parse_unit("1")
+        binary = domain is sym.NumberDomain.BINARY
+        if binary and unit is not None and not unit.dimension.is_dimensionless:
+            fix = f"delete `{others[0].text}`"
+            self.collector.error("E109", "a binary has no unit", others[0].span, help=fix)
+            unit = None
+        return domain, unit
+
     def _unit(self, word: syntax.TypeWord) -> Unit | None:
         try:
             return parse_unit(word.text, self.names.units)
@@ -624,26 +623,8 @@ class _Resolver:
     # Constraints, objective, assignments
 
     def _constraint(self, declared: syntax.Constraint) -> list[sym.Constraint]:
-        if not declared.operators:
-            self.collector.error(
-                "E112",
-                f"constraint `{declared.name}` is no comparison",
-                declared.operands[0].span,
-                help="write one constraint for each condition, or `low <= x <= high`"
-                if isinstance(declared.operands[0], syntax.Binary)
-                and declared.operands[0].operator in ("and", "or")
-                else "write `left <= right`, `left >= right` or `left == right`",
-            )
+        if not self._is_relation(declared):
             return []
-        for operator in declared.operators:
-            if operator not in RELATIONS:
-                fix = {"<": "write `<=`", ">": "write `>=`"}.get(
-                    operator, "write `<=`, `>=` or `==`"
-                )
-                message = f"`{operator}` is no constraint a solver can keep"
-                span = declared.operands[0].span.to(declared.operands[-1].span)
-                self.collector.error("E112", message, span, help=fix)
-                return []
         scope, space = Scope(), sym.Space()
         try:
             if declared.index is not None:
@@ -668,17 +649,38 @@ class _Resolver:
         suffixes = [""] if len(pairs) == 1 else [".lower", ".upper"]
         return [
             sym.Constraint(
-                declared.name + suffix,
-                space,
-                left,
-                operator,
-                right,
-                declared.doc,
-                declared.name_span,
-                switch,
+                name=declared.name + suffix,
+                space=space,
+                left=left,
+                relation=Relation(operator),
+                right=right,
+                doc=declared.doc,
+                span=declared.name_span,
+                switch=switch,
             )
             for (left, operator, right), suffix in zip(pairs, suffixes, strict=True)
         ]
+
+    def _is_relation(self, declared: syntax.Constraint) -> bool:
+        """Whether it compares, by relations that a solver can keep; else that is reported."""
+        first, last = declared.operands[0], declared.operands[-1]
+        if not declared.operators:
+            joined = isinstance(first, syntax.Binary) and first.operator in ("and", "or")
+            fix = (
+                "write one constraint for each condition, or `low <= x <= high`"
+                if joined
+                else "write `left <= right`, `left >= right` or `left == right`"
+            )
+            message = f"constraint `{declared.name}` is no comparison"
+            self.collector.error("E112", message, first.span, help=fix)
+            return False
+        strict = {"<": "write `<=`", ">": "write `>=`"}
+        wrong = [operator for operator in declared.operators if operator not in tuple(Relation)]
+        for operator in wrong[:1]:
+            fix = strict.get(operator, "write `<=`, `>=` or `==`")
+            message = f"`{operator}` is no constraint a solver can keep"
+            self.collector.error("E112", message, first.span.to(last.span), help=fix)
+        return not wrong
 
     def _switch(self, when: syntax.Expression, scope: Scope) -> sym.Switch:
         """`x`, `not x`, `x == 1` or `x == 0` with a binary variable x; a form may have relaxed

@@ -20,9 +20,14 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier, Degree
+from mecdsl.model.relation import Relation
 
 LONGEST: Final = 40  # characters of a part that is quoted
-WANTED: Final = {"<=": (True, False), ">=": (False, True), "==": (True, True)}  # convex, concave
+WANTED: Final = {
+    Relation.AT_MOST: (True, False),
+    Relation.AT_LEAST: (False, True),
+    Relation.EQUAL: (True, True),
+}  # convex, concave
 
 
 @dataclass(frozen=True, slots=True)

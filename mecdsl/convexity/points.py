@@ -23,6 +23,7 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Degree
+from mecdsl.model.relation import Relation
 
 KEPT: Final = 1e-9  # of both sides of a row
 TURNS: Final = 30
@@ -54,7 +55,7 @@ class Feasible:
     ) -> "Feasible":
         """For points of the box; `judged`: the family whose convexity is in question."""
         matrix, right = _equalities(instance, high - low)
-        exempt = judged if judged is not None and judged.relation == "==" else None
+        exempt = judged if judged is not None and judged.relation is Relation.EQUAL else None
         return cls(
             instance=instance,
             low=low,
@@ -112,9 +113,10 @@ class Feasible:
                 if not isinstance(value, Jet):
                     continue
                 size = np.maximum(size_of(difference(sizes, family)), 1e-300)
-                sign = -1.0 if family.relation == ">=" else 1.0
-                lack = sign * value.value / size + (0.0 if family.relation == "==" else room)
-                used = np.isfinite(lack) & ((lack > 0.0) | (family.relation == "=="))
+                equal = family.relation is Relation.EQUAL
+                sign = family.relation.sign or 1
+                lack = sign * value.value / size + (0.0 if equal else room)
+                used = np.isfinite(lack) & ((lack > 0.0) | equal)
                 number = np.cumsum(used) - 1 + first
                 slope = value.gradient
                 kept = used[slope.rows] & np.isfinite(slope.values)
@@ -164,9 +166,7 @@ class Feasible:
                     _plain(evaluator.family(side, family.table))
                     for side in (family.constraint.left, family.constraint.right)
                 )
-                over = {"<=": left - right, ">=": right - left, "==": np.abs(left - right)}[
-                    family.relation
-                ]
+                over = family.relation.excess(left - right)
                 fine = over <= KEPT * np.maximum(np.abs(left), np.abs(right))
                 result &= np.broadcast_to(fine, (len(points), family.size)).all(axis=1)
         return result
@@ -182,7 +182,9 @@ def _equalities(instance: Instance, width: FloatArray) -> tuple[FloatArray, Floa
     """
     columns = instance.columns
     families = [
-        f for f in instance.constraints if f.relation == "==" and f.shape.degree <= Degree.LINEAR
+        f
+        for f in instance.constraints
+        if f.relation is Relation.EQUAL and f.shape.degree <= Degree.LINEAR
     ]
     size = sum(family.size for family in families)
     if not size or size * columns > LARGEST:

@@ -14,6 +14,7 @@ from mecdsl.instances.facts import Facts
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Shape
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 
 
@@ -55,7 +56,7 @@ class ConstraintFamily:
         return slice(self.first, self.first + self.size)
 
     @property
-    def relation(self) -> str:
+    def relation(self) -> Relation:
         """`<=`, `>=` or `==`."""
         return self.constraint.relation
 

@@ -21,6 +21,7 @@ from mecdsl.lowering.place import Place
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier
 from mecdsl.model.dimensions import find_dimension
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.rewrite import unused
 from mecdsl.units import DIMENSIONLESS, Dimension, Unit
@@ -122,7 +123,12 @@ class Draft:
         return name
 
     def row(
-        self, wanted: str, place: Place, left: sym.Expression, relation: str, right: sym.Expression
+        self,
+        wanted: str,
+        place: Place,
+        left: sym.Expression,
+        relation: Relation,
+        right: sym.Expression,
     ) -> None:
         """A new constraint over the rows of a place."""
         doc = f"{left.span.text} {relation} {right.span.text}"

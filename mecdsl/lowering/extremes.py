@@ -23,6 +23,7 @@ from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.lowering.draft import Draft, Meaning
 from mecdsl.lowering.place import Place
 from mecdsl.model import symbolic as sym
+from mecdsl.model.relation import Relation
 from mecdsl.reformulations.compose import ONE, add, multiply, negate, subtract
 
 ROOM = 1e-6  # relative; M beyond the range it is computed from, far above rounding and harmless
@@ -112,6 +113,7 @@ def choose_part(
     parts in the twin.
     """
     sign, place = extreme.sign, extreme.place
+    side = Relation.AT_MOST if sign > 0 else Relation.AT_LEAST
     total: sym.Expression | None = None
     taken: list[Part] = []
     for number, (part, inner) in enumerate(zip(extreme.parts, lowered, strict=True), 1):
@@ -123,7 +125,7 @@ def choose_part(
         big = draft.data(f"{name}_m{suffix}", part.place, _big_m(extreme, part), extreme.whole)
         room = multiply(big, subtract(ONE, binary))
         right = add(inner, room) if sign > 0 else subtract(inner, room)
-        draft.row(f"{name}.pick{suffix}", part.place, new, "<=" if sign > 0 else ">=", right)
+        draft.row(f"{name}.pick{suffix}", part.place, new, side, right)
         one = (
             sym.Aggregate("sum", binary, part.space, binary.span)
             if part.space.generators
@@ -131,7 +133,7 @@ def choose_part(
         )
         total = one if total is None else add(total, one)
     assert total is not None
-    draft.row(f"{name}.one", place, total, "==", ONE)
+    draft.row(f"{name}.one", place, total, Relation.EQUAL, ONE)
 
 
 def _big_m(extreme: Extreme, part: Part) -> FloatArray:

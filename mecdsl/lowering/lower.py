@@ -36,7 +36,6 @@ Local solvers keep rows to 1e-9. Below that the quotients `u^2/t` of the cone sa
 was seen to run for 600 steps between t = 1e-11 and the tip. What it costs, less than 1e-8, is in
 the bound that the multipliers prove.
 """
-SIDES: Mapping[str, int] = {"<=": 1, ">=": -1, "==": 0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +165,7 @@ def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constrain
         ball = _squared(walk, family, place)
         if ball is not None:
             constraint, factors[constraint.name] = ball
-        side = SIDES[constraint.relation]
+        side = constraint.relation.sign
         left = walk.lower(constraint.left, side, place)
         right = walk.lower(constraint.right, -side, place)
         found.append(replace(constraint, left=left, right=right))

@@ -30,6 +30,7 @@ from mecdsl.lowering.steps import Step, kind_of, short
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Degree
 from mecdsl.model.dimensions import literal
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.compose import ZERO
 from mecdsl.reformulations.rewrite import substitute, substitute_space
@@ -322,7 +323,7 @@ class Walk:
         self.norms.append(norm.symbol)
         quotients = self.roots.over(argument, norm, place)
         assert quotients is not None
-        self.draft.row(f"{norm.symbol}.cone", place, quotients, "<=", norm)
+        self.draft.row(f"{norm.symbol}.cone", place, quotients, Relation.AT_MOST, norm)
         self.note(function, "cone")
         return norm
 
@@ -390,7 +391,7 @@ class Walk:
 
     def _cover(self, extreme: Extreme, new: sym.Lookup) -> None:
         """`t >= p_i`: every part is on the small side of a row, whatever stands in it."""
-        relation = ">=" if extreme.sign > 0 else "<="
+        relation = Relation.AT_LEAST if extreme.sign > 0 else Relation.AT_MOST
         for number, part in enumerate(extreme.parts, 1):
             inner = self.lower(part.expression, extreme.sign, part.place)
             suffix = f"_{number}" if len(extreme.parts) > 1 else ""

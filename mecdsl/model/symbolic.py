@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mecdsl.diagnostics import Diagnostic, Span
+from mecdsl.model.relation import Relation
 from mecdsl.networks.layer_file import LayerFile
 from mecdsl.parsing.syntax import FamilyKind, Kind
 from mecdsl.units import NO_OWN, Dimension, OwnUnits, Unit
@@ -319,6 +320,11 @@ class Symbol:
     doc: str
     span: Span
 
+    @property
+    def formula(self) -> Expression | None:
+        """The value where it is an expression, and neither absent nor an array or a file."""
+        return self.value if isinstance(self.value, Expression) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -355,7 +361,7 @@ class Constraint:
     name: str
     space: Space
     left: Expression
-    relation: str
+    relation: Relation
     right: Expression
     doc: str
     span: Span

@@ -92,7 +92,7 @@ def _kept(evaluator: Evaluator, family: ConstraintFamily) -> bool:
     """Whether every row of a family holds to a small share of its terms."""
     found = difference(evaluator, family)
     value, size = np.asarray(value_of(found)), np.asarray(size_of(found))
-    over = {"<=": value, ">=": -value, "==": np.abs(value)}[family.relation]
+    over = family.relation.excess(value)
     return bool((over <= KEPT * size).all())
 
 

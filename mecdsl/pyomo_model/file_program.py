@@ -20,6 +20,7 @@ from mecdsl.analysis.member_units import objective_unit, row_unit, unit_text
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.relation import Relation
 from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.file_names import file_names
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
@@ -41,7 +42,7 @@ class FileProgram:
     maximize: bool
     objective: Quadratics
     rows: Quadratics
-    relations: tuple[str, ...]
+    relations: tuple[Relation, ...]
     right: FloatArray
     lower: FloatArray
     upper: FloatArray
@@ -72,7 +73,7 @@ def file_program(instance: Instance, scaling: Scaling) -> FileProgram:
         maximize=instance.maximize,
         objective=goal,
         rows=rows,
-        relations=tuple(relation.tolist()),
+        relations=tuple(map(Relation, relation.tolist())),
         right=-rows.constant + 0.0,
         lower=np.concatenate([np.where(lower <= -NO_BOUND, -np.inf, lower), padding]) + 0.0,
         upper=np.concatenate([np.where(upper >= NO_BOUND, np.inf, upper), padding + 1.0]) + 0.0,

@@ -37,6 +37,7 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Degree, Shape
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.functions import WORDS
@@ -214,7 +215,7 @@ class _Lowering:
                 bounds=(0, 1), initialize=0, doc="stands in rows that no point satisfies"
             )
             self.model.add_component(free_name(self.model, "no_point"), self.no_point)
-        return relations(">=", [self.no_point], [2.0])[0]
+        return relations(Relation.AT_LEAST, [self.no_point], [2.0])[0]
 
     # Expressions of degree above two, and definitions
 

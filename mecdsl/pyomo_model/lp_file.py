@@ -12,7 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics
+from mecdsl.model.relation import Relation
 from mecdsl.pyomo_model.file_program import FileProgram
+
+WORDS = {Relation.AT_MOST: "<=", Relation.AT_LEAST: ">=", Relation.EQUAL: "="}
 
 
 def lp_text(program: FileProgram) -> str:
@@ -35,7 +38,7 @@ def _lines(program: FileProgram) -> Iterator[str]:
     for row, body, relation, right in parts:
         yield f"{row.label}:"
         yield from body
-        yield f" {'=' if relation == '==' else relation} {right!r}"
+        yield f" {WORDS[relation]} {right!r}"
     yield "bounds"
     for label, low, high in zip(
         labels, program.lower.tolist(), program.upper.tolist(), strict=True

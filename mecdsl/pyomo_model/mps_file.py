@@ -12,10 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from mecdsl.analysis.coefficients import Quadratics
+from mecdsl.model.relation import Relation
 from mecdsl.pyomo_model.file_names import file_names
 from mecdsl.pyomo_model.file_program import FileProgram
 
-KINDS = {"<=": "L", ">=": "G", "==": "E"}
+KINDS = {Relation.AT_MOST: "L", Relation.AT_LEAST: "G", Relation.EQUAL: "E"}
 
 
 def mps_text(program: FileProgram) -> str:

@@ -20,6 +20,7 @@ from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpres
 
 from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.instances.tables import IntArray
+from mecdsl.model.relation import Relation
 
 Objects = NDArray[np.object_]
 
@@ -38,18 +39,16 @@ def bodies(found: Quadratics, columns: Objects) -> list[Any]:
     return result
 
 
-def relations(relation: str, row_bodies: Sequence[Any], bounds: Sequence[float]) -> list[Any]:
+def relations(relation: Relation, row_bodies: Sequence[Any], bounds: Sequence[float]) -> list[Any]:
     """`body relation bound` for every row; `relation`: `<=`, `>=` or `==`."""
     pairs = zip(row_bodies, bounds, strict=True)
     match relation:
-        case "<=":
+        case Relation.AT_MOST:
             return [InequalityExpression(pair, False) for pair in pairs]
-        case ">=":
+        case Relation.AT_LEAST:
             return [InequalityExpression((bound, body), False) for body, bound in pairs]
-        case "==":
+        case Relation.EQUAL:
             return [EqualityExpression(pair) for pair in pairs]
-        case _:
-            raise ValueError(f"unknown relation {relation}")
 
 
 def _ends(rows: IntArray, size: int) -> list[int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mecdsl.diagnostics import Span
 from mecdsl.model import symbolic as sym
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.compose import (
     ZERO,
@@ -87,7 +88,13 @@ def envelope(variable: sym.Symbol, product: Product) -> list[sym.Constraint]:
     first, second = product.first, product.second
     (low, high), (least, most) = product.box
     new = at(variable.name, product.space, first, second)
-    corners = [(">=", low, least), (">=", high, most), ("<=", high, least), ("<=", low, most)]
+    above, below = Relation.AT_LEAST, Relation.AT_MOST
+    corners = [
+        (above, low, least),
+        (above, high, most),
+        (below, high, least),
+        (below, low, most),
+    ]
     if same(first, second):
         corners.pop()  # the last two are one
     known = {(limit.operator, is_number(limit.value, 0.0)) for limit in variable.limits}

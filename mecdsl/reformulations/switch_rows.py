@@ -16,6 +16,7 @@ from mecdsl.diagnostics import Collector, Label
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier, Degree
 from mecdsl.model.dimensions import find_dimension
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.reformulations.compose import ONE, add, multiply, subtract
 from mecdsl.reformulations.limits import Intervals, Limits, NoInterval, Unbounded
@@ -76,10 +77,10 @@ def _rows(
     off = subtract(ONE, switch.variable) if switch.value == 1 else switch.variable
     rows: list[sym.Constraint] = []
     values: list[sym.Symbol] = []
-    for relation in ("<=", ">=") if constraint.relation == "==" else (constraint.relation,):
-        end = {"<=": "upper", ">=": "lower"}[relation]
+    for relation in constraint.relation.parts:
+        end = "upper" if relation is Relation.AT_MOST else "lower"
         bound = intervals.end(difference, end)
-        side = end if constraint.relation == "==" else ""
+        side = end if constraint.relation is Relation.EQUAL else ""
         name = f"{constraint.name}.big_m" + (f"_{side}" if side else "")
         value = _definition(name, constraint, bound, model)
         values.append(value)

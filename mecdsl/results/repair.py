@@ -114,11 +114,6 @@ def _missing(judge: Judge, family: ConstraintFamily) -> FloatArray:
     if not family.size:
         return np.zeros(0)
     residual, rounding = judge.residuals(family)
-    match family.relation:
-        case "<=":
-            over = np.maximum(residual, 0.0)
-        case ">=":
-            over = np.minimum(residual, 0.0)
-        case _:
-            over = residual
+    low, high = family.relation.limits
+    over = residual - np.clip(residual, low, high)
     return np.where(np.abs(over) > rounding, -over, 0.0)

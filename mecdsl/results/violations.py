@@ -35,6 +35,7 @@ from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Degree
+from mecdsl.model.relation import Relation
 from mecdsl.results.measures import (
     ROUNDING_SAFETY,
     TOLERANCE,
@@ -155,8 +156,9 @@ class Judge:
     def active(self, family: ConstraintFamily) -> NDArray[np.bool_]:
         """Which rows of a family would be missed if the point moved by what is allowed."""
         found = _spread(difference(self.loose(), family), family.size)
-        slack = -found.value if family.relation == "<=" else found.value
-        return np.asarray((slack <= TOLERANCE * found.loose) | (family.relation == "=="))
+        slack = -family.relation.sign * found.value
+        equal = family.relation is Relation.EQUAL
+        return np.asarray((slack <= TOLERANCE * found.loose) | equal)
 
     def residuals(self, family: ConstraintFamily) -> tuple[FloatArray, FloatArray]:
         """`left - right` of each row of a family, and how much of it may be rounding."""
@@ -252,15 +254,7 @@ def _spread(value: object, size: int) -> Loose:
 
 def _amount(family: ConstraintFamily, residual: FloatArray) -> FloatArray:
     """By how much rows are missed, from `left - right`; infinite where that is not a number."""
-    match family.relation:
-        case "<=":
-            amount = residual
-        case ">=":
-            amount = -residual
-        case "==":
-            amount = np.abs(residual)
-        case _:
-            raise ValueError(f"unknown relation {family.relation}")
+    amount = family.relation.excess(residual)
     return np.where(np.isnan(amount), np.inf, np.maximum(amount, 0.0))
 
 

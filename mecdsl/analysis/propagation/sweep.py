@@ -16,12 +16,12 @@ import numpy as np
 from mecdsl.analysis.propagation.operations import Data, Step, Variables
 from mecdsl.analysis.propagation.ranges import Range, Rounding, everything, whole_inward
 from mecdsl.instances.tables import FloatArray
+from mecdsl.model.relation import Relation
 
 PROGRESS: Final = 1e-3  # of the width of a range; less is not worth a round
 FEWEST_ROUNDS: Final = 8
 MOST_ROUNDS: Final = 60
 WORK: Final = 1_000_000  # rows of steps gone through at most, where the fewest rounds take less
-TARGETS: Final = {"<=": (-np.inf, 0.0), ">=": (0.0, np.inf), "==": (0.0, 0.0)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Root:
     """A constraint family on the tape: the step of `left - right`, and its relation."""
 
     step: int
-    relation: str
+    relation: Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Sweep:
     def _round(self) -> None:
         narrowed = self.forward()
         for root in self.roots if self.dead is None else ():
-            low, high = TARGETS[root.relation]
+            low, high = root.relation.limits
             size = self.steps[root.step].size
             narrowed[root.step] |= self._narrow(
                 root.step, Range(np.full(size, low), np.full(size, high))
