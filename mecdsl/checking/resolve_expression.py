@@ -867,18 +867,12 @@ class ExpressionResolver:
                 )
             }
         head = self.names.families[domain.family]
-        if len(names) == 1:
-            return {names[0]: self.names.member_info(domain.family)}
-        if head.declared.index is None and head.declared.source_file is not None:
+        if len(names) > 1 and head.declared.index is None and head.declared.source_file is not None:
             raise Unresolved  # the set names no indices, which is reported where it is declared
-        if len(names) != head.arity:
-            raise self._fail(
-                "E104",
-                f"members of `{domain.family}` have {count(head.arity, 'index')}, found "
-                f"{len(names)}",
-                generator.span,
-            )
-        return dict(zip(names, head.indices.values(), strict=True))
+        if len(names) not in (1, head.arity):
+            members = f"members of `{domain.family}` have {count(head.arity, 'index')}"
+            raise self._fail("E104", f"{members}, found {len(names)}", generator.span)
+        return self.names.index_infos(domain.family, names)
 
 
 def part_of_unit(span: Span, unit: str, error: UnitError) -> Span:

@@ -1,6 +1,6 @@
 """What names mean where: the declared families and symbols, and the indices in scope."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mecdsl.diagnostics import Collector
@@ -113,6 +113,13 @@ class Names:
             return inner
         root = inner.root
         return IndexInfo(family, family if head.labels else root, cuts_of=inner.cuts_of)
+
+    def index_infos(self, family: str, indices: Sequence[str]) -> dict[str, IndexInfo]:
+        """What indices over a family range over: one over its members, several as its own."""
+        if len(indices) == 1:
+            return {indices[0]: self.member_info(family)}
+        own = self.families[family].indices.values()
+        return dict(zip(indices, own, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
