@@ -29,6 +29,7 @@ KEPT: Final = 1e-9  # of both sides of a row
 TURNS: Final = 30
 ROOMS: Final = (0.1, 0.01, 0.0)  # of the terms of a row, tried one after the other
 STEPS: Final = 12
+STANDING: Final = 1e-9  # of the width of a column; a step that is less is none
 LARGEST: Final = 1_000_000  # entries of the matrix of equalities; of a larger one no point is moved
 
 
@@ -80,17 +81,20 @@ class Feasible:
         width = np.where(self.high > self.low, self.high - self.low, 1.0)
         point = np.clip(reference_point(self.instance), self.low, self.high)
         best: FloatArray | None = None
-        for room in np.repeat(ROOMS, STEPS):
-            if self.kept(point[None, :])[0]:
-                best = point
-            row, column, slope, lack = self._lacking(point, float(room))
-            if best is not None and (np.abs(lack) <= KEPT).all():
-                break  # with as much room as was asked for
-            jacobian = csr_matrix(
-                (slope * width[column], (row, column)), shape=(len(lack), len(point))
-            )
-            step = lsqr(jacobian, -lack, damp=1e-6, iter_lim=200)[0]
-            point = np.clip(point + width * step, self.low, self.high)
+        for room in ROOMS:
+            for _ in range(STEPS):
+                if self.kept(point[None, :])[0]:
+                    best = point
+                row, column, slope, lack = self._lacking(point, room)
+                if best is not None and (np.abs(lack) <= KEPT).all():
+                    return best  # with as much room as was asked for
+                jacobian = csr_matrix(
+                    (slope * width[column], (row, column)), shape=(len(lack), len(point))
+                )
+                step = lsqr(jacobian, -lack, damp=1e-6, iter_lim=200)[0]
+                before, point = point, np.clip(point + width * step, self.low, self.high)
+                if (np.abs(point - before) <= STANDING * width).all():
+                    break  # no further step leads anywhere
         return best
 
     def _lacking(

@@ -6,7 +6,7 @@ compared with the mean of the ends, and a difference counts only if it is far ab
 the terms involved. What is not found proves nothing: this module never calls anything convex.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from mecdsl.analysis.scaling import Slopes, reference_point
 from mecdsl.convexity.convexity import WANTED, box
 from mecdsl.convexity.points import Feasible
 from mecdsl.convexity.sample_algebra import Sample, Samples
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray
@@ -24,7 +25,8 @@ from mecdsl.instances.tables import SINGLE, FloatArray
 SEGMENTS: Final = 1000
 LARGEST: Final = 500_000  # rows and columns times segments; larger families get fewer segments
 FEWEST: Final = 5
-AT_ONCE: Final = 50  # segments
+AT_FIRST: Final = 50  # segments at once; a walk through a small model costs as much as a hundred
+GROWTH: Final = 4
 SIGNIFICANT: Final = 1e-9  # of the size of the terms; below it a difference may be rounding
 NEARER: Final = (1.0, 0.3, 0.1, 0.01, 0.001)  # shares of the way from the anchor to a drawn point
 CANDIDATES: Final = 20  # suspicious rows and segments that are looked at exactly
@@ -62,20 +64,40 @@ def refute(
     generator = np.random.default_rng(seed)
     low, high = _finite_box(instance)
     feasible = Feasible.of(instance, low, high, family)
-    anchor = feasible.anchor() if instance.rows else None
-    for start in range(0, segments, AT_ONCE):
-        one, two = _segments(generator, instance, low, high, min(AT_ONCE, segments - start))
+    anchor = anchor_of(instance, feasible.exempt) if instance.rows else None
+    for count in _portions(segments):
+        one, two = _segments(generator, instance, low, high, count)
         if anchor is not None:
             near = generator.choice(NEARER, (len(one), 1))
             one, two = anchor + near * (one - anchor), anchor + near * (two - anchor)
         one, two = feasible.moved(one), feasible.moved(two)
-        counts = feasible.kept(one) & feasible.kept(two) & feasible.kept(0.5 * (one + two))
+        points = np.concatenate([one, two, 0.5 * (one + two)])
+        counts = feasible.kept(points).reshape(3, count).all(axis=0)
         found = _search(instance, family, one[counts], two[counts]) if counts.any() else None
         if found is not None:
             return found
     return None
 
 
+def _portions(segments: int) -> Iterator[int]:
+    """How many segments are looked at together: few at first, where most counterexamples are found,
+    then more and more.
+    """
+    portion = AT_FIRST
+    while segments > 0:
+        yield min(portion, segments)
+        segments -= portion
+        portion *= GROWTH
+
+
+@fact
+def anchor_of(instance: Instance, exempt: ConstraintFamily | None) -> FloatArray | None:
+    """The anchor of the feasible set without an equality (`mecdsl.convexity.points`)."""
+    low, high = _finite_box(instance)
+    return Feasible.of(instance, low, high, exempt).anchor()
+
+
+@fact
 def _finite_box(instance: Instance) -> tuple[FloatArray, FloatArray]:
     """The box with ends in place of infinities: ten times as far as the reference point."""
     low, high = box(instance)
