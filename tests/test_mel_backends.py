@@ -155,20 +155,33 @@ def test_an_edited_model_is_refused_with_the_reason(change: str, reason: str) ->
     assert reason in caught.value.diagnostics[0].message
 
 
-def test_a_rewritten_but_equal_model_is_recognised() -> None:
-    text = MODEL.read_text().replace(
-        "duration[k] <= cycle_time",
-        "cycle_time - overhead[k] >= k.batch*(transfer[k] + updates*compute[k])",
-    )
-    with pytest.raises(ModelError):  # the other direction is written `>=`
-        mecdsl.loads(text, data=CASE).solve("mel-integer")
-    turned = text.replace(
-        "cycle_time - overhead[k] >= k.batch*(transfer[k] + updates*compute[k])",
+@pytest.mark.parametrize(
+    "cycle",
+    [
         "k.batch*(transfer[k] + updates*compute[k]) + overhead[k] <= cycle_time",
+        "cycle_time - overhead[k] >= k.batch*(transfer[k] + updates*compute[k])",
+    ],
+)
+def test_a_rewritten_but_equal_model_is_recognised(cycle: str) -> None:
+    text = MODEL.read_text().replace("duration[k] <= cycle_time", cycle)
+    assert mecdsl.loads(text, data=CASE).solve("mel-integer").objective == load().solve().objective
+
+
+def test_multipliers_belong_to_the_rows_as_they_are_written() -> None:
+    text = MODEL.read_text().replace("duration[k] <= cycle_time", "2*cycle_time >= 2*duration[k]")
+    plain = load().solve("mel-root", form="relaxed")
+    turned = mecdsl.loads(text, data=CASE).solve("mel-root", form="relaxed")
+    assert turned.kkt is not None
+    assert turned.kkt.accepted
+    assert turned.solution.multipliers["cycle"] == pytest.approx(
+        -plain.solution.multipliers["cycle"] / 2.0, rel=1e-9
     )
-    assert (
-        mecdsl.loads(turned, data=CASE).solve("mel-integer").objective == load().solve().objective
-    )
+
+
+def test_equal_batches_with_other_rows_are_refused() -> None:
+    text = MODEL.read_text().replace("duration[k] <= cycle_time", "2*duration[k] <= cycle_time")
+    with pytest.raises(ModelError, match="`cycle` is not"):
+        mecdsl.loads(text, data=CASE).solve("mel-equal", form="equal")
 
 
 def test_rounding_options_are_checked() -> None:

@@ -3,7 +3,7 @@ rows.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -25,15 +25,27 @@ from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
 from mecdsl.units import coherent_unit
 
+Known = Callable[[sym.Symbol, FamilyTable], FloatArray | None]
+
+
+def nothing_known(symbol: sym.Symbol, table: FamilyTable) -> None:
+    """Every parameter and definition is what the model and the given data say."""
+
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
-def instantiate(checked: CheckedModel, given: Mapping[str, Given], seed: int = 0) -> Instance:
+def instantiate(
+    checked: CheckedModel,
+    given: Mapping[str, Given],
+    seed: int = 0,
+    known: Known = nothing_known,
+) -> Instance:
     """Build the instance of a checked model from given data by qualified name.
 
-    Raises `ModelError` for missing, misnamed or misshaped data and for values that cannot be
-    computed.
+    `known`: values in SI of a parameter or of a definition over data, one for each row of its
+    table, that stand for whatever model and data say of it; None where it is to be computed. Raises
+    `ModelError` for missing, misnamed or misshaped data and for values that cannot be computed.
     """
-    return _read_only(_Builder(checked, given, seed).run())
+    return _read_only(_Builder(checked, given, seed, known).run())
 
 
 def _read_only(instance: Instance) -> Instance:
@@ -52,8 +64,10 @@ def _read_only(instance: Instance) -> Instance:
 
 
 class _Builder:
-    def __init__(self, checked: CheckedModel, given: Mapping[str, Given], seed: int) -> None:
-        self.checked = checked
+    def __init__(
+        self, checked: CheckedModel, given: Mapping[str, Given], seed: int, known: Known
+    ) -> None:
+        self.checked, self.known = checked, known
         self.model = checked.model
         self.given = with_coordinates(checked.model, given)
         self.seed = seed
@@ -215,6 +229,11 @@ class _Builder:
 
     def _value(self, symbol: sym.Symbol) -> None:
         """The values of a parameter, or of a definition over data."""
+        known = self.known(symbol, self.world.symbols[symbol.name])
+        if known is not None:
+            check_values(self.world, symbol, known, lambda _row: symbol.span)
+            self.world.values[symbol.name] = known
+            return
         if symbol.kind is Kind.PARAM:
             self.world.values[symbol.name] = self._parameter(symbol)
             return

@@ -1,0 +1,1 @@
+"""What all backends derived by hand from a paper share: recognition and the way to an answer."""

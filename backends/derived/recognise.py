@@ -1,0 +1,120 @@
+"""The problem of a paper found in an instance, whatever its text looks like.
+
+Names are not believed. The shipped model of the paper is given the data of the instance, and then
+columns, objective and every row of the two are compared. What comes out is the shipped model with
+those data: an algorithm reads it and answers in its terms, and `Found` brings the answer into those
+of the instance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+
+from mecdsl.backends.derived.columns import columns_of, compare_columns, odd_name
+from mecdsl.backends.derived.found import Found
+from mecdsl.backends.derived.paper import Paper, Problem
+from mecdsl.backends.derived.reference import Differs, Shipped, checked, reference
+from mecdsl.backends.derived.rows import match_objective, match_rows
+from mecdsl.backends.derived.samples import random_points, sample, start_sizes
+from mecdsl.backends.derived.sides import Side
+from mecdsl.instances.facts import fact
+from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
+from mecdsl.parsing.syntax import Kind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognised(Generic[Problem]):
+    """A problem found in an instance, and the algorithm's own data of it."""
+
+    found: Found
+    problem: Problem
+
+
+def recognise(instance: Instance, paper: Paper[Problem]) -> Recognised[Problem] | str:
+    """The problem of a paper that an instance is, or the reason why it is none; looked for once per
+    instance and paper.
+    """
+    return _recognised(instance, paper)
+
+
+@fact
+def _recognised(instance: Instance, paper: Paper[Any]) -> Recognised[Any] | str:
+    try:
+        found = _found(instance, paper)
+    except Differs as difference:
+        return str(difference)
+    try:
+        return Recognised(found, paper.read(found))
+    except ValueError as error:
+        return str(error)
+
+
+def _found(instance: Instance, paper: Paper[Any]) -> Found:
+    """Raises `Differs`; what costs nothing is looked at first, since most instances are of another
+    paper.
+    """
+    missing = sorted(paper.reads - instance.world.values.keys())
+    if missing:
+        raise Differs(f"the model has no `{missing[0]}`")
+    problem = _nearest(instance, paper.problems)
+    wanted = reference(instance, problem, paper.reads, paper.sizes)
+    columns = columns_of(instance, wanted)
+    fixed = compare_columns(instance, wanted, columns, paper.may_be_fixed)
+    own_side, wanted_side = _sides(instance, wanted, columns)
+    objective = wanted.model.objective.doc or f"that of {problem.problem}"
+    constant = match_objective(own_side, wanted_side, paper.may_add_constant, objective)
+    return Found(
+        problem=problem,
+        reads=paper.reads,
+        reference=wanted,
+        instance=instance,
+        columns=columns,
+        rows=match_rows(own_side, wanted_side, paper.optional),
+        fixed=fixed,
+        has_constant=constant,
+    )
+
+
+def _sides(instance: Instance, wanted: Instance, columns: np.ndarray) -> tuple[Side, Side]:
+    """Both instances at the same points."""
+    points = random_points(wanted, start_sizes(instance)[columns])
+    own_points = np.empty_like(points)
+    own_points[:, columns] = points
+    own_names = np.empty_like(columns)
+    own_names[columns] = np.arange(len(columns))
+    return (
+        Side(instance, sample(instance, own_points, own_names)),
+        Side(wanted, sample(wanted, points, np.arange(len(columns)))),
+    )
+
+
+def _nearest(instance: Instance, problems: tuple[Shipped, ...]) -> Shipped:
+    """The first problem with the variables and the integers of an instance, else the first with its
+    variables.
+
+    Raises `Differs` where none has its variables.
+    """
+    domains = {
+        family.name: instance.integral[family.columns][instance.free[family.columns]]
+        for family in instance.variables
+    }
+    candidates = []
+    for problem in problems:
+        wanted = _domains(problem)
+        if wanted.keys() == domains.keys():
+            if all((own == wanted[name]).all() for name, own in domains.items()):
+                return problem
+            candidates.append(problem)
+    if candidates:
+        return candidates[0]
+    nearest = min(problems, key=lambda problem: len(_domains(problem).keys() ^ domains.keys()))
+    raise Differs(odd_name(domains.keys(), _domains(nearest).keys()))
+
+
+def _domains(problem: Shipped) -> Mapping[str, bool]:
+    """The variable families of a shipped model, and whether they are whole."""
+    variables = checked(problem).model.of_kind(Kind.VAR)
+    return {symbol.name: symbol.domain is not sym.NumberDomain.REAL for symbol in variables}
