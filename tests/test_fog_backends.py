@@ -163,7 +163,7 @@ EDITS = {
         "for k in fog_node) == input_rows",
         "for k in fog_node) >= input_rows",
     ),
-    "`distribution_rate` is not (10)": (
+    "`distribution_rate` is not (9), (10): `distribution_rate[1]` differs in its constant": (
         "(fog_node.rows[k] + fog_node.boundary_rows[k]) <=",
         "fog_node.rows[k] <=",
     ),
@@ -179,7 +179,7 @@ EDITS = {
         "var time[n in layer_pack] : s >= 0",
         "var time[n in layer_pack] : s in 0..0.5 ms",
     ),
-    "`neighbour` does not join every node": (
+    "`neighbour.gain` has no member [2, 3, 1]": (
         "where abs(k - l) == 1]",
         "where k == l + 1 or k == l - 2 or k + l == 3]",
     ),

@@ -66,7 +66,7 @@ def agreement(own: Sample, wanted: Sample, place: IntArray, scaled: bool = True)
     sound = (place != NOT_HERE) & (finite.sum(axis=0) >= LEAST_POINTS)
     sound &= np.isfinite(factor) & (factor != 0.0)
     wrong = np.bincount(entries.row, ~(excess <= 1.0), rows) > 0.0
-    worst = _last_of_rows(entries.row, excess, rows)
+    worst = _largest(entries.row, excess, rows)
     column = np.where(worst < 0, -1, np.append(entries.column, -1)[worst])
     return Agreement(factor, sound & (close | ~finite).all(axis=0), sound & ~wrong, column)
 
@@ -80,6 +80,10 @@ def _aligned(own: Sample, wanted: Sample, place: IntArray) -> _Entries:
     width = 1 + int(max(own.column.max(initial=0), wanted.column.max(initial=0)))
     own_keys = back[own.row[mine]] * width + own.column[mine]
     keys = wanted.row[other] * width + wanted.column[other]
+    if np.array_equal(own_keys, keys):
+        return _Entries(
+            wanted.row[other], wanted.column[other], own.slope[:, mine], wanted.slope[:, other]
+        )
     both = np.union1d(own_keys, keys)
     slopes = np.zeros((2, len(own.value), len(both)))
     slopes[0][:, np.searchsorted(both, own_keys)] = own.slope[:, mine]
@@ -93,7 +97,7 @@ def _factors(entries: _Entries, own: FloatArray, wanted: FloatArray, finite: Fla
     """
     point, every = np.argmax(finite, axis=0), np.arange(wanted.shape[1])
     at = point[entries.row], np.arange(len(entries.row))
-    lead = _last_of_rows(entries.row, np.abs(entries.wanted[at]), len(every))
+    lead = _largest(entries.row, np.nan_to_num(np.abs(entries.wanted[at])), len(every))
     slopes = entries.own[at] / entries.wanted[at]
     mine, other = own[point, every], wanted[point, every]
     values = np.where((mine == 0.0) & (other == 0.0), 1.0, mine / other)
@@ -101,9 +105,14 @@ def _factors(entries: _Entries, own: FloatArray, wanted: FloatArray, finite: Fla
     return found
 
 
-def _last_of_rows(row: IntArray, size: FloatArray, rows: int) -> IntArray:
-    """The entry of each row where the size is largest, -1 for a row without entries."""
-    order = np.lexsort((size, row))
+def _largest(row: IntArray, size: FloatArray, rows: int) -> IntArray:
+    """An entry of each row where the size is largest, -1 for a row without entries; the entries
+    stand row by row.
+    """
     found = np.full(rows, -1, dtype=np.int64)
-    found[row[order]] = order  # the last one stays
+    if len(row):
+        begins = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        most = np.repeat(np.maximum.reduceat(size, begins), np.diff(np.append(begins, len(row))))
+        chosen = np.flatnonzero(size == most)
+        found[row[chosen]] = chosen
     return found

@@ -49,7 +49,7 @@ def is_there(own: Side, wanted: Side, family: ConstraintFamily, place: IntArray)
     """Whether a family that may be left out is not: by its name, or by a row like its first."""
     if family.name in {other.name for other in own.instance.constraints}:
         return True
-    left = np.setdiff1d(np.arange(1, own.rows), place)
+    left = own.others(place)
     first = np.array([wanted.stacked(family).start])
     return family.size > 0 and bool(np.isin(_keys(wanted).group(first), _keys(own).group(left))[0])
 
@@ -59,7 +59,7 @@ def by_columns(own: Side, wanted: Side, place: IntArray, present: frozenset[str]
     same columns.
     """
     asked = [np.full(f.size, f.name in present) for f in wanted.instance.constraints]
-    mine = np.setdiff1d(np.arange(1, own.rows), place)
+    mine = own.others(place)
     other = 1 + np.flatnonzero(np.concatenate([np.zeros(0, np.bool_), *asked]) & (place[1:] < 0))
     if not len(mine) or not len(other):
         return place

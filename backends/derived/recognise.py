@@ -40,6 +40,12 @@ def recognise(instance: Instance, paper: Paper[Problem]) -> Recognised[Problem] 
     return _recognised(instance, paper)
 
 
+def problem_of(instance: Instance, paper: Paper[Problem]) -> Problem | str:
+    """The algorithm's own data of an instance, or the reason why it is not the paper's problem."""
+    recognised = recognise(instance, paper)
+    return recognised if isinstance(recognised, str) else recognised.problem
+
+
 @fact
 def _recognised(instance: Instance, paper: Paper[Any]) -> Recognised[Any] | str:
     try:

@@ -59,7 +59,7 @@ def match_rows(own: Side, wanted: Side, optional: frozenset[str]) -> Rows:
     missing = np.flatnonzero(asked & ~final.holds)
     if len(missing):
         raise Differs(_words(own, wanted, named, found, int(missing[0])))
-    extra = np.setdiff1d(np.arange(1, own.rows), place[asked])
+    extra = own.others(place[asked])
     if len(extra):
         raise Differs(f"`{own.family(int(extra[0])).name}` is not part of the problem")
     return Rows(np.where(asked, place - 1, NOT_HERE)[1:], final.factor[1:], present)

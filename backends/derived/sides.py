@@ -31,6 +31,13 @@ class Side:
         """The number of stacked rows."""
         return 1 + self.instance.rows
 
+    def others(self, place: IntArray) -> IntArray:
+        """The stacked rows of constraints that are not among some rows."""
+        left = np.ones(self.rows, dtype=np.bool_)
+        left[0] = False
+        left[place[place >= 0]] = False
+        return np.flatnonzero(left)
+
     def stacked(self, family: ConstraintFamily) -> slice:
         """The stacked rows of a family."""
         return slice(1 + family.first, 1 + family.first + family.size)

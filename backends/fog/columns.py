@@ -1,5 +1,5 @@
-"""A plan for fog nodes as the columns of an instance, and its prices as multipliers of the rows as
-written.
+"""A plan for fog nodes as values of the variables of the shipped model, and its prices as
+multipliers of its rows.
 """
 
 import numpy as np
@@ -7,11 +7,10 @@ import numpy as np
 from mecdsl.backends.fog.internal import fixed
 from mecdsl.backends.fog.recognise import Recognised
 from mecdsl.backends.fog.system import Plan, Reals
-from mecdsl.instances.instance import Instance
 
 
-def columns(instance: Instance, found: Recognised, plan: Plan) -> Reals | None:
-    """A plan as the columns of the instance; None where the plan has no point."""
+def columns(found: Recognised, plan: Plan) -> dict[str, Reals] | None:
+    """A plan as values by variable family; None where the plan has no point."""
     if plan.rows is None or plan.layer_time is None or plan.compute_time is None:
         return None
     assert plan.distribution_time is not None
@@ -34,10 +33,7 @@ def columns(instance: Instance, found: Recognised, plan: Plan) -> Reals | None:
             plan.distribution_energy[to] / plan.distribution_time[to]
         )
         parts["neighbour.transmit_power"] = _per(link_energy, link_time)
-    values = np.zeros(instance.columns)
-    for family in instance.variables:
-        values[family.columns] = np.ravel(parts[family.name])
-    return values
+    return parts
 
 
 def _per(amount: Reals, per: Reals) -> Reals:
@@ -59,8 +55,8 @@ def _compute_time(plan: Plan, up_time: Reals, down_time: Reals) -> Reals:
 
 
 def multipliers(found: Recognised, plan: Plan) -> dict[str, Reals]:
-    """Derivatives of the optimal energy for the right-hand sides as written, by family; empty
-    without prices.
+    """Derivatives of the optimal energy for the right-hand sides of the shipped rows, by family;
+    empty without prices.
 
     theta of (10), (19) in J/nat is s e^x/B below the power limit and (p + C)/(B x) at it, C the
     circuit power plus phi or beta; nu of (27), (30) = theta B e^(-x)/s - 1 and gamma of (16) =
@@ -100,7 +96,7 @@ def multipliers(found: Recognised, plan: Plan) -> dict[str, Reals]:
     }
     if plan.lam is not None:
         own["all_rows"] = np.array([plan.lam])
-    return {name: np.ravel(values) / found.factor[name] for name, values in own.items()}
+    return own
 
 
 def _rate_prices(
