@@ -344,7 +344,7 @@ def test_rlt_shares_keep_the_budgets() -> None:
 
 LIMITED = "knows neither `rate_floor` nor `latency_limit`"
 LOADED = "has no rule for a load limit"
-CONTINUOUS = "some variables are relaxed or fixed"
+CONTINUOUS = "`device.local[1]` is relaxed"
 ALL = (
     "exact",
     "pa",
@@ -436,13 +436,13 @@ EDITS = {
 REASONS = {
     "another objective": "the objective is not (1)",
     "maximised": "the objective is maximised",
-    "another budget": "`cpu_budget` is not the constraint",
-    "no equality": "`one_depth` is not the constraint",
-    "a wider share": "a variable has other bounds",
+    "another budget": "`cpu_budget` is not C7 (15)",
+    "no equality": "`one_depth` is not C2 (10)",
+    "a wider share": "`uplink.bandwidth_share[1, 1]` has a bound of its own",
     "an extra variable": "`cloud.idle` is not part of the problem",
     "an extra row": "`home` is not part of the problem",
     "noise that grows with the band": "the objective is not (1)",
-    "another floor": "`rate_floor` is not the constraint",
+    "another floor": "`rate_floor` is not C9 (17)",
 }
 
 
