@@ -43,13 +43,11 @@ def compare_columns(
     """The values of the families that are fixed, in the order of the reference.
 
     `may_be_fixed`: families whose columns may all be fixed, to whatever values. Raises `Differs`
-    where a column is whole, fixed or bounded in another way; an integer that is fixed need not be
-    one in the reference, and a bound that the reference implies may be stated.
+    where a column is whole or fixed otherwise; an integer that is fixed to a whole number need not
+    be one in the reference.
     """
     _compare_domains(instance, reference, columns)
-    fixed = _fixed(instance, reference, columns, may_be_fixed)
-    _compare_bounds(instance, reference, columns)
-    return fixed
+    return _fixed(instance, reference, columns, may_be_fixed)
 
 
 def _compare_domains(instance: Instance, reference: Instance, columns: IntArray) -> None:
@@ -87,18 +85,27 @@ def _fixed(
     return found
 
 
-def _compare_bounds(instance: Instance, reference: Instance, columns: IntArray) -> None:
+def compare_bounds(
+    instance: Instance, reference: Instance, columns: IntArray, complete: bool
+) -> None:
+    """Raise `Differs` for bounds that are not those of the reference.
+
+    Bounds that the rows of the reference imply may be stated too, if the instance has all of them:
+    `complete`.
+    """
     lower, upper = instance.lower[columns], instance.upper[columns]
     if _same(lower, reference.lower).all() and _same(upper, reference.upper).all():
         return
-    implied = implied_box(reference)
+    last_lower, last_upper = reference.lower, reference.upper
+    if complete:
+        last_lower, last_upper = implied_box(reference).lower, implied_box(reference).upper
     for side, own, stated, last in (
-        ("least", lower, reference.lower, implied.lower),
-        ("most", -upper, -reference.upper, -implied.upper),
+        ("least", lower, reference.lower, last_lower),
+        ("most", -upper, -reference.upper, -last_upper),
     ):
         # a bound may be any between the stated and the implied one: no point is lost or won
         loose = ~_same(own, stated) & (own < stated)
-        tight = ~_same(own, stated) & (own > last + TOLERANCE * np.abs(last))
+        tight = ~_same(own, stated) & (own > last) & ~np.isclose(own, last, TOLERANCE, 0.0)
         odd = loose | tight
         if odd.any():
             place = int(np.argmax(odd))

@@ -12,7 +12,8 @@ from typing import Any, Generic
 
 import numpy as np
 
-from mecdsl.backends.derived.columns import columns_of, compare_columns, odd_name
+from mecdsl.backends.derived.agreement import NOT_HERE
+from mecdsl.backends.derived.columns import columns_of, compare_bounds, compare_columns, odd_name
 from mecdsl.backends.derived.found import Found
 from mecdsl.backends.derived.paper import Paper, Problem
 from mecdsl.backends.derived.reference import Differs, Shipped, checked, reference
@@ -72,13 +73,15 @@ def _found(instance: Instance, paper: Paper[Any]) -> Found:
     own_side, wanted_side = _sides(instance, wanted, columns)
     objective = wanted.model.objective.doc or f"that of {problem.problem}"
     constant = match_objective(own_side, wanted_side, paper.may_add_constant, objective)
+    rows = match_rows(own_side, wanted_side, paper.optional)
+    compare_bounds(instance, wanted, columns, complete=(rows.place != NOT_HERE).all())
     return Found(
         problem=problem,
         reads=paper.reads,
         reference=wanted,
         instance=instance,
         columns=columns,
-        rows=match_rows(own_side, wanted_side, paper.optional),
+        rows=rows,
         fixed=fixed,
         has_constant=constant,
     )

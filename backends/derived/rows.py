@@ -77,10 +77,11 @@ def match_objective(own: Side, wanted: Side, may_add_constant: bool, called: str
     place[OBJECTIVE] = OBJECTIVE
     found = agreement(own.sample, wanted.sample, place, scaled=False)
     if degrees(own.instance)[OBJECTIVE] > degrees(wanted.instance)[OBJECTIVE]:
-        raise Differs(f"the objective is not {called}: it is of a higher degree")
+        raise Differs(f"the objective is not {called}: it holds a function that it has not")
     if not found.slopes[OBJECTIVE]:
-        column = wanted.instance.column_name(int(found.column[OBJECTIVE]))
-        raise Differs(f"the objective is not {called}: it differs in `{column}`")
+        raise Differs(
+            f"the objective is not {called}: it differs in {_what(wanted, found, OBJECTIVE)}"
+        )
     if found.constant[OBJECTIVE]:
         return False
     beside = own.sample.value[:, OBJECTIVE] - wanted.sample.value[:, OBJECTIVE]
@@ -149,12 +150,16 @@ def _words(own: Side, wanted: Side, named: IntArray, found: Agreement, row: int)
     wished = family.constraint.doc or "the constraint it was derived for"
     said = f"`{family.name}` is not {wished}: `{own.name(int(stands[0]))}`"
     if not found.slopes[row]:
-        column = int(found.column[row])
-        what = f"`{wanted.instance.column_name(column)}`" if column >= 0 else "its constant"
-        return f"{said} differs in {what}"
+        return f"{said} differs in {_what(wanted, found, row)}"
     if degrees(own.instance)[stands[0]] > degrees(wanted.instance)[row]:
-        return f"{said} is of a higher degree"
+        return f"{said} holds a function that it has not"
     mine, other_sign = int(own.relations[stands[0]]), int(wanted.relations[row])
     if (mine == 0) != (other_sign == 0) or mine * other_sign * found.factor[row] < 0.0:
         return f"{said} has another relation"
     return f"{said} differs in its constant"
+
+
+def _what(wanted: Side, found: Agreement, row: int) -> str:
+    """The column in which a row agrees least."""
+    column = int(found.column[row])
+    return f"`{wanted.instance.column_name(column)}`" if column >= 0 else "its constant"

@@ -5,16 +5,18 @@ instance. So every slope is looked at by itself, relative to its own size, and v
 the constants are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.instances.algebra import Jets
+from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.sparse_rows import Pattern
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.model.classes import Classifier, Degree
 
 SEED = 0
 SPREAD = (-1.0, 0.5)  # decades around the size of a column
@@ -87,12 +89,20 @@ def sample(instance: Instance, points: FloatArray, place: IntArray) -> Sample:
     return Sample(value, terms, pattern.first[counts], pattern.second[counts], slope[:, counts])
 
 
+@fact
 def degrees(instance: Instance) -> NDArray[np.int64]:
-    """How each stacked row depends on the columns, as a `Degree`."""
-    objective = instance.checked.shapes.shape(instance.model.objective.value)
-    parts = [np.array([int(objective.degree)])]
-    parts += [np.full(family.size, int(family.shape.degree)) for family in instance.constraints]
-    return np.concatenate(parts).astype(np.int64)
+    """How each stacked row depends on the columns, fixed ones included: as a `Degree`, where what
+    is quadratic at most counts as that.
+    """
+    model = instance.model
+    shapes = Classifier(replace(model, fixes=())) if model.fixes else instance.checked.shapes
+    found = [np.array([int(shapes.shape(model.objective.value).degree)])]
+    found += [
+        np.full(family.size, int(shapes.constraint(family.constraint).degree))
+        for family in instance.constraints
+    ]
+    curved: NDArray[np.int64] = np.maximum(np.concatenate(found), int(Degree.QUADRATIC))
+    return curved
 
 
 def _jets(instance: Instance, x: FloatArray) -> list[Jet]:
