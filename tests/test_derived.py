@@ -30,6 +30,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier
+from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.solution import SolveOptions
 
@@ -56,7 +57,6 @@ PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
 }
 Model = sym.Model
 Row = sym.Constraint
-TURNED = {"<=": ">=", ">=": "<=", "==": "=="}
 
 
 @cache
@@ -161,11 +161,12 @@ def a_term_in_one_row(problem: str, row: Row) -> Row:
 
 
 def turned_round(problem: str, row: Row) -> Row:
-    return replace(row, relation={"<=": ">=", ">=": "<=", "==": "<="}[row.relation])
+    equation = row.relation is Relation.EQUAL
+    return replace(row, relation=Relation.AT_MOST if equation else row.relation.mirrored)
 
 
 def no_inequality(problem: str, row: Row) -> Row | None:
-    return None if row.relation == "==" else replace(row, relation="==")
+    return None if row.relation is Relation.EQUAL else replace(row, relation=Relation.EQUAL)
 
 
 def capped_far_away(problem: str, row: Row) -> Row:
@@ -335,12 +336,12 @@ def test_another_variable_is_named() -> None:
 
 
 def sides_swapped(problem: str, row: Row) -> Row:
-    return replace(row, left=row.right, right=row.left, relation=TURNED[row.relation])
+    return replace(row, left=row.right, right=row.left, relation=row.relation.mirrored)
 
 
 def times_minus_two(problem: str, row: Row) -> Row:
     left, right = times(-2.0, row.left), times(-2.0, row.right)
-    return replace(row, left=left, right=right, relation=TURNED[row.relation])
+    return replace(row, left=left, right=right, relation=row.relation.mirrored)
 
 
 def all_on_one_side(problem: str, row: Row) -> Row:

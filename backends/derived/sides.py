@@ -21,9 +21,8 @@ class Side:
         """0 for an equation, 1 for `<=`, -1 for `>=`, by stacked row; the objective counts as an
         equation.
         """
-        sign = {"==": 0, "<=": 1, ">=": -1}
         parts = [np.zeros(1, dtype=np.int64)]
-        parts += [np.full(f.size, sign[f.relation]) for f in self.instance.constraints]
+        parts += [np.full(f.size, f.relation.sign) for f in self.instance.constraints]
         return np.concatenate(parts).astype(np.int64)
 
     @property
