@@ -20,13 +20,38 @@ from mecdsl.solution import Guarantee, Solution, SolveOptions
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """How early `auto` asks a general backend for problems of some classes, and why it does.
+
+    `rank`: the smallest goes first; the first of the built-in ones has 10, the second 20, and so
+    on. `reason`: in words that stand after the class, `an LP: linear`. `where_convex`: the words
+    for problems that are proven convex, integrality aside; empty where they are the same.
+    """
+
+    classes: frozenset[ProblemClass]
+    rank: int
+    reason: str
+    where_convex: str = ""
+
+    def words(self, convex: bool) -> str:
+        """The reason for a problem that is proven convex, or is not."""
+        return (self.where_convex if convex else "") or self.reason
+
+
+def prefer(rank: int, reason: str, *classes: ProblemClass, where_convex: str = "") -> Preference:
+    """A preference for some classes."""
+    return Preference(frozenset(classes), rank, reason, where_convex)
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can do, as data.
 
     `classes`: the problem classes it solves. `guarantee`: what its answer is worth when it
     finishes. `models`: names of the models a hand-derived algorithm was derived for; empty for
     general solvers. `options`: the names of its own options with their meaning. `smooth`: it needs
-    derivatives everywhere, so norms are given to it as cones.
+    derivatives everywhere, so norms are given to it as cones. `preferences`: when `auto` takes it;
+    a general backend without one runs only by name.
     """
 
     title: str
@@ -44,6 +69,7 @@ class Capabilities:
     smooth: bool = False
     # its bounds are local optima of relaxations, which prove something only of convex ones
     local_nodes: bool = False
+    preferences: tuple[Preference, ...] = ()
 
     @property
     def proves(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -34,65 +34,21 @@ NOT_BELIEVED = (
 )
 MOST_THREADS = 256  # a solver told to start a million ends the process
 
-# For each class the general backends in the order `auto` tries them, with the reason.
-PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
-    ProblemClass.LP: (
-        ("highs", "linear"),
-        ("scip", "linear"),
-        ("ipopt", "linear, so a local optimum is global"),
-    ),
-    ProblemClass.MILP: (("highs", "linear with integers"), ("scip", "linear with integers")),
-    ProblemClass.QP: (
-        ("highs", "convex quadratic objective"),
-        ("ipopt", "convex, so a local optimum is global"),
-    ),
-    ProblemClass.MIQP: (
-        ("scip", "convex quadratic objective with integers"),
-        ("bonmin", "convex with integers"),
-    ),
-    ProblemClass.NONCONVEX_QP: (
-        ("scip", "nonconvex: needs branch and bound for a proof"),
-        ("ipopt", "continuous"),
-    ),
-    ProblemClass.NONCONVEX_MIQP: (("scip", "nonconvex with integers"),),
-    ProblemClass.QCP: (
-        ("ipopt", "convex, so a local optimum is global"),
-        ("scip", "quadratic constraints"),
-    ),
-    ProblemClass.MIQCP: (
-        ("scip", "convex quadratic constraints with integers"),
-        ("bonmin", "convex with integers"),
-    ),
-    ProblemClass.NONCONVEX_QCP: (
-        ("scip", "nonconvex: needs branch and bound for a proof"),
-        ("ipopt", "continuous"),
-    ),
-    ProblemClass.NONCONVEX_MIQCP: (("scip", "nonconvex with integers"),),
-    ProblemClass.NLP: (
-        ("ipopt", "nonlinear and continuous; `scip` would give a proof"),
-        ("scip", "nonlinear"),
-    ),
-    ProblemClass.MINLP: (
-        ("scip", "nonlinear with integers"),
-        ("bonmin", "nonlinear with integers"),
-    ),
-}
 
-# The same for nonlinear problems that are proven convex, integrality aside. SCIP stays first with
-# integers: its answer needs no local solver to converge in every node.
-CONVEX_PREFERENCE: Mapping[ProblemClass, tuple[tuple[str, str], ...]] = {
-    ProblemClass.NLP: (("ipopt", "a local optimum is global"), ("scip", "nonlinear")),
-    ProblemClass.MINLP: (
-        ("scip", "nonlinear with integers"),
-        ("bonmin", "convex without integrality"),
-    ),
-}
+def preferred(problem: Problem) -> tuple[tuple[Backend, str], ...]:
+    """General backends in the order `auto` tries them, each with its reason.
 
-
-def preference(problem: Problem) -> tuple[tuple[str, str], ...]:
-    """General backends in the order `auto` tries them, each with the reason."""
+    Both are the backends' own word; equal ranks are in the order of the table.
+    """
     kind = problem.problem_class
-    return CONVEX_PREFERENCE.get(kind, PREFERENCE[kind]) if problem.convex else PREFERENCE[kind]
+    backends = [table.load(name) for name in table.names()]
+    found = [
+        (wish.rank, backend, wish.words(problem.convex))
+        for backend in backends
+        for wish in backend.capabilities.preferences
+        if kind in wish.classes
+    ]
+    return tuple((backend, reason) for _, backend, reason in sorted(found, key=lambda f: f[0]))
 
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
@@ -238,7 +194,7 @@ def _or_next(first: Result, request: Request, started: float) -> Result:
     options, because = request.options, f"{first.choice}; `{first.backend}` {wrong}"
     if options.raw:
         return first
-    for candidate, reason in _preferred(request):
+    for candidate, reason in _takers(request):
         left = (
             None
             if options.time_limit is None
@@ -439,9 +395,9 @@ def choose(request: Request) -> tuple[Backend, str]:
             and accepts(candidate, request).accepted
         ):
             return candidate, f"{candidate.capabilities.title}: exact for this model"
-    for candidate, reason in _preferred(request):
+    for candidate, reason in _takers(request):
         return candidate, f"{problem.phrase}{_said(lowered(request.instance))}: {reason}"
-    reasons = [accepts(table.load(name), request).reason for name, _ in preference(problem)]
+    reasons = [accepts(backend, request).reason for backend, _ in preferred(problem)]
     message = f"no backend solves this {problem.class_name}"
     raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
 
@@ -454,12 +410,11 @@ def solved_problem(request: Request) -> Problem:
     return analyse(twin.instance)
 
 
-def _preferred(request: Request) -> Iterable[tuple[Backend, str]]:
+def _takers(request: Request) -> Iterable[tuple[Backend, str]]:
     """The general backends that are there and take the problem, in the order of preference, with
     the reason.
     """
-    for name, reason in preference(solved_problem(request)):
-        candidate = table.load(name)
+    for candidate, reason in preferred(solved_problem(request)):
         accepted = accepts(candidate, request).accepted and _heeds(candidate, request)
         if accepted and candidate.availability().available:
             yield candidate, reason

@@ -27,7 +27,7 @@ import numpy as np
 from mecdsl.analysis.origins import apart, origins
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
-from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.bonmin.sizes import sizes_alike
 from mecdsl.backends.nlp.words import WORDS
 from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
@@ -86,6 +86,15 @@ class Bonmin:
         time_limit=True,
         pyomo=True,
         local_nodes=True,
+        preferences=(
+            prefer(20, "convex with integers", ProblemClass.MIQP, ProblemClass.MIQCP),
+            prefer(
+                20,
+                "nonlinear with integers",
+                ProblemClass.MINLP,
+                where_convex="convex without integrality",
+            ),
+        ),
     )
 
     def availability(self) -> Availability:

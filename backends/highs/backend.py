@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.highs.linear_program import LinearProgram, linear_program
 from mecdsl.backends.highs.options import SMALLEST_COEFFICIENT
 from mecdsl.backends.highs.run import Run, run_highs
@@ -58,6 +58,11 @@ class Highs:
         warm_start=True,
         time_limit=True,
         pyomo=True,
+        preferences=(
+            prefer(10, "linear", ProblemClass.LP),
+            prefer(10, "linear with integers", ProblemClass.MILP),
+            prefer(10, "convex quadratic objective", ProblemClass.QP),
+        ),
     )
 
     def availability(self) -> Availability:

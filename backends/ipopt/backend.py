@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mecdsl.analysis.derivatives import smooth_program
-from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.ipopt.starts import smooth_start
 from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_pyomo
 from mecdsl.backends.nlp.problem import NlpProblem
@@ -85,6 +85,18 @@ class Ipopt:
         smooth=True,
         time_limit=True,
         pyomo=True,
+        preferences=(
+            prefer(30, "linear, so a local optimum is global", ProblemClass.LP),
+            prefer(20, "convex, so a local optimum is global", ProblemClass.QP),
+            prefer(10, "convex, so a local optimum is global", ProblemClass.QCP),
+            prefer(20, "continuous", ProblemClass.NONCONVEX_QP, ProblemClass.NONCONVEX_QCP),
+            prefer(
+                10,
+                "nonlinear and continuous; `scip` would give a proof",
+                ProblemClass.NLP,
+                where_convex="a local optimum is global",
+            ),
+        ),
     )
 
     def availability(self) -> Availability:

@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mecdsl.analysis.poles import poles
-from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.scip.options import RawValue, parameters, searches
 from mecdsl.backends.scip.unknown import unknown_part
 from mecdsl.backends.shared.constant_rows import crossed_bounds
@@ -112,6 +112,28 @@ NO_POINT: Final = (
     Termination.UNBOUNDED,
     Termination.INFEASIBLE_OR_UNBOUNDED,
 )
+PREFERENCES: Final = (
+    prefer(20, "linear", ProblemClass.LP),
+    prefer(20, "linear with integers", ProblemClass.MILP),
+    prefer(10, "convex quadratic objective with integers", ProblemClass.MIQP),
+    prefer(
+        10,
+        "nonconvex: needs branch and bound for a proof",
+        ProblemClass.NONCONVEX_QP,
+        ProblemClass.NONCONVEX_QCP,
+    ),
+    prefer(
+        10,
+        "nonconvex with integers",
+        ProblemClass.NONCONVEX_MIQP,
+        ProblemClass.NONCONVEX_MIQCP,
+    ),
+    prefer(20, "quadratic constraints", ProblemClass.QCP),
+    prefer(10, "convex quadratic constraints with integers", ProblemClass.MIQCP),
+    prefer(20, "nonlinear", ProblemClass.NLP),
+    # before those that need a local solver to converge in every node, convex or not
+    prefer(10, "nonlinear with integers", ProblemClass.MINLP),
+)
 
 
 class Scip:
@@ -128,6 +150,7 @@ class Scip:
         warm_start=True,
         time_limit=True,
         pyomo=True,
+        preferences=PREFERENCES,
     )
 
     def availability(self) -> Availability:
