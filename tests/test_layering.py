@@ -6,6 +6,7 @@ count too.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,14 +144,34 @@ def test_every_module_has_a_stage() -> None:
     assert not missing, f"add to STAGES in tests/test_layering.py: {missing}"
 
 
-def test_the_readme_names_every_package() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def map_of_the_readme() -> list[list[str]]:
+    """The names in each line of the table under "Inside"."""
+    inside = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Inside\n")[2]
+    cells = re.findall(r"^\| (`.*?) \|", inside.partition("\n## ")[0], re.MULTILINE)
+    return [re.findall(r"`([\w/.]+)`", cell) for cell in cells]
+
+
+def place_of(name: str) -> str:
+    """Where the package or module of a stage stands in the repository."""
+    path = name.replace(".", "/")
+    if (ROOT / path).is_dir():
+        return path  # of the top level
+    return f"mecdsl/{path}" if (ROOT / "mecdsl" / path).is_dir() else f"mecdsl/{path}.py"
+
+
+def test_the_map_of_the_readme_is_the_order_of_the_imports() -> None:
+    """`test_modules_import_only_earlier_stages` holds the imports to the same stages."""
+    entries = ("__init__", "__main__")
+    stages = [[place_of(name) for name in stage if name not in entries] for stage in STAGES]
+    assert map_of_the_readme() == [stage for stage in stages if stage]
+
+
+def test_the_map_of_the_readme_names_every_package() -> None:
     packages = {
-        path.parent.name
+        f"mecdsl/{path.parent.name}" if not path.parent.is_symlink() else path.parent.name
         for path in (ROOT / "mecdsl").glob("*/__init__.py")
-        if not path.parent.is_symlink()
     }
-    assert {name for name in packages if f"`mecdsl/{name}`" not in readme} == set()
+    assert packages <= {name for line in map_of_the_readme() for name in line}
 
 
 def test_no_name_stands_in_two_stages() -> None:
