@@ -38,9 +38,10 @@ STAGES: list[list[str]] = [
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
     ["proofs"],
     ["solve"],
-    ["api"],
+    ["model_with_data"],
     ["studies"],
     ["output"],
+    ["api"],
     ["__init__"],
     ["command_line"],
     ["__main__"],

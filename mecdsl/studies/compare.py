@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mecdsl.api import LoadedModel
 from mecdsl.diagnostics import ModelError
+from mecdsl.model_with_data import ModelWithData
 from mecdsl.parsing import syntax
 from mecdsl.results.result import Result, plain
 from mecdsl.solution import Guarantee, SolveOptions, Termination
@@ -83,7 +83,7 @@ class Comparison:
 
 
 def compare(
-    model: LoadedModel,
+    model: ModelWithData,
     backends: Sequence[str],
     forms: Sequence[str] = ("",),
     relax: bool = False,
@@ -127,7 +127,7 @@ def compare(
 
 
 def _entry(
-    model: LoadedModel, backend: str, form: str, relax: bool, options: dict[str, Any]
+    model: ModelWithData, backend: str, form: str, relax: bool, options: dict[str, Any]
 ) -> Entry:
     try:
         return Entry(backend, form, form, model.solve(backend, form, relax, **options), "", False)
@@ -167,7 +167,7 @@ def relaxations(document: syntax.Document) -> tuple[str, ...]:
     )
 
 
-def _same_problem(model: LoadedModel, name: str, result: Result) -> bool:
+def _same_problem(model: ModelWithData, name: str, result: Result) -> bool:
     """Whether a form only linearises products, and that exactly: its points are those of the
     problem without it.
     """

@@ -10,9 +10,9 @@ import numpy as np
 
 from mecdsl.analysis.display_units import objective_display
 from mecdsl.analysis.member_units import unit_text
-from mecdsl.api import LoadedModel
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
+from mecdsl.model_with_data import ModelWithData
 from mecdsl.solution import SolveOptions, Termination
 from mecdsl.solve import check_options, find
 from mecdsl.studies.compare import Entry, compare
@@ -20,7 +20,7 @@ from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Study, su
 
 
 def study(
-    model: LoadedModel,
+    model: ModelWithData,
     seeds: Sequence[int],
     backends: Sequence[str],
     forms: Sequence[str] = ("",),
@@ -79,7 +79,7 @@ def study(
 
 
 def first_instance(
-    model: LoadedModel, seeds: Sequence[int], form: str = "", relax: bool = False
+    model: ModelWithData, seeds: Sequence[int], form: str = "", relax: bool = False
 ) -> Instance:
     """The instance of the first seed whose data are one.
 
@@ -103,7 +103,7 @@ def _goal(instance: Instance) -> Goal:
 
 
 def _seed(
-    model: LoadedModel,
+    model: ModelWithData,
     backends: Sequence[str],
     forms: Sequence[str],
     relax: bool,
