@@ -16,7 +16,9 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.parse import parse, parse_file
 
 if TYPE_CHECKING:
+    from mecdsl.backend import Backend
     from mecdsl.pyomo_model.lower import PyomoModel
+    from mecdsl.shown import Result
 
 
 class LoadedModel(ModelWithData):
@@ -38,6 +40,18 @@ class LoadedModel(ModelWithData):
     def problem(self, form: str = "", relax: bool = False) -> Problem:
         """The class of the model with its data, with reasons. Raises `ModelError`."""
         return analyse(self.instance(form, relax))
+
+    def solve(
+        self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any
+    ) -> "Result":
+        """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
+
+        Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
+        """
+        from mecdsl.shown import Result, shown
+
+        # not `super()`, which a class made by `dataclass(slots=True)` does not pass on
+        return shown(ModelWithData.solve(self, backend, form, relax, **options), Result)
 
     def pyomo(self, form: str = "", relax: bool = False) -> "PyomoModel":
         """A complete Pyomo model. Raises `ModelError`."""
@@ -80,6 +94,13 @@ def loads(
     started = time.perf_counter()
     name = "<text>" if folder is None else str(Path(folder) / "<text>")
     return _with_data(parse(text, name), data, seed, None, overrides, started)
+
+
+def list_backends() -> "tuple[Backend, ...]":
+    """Every known backend, built in ones first; each says what it can and whether it is there."""
+    from mecdsl.backends import table
+
+    return tuple(table.load(name) for name in table.names())
 
 
 def _with_data(

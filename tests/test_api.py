@@ -16,7 +16,7 @@ import pytest
 import mecdsl
 from mecdsl.command_line import main as cli
 from mecdsl.diagnostics import ModelError, Severity
-from mecdsl.results.result import Result
+from mecdsl.shown import Result
 from mecdsl.solution import Guarantee, Termination
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,7 +20,7 @@ import mecdsl.__main__
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
 from mecdsl.command_line import main as cli
-from mecdsl.command_line.output import Stop
+from mecdsl.command_line.printing import Stop
 from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 

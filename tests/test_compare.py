@@ -15,13 +15,14 @@ from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
 from mecdsl.diagnostics import ModelError
 from mecdsl.model.classes import ProblemClass
-from mecdsl.output.text import comparison_text
-from mecdsl.results.layout import headline
-from mecdsl.results.result import result_text
+from mecdsl.output.json.comparison import comparison_json
+from mecdsl.output.json.study import study_json, summary_json
+from mecdsl.output.text.comparison import comparison_text
+from mecdsl.output.text.result import result_text
+from mecdsl.output.text.study import study_text
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.studies.compare import compare, relaxations
 from mecdsl.studies.study import study
-from mecdsl.studies.study_text import study_text
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
@@ -83,7 +84,7 @@ def knapsack(goal: str) -> LoadedModel:
 
 
 def text_of(model: LoadedModel, *arguments: Any, **options: Any) -> str:
-    return comparison_text(compare(model, *arguments, **options), headline(model.instance()))
+    return comparison_text(compare(model, *arguments, **options))
 
 
 @pytest.mark.parametrize(
@@ -147,11 +148,11 @@ def test_forms_stand_side_by_side() -> None:
     assert found.best_bounds == {"": pytest.approx(15.0), "relaxed": pytest.approx(16.4)}
     text = text_of(knapsack(MAXIMIZE), ["highs"], ["", "relaxed"])
     assert text.index("form base") < text.index("form relaxed")
-    assert found.as_dict()["best_bounds"] == {
+    assert comparison_json(found)["best_bounds"] == {
         "base": pytest.approx(15.0),
         "relaxed": pytest.approx(16.4),
     }
-    assert [entry["form"] for entry in found.as_dict()["entries"]] == ["base", "relaxed"]
+    assert [entry["form"] for entry in comparison_json(found)["entries"]] == ["base", "relaxed"]
 
 
 def test_relaxations_only_relax() -> None:
@@ -189,7 +190,7 @@ def test_a_bound_that_a_verified_point_beats_is_a_contradiction(fake: type[Fake]
     (contradiction,) = found.contradictions
     assert contradiction == "`highs` has a verified point of 15, better than the proven bound 12"
     assert "CONTRADICTION" in text_of(knapsack(MAXIMIZE), ["fake", "highs"])
-    assert found.as_dict()["contradictions"] == [contradiction]
+    assert comparison_json(found)["contradictions"] == [contradiction]
 
 
 def test_an_infeasibility_that_a_verified_point_refutes_is_a_contradiction(
@@ -317,10 +318,10 @@ def test_studies_show_objectives_in_the_units_of_the_model() -> None:
         "var x : min >= 0\nminimize energy : kJ = 3 kW * x\nconstraint least: x >= 2 min"
     )
     found = study(model, [1, 2], ["highs"])
-    assert "objective energy in kJ, minimized" in study_text(found, "").splitlines()
-    assert re.search(r"^highs +2/2  360 \(360\.\.360\) ", study_text(found, ""), re.MULTILINE)
-    assert next(iter(found.as_dict()["objectives"].values()))["unit"] == "J"
-    assert found.summaries[0].as_dict()["objective"]["median"] == pytest.approx(360e3)
+    assert "objective energy in kJ, minimized" in study_text(found).splitlines()
+    assert re.search(r"^highs +2/2  360 \(360\.\.360\) ", study_text(found), re.MULTILINE)
+    assert next(iter(study_json(found)["objectives"].values()))["unit"] == "J"
+    assert summary_json(found.summaries[0])["objective"]["median"] == pytest.approx(360e3)
 
 
 def test_long_numbers_and_names_stay_within_80_columns_with_fewer_digits() -> None:

@@ -16,7 +16,7 @@ from mecdsl.command_line.main import app
 from mecdsl.convexity.curvature import Curvature
 from mecdsl.convexity.problem import Problem, analyse, sampled
 from mecdsl.convexity.sampling import refute
-from mecdsl.output.text import problem_text
+from mecdsl.output.text.problem import problem_text
 from mecdsl.solution import Guarantee, Termination
 from tests.conformance.case import Case
 from tests.conformance.cases import CASES

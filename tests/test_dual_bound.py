@@ -14,8 +14,8 @@ from mecdsl.certificates.lagrangian import flat_multipliers
 from mecdsl.convexity.problem import analyse
 from mecdsl.instances.instance import Instance
 from mecdsl.results.gap import ObjectiveSize
-from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
+from mecdsl.shown import Result, shown
 from mecdsl.solution import Guarantee, Solution, Termination
 
 from .test_fog import CASE, MODEL
@@ -171,7 +171,7 @@ def claim(
     solution = Solution(
         "test", Termination.FINISHED, guarantee, np.array(x), multipliers=multipliers
     )
-    return verify(instance, solution, 1e-6, analyse(instance))
+    return shown(verify(instance, solution, 1e-6, analyse(instance)), Result)
 
 
 def test_a_closed_gap_makes_a_heuristics_point_globally_optimal() -> None:

@@ -35,7 +35,7 @@ def test_any_other_exception_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     def fails(*_: object) -> None:
         raise KeyError("floor")
 
-    monkeypatch.setattr(stages, "show_text", fails)
+    monkeypatch.setattr(stages, "instance_text", fails)
     done = run(Input(0, "var x : 1 >= 0\nminimize goal = x", ROOT, False, False), 10.0)
     assert [finding.stage for finding in done.findings] == ["show"]
 

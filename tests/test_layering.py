@@ -41,6 +41,7 @@ STAGES: list[list[str]] = [
     ["model_with_data"],
     ["studies"],
     ["output"],
+    ["shown"],
     ["api"],
     ["__init__"],
     ["command_line"],
@@ -237,3 +238,19 @@ def test_command_line_starts_without_the_slow_packages() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+HELPERS = ("layout", "plain")  # of the texts and of the plain data
+
+
+def test_what_shows_a_type_in_a_format_is_named_after_both() -> None:
+    """`mecdsl/output/text/result.py` holds `result_text`."""
+    for path in (ROOT / "mecdsl" / "output").glob("*/*.py"):
+        if path.stem in ("__init__", *HELPERS):
+            continue
+        defined = [
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef)
+        ]
+        assert f"{path.stem}_{path.parent.name}" in defined, path

@@ -20,8 +20,8 @@ from mecdsl.diagnostics import ModelError, Severity
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import reformulations, with_products
 from mecdsl.instances.tables import FloatArray
-from mecdsl.output.explain_text import explanation_text
-from mecdsl.output.text import comparison_text
+from mecdsl.output.text.comparison import comparison_text
+from mecdsl.output.text.explanation import explanation_text
 from mecdsl.results.violations import find_violations
 from mecdsl.studies.compare import compare, relaxations
 
@@ -408,13 +408,13 @@ def test_comparison_takes_an_exact_form_for_the_model_and_a_relaxation_for_a_bou
         ("", False),
         ("linear", False),
     ]
-    assert "the same problem with its products as variables" in comparison_text(exact, "")
+    assert "the same problem with its products as variables" in comparison_text(exact)
     loose = loads(KNAPSACK.replace("form linear: linearize learner.used*learner.batch\n", ""))
     found = compare(loose, ["highs"], [""], False)
     assert [(entry.form, entry.bounds_only) for entry in found.entries] == [("loose", True)]
     asked = compare(model, ["highs"], ["loose"], False)
     assert "its optimum is a bound for the model, not a plan" in " ".join(
-        comparison_text(asked, "").split()
+        comparison_text(asked).split()
     )
 
 

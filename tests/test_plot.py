@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from mecdsl.output.plot import FLOOR, draw
+from mecdsl.output.picture.study import FLOOR, study_picture
 from mecdsl.solution import Termination
 from mecdsl.studies.study_result import Goal, Outcome, Run, Study, summaries
 
@@ -58,7 +58,7 @@ def dots(figure: Figure, panel: int = 0) -> list[list[float]]:
 
 def test_every_verified_answer_has_a_dot_in_per_cent(drawn: list[Figure], tmp_path: Path) -> None:
     found = study({"near": [0.02, 0.05, 0.1, 0.04], "far": [0.3, None, 0.2, 0.25]})
-    draw(found, tmp_path / "gaps.png")
+    study_picture(found, tmp_path / "gaps.png")
     (figure,) = drawn
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["near", "far"]
@@ -72,7 +72,7 @@ def test_every_verified_answer_has_a_dot_in_per_cent(drawn: list[Figure], tmp_pa
 def test_a_wide_span_is_logarithmic_and_its_left_end_stands_for_all_below(
     drawn: list[Figure], tmp_path: Path
 ) -> None:
-    draw(study({"exact": [0.0, 1e-13], "pa": [0.1, 0.01]}), tmp_path / "gaps.png")
+    study_picture(study({"exact": [0.0, 1e-13], "pa": [0.1, 0.01]}), tmp_path / "gaps.png")
     (figure,) = drawn
     assert figure.axes[0].get_xscale() == "log"
     assert dots(figure)[0] == pytest.approx([100 * FLOOR, 100 * FLOOR])
@@ -81,7 +81,7 @@ def test_a_wide_span_is_logarithmic_and_its_left_end_stands_for_all_below(
 
 
 def test_each_form_has_a_panel(drawn: list[Figure], tmp_path: Path) -> None:
-    draw(study({"a": [0.1, 0.2]}, ("", "tight")), tmp_path / "gaps.png")
+    study_picture(study({"a": [0.1, 0.2]}, ("", "tight")), tmp_path / "gaps.png")
     assert [axes.get_title(loc="left") for axes in drawn[0].axes] == ["form base", "form tight"]
 
 
@@ -89,7 +89,7 @@ def test_each_form_has_a_panel(drawn: list[Figure], tmp_path: Path) -> None:
 def test_no_answer_and_no_distance_can_be_drawn(
     found: dict[str, list[float | None]], tmp_path: Path
 ) -> None:
-    draw(study(found), tmp_path / "gaps.png")
+    study_picture(study(found), tmp_path / "gaps.png")
     assert imread(tmp_path / "gaps.png").std() > 0
 
 
@@ -97,5 +97,5 @@ def test_no_answer_and_no_distance_can_be_drawn(
     ("name", "start"), [("gaps.svg", b"<?xml"), ("gaps.pdf", b"%PDF"), ("gaps.png", b"\x89PNG")]
 )
 def test_the_suffix_gives_the_format(name: str, start: bytes, tmp_path: Path) -> None:
-    draw(study({"a": [0.1, 0.2]}), tmp_path / name)
+    study_picture(study({"a": [0.1, 0.2]}), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)

@@ -20,6 +20,7 @@ from mecdsl.backends import table
 from mecdsl.command_line import main as cli
 from mecdsl.command_line.study import read_seeds, run_study
 from mecdsl.model.classes import ProblemClass
+from mecdsl.output.text.study import study_text
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.studies.study import first_instance, study
 from mecdsl.studies.study_result import (
@@ -33,7 +34,6 @@ from mecdsl.studies.study_result import (
     spread,
     summaries,
 )
-from mecdsl.studies.study_text import study_text
 
 # Buy two of four things. The optimum is the sum of the two lowest prices.
 BUY = """
@@ -212,7 +212,7 @@ def test_an_answer_that_breaks_a_limit_is_counted_and_never_better(model: Loaded
     assert [summary.backend for summary in found.summaries] == ["first", "cheat"]
     assert all(run.distance is None for run in runs_of(found, "cheat") if run.seed > 1)
     assert found.exit_code == 0
-    text = " ".join(study_text(found, "buy").split())
+    text = " ".join(study_text(found).split())
     assert "cheat 1/8" in text
     assert "cheat: NOT VERIFIED for seeds 2..8; worst, seed 2: `two` is violated by 2" in text
     assert "cheat answers 1 of 8 seeds" in text
@@ -223,7 +223,7 @@ def test_a_claimed_optimum_that_fails_verification_ends_with_5(model: LoadedMode
     assert [run.refuted for run in found.runs] == [False, True, False, True]
     assert found.exit_code == 5
     assert of(found, "liar").proven == 0
-    assert "liar: CLAIMED AN OPTIMUM AND FAILED for seeds 1, 2" in study_text(found, "")
+    assert "liar: CLAIMED AN OPTIMUM AND FAILED for seeds 1, 2" in study_text(found)
 
 
 def test_what_a_backend_cannot_do_is_a_finding(model: LoadedModel) -> None:
@@ -233,7 +233,7 @@ def test_what_a_backend_cannot_do_is_a_finding(model: LoadedModel) -> None:
     assert of(found, "mel-root").ran == 0
     assert of(found, "silent").objective is None
     assert found.exit_code == 0
-    assert "silent: no feasible point found (seeds 1, 2)" in study_text(found, "")
+    assert "silent: no feasible point found (seeds 1, 2)" in study_text(found)
 
 
 def test_a_relaxation_is_a_bound_and_no_plan(model: LoadedModel) -> None:
@@ -243,7 +243,7 @@ def test_a_relaxation_is_a_bound_and_no_plan(model: LoadedModel) -> None:
     assert (relaxed.verified, relaxed.distance) == (0, None)
     assert {run.outcome for run in runs_of(found, "ipopt")} == {Outcome.RELAXED}
     assert found.summaries[-1] is relaxed
-    assert "* ipopt solves a relaxation" in study_text(found, "")
+    assert "* ipopt solves a relaxation" in study_text(found)
 
 
 def test_each_form_is_judged_by_itself(model: LoadedModel) -> None:
@@ -251,7 +251,7 @@ def test_each_form_is_judged_by_itself(model: LoadedModel) -> None:
     assert [(s.form, s.verified) for s in found.summaries] == [("", 3), ("continuous", 3)]
     assert list(found.goals.values()) == [Goal("cost", "1", "minimize")] * 2
     assert [run.form for run in found.runs] == ["", "continuous"] * 3
-    assert "form continuous: objective cost, minimized" in study_text(found, "")
+    assert "form continuous: objective cost, minimized" in study_text(found)
 
 
 def test_a_larger_objective_is_the_better_one_when_maximizing() -> None:
@@ -288,7 +288,7 @@ def test_a_seed_without_an_instance_is_recorded_and_passed_over() -> None:
     assert of(found, "highs").seeds == len(good)
     assert of(found, "highs").share == 1.0
     assert found.exit_code == 0
-    assert f"seed {lost[0].seed} is no instance" in study_text(found, "")
+    assert f"seed {lost[0].seed} is no instance" in study_text(found)
 
 
 def test_data_that_no_seed_makes_an_instance_are_a_fault() -> None:
@@ -327,13 +327,13 @@ def test_an_interrupted_seed_is_the_last_and_does_not_count(model: LoadedModel) 
     assert {run.seed for run in found.runs} == {1, 2}
     assert found.interrupted
     assert found.exit_code == 130
-    assert "2 seeds: 1, 2, then interrupted" in study_text(found, "")
+    assert "2 seeds: 1, 2, then interrupted" in study_text(found)
 
 
 def test_seeds_of_a_model_without_random_data_change_nothing() -> None:
     found = study(loads(BUY.replace("uniform(1, 5)", "i")), [1, 2], ["highs"])
     assert found.same_data
-    assert "every seed has the same data" in study_text(found, "")
+    assert "every seed has the same data" in study_text(found)
 
 
 def test_the_first_instance_is_that_of_the_first_good_seed() -> None:

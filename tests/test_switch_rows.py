@@ -14,7 +14,7 @@ from mecdsl.diagnostics import Severity
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import big_ms
 from mecdsl.instances.tables import FloatArray
-from mecdsl.output.explain_text import explanation_text
+from mecdsl.output.text.explanation import explanation_text
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import Judge, find_violations
 from mecdsl.solution import Guarantee, Solution, Termination

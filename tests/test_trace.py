@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 import mecdsl
 from mecdsl.backends.shared.record import Record
 from mecdsl.command_line import main as cli
-from mecdsl.output.plot_trace import FLOOR, draw_trace
-from mecdsl.output.trace import COLUMNS, recorded, trace_csv
-from mecdsl.results.result import Result
+from mecdsl.output.csv.trace import COLUMNS, trace_csv
+from mecdsl.output.picture.trace import FLOOR, trace_picture
+from mecdsl.output.runs import recorded
+from mecdsl.shown import Result
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = str(ROOT / "models" / "mel.mec")
@@ -338,7 +339,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def test_the_panels_show_what_the_trace_holds(
     split: Result, root: Result, drawn: list[Figure], tmp_path: Path, suffix: str
 ) -> None:
-    draw_trace([split, root], tmp_path / f"steps{suffix}")
+    trace_picture([split, root], tmp_path / f"steps{suffix}")
     assert (tmp_path / f"steps{suffix}").stat().st_size > 1000
     (figure,) = drawn
     value, value_time, residual, _ = figure.axes
@@ -369,7 +370,7 @@ def test_without_residuals_there_are_two_panels_with_the_unit(
     drawn: list[Figure], tmp_path: Path
 ) -> None:
     found = mecdsl.load(COOPERATIVE, seed=1, device_count=6).solve("cooperative-exact")
-    draw_trace([found], tmp_path / "steps.png")
+    trace_picture([found], tmp_path / "steps.png")
     (figure,) = drawn
     assert len(figure.axes) == 2
     assert figure.axes[0].get_ylabel() == "overall_latency [s]"
@@ -380,4 +381,4 @@ def test_nothing_recorded_is_no_picture(tmp_path: Path) -> None:
     found = mecdsl.load(MEL).solve("mel-equal")
     assert recorded([found]) == []
     with pytest.raises(ValueError, match="no run recorded a step"):
-        draw_trace([found], tmp_path / "steps.png")
+        trace_picture([found], tmp_path / "steps.png")

@@ -9,6 +9,7 @@ import pytest
 
 import mecdsl
 from mecdsl.instances.instance import Instance
+from mecdsl.output.json.result import result_json
 from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.verify import polish, verify
 from mecdsl.solution import Guarantee, Solution, Termination
@@ -120,7 +121,7 @@ def test_answers_without_a_point_keep_their_proof(instance: Instance) -> None:
     result = verify(instance, Solution("test", Termination.INFEASIBLE, Guarantee.INFEASIBLE))
     assert result.guarantee is Guarantee.INFEASIBLE
     assert result.exit_code == 3
-    assert result.as_dict()["objective"]["value"] is None
+    assert result_json(result)["objective"]["value"] is None
 
 
 def test_the_point_of_a_form_is_judged_on_the_model_too() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from mecdsl.command_line.output import usage
+from mecdsl.command_line.printing import usage
 from mecdsl.instances.instance import Instance
 from mecdsl.pyomo_model.export import export
 from mecdsl.pyomo_model.scale_map import ScaleMap

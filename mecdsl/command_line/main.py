@@ -56,14 +56,13 @@ from mecdsl.command_line.options import (
     start_values,
     wrong_arguments,
 )
-from mecdsl.command_line.output import (
+from mecdsl.command_line.printing import (
     Stop,
     bug,
     complain,
     complain_faults,
     complain_stop,
     complain_warnings,
-    diagnostic_dict,
     open_streams,
     say,
     say_json,
@@ -73,7 +72,6 @@ from mecdsl.diagnostics import ModelError, Severity, count
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
-    from mecdsl.convexity.problem import Problem
     from mecdsl.instances.instance import Instance
 
 BLANK_LINE = f"\r{' ' * 79}\r"
@@ -194,8 +192,9 @@ def check(
     json_: Json = False,
 ) -> None:
     """Check a model and all its forms; print its class with reasons."""
-    from mecdsl.convexity.problem import analyse, sampled
     from mecdsl.instances.empty_families import empty_families
+    from mecdsl.output.json.check import check_json
+    from mecdsl.output.text.check import check_text
 
     loaded = _load(model, data, set_, seed)
     found = loaded.check()
@@ -205,40 +204,10 @@ def check(
     instance = _complete_instance(loaded, one_form(form, loaded), relax)
     found += () if instance is None else empty_families(instance)
     if json_:
-        report: dict[str, Any] = {"model": loaded.checked().model.name, "forms": list(loaded.forms)}
-        report["diagnostics"] = [diagnostic_dict(d) for d in found]
-        known = (
-            None
-            if instance is None
-            else _problem_dict(instance, sampled(instance, analyse(instance)))
-        )
-        say_json(report | (known or {"class": None}))
-    elif instance is None:
-        forms = f" and its {count(len(loaded.forms), 'form')}" if loaded.forms else ""
-        say(f"{model}: no faults in the model{forms}")
-        say("class  not known without data: give the parameters that have no value with --data")
+        say_json(check_json(loaded.checked().model, found, instance))
     else:
-        _say_class(instance, relax, explain, loaded.forms)
+        say(check_text(str(model), loaded.checked().model, instance, relax, explain))
     complain_warnings(found)  # last, for what may still be an error goes before
-
-
-def _say_class(instance: "Instance", relax: bool, explain: bool, forms: Sequence[str]) -> None:
-    from mecdsl.convexity.problem import analyse, sampled
-    from mecdsl.output.explain_text import explanation_text
-    from mecdsl.output.lowering_text import lowering_text, steps_text
-    from mecdsl.output.text import problem_text
-    from mecdsl.results.layout import headline, paragraph
-
-    say(headline(instance, relax))
-    say(problem_text(sampled(instance, analyse(instance))))
-    if kinks := lowering_text(instance):
-        say(kinks)
-    if explain:
-        say(explanation_text(instance))
-        if steps := steps_text(instance):
-            say("\n" + steps)
-    if forms:
-        say(paragraph(f"forms  {', '.join(forms)}: no faults", further=7))
 
 
 def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
@@ -249,37 +218,6 @@ def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instan
         if all(diagnostic.code == "E301" for diagnostic in error.diagnostics) and not loaded.given:
             return None
         raise
-
-
-def _problem_dict(instance: "Instance", problem: "Problem") -> dict[str, Any]:
-    from mecdsl.instances.reformulations import big_ms, reformulations
-    from mecdsl.output.lowering_text import lowering_dict
-    from mecdsl.output.text import convexity_dict
-
-    return {
-        "form": instance.model.form or "base",
-        "class": problem.problem_class.value,
-        "convex": problem.convex,
-        "variables": problem.columns,
-        "integer_variables": problem.integer_columns,
-        "fixed_variables": problem.fixed_columns,
-        "rows": problem.rows,
-        "lowered": lowering_dict(instance),
-        "linearized": [found.as_dict() for found in reformulations(instance)],
-        "switched": [found.as_dict() for found in big_ms(instance)],
-        "families": [
-            {
-                "name": report.name,
-                "rows": report.size,
-                "degree": report.degree.name.lower(),
-                **convexity_dict(report),
-                "reason": report.reason,
-                "file": report.place.source.name if report.place else None,
-                "line": report.place.line if report.place else None,
-            }
-            for report in (problem.objective, *problem.families)
-        ],
-    }
 
 
 @app.command(short_help="Show a model with its data as tables.")
@@ -294,35 +232,17 @@ def show(
     scaling: ShowScaling = False,
 ) -> None:
     """Show a model with its data: sets, parameters, variables, constraints, class."""
-    from mecdsl.analysis.member_units import unit_text
     from mecdsl.analysis.scaling import scale
-    from mecdsl.convexity.problem import analyse
-    from mecdsl.instances.instance import nested
-    from mecdsl.output.lowering_text import lowering_text
-    from mecdsl.output.scaling_text import scaling_dict, scaling_text
-    from mecdsl.output.text import show_text
-    from mecdsl.results.result import plain
+    from mecdsl.output.json.instance import instance_json
+    from mecdsl.output.text.instance import instance_text
 
     loaded = _load(model, data, set_, seed)
     instance = loaded.instance(one_form(form, loaded), relax)
     factors = scale(instance) if scaling else None
-    if not json_:
-        say(show_text(instance, analyse(instance), relax))
-        if kinks := lowering_text(instance):
-            say(kinks)
-        if factors is not None:
-            say("\n" + scaling_text(instance, factors))
-        return
-    world, dimensions = instance.world, instance.model.dimensions
-    report = {"model": instance.model.name, **_problem_dict(instance, analyse(instance))}
-    report["sets"] = {name: family.size for name, family in world.families.items()}
-    report["values"] = {
-        n: nested(v, world.symbols[n].levels, plain) for n, v in world.values.items()
-    }
-    report["units"] = {name: unit_text(dimensions.get(name)) for name in world.values}
-    if factors is not None:
-        report["scaling"] = scaling_dict(instance, factors)
-    say_json(report)
+    if json_:
+        say_json(instance_json(instance, factors))
+    else:
+        say(instance_text(instance, relax, factors))
 
 
 @app.command()
@@ -349,7 +269,8 @@ def solve(
     """Solve a model and verify the answer."""
     from mecdsl.command_line.trace import check_trace, write_trace
     from mecdsl.instances.empty_families import empty_families
-    from mecdsl.results.result import result_text
+    from mecdsl.output.json.result import result_json
+    from mecdsl.output.text.result import result_text
 
     check_trace((model, data, warm_start), trace, plot_trace)
     loaded = _load(model, data, set_, seed)
@@ -360,7 +281,7 @@ def solve(
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
     if json_:
-        say_json(result.as_dict() | ({"trace": result.trace()} if trace or plot_trace else {}))
+        say_json(result_json(result, trace=bool(trace or plot_trace)))
     else:
         say(result_text(result, values))
     written = write_trace([result], trace, plot_trace, json_)
@@ -393,9 +314,9 @@ def compare(
 
     With --seeds, everything is done for each seed, and every backend's answers are summarised.
     """
-    from mecdsl.command_line.trace import check_trace, traced, write_trace
-    from mecdsl.output.text import comparison_text
-    from mecdsl.results.layout import headline
+    from mecdsl.command_line.trace import check_trace, write_trace
+    from mecdsl.output.json.comparison import comparison_json
+    from mecdsl.output.text.comparison import comparison_text
     from mecdsl.studies.compare import compare as run
 
     check_trace((model, data), trace, plot_trace, seeds)
@@ -422,10 +343,7 @@ def compare(
         own = {"own": backend_options(option, names)}
         with _progress("comparing") as tell:
             found = cli_study.run_study(loaded, numbers, names, forms, relax, options | own, tell)
-        title = headline(
-            instances[0] if len(forms) == 1 else first_instance(loaded, numbers, "", relax), relax
-        )
-        raise Stop(cli_study.report(found, title, json_, csv, plot))
+        raise Stop(cli_study.report(found, json_, csv, plot))
     names = names or _fitting([loaded.instance(at, relax) for at in forms])
     with _progress("comparing") as tell:
         comparison = run(
@@ -438,10 +356,9 @@ def compare(
             **options,
         )
     if json_:
-        say_json(traced(comparison) if trace or plot_trace else comparison.as_dict())
+        say_json(comparison_json(comparison, trace=bool(trace or plot_trace)))
     else:
-        title = headline(loaded.instance(forms[0] if len(forms) == 1 else "", relax), relax)
-        say(comparison_text(comparison, title))
+        say(comparison_text(comparison))
     written = write_trace(
         [e.result for e in comparison.entries if e.result], trace, plot_trace, json_
     )
@@ -519,49 +436,15 @@ app.command(short_help="List the layers of a network: MACs, parameters, bits.")(
 @app.command(short_help="List the backends: version, classes, options.")
 def backends(json_: Json = False) -> None:
     """List the backends: what is there, which version, what each can, and why not."""
-    from mecdsl.backends import table
-    from mecdsl.results.layout import paragraph
+    from mecdsl.api import list_backends
+    from mecdsl.output.json.backends import backends_json
+    from mecdsl.output.text.backends import backends_text
 
-    report: list[dict[str, Any]] = []
-    for name in table.names():
-        backend = table.load(name)
-        there, can = backend.availability(), backend.capabilities
-        report.append(
-            {
-                "name": name,
-                "title": can.title,
-                "available": there.available,
-                "reason": there.reason,
-                "versions": there.versions,
-                "classes": sorted(kind.value for kind in can.classes),
-                "guarantee": can.guarantee.value,
-                "proves": list(can.proves),
-                "proves_where_convex": list(can.proves_where_convex),
-                "models": list(can.models),
-                "reference": can.reference,
-                "options": dict(can.options),
-                "time_limit": can.time_limit,
-                "warm_start": can.warm_start,
-                "bounds": can.bounds,
-                "multipliers": can.multipliers,
-            }
-        )
+    found = list_backends()
     if json_:
-        say_json({"backends": report})
-        return
-    for entry in report:
-        versions = ", ".join(f"{n} {v}" for n, v in entry["versions"].items())
-        missing = "" if entry["available"] else "  NOT AVAILABLE"
-        say(paragraph(f"{entry['name']}: {entry['title']}{missing}", further=4))
-        say(paragraph(f"gives: {entry['guarantee']}; {versions or entry['reason']}", 4, 4))
-        solves = (
-            f"model {', '.join(entry['models'])}"
-            if entry["models"]
-            else ", ".join(entry["classes"])
-        )
-        say(paragraph(f"solves: {solves}", 4, 4))
-        for option, meaning in entry["options"].items():
-            say(paragraph(f"--option {option}=...: {meaning}", 4, 4))
+        say_json({"backends": backends_json(found)})
+    else:
+        say(backends_text(found))
 
 
 @app.command()

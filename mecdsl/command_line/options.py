@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mecdsl.command_line.output import Stop, usage
+from mecdsl.command_line.printing import Stop, usage
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mecdsl.command_line.output import complain, say, say_json, usage
+from mecdsl.command_line.printing import complain, say, say_json, usage
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
@@ -69,7 +69,7 @@ def check_files(
             f"`{option}` needs the package `matplotlib`, which is not installed",
             "`pip install mecdsl[plot]`",
         )
-    from mecdsl.output.plot import SUFFIXES
+    from mecdsl.output.picture.study import SUFFIXES
 
     if plot.suffix.lower() not in SUFFIXES:
         raise usage(
@@ -115,19 +115,18 @@ def _seed_line(seed: int, runs: Sequence["Run"]) -> str:
     return f"seed {seed}: {', '.join(parts)}, {sum(run.seconds or 0.0 for run in runs):.1f} s"
 
 
-def report(
-    found: "Study", headline_text: str, json_asked: bool, table: Path | None, plot: Path | None
-) -> int:
+def report(found: "Study", json_asked: bool, table: Path | None, plot: Path | None) -> int:
     """Print and write a study; the exit code.
 
     A file that fails is said, and what was found is printed all the same.
     """
-    from mecdsl.studies.study_text import study_text
+    from mecdsl.output.json.study import study_json
+    from mecdsl.output.text.study import study_text
 
     if json_asked:
-        say_json(found.as_dict())
+        say_json(study_json(found))
     else:
-        say(study_text(found, headline_text))
+        say(study_text(found))
     code = found.exit_code
     for path, write in ((table, _write_table), (plot, _draw)):
         if path is None:
@@ -144,10 +143,12 @@ def report(
 
 
 def _write_table(found: "Study", path: Path) -> None:
-    path.write_text(found.to_csv(), encoding="utf-8")
+    from mecdsl.output.csv.study import study_csv
+
+    path.write_text(study_csv(found), encoding="utf-8")
 
 
 def _draw(found: "Study", path: Path) -> None:
-    from mecdsl.output.plot import draw
+    from mecdsl.output.picture.study import study_picture
 
-    draw(found, path)
+    study_picture(found, path)

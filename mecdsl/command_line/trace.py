@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mecdsl.command_line.output import complain, say, usage
+from mecdsl.command_line.printing import complain, say, usage
 from mecdsl.command_line.study import check_files
 
 if TYPE_CHECKING:
     from mecdsl.results.result import Result
-    from mecdsl.studies.compare import Comparison
 
 
 def check_trace(
@@ -23,15 +22,6 @@ def check_trace(
     check_files(read, table, picture, "--plot-trace")
 
 
-def traced(comparison: "Comparison") -> dict[str, Any]:
-    """A comparison as plain data, each result with its steps under `trace`."""
-    report = comparison.as_dict()
-    for entry, found in zip(report["entries"], comparison.entries, strict=True):
-        if found.result is not None:
-            entry["result"]["trace"] = found.result.trace()
-    return report
-
-
 def write_trace(
     results: Sequence["Result"], table: Path | None, picture: Path | None, json_asked: bool
 ) -> int:
@@ -39,8 +29,9 @@ def write_trace(
 
     Runs that recorded nothing are named on stderr, and no file is written if there is no other.
     """
-    from mecdsl.output.plot_trace import draw_trace
-    from mecdsl.output.trace import recorded, run_name, trace_csv
+    from mecdsl.output.csv.trace import trace_csv
+    from mecdsl.output.picture.trace import trace_picture
+    from mecdsl.output.runs import recorded, run_name
 
     files = [path for path in (table, picture) if path is not None]
     if not files:
@@ -61,7 +52,7 @@ def write_trace(
             if path == table:
                 path.write_text(trace_csv(runs), encoding="utf-8")
             else:
-                draw_trace(runs, path)
+                trace_picture(runs, path)
         except OSError as error:
             complain(f"error: `{path}` cannot be written: {(error.strerror or str(error)).lower()}")
             code = 4

@@ -7,7 +7,7 @@ from typing import Any, Final
 from mecdsl.diagnostics import ModelError
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.parsing import syntax
-from mecdsl.results.result import Result, plain
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, SolveOptions, Termination
 from mecdsl.solve import check_options, find
 
@@ -40,34 +40,17 @@ class Comparison:
     for.
 
     `contradictions`: proofs that a verified point refutes; there are none unless a solver is wrong.
+    `title`: of the model. `form`: that of all entries, empty if they have several. `relaxed`: every
+    variable was made continuous.
     """
 
     model: str
     entries: tuple[Entry, ...]
     best_bounds: dict[str, float]
     contradictions: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data."""
-        return {
-            "model": self.model,
-            "best_bounds": {
-                form or "base": plain(value) for form, value in self.best_bounds.items()
-            },
-            "entries": [
-                {
-                    "backend": entry.backend,
-                    "form": entry.form or "base",
-                    "asked_form": entry.asked_form or "base",
-                    "bounds_only": entry.bounds_only,
-                    "distance": plain(entry.distance),
-                    "reason": entry.reason,
-                    "result": entry.result.as_dict() if entry.result else None,
-                }
-                for entry in self.entries
-            ],
-            "contradictions": list(self.contradictions),
-        }
+    title: str = ""
+    form: str = ""
+    relaxed: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -118,11 +101,17 @@ def compare(
             entries.append(_entry(model, backend, form, relax, {**options, "raw": raw}))
     by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}
     bounds = {form: _best_bound(of_form) for form, of_form in by_form.items()}
+    subject = model.checked(forms[0] if len(forms) == 1 else "", relax).model
     return Comparison(
-        model.checked().model.name,
-        tuple(_with_distance(entry, bounds[entry.asked_form]) for entry in entries),
-        {form: bound for form, bound in bounds.items() if bound is not None},
-        tuple(found for form in forms for found in _contradictions(by_form[form], bounds[form])),
+        model=subject.name,
+        entries=tuple(_with_distance(entry, bounds[entry.asked_form]) for entry in entries),
+        best_bounds={form: bound for form, bound in bounds.items() if bound is not None},
+        contradictions=tuple(
+            found for form in forms for found in _contradictions(by_form[form], bounds[form])
+        ),
+        title=subject.title,
+        form=subject.form,
+        relaxed=relax,
     )
 
 

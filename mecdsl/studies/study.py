@@ -63,18 +63,22 @@ def study(
         data += drawn
         done.append(seed)
         finished(seed, of_seed)
+    subject = model.checked(forms[0] if len(forms) == 1 else "", relax).model
     return Study(
-        model.checked().model.name,
-        tuple(done),
-        goals,
-        tuple(runs),
-        summaries(runs, goals),
-        tuple(contradictions),
-        len(done) > 1
+        model=subject.name,
+        seeds=tuple(done),
+        goals=goals,
+        runs=tuple(runs),
+        summaries=summaries(runs, goals),
+        contradictions=tuple(contradictions),
+        same_data=len(done) > 1
         and len(data) == len(done)
         and all(_same(data[0], other) for other in data[1:]),
-        interrupted,
-        {form: objective_display(instance) for form, instance in firsts.items()},
+        interrupted=interrupted,
+        displays={form: objective_display(instance) for form, instance in firsts.items()},
+        title=subject.title,
+        form=subject.form,
+        relaxed=relax,
     )
 
 

@@ -4,42 +4,18 @@ Objectives and distances count verified answers only: an answer that breaks a li
 broken, with its violation, and never makes its backend look better.
 """
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from mecdsl.results.result import plain
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.units import Unit
 
 LOW, HIGH = 0.1, 0.9  # the interval that goes with every median
 
 PROOF: Final = 1e-6  # what solvers prove an optimum to; a smaller distance says nothing more
-
-# What a single run is written out as, in this order.
-COLUMNS: Final = (
-    "seed",
-    "form",
-    "backend",
-    "outcome",
-    "verified",
-    "guarantee",
-    "termination",
-    "objective",
-    "bound",
-    "best_bound",
-    "distance",
-    "violation",
-    "seconds",
-    "solved_form",
-    "exact",
-    "claimed",
-    "reason",
-)
 
 # Faults of the program in one seed are recorded like faults of its data; this marks them.
 OWN_FAULT: Final = "a fault of mecdsl itself"
@@ -110,13 +86,6 @@ class Run:
         """
         return self.outcome in (Outcome.VERIFIED, Outcome.RELAXED)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data under the names of the fields, and `verified`; the model without a form is
-        form `base`.
-        """
-        found: dict[str, Any] = {name: _plain(getattr(self, name)) for name in COLUMNS}
-        return found | {"form": self.form or "base", "solved_form": self.solved_form or "base"}
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -162,13 +131,6 @@ class Summary:
         """Share of the seeds with a verified answer, 0 to 1."""
         return self.verified / self.seeds if self.seeds else 0.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data under the names of the fields, and the share."""
-        found: dict[str, Any] = {
-            field.name: _plain(getattr(self, field.name)) for field in fields(self)
-        }
-        return found | {"form": self.form or "base", "share": self.share}
-
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -177,7 +139,8 @@ class Study:
 
     `seeds`: those that were run to their end. `same_data`: the seeds change nothing in the data.
     `contradictions`: proofs that a verified point refutes. `displays`: the unit in which the text
-    shows the objective of a form; everything here is SI.
+    shows the objective of a form; everything here is SI. `title`, `form`, `relaxed`: as in a
+    `Comparison`.
     """
 
     model: str
@@ -189,6 +152,9 @@ class Study:
     same_data: bool
     interrupted: bool
     displays: Mapping[str, Unit] = field(default_factory=dict)
+    title: str = ""
+    form: str = ""
+    relaxed: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -201,41 +167,6 @@ class Study:
         if self.interrupted:
             return 130
         return 4 if any(run.reason.startswith(OWN_FAULT) for run in self.runs) else 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data: SI numbers in full precision."""
-        return {
-            "model": self.model,
-            "seeds": list(self.seeds),
-            "objectives": {form or "base": _fields(goal) for form, goal in self.goals.items()},
-            "interval": [LOW, HIGH],
-            "summaries": [summary.as_dict() for summary in self.summaries],
-            "runs": [run.as_dict() for run in self.runs],
-            "contradictions": list(self.contradictions),
-            "same_data": self.same_data,
-            "interrupted": self.interrupted,
-        }
-
-    def to_csv(self) -> str:
-        """One row for each seed, form and backend; an empty cell is unknown."""
-        out = io.StringIO()
-        titles = ["model", "objective_name", "unit", "sense", *COLUMNS]
-        rows = csv.DictWriter(out, titles, lineterminator="\n")
-        rows.writeheader()
-        for run in self.runs:
-            goal = self.goals[run.form]
-            head = {
-                "model": self.model,
-                "objective_name": goal.name,
-                "unit": goal.unit,
-                "sense": goal.sense,
-            }
-            cells = {
-                name: str(cell).lower() if isinstance(cell, bool) else cell
-                for name, cell in run.as_dict().items()
-            }
-            rows.writerow(head | cells | {"reason": " ".join(run.reason.split())})
-        return out.getvalue()
 
 
 # Summaries ----------------------------------------------------------------------------------------
@@ -318,20 +249,3 @@ def _quantile(numbers: Sequence[float], part: float) -> float:
     if rest == 0 or numbers[below] == numbers[below + 1]:
         return numbers[below]
     return numbers[below] + rest * (numbers[below + 1] - numbers[below])
-
-
-def _plain(value: Any) -> Any:
-    """A field as plain data."""
-    match value:
-        case Enum():
-            return value.value
-        case Spread():
-            return _fields(value)
-        case float():
-            return plain(value)
-        case _:
-            return value
-
-
-def _fields(value: Goal | Spread) -> dict[str, Any]:
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

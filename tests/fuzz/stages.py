@@ -29,12 +29,15 @@ from mecdsl.data_files.read import given_in_memory
 from mecdsl.diagnostics import ModelError, render
 from mecdsl.instances.data_out import data_of
 from mecdsl.instances.instance import Instance
-from mecdsl.output.explain_text import explanation_text
-from mecdsl.output.scaling_text import scaling_dict, scaling_text
-from mecdsl.output.text import problem_text, show_text
+from mecdsl.output.json.problem import problem_json
+from mecdsl.output.json.scaling import scaling_json
+from mecdsl.output.text.explanation import explanation_text
+from mecdsl.output.text.instance import instance_text
+from mecdsl.output.text.problem import problem_text
+from mecdsl.output.text.result import result_text
+from mecdsl.output.text.scaling import scaling_text
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.export import KINDS, export
-from mecdsl.results.result import result_text
 from mecdsl.solve import takes
 from tests.fuzz.draw import Input
 
@@ -173,7 +176,7 @@ def _run_form(done: Run, loaded: LoadedModel, form: str, relax: bool) -> None:
     if instance is None:
         return
     if done.stage("class", lambda: _class(instance)) is not None:
-        done.stage("show", lambda: show_text(instance, analyse(instance), relax))
+        done.stage("show", lambda: instance_text(instance, relax))
     done.stage("scaling", lambda: _scaling(instance))
     done.stage("data", lambda: _data(loaded, instance, form, relax))
     with tempfile.TemporaryDirectory() as folder:
@@ -191,14 +194,14 @@ def _kinds(number: int) -> tuple[str, str]:
 
 def _class(instance: Instance) -> str:
     problem = sampled(instance, analyse(instance))
-    _strict(command_line._problem_dict(instance, problem))
+    _strict(problem_json(instance, problem))
     return problem_text(problem) + explanation_text(instance)
 
 
 def _scaling(instance: Instance) -> None:
     factors = scale(instance)
     scaling_text(instance, factors)
-    _strict(scaling_dict(instance, factors))
+    _strict(scaling_json(instance, factors))
 
 
 def _strict(value: object) -> str:

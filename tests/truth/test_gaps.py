@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mecdsl
-from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
+from mecdsl.shown import Result, shown
 from mecdsl.solution import Guarantee, Solution, Termination
 
 
@@ -18,7 +18,7 @@ def claimed(text: str, x: list[float], bound: float, gap: float = 1e-6) -> Resul
     claim = Solution(
         "test", Termination.OPTIMAL, Guarantee.GLOBAL, values, instance.objective(values), bound
     )
-    return verify(instance, claim, gap)
+    return shown(verify(instance, claim, gap), Result)
 
 
 @pytest.mark.parametrize("fixed", [0.0, 1e3, 1e9, -1e12])

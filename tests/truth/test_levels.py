@@ -102,14 +102,13 @@ def test_data_read_back_to_the_same_bits(unit: str, number: float) -> None:
 
 
 def test_data_and_show_speak_in_the_declared_level() -> None:
-    from mecdsl.convexity.problem import analyse
-    from mecdsl.output.text import show_text
+    from mecdsl.output.text.instance import instance_text
 
     found = instance(
         "param p : dBm = 23\nparam g[k in 1..3] : dB = [-90, 0, 3]\nparam h : % = 10" + ANY
     )
     assert data_of(found) == {"p": "23 dBm", "g": ["-90 dB", "0 dB", "3 dB"], "h": "0.1 1"}
-    shown = show_text(found, analyse(found))
+    shown = instance_text(found)
     assert "23 dBm" in shown
     assert "[-90, 0, 3] dB" in shown
     assert "10 %" in shown

@@ -14,7 +14,7 @@ from mecdsl.diagnostics import ModelError, render
 from mecdsl.instances.data_out import data_of
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
-from mecdsl.output.text import show_text
+from mecdsl.output.text.instance import instance_text
 from mecdsl.parsing.parse import parse
 
 ANY = "var x : s >= 0\nminimize cost = x\n"
@@ -69,9 +69,7 @@ def test_own_units_hold_in_data_settings_headers_and_displays(tmp_path: Path) ->
     assert read.data("p").tolist() == [1000.0, 7000.0]
     loaded = mecdsl.loads(text)
     assert loaded.instance().data("p").tolist() == [500.0, 1000.0]
-    from mecdsl.convexity.problem import analyse
-
-    assert "[2, 14] page" in show_text(read, analyse(read))
+    assert "[2, 14] page" in instance_text(read)
     written = tmp_path / "d.json"
     written.write_text(json.dumps(data_of(read)))
     assert instance(text, data=written).data("p").tolist() == [1000.0, 7000.0]

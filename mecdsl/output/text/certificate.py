@@ -1,7 +1,7 @@
-"""Multipliers and the certificate of an answer, as text and as plain data."""
+"""Multipliers and the certificate of an answer, as text."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +9,11 @@ from mecdsl.analysis.display_units import multiplier_display
 from mecdsl.analysis.member_units import with_unit
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.layout import index_text, members, named_values, number
+from mecdsl.output.json.kkt import CONDITIONS
+from mecdsl.output.text.layout import index_text, members, named_values, number, table
 
 if TYPE_CHECKING:
     from mecdsl.certificates.kkt import Condition, Kkt
-
-CONDITIONS = ("stationarity", "complementarity", "sign")
 
 
 def multipliers_text(
@@ -40,18 +39,19 @@ def multipliers_text(
     return named_values(rows) if rows else ""
 
 
-def certificate_rows(
-    kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]
-) -> list[list[str]]:
-    """A row for the origin of the bound, each condition, and each number the solver gave."""
+def certificate_text(kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]) -> str:
+    """A line for the origin of the bound, each condition, and each number the solver gave; empty if
+    there is none.
+    """
     rows = [["bound", f"by {bound_by}"]] if bound_by else []
     if kkt is not None:
         rows += [[name, _condition_text(getattr(kkt, name))] for name in CONDITIONS]
     known = {name for name, *_ in rows}
-    return rows + [
+    rows += [
         [f"{name} (claimed)" if name in known else name, number(value)]
         for name, value in found.items()
     ]
+    return table(rows)
 
 
 def _condition_text(condition: "Condition") -> str:
@@ -61,23 +61,3 @@ def _condition_text(condition: "Condition") -> str:
     amount = with_unit(f"{condition.amount:.2g}", condition.unit)
     state = "" if condition.accepted else ": NOT MET"
     return f"{condition.relative:.1e} of the objective, {amount} at {condition.member}{state}"
-
-
-def kkt_data(kkt: "Kkt | None") -> dict[str, Any] | None:
-    """The conditions as plain data; None where they do not apply."""
-    if kkt is None:
-        return None
-    conditions = {name: getattr(kkt, name) for name in CONDITIONS}
-    return {"accepted": kkt.accepted} | {
-        name: {
-            "relative": _plain(condition.relative),
-            "member": condition.member,
-            "amount": _plain(condition.amount),
-            "unit": condition.unit,
-        }
-        for name, condition in conditions.items()
-    }
-
-
-def _plain(value: float) -> float | None:
-    return value if np.isfinite(value) else None

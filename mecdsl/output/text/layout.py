@@ -147,10 +147,15 @@ def headline(instance: Instance, relaxed: bool = False) -> str:
     continuous.
     """
     model = instance.model
-    states = [f"form {model.form}"] if model.form else []
+    return heading(model.name, model.form, model.title, relaxed)
+
+
+def heading(model: str, form: str, title: str, relaxed: bool) -> str:
+    """As `headline`, from the words alone."""
+    states = [f"form {form}"] if form else []
     states += ["every variable continuous"] if relaxed else []
-    name = (model.name or "model") + (f" ({', '.join(states)})" if states else "")
-    return paragraph(f"{name}: {model.title}" if model.title else name)
+    name = (model or "model") + (f" ({', '.join(states)})" if states else "")
+    return paragraph(f"{name}: {title}" if title else name)
 
 
 def named_values(rows: Sequence[Sequence[str]]) -> str:

@@ -2,17 +2,13 @@
 coefficients.
 """
 
-from typing import Any
-
 import numpy as np
 
 from mecdsl.analysis.display_units import objective_display, row_display
-from mecdsl.analysis.member_units import objective_unit, row_unit, unit_text
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.layout import index_text, paragraph, quantity, table, unit_of
-from mecdsl.results.result import plain
+from mecdsl.output.text.layout import index_text, paragraph, quantity, table, unit_of
 from mecdsl.units import Unit
 
 
@@ -53,29 +49,6 @@ def scaling_text(instance: Instance, scaling: Scaling) -> str:
     )
 
 
-def scaling_dict(instance: Instance, scaling: Scaling) -> dict[str, Any]:
-    """The same in SI: smallest and largest size of each family with its unit."""
-    dimensions = instance.model.dimensions
-    return {
-        "objective": {"size": plain(1.0 / scaling.objective), "unit": objective_unit(instance)},
-        "variables": {
-            family.name: _range(scaling.column[family.columns])
-            | {"unit": unit_text(dimensions.get(family.name))}
-            for family in instance.variables
-        },
-        "rows": {
-            family.name: _range(1.0 / scaling.row[family.rows])
-            | {"unit": row_unit(instance, family.constraint)}
-            for family in instance.constraints
-        },
-        "coefficients": {"before": _pair(scaling.before), "after": _pair(scaling.after)},
-    }
-
-
-def _pair(extent: tuple[float, float]) -> list[float | None]:
-    return [plain(end) for end in extent]
-
-
 def _extent(sizes: FloatArray, unit: Unit | None) -> str:
     """`1.95 ms` or `0.98 .. 7.8 us`; empty for a family without members."""
     if not len(sizes):
@@ -83,9 +56,3 @@ def _extent(sizes: FloatArray, unit: Unit | None) -> str:
     low, high = float(sizes.min()), float(sizes.max())
     shown = quantity(low, unit, 3)
     return shown if low == high else f"{shown} .. {quantity(high, unit, 3)}"
-
-
-def _range(sizes: FloatArray) -> dict[str, Any]:
-    if not len(sizes):
-        return {"smallest": None, "largest": None}
-    return {"smallest": plain(float(sizes.min())), "largest": plain(float(sizes.max()))}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from mecdsl.diagnostics import count
-from mecdsl.results.layout import common_unit, number, paragraph, table
+from mecdsl.output.text.layout import common_unit, heading, number, paragraph, table
 from mecdsl.solution import Guarantee
 from mecdsl.studies.study_result import Outcome, Run, Spread, Study, Summary
 from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
@@ -17,9 +17,10 @@ COST = ("backend", "proven", "broken", "violation", "seconds")
 NOTHING_SHOWN = 1e-12  # a distance below is rounding
 
 
-def study_text(study: Study, headline_text: str) -> str:
+def study_text(study: Study) -> str:
     """Two tables for each form, the most reliable backend first, then the notes."""
-    lines = [headline_text, _seeds_line(study)]
+    title = heading(study.model, study.form, study.title, study.relaxed)
+    lines = [title, _seeds_line(study)]
     for form, goal in study.goals.items():
         found = [summary for summary in study.summaries if summary.form == form]
         shown = _shown(study.displays.get(form), found)

@@ -5,7 +5,7 @@ costs.
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import LimitRange, Reformulation, big_ms, reformulations
-from mecdsl.results.layout import index_text, paragraph, quantity, table, unit_of
+from mecdsl.output.text.layout import index_text, paragraph, quantity, table, unit_of
 
 
 def explanation_text(instance: Instance) -> str:

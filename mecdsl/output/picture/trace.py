@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mecdsl.instances.tables import FloatArray
-from mecdsl.output.trace import recorded, run_name
+from mecdsl.output.json.trace import trace_json
+from mecdsl.output.runs import recorded, run_name
 from mecdsl.results.result import Result
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ FEW: Final = 20  # marks on a line, about, however many steps it has
 FLOOR: Final = 1e-16  # smaller residuals, zero among them, stand here
 
 
-def draw_trace(results: Sequence[Result], path: Path) -> None:
+def trace_picture(results: Sequence[Result], path: Path) -> None:
     """Write the picture; the suffix gives the format.
 
     Raises `ImportError` without matplotlib, `OSError`, and `ValueError` if no run recorded a step.
@@ -70,7 +71,9 @@ def draw_trace(results: Sequence[Result], path: Path) -> None:
 
 def _column(run: Result, name: str) -> FloatArray:
     """The numbers of a column of the trace that are known."""
-    return np.array([row[name] for row in run.trace() if row[name] is not None], dtype=np.float64)
+    return np.array(
+        [row[name] for row in trace_json(run) if row[name] is not None], dtype=np.float64
+    )
 
 
 def _lines(axes: "Axes", run: Result, number: int, column: str, row: str) -> None:
@@ -78,7 +81,7 @@ def _lines(axes: "Axes", run: Result, number: int, column: str, row: str) -> Non
     names = [("objective", "-"), ("bound", "--")] if row == "value" else [("residual", "-")]
     for name, dashes in names:
         known = [
-            step for step in run.trace() if step[name] is not None and step[column] is not None
+            step for step in trace_json(run) if step[name] is not None and step[column] is not None
         ]
         across = np.array([step[column] for step in known], dtype=np.float64)
         values = np.array([step[name] for step in known], dtype=np.float64)
@@ -110,7 +113,7 @@ def _vertical(axes: "Axes", runs: Sequence[Result], row: str) -> None:
         axes.set_yscale("log")
         axes.set_ylabel("residual, in the measure of the method")
         return
-    goals = {run.instance.model.objective.name: run.trace()[0]["unit"] for run in runs}
+    goals = {run.instance.model.objective.name: trace_json(run)[0]["unit"] for run in runs}
     units = set(goals.values())
     unit = f" [{units.pop()}]" if len(units) == 1 and units != {"1"} else ""
     axes.set_ylabel((next(iter(goals)) if len(goals) == 1 else "objective") + unit)

@@ -5,15 +5,16 @@ the answer.
 """
 
 import io
-import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 from mecdsl.diagnostics import Diagnostic, Severity, render
+from mecdsl.output.json.diagnostic import diagnostic_json
+from mecdsl.output.json.plain import json_text
 
 # What the user asked for cannot be: wrong usage, and no fault of the model.
 USAGE_CODES: Final = frozenset({"E501", "E502", "E503", "E505"})
@@ -76,7 +77,7 @@ def say(text: str) -> None:
 
 def say_json(value: object) -> None:
     """Print one JSON object on stdout."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    say(json_text(value))
 
 
 def complain(text: str) -> None:
@@ -102,7 +103,7 @@ def complain_faults(diagnostics: Sequence[Diagnostic], json_asked: bool) -> int:
         complain(f"{len(diagnostics)} errors")
     code = 2 if all(map(_is_usage, diagnostics)) else 1
     if json_asked:
-        say_json({"diagnostics": [diagnostic_dict(d) for d in diagnostics], "exit_code": code})
+        say_json({"diagnostics": [diagnostic_json(d) for d in diagnostics], "exit_code": code})
     return code
 
 
@@ -122,7 +123,7 @@ def complain_stop(stop: Stop, json_asked: bool) -> int:
     if stop.message:
         complain(f"error: {stop.message}" + (f"\n  help: {stop.help}" if stop.help else ""))
         if json_asked:
-            fault = diagnostic_dict(Diagnostic("", stop.message, help=stop.help)) | {"code": None}
+            fault = diagnostic_json(Diagnostic("", stop.message, help=stop.help)) | {"code": None}
             say_json({"diagnostics": [fault], "exit_code": stop.code})
     return stop.code
 
@@ -140,20 +141,3 @@ def complain_warnings(diagnostics: Sequence[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         if diagnostic.severity is Severity.WARNING:
             complain(render(diagnostic) + "\n")
-
-
-def diagnostic_dict(diagnostic: Diagnostic) -> dict[str, Any]:
-    """A diagnostic as plain data; places count from 1."""
-    span = diagnostic.span
-    return {
-        "code": diagnostic.code,
-        "severity": diagnostic.severity.value,
-        "message": diagnostic.message,
-        "file": span.source.name if span else None,
-        "line": span.line if span else None,
-        "column": span.column if span else None,
-        "end_line": span.end_line if span else None,
-        "end_column": span.end_column if span else None,
-        "note": diagnostic.note,
-        "help": diagnostic.help,
-    }

@@ -24,7 +24,7 @@ WIDE: Final = 30.0  # largest over smallest distance from which the axis is loga
 DOT, BOX, BROKEN = "#0072b2", "#555555", "#b2182b"  # distinct for colour-blind readers too
 
 
-def draw(study: Study, path: Path) -> None:
+def study_picture(study: Study, path: Path) -> None:
     """Write the picture; the suffix gives the format.
 
     Raises `ImportError` without matplotlib, `OSError`.

@@ -1,12 +1,10 @@
 """What `check` and `show` say of the statement that solvers get where it has no kinks any more."""
 
-from typing import Any
-
 from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import Lowered, lowered
-from mecdsl.results.layout import paragraph, table
+from mecdsl.output.text.layout import paragraph, table
 
 
 def lowering_text(instance: Instance) -> str:
@@ -48,27 +46,3 @@ def steps_text(instance: Instance) -> str:
         for s in steps
     ]
     return "kinks\n" + table(rows, ("", "in", "became"))
-
-
-def lowering_dict(instance: Instance) -> dict[str, Any] | None:
-    """The same as plain data; None for a model that solvers get as it is."""
-    found = lowered(instance)
-    if not found.steps:
-        return None
-    problem = analyse(found.instance) if found.changed else None
-    return {
-        "class": None if problem is None else problem.problem_class.value,
-        "convex": None if problem is None else problem.convex,
-        "variables": found.instance.columns,
-        "rows": found.instance.rows,
-        "kinks": [
-            {
-                "text": step.span.text,
-                "in": step.where,
-                "became": step.words if step.method else None,
-                "reason": step.reason or None,
-                "line": step.span.line,
-            }
-            for step in found.steps
-        ],
-    }

@@ -1,0 +1,1 @@
+"""Tables for other programs: SI, an empty cell is unknown."""

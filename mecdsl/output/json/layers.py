@@ -1,0 +1,46 @@
+"""The layers of a network as plain data."""
+
+from typing import Any, Final
+
+from mecdsl.networks.layer_file import LayerFile
+from mecdsl.networks.layer_table import FLOP_PER_MAC, LayerTable
+
+ADDED_UP: Final = ("macs", "flops", "parameters")
+
+
+def layers_json(name: str, found: LayerFile, table: LayerTable | None) -> dict[str, Any]:
+    """Its columns with their units, and the sums of those that add up.
+
+    `table`: how it was counted; None for a table made elsewhere.
+    """
+    columns = {title: column.value for title, column in found.texts.items() if title != "after"}
+    columns |= {title: column.value for title, column in found.columns.items()}
+    after = (
+        [list(read) for read in found.before]
+        if found.before
+        else [[i] if i else [] for i in range(found.size)]
+    )
+    units = {title: found.unit(title) for title in found.columns}
+    return {
+        "name": name,
+        **_counting(table),
+        "chain": found.before is None,
+        "totals": totals(found),
+        "units": units,
+        "columns": {**columns, "after": after},
+    }
+
+
+def totals(found: LayerFile) -> dict[str, float]:
+    """Sums of the columns that add up from layer to layer, where all cells are numbers."""
+    columns = {name: column.value for name, column in found.columns.items() if name in ADDED_UP}
+    return {
+        name: sum(cells)
+        for name, cells in columns.items()
+        if all(isinstance(c, int | float) for c in cells)
+    }
+
+
+def _counting(table: LayerTable | None) -> dict[str, int]:
+    """How a network was counted; a table made elsewhere does not say."""
+    return {} if table is None else {"bits_per_value": table.bits, "flop_per_mac": FLOP_PER_MAC}

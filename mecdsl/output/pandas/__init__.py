@@ -1,0 +1,1 @@
+"""Series and frames; they need pandas, an optional extra."""

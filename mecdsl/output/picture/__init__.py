@@ -1,0 +1,1 @@
+"""Pictures as PNG, PDF or SVG; they need matplotlib, an optional extra."""

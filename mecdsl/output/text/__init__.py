@@ -1,0 +1,1 @@
+"""Plain text of at most 80 columns, with units everywhere."""

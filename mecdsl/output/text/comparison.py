@@ -1,0 +1,137 @@
+"""Several backends side by side as text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mecdsl.analysis.display_units import objective_display
+from mecdsl.output.text.layout import WIDTH, common_unit, heading, number, paragraph, table
+from mecdsl.results.result import Result
+from mecdsl.solution import Guarantee
+from mecdsl.studies.compare import Comparison, Entry
+from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """One row per backend and form, best proven bound below, reasons of refusals last."""
+    results = [entry.result for entry in comparison.entries if entry.result is not None]
+    title = heading(comparison.model, comparison.form, comparison.title, comparison.relaxed)
+    lines, unit = [title], _shown(results)
+    if results:
+        goal = results[0].instance.model.objective
+        named = "" if unit.text == "1" else f" in {unit.text}"
+        lines.append(paragraph(f"objective {goal.name}{named}, {goal.sense}d"))
+    forms = list(dict.fromkeys(entry.asked_form for entry in comparison.entries))
+    for form in forms:
+        entries = [entry for entry in comparison.entries if entry.asked_form == form]
+        at = [f"form {form or 'base'}"] if len(forms) > 1 else []
+        lines += ["", *at, _comparison_table(entries, unit)]
+        if form in comparison.best_bounds:
+            lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
+    lines.append("")
+    for entry in comparison.entries:
+        if entry.bounds_only:
+            assert entry.result is not None
+            proven = entry.result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP)
+            worth = (
+                "its optimum is a bound, not a plan"
+                if proven
+                else "neither a plan nor a proven bound"
+            )
+            lines.append(paragraph(f"* {entry.backend} solves form {entry.form}: {worth}"))
+        elif entry.result is None:
+            lines.append(paragraph(f"{entry.backend} did not run: {entry.reason}"))
+        else:
+            if entry.form != entry.asked_form:
+                same = "the same problem with its products as variables"
+                lines.append(paragraph(f"{entry.backend} solves form {entry.form}: {same}"))
+            elif not entry.result.instance.model.exact:
+                worth = (
+                    "holds a relaxation of products, its optimum is a bound for the "
+                    "model, not a plan"
+                )
+                lines.append(paragraph(f"{entry.backend}: form {entry.form} {worth}"))
+            lines += [paragraph(f"{entry.backend}: {fault}") for fault in entry.result.faults]
+            if entry.result.objective is None and entry.result.solution.message:
+                lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
+    lines += [paragraph(f"CONTRADICTION: {found}") for found in comparison.contradictions]
+    if any(result.objective is not None for result in results):
+        lines.append(
+            paragraph(
+                "distance: of the objective to the best proven bound; violation: relative to "
+                "the terms"
+            )
+        )
+    return "\n".join(lines)
+
+
+def _shown(results: Sequence[Result]) -> Unit:
+    """The unit of all objectives and bounds: as `solve` shows them, or SI where forms have
+    different objectives.
+    """
+    units = [objective_display(result.instance) for result in results]
+    if not units or any(unit.dimension != units[0].dimension for unit in units):
+        return coherent_unit(units[0].dimension if units else DIMENSIONLESS)
+    values = [
+        value
+        for result in results
+        for value in (result.objective, result.bound)
+        if value is not None
+    ]
+    return common_unit(np.array(values, dtype=np.float64), units[0])
+
+
+def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
+    """One row per entry, with fewer digits where the table would be too wide for a terminal."""
+    header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
+    text = ""
+    for digits in (8, 6, 5):
+        text = table(
+            [_entry_row(entry, unit, digits) for entry in entries], header, indent=0, right=" rrrrr"
+        )
+        if max(map(len, text.splitlines())) <= WIDTH:
+            break
+    return text
+
+
+SHORT = {
+    Guarantee.GLOBAL: "global",
+    Guarantee.TO_GAP: "to a gap",
+    Guarantee.LOCAL: "local",
+    Guarantee.FEASIBLE: "feasible",
+    Guarantee.INFEASIBLE: "infeasible",
+    Guarantee.LOCALLY_INFEASIBLE: "infeasible?",
+    Guarantee.UNBOUNDED: "unbounded",
+}
+
+
+def _entry_row(entry: Entry, unit: Unit, digits: int) -> list[str]:
+    def shown(value: float | None) -> str:
+        return number(None if value is None else unit.from_si(value), digits)
+
+    result = entry.result
+    if result is None:
+        return [entry.backend, "-", "-", "-", "-", "-", "did not run"]
+    distance = (
+        "relaxed"
+        if entry.bounds_only
+        else "-"
+        if entry.distance is None
+        else f"{entry.distance:.1e}"
+    )
+    if entry.distance == 0.0:
+        distance = "0"
+    violation = "-" if result.max_violation is None else f"{result.max_violation:.0e}"
+    seconds = f"{result.seconds.get('solve', 0.0):.3f}"
+    return [
+        entry.backend + ("*" if entry.bounds_only else ""),
+        shown(result.objective),
+        shown(result.bound),
+        distance,
+        "0" if result.max_violation == 0 else violation,
+        seconds,
+        SHORT.get(
+            result.guarantee,
+            "NOT VERIFIED" if result.objective is not None else result.termination.value,
+        ),
+    ]

@@ -1,0 +1,60 @@
+"""The layers of a network as text."""
+
+from collections.abc import Sequence
+
+from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
+from mecdsl.diagnostics import count
+from mecdsl.networks.layer_file import LayerFile
+from mecdsl.networks.layer_table import FLOP_PER_MAC, LayerTable
+from mecdsl.output.json.layers import totals
+from mecdsl.output.text.layout import number, paragraph, table
+from mecdsl.units import format_value, parse_unit
+
+
+def layers_text(name: str, found: LayerFile, counted: LayerTable | None) -> str:
+    """One line for each layer, and the sums.
+
+    `counted`: how it was counted; None for a table made elsewhere.
+    """
+    shape = "a chain"
+    if found.before is not None:
+        try:
+            shape = f"with branches, {count(len(valid_cuts(found.before).truth), 'valid cut')}"
+        except TooManyCutsError:
+            shape = f"with branches, more than {MOST_CUTS} valid cuts"
+    # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has
+    # its own
+    hidden = ("input",) if counted is None else ("input", "flops")
+    lines = [paragraph(f"{name}: {count(found.size, 'layer')}, {shape}"), _rows(found, hidden)]
+    if counted is not None:
+        lines.append(f"{counted.bits} bit for each value, {FLOP_PER_MAC} FLOP for each MAC")
+    return "\n".join(lines)
+
+
+def _rows(found: LayerFile, hidden: Sequence[str]) -> str:
+    """One line for each layer, and the sums, without the columns `hidden`."""
+
+    def shown(title: str, cell: object) -> str:
+        if not isinstance(cell, int | float):
+            return str(cell)
+        unit = parse_unit(found.unit(title))
+        return number(cell) if unit.text == "1" else format_value(unit.to_si(float(cell)), unit, 4)
+
+    texts = [title for title in ("name", "kind") if title in found.texts]
+    titles = [title for title in found.columns if title not in hidden]
+    after = ["after"] if found.before is not None else []
+    rows = [
+        [
+            str(row + 1),
+            *(str(found.texts[title].value[row]) for title in texts),
+            *(shown(title, found.columns[title].value[row]) for title in titles),
+            *(" ".join(map(str, read)) for read in (found.before or ())[row : row + 1]),
+        ]
+        for row in range(found.size)
+    ]
+    known = totals(found)
+    sums = [shown(title, known[title]) if title in known else "" for title in titles]
+    rows.append(["sum", *("" for _ in texts), *sums])
+    return table(
+        rows, ["", *texts, *titles, *after], right="r" + "l" * len(texts) + "r" * len(titles)
+    )

@@ -1,0 +1,121 @@
+"""Results, comparisons and studies as Python shows them: by `print`, in a notebook, as JSON.
+
+What was found is data (`mecdsl.results`, `mecdsl.studies`) and knows nothing of how it is written
+(`mecdsl.output`). Here, above both, the two meet, so that no import points back.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mecdsl.output.csv.study import study_csv
+from mecdsl.output.html.preformatted import preformatted_html
+from mecdsl.output.json.comparison import comparison_json
+from mecdsl.output.json.plain import json_text
+from mecdsl.output.json.result import result_json
+from mecdsl.output.json.study import study_json
+from mecdsl.output.json.trace import trace_json
+from mecdsl.output.text.comparison import comparison_text
+from mecdsl.output.text.result import result_text
+from mecdsl.output.text.study import study_text
+from mecdsl.results import result
+from mecdsl.studies import compare, study_result
+
+if TYPE_CHECKING:
+    import pandas
+
+Shown = TypeVar("Shown", bound="Result | Comparison | Study")
+
+
+class _InNotebooks:
+    """What a notebook shows as it is printed."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return preformatted_html(str(self))
+
+
+class Result(_InNotebooks, result.Result):
+    """A verified (or refuted) answer; `print(result)` shows what the command line shows."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return result_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data: SI numbers, full precision, units named."""
+        return result_json(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """One JSON object; numbers that are not finite become null."""
+        return json_text(self.as_dict(), indent)
+
+    def trace(self) -> list[dict[str, Any]]:
+        """A row for each step an iterative method recorded; `pandas.DataFrame(result.trace())` is a
+        table.
+        """
+        return trace_json(self)
+
+    def to_pandas(self, name: str) -> "pandas.Series[float]":
+        """Values of one name as a series over its index, with the unit in its name.
+
+        Needs pandas. Raises KeyError.
+        """
+        from mecdsl.output.pandas.result import result_pandas
+
+        return result_pandas(self, name)
+
+
+class Comparison(_InNotebooks, compare.Comparison):
+    """Several backends and forms side by side; `print(comparison)` shows the table."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return comparison_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data: SI numbers, full precision, units named."""
+        return comparison_json(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """One JSON object; numbers that are not finite become null."""
+        return json_text(self.as_dict(), indent)
+
+
+class Study(_InNotebooks, study_result.Study):
+    """A comparison over many seeds; `print(study)` shows the tables."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return study_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data: SI numbers in full precision."""
+        return study_json(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """One JSON object; numbers that are not finite become null."""
+        return json_text(self.as_dict(), indent)
+
+    def to_csv(self) -> str:
+        """One row for each seed, form and backend; an empty cell is unknown."""
+        return study_csv(self)
+
+    def draw(self, path: str | Path) -> None:
+        """Write the distances as a picture; the suffix gives the format. Needs matplotlib."""
+        from mecdsl.output.picture.study import study_picture
+
+        study_picture(self, Path(path))
+
+
+def shown(
+    found: result.Result | compare.Comparison | study_result.Study, kind: type[Shown]
+) -> Shown:
+    """The same as one of the classes above."""
+    if isinstance(found, kind):
+        return found
+    return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
