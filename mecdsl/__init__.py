@@ -8,19 +8,32 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel as LoadedModel
+    from mecdsl.api import explain as explain
+    from mecdsl.api import layers as layers
+    from mecdsl.api import list_backends as list_backends
     from mecdsl.api import load as load
     from mecdsl.api import loads as loads
     from mecdsl.backends.nlp.pyomo_nlp import solve_pyomo as solve_pyomo
     from mecdsl.diagnostics import ModelError as ModelError
 
-__all__ = ["LoadedModel", "ModelError", "__version__", "load", "loads", "solve_pyomo"]
+__all__ = [
+    "LoadedModel",
+    "ModelError",
+    "__version__",
+    "explain",
+    "layers",
+    "list_backends",
+    "load",
+    "loads",
+    "solve_pyomo",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import the interface when it is first used, so that importing a part of the package stays
     cheap.
     """
-    if name in ("load", "loads", "LoadedModel"):
+    if name in ("LoadedModel", "explain", "layers", "list_backends", "load", "loads"):
         from mecdsl import api
 
         return getattr(api, name)

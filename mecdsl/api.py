@@ -1,28 +1,40 @@
-"""The Python interface: load a model, look at it, solve it.
+"""The Python interface: load a model, look at it, solve it, compare, study and export it.
 
 The command line calls the same functions.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.data_files.read import Given, given_in_memory, read_data
 from mecdsl.diagnostics import Diagnostic, ModelError, Severity
+from mecdsl.instances.instance import Instance
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.parsing import syntax
 from mecdsl.parsing.parse import parse, parse_file
 
 if TYPE_CHECKING:
     from mecdsl.backend import Backend
+    from mecdsl.fitting import Fit
+    from mecdsl.instances.tables import FloatArray
     from mecdsl.pyomo_model.lower import PyomoModel
-    from mecdsl.shown import Result
+    from mecdsl.pyomo_model.scale_map import ScaleMap
+    from mecdsl.results import result
+    from mecdsl.shown import Comparison, Layers, Result, Study
+    from mecdsl.studies.study_result import Run
+
+    Start = result.Result | Mapping[str, Any] | FloatArray
 
 
 class LoadedModel(ModelWithData):
-    """A parsed model with the data that override its own, and all that can be asked of it."""
+    """A parsed model with the data that override its own, and all that can be asked of it.
+
+    `form`: the name of a form, `a+b` for both, "" for the model itself. `relax`: every variable
+    continuous. All raise `ModelError` for faults of the model and its data.
+    """
 
     __slots__ = ()
 
@@ -38,23 +50,128 @@ class LoadedModel(ModelWithData):
         return tuple(sorted(found, key=lambda diagnostic: diagnostic.severity is Severity.WARNING))
 
     def problem(self, form: str = "", relax: bool = False) -> Problem:
-        """The class of the model with its data, with reasons. Raises `ModelError`."""
+        """The class of the model with its data, with reasons."""
         return analyse(self.instance(form, relax))
 
+    def instance_if_complete(self, form: str = "", relax: bool = False) -> Instance | None:
+        """The instance; None where no data were given and nothing but data is missing."""
+        try:
+            return self.instance(form, relax)
+        except ModelError as error:
+            missing = all(diagnostic.code == "E301" for diagnostic in error.diagnostics)
+            if missing and not self.given:
+                return None
+            raise
+
+    def describe(self, form: str = "", relax: bool = False, scaling: bool = False) -> str:
+        """The model with its data as tables; with `scaling` the sizes that count as 1 in a
+        solver.
+        """
+        from mecdsl.analysis.scaling import scale
+        from mecdsl.output.text.instance import instance_text
+
+        instance = self.instance(form, relax)
+        return instance_text(instance, relax, scale(instance) if scaling else None)
+
+    def data(self, form: str = "") -> dict[str, Any]:
+        """Every parameter, random ones as drawn, as `load` reads it again."""
+        from mecdsl.instances.data_out import data_of
+
+        return data_of(self.instance(form))
+
+    def backends(self, form: str = "", relax: bool = False) -> "tuple[Fit, ...]":
+        """Every known backend: whether it takes the model, and why not."""
+        from mecdsl.fitting import fits
+
+        return fits(self.instance(form, relax))
+
     def solve(
-        self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any
+        self,
+        backend: str = "auto",
+        form: str = "",
+        relax: bool = False,
+        start: "Start | None" = None,
+        **options: Any,
     ) -> "Result":
         """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
 
-        Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
+        `start`: a warm start: a result, or values by qualified name. Raises `ModelError` if the
+        backend cannot solve it, too.
         """
+        from mecdsl.results.start import start_of
         from mecdsl.shown import Result, shown
 
+        if start is not None:
+            options["start"] = start_of(self.instance(form, relax), start)
         # not `super()`, which a class made by `dataclass(slots=True)` does not pass on
         return shown(ModelWithData.solve(self, backend, form, relax, **options), Result)
 
+    def compare(
+        self,
+        backends: Sequence[str] = (),
+        forms: Sequence[str] = ("",),
+        relax: bool = False,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+        started: Callable[[str, str], None] = lambda backend, form: None,
+        **options: Any,
+    ) -> "Comparison":
+        """Every backend on every form, each against the best proven bound.
+
+        `backends`: without names, every available one that takes some form. `own`: options of
+        single backends. `started`: called before each run. `options`: those of `SolveOptions`.
+        """
+        from mecdsl.shown import Comparison, shown
+        from mecdsl.studies.compare import compare
+
+        found = compare(self, backends, forms, relax, started, own, **options)
+        return shown(found, Comparison)
+
+    def study(
+        self,
+        seeds: Sequence[int],
+        backends: Sequence[str] = (),
+        forms: Sequence[str] = ("",),
+        relax: bool = False,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
+        started: Callable[[int, str, str], None] = lambda seed, backend, form: None,
+        finished: "Callable[[int, Sequence[Run]], None]" = lambda seed, runs: None,
+        **options: Any,
+    ) -> "Study":
+        """As `compare` for each seed of the random data, and what all of them come to.
+
+        `finished`: called after each seed.
+        """
+        from mecdsl.shown import Study, shown
+        from mecdsl.studies.study import study
+
+        found = study(self, seeds, backends, forms, relax, started, finished, own, **options)
+        return shown(found, Study)
+
+    def export(
+        self,
+        path: str | Path,
+        to: str = "",
+        form: str = "",
+        relax: bool = False,
+        raw: bool = False,
+    ) -> "ScaleMap":
+        """Write the model for other tools, and say how its numbers lead back to SI.
+
+        `to`: pyomo, lp, mps or nl; by the suffix of the path where it is not given. `raw`: all
+        numbers in SI. Raises OSError, too.
+        """
+        from mecdsl.pyomo_model.export import KINDS, export
+
+        kinds = {suffix: kind for kind, suffix in KINDS.items()}
+        kind = to or kinds.get(Path(path).suffix.lower(), "")
+        if kind not in KINDS:
+            message = f"unknown format `{to}`" if to else f"the suffix of `{path}` is no format"
+            fix = f"known are {', '.join(KINDS)}"
+            raise ModelError([Diagnostic("E505", message, help=fix)])
+        return export(self.instance(form, relax), kind, path, raw=raw)
+
     def pyomo(self, form: str = "", relax: bool = False) -> "PyomoModel":
-        """A complete Pyomo model. Raises `ModelError`."""
+        """A complete Pyomo model."""
         from mecdsl.pyomo_model.lower import to_pyomo
 
         return to_pyomo(self.instance(form, relax))
@@ -101,6 +218,27 @@ def list_backends() -> "tuple[Backend, ...]":
     from mecdsl.backends import table
 
     return tuple(table.load(name) for name in table.names())
+
+
+def layers(source: str | Path, bits: int | None = None) -> "Layers":
+    """The layers of an `.onnx` or `.csv` file, or of a shipped network by name.
+
+    `bits`: of each value, 32 by default; for networks only. Raises `ModelError` E308.
+    """
+    from mecdsl.networks.layers import layers_of
+    from mecdsl.shown import Layers, shown
+
+    return shown(layers_of(source, bits), Layers)
+
+
+def explain(code: str) -> str:
+    """What a code of a message means, with an example and its mending. Raises KeyError."""
+    from mecdsl.codes import explain
+
+    text = explain(code)
+    if text is None:
+        raise KeyError(f"unknown code `{code}`")
+    return text
 
 
 def _with_data(

@@ -1,4 +1,4 @@
-"""Results, comparisons and studies as Python shows them: by `print`, in a notebook, as JSON.
+"""Results, comparisons, studies and layers of networks as Python users hold them: they print.
 
 What was found is data (`mecdsl.results`, `mecdsl.studies`) and knows nothing of how it is written
 (`mecdsl.output`). Here, above both, the two meet, so that no import points back.
@@ -8,14 +8,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mecdsl.networks import layers
 from mecdsl.output.csv.study import study_csv
 from mecdsl.output.html.preformatted import preformatted_html
 from mecdsl.output.json.comparison import comparison_json
+from mecdsl.output.json.layers import layers_json
 from mecdsl.output.json.plain import json_text
 from mecdsl.output.json.result import result_json
 from mecdsl.output.json.study import study_json
 from mecdsl.output.json.trace import trace_json
 from mecdsl.output.text.comparison import comparison_text
+from mecdsl.output.text.layers import layers_text
 from mecdsl.output.text.result import result_text
 from mecdsl.output.text.study import study_text
 from mecdsl.results import result
@@ -24,7 +27,7 @@ from mecdsl.studies import compare, study_result
 if TYPE_CHECKING:
     import pandas
 
-Shown = TypeVar("Shown", bound="Result | Comparison | Study")
+Shown = TypeVar("Shown", bound="Result | Comparison | Study | Layers")
 
 
 class _InNotebooks:
@@ -84,6 +87,17 @@ class Comparison(_InNotebooks, compare.Comparison):
         """One JSON object; numbers that are not finite become null."""
         return json_text(self.as_dict(), indent)
 
+    def result(self, backend: str, form: str = "") -> Result:
+        """The answer of a backend on a form that was asked for. Raises KeyError where it has none,
+        with the reason.
+        """
+        asked = [e for e in self.entries if (e.backend, e.asked_form) == (backend, form)]
+        if not asked:
+            raise KeyError(f"`{backend}` was not asked on form `{form or 'base'}`")
+        if asked[0].result is None:
+            raise KeyError(f"`{backend}` did not run: {asked[0].reason}")
+        return shown(asked[0].result, Result)
+
 
 class Study(_InNotebooks, study_result.Study):
     """A comparison over many seeds; `print(study)` shows the tables."""
@@ -112,9 +126,27 @@ class Study(_InNotebooks, study_result.Study):
         study_picture(self, Path(path))
 
 
-def shown(
-    found: result.Result | compare.Comparison | study_result.Study, kind: type[Shown]
-) -> Shown:
+class Layers(_InNotebooks, layers.Layers):
+    """The layers of a network; `print(layers)` shows the table."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return layers_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its columns with their units, and the sums of those that add up."""
+        return layers_json(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """One JSON object."""
+        return json_text(self.as_dict(), indent)
+
+
+Found = result.Result | compare.Comparison | study_result.Study | layers.Layers
+
+
+def shown(found: Found, kind: type[Shown]) -> Shown:
     """The same as one of the classes above."""
     if isinstance(found, kind):
         return found

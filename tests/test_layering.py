@@ -38,6 +38,7 @@ STAGES: list[list[str]] = [
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
     ["proofs"],
     ["solve"],
+    ["fitting"],
     ["model_with_data"],
     ["studies"],
     ["output"],

@@ -21,6 +21,9 @@ UPDATE = bool(os.environ.get("MECDSL_UPDATE_GOLDEN"))
 CONSOLE = re.compile(
     r"^```console\n(\$ uv run mecdsl ([^\n]*)\n(.*?))^```$", re.MULTILINE | re.DOTALL
 )
+PRINTED = re.compile(
+    r"^```python\n((?:(?!```).)*)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STAGES = "parse|check|instantiate|lower|solve|verify"
 
@@ -116,9 +119,10 @@ def test_write_outputs_into_the_readme() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "backends/README.md"])
 def test_programs_run(
-    page: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    monkeypatch.chdir(tmp_path)  # for the files they write
     programs = PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
     assert programs
     for program in programs:
@@ -127,6 +131,22 @@ def test_programs_run(
             exec(PYOMO_MODEL, names)
         exec(program, names)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_programs_print_what_stands_below_them(
+    page: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    monkeypatch.chdir(tmp_path)  # for the files they write
+    programs = PRINTED.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert programs
+    for program, stated in programs:
+        exec(program, {})
+        assert capsys.readouterr().out == stated
 
 
 def test_the_mel_program_prints_what_its_comment_says(

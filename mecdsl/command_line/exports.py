@@ -1,28 +1,25 @@
 """What `mecdsl export` writes, and the files that it must not write over."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
 from mecdsl.command_line.printing import usage
-from mecdsl.instances.instance import Instance
-from mecdsl.pyomo_model.export import export
+from mecdsl.output.json.plain import json_text
 from mecdsl.pyomo_model.scale_map import ScaleMap
 
 T = TypeVar("T")
 
 
 def write_export(
-    instance: Instance,
-    kind: str,
+    write: Callable[[], ScaleMap],
     path: Path,
-    raw: bool,
     map_file: Path | None,
     sources: Iterable[Path | None],
 ) -> ScaleMap:
-    """Write the file and its map. Raises `Stop` where one cannot be written or would replace what
-    is read.
+    """Write the file, by `write`, and its map.
+
+    Raises `Stop` where one cannot be written or would replace what is read.
     """
     _spare(sources, path, "--out")
     if map_file is not None:
@@ -32,9 +29,9 @@ def write_export(
                 f"`{path}` is to hold the model, it cannot hold its map too",
                 "give another name with `--map`",
             )
-    names = _written(path, lambda: export(instance, kind, path, raw=raw))
+    names = _written(path, write)
     if map_file is not None:
-        text = json.dumps(names.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json_text(names.as_dict())
         _written(map_file, lambda: map_file.write_text(f"{text}\n", encoding="utf-8"))
     return names
 

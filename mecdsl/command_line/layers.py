@@ -1,16 +1,13 @@
 """`mecdsl layers FILE`: the layers of a network as a table, CSV or JSON."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mecdsl.command_line.options import Json
 from mecdsl.command_line.printing import say, say_json, usage
-
-if TYPE_CHECKING:
-    from mecdsl.networks.layer_table import LayerTable
-
+from mecdsl.diagnostics import ModelError
 
 Network = Annotated[
     str,
@@ -25,6 +22,10 @@ Bits = Annotated[
 
 def layers(file: Network, to: To = "", bits: Bits = None, json_: Json = False) -> None:
     """List the layers of a network: MACs, FLOPs, parameters, outputs in bits."""
+    from mecdsl.networks.layers import layers_of
+    from mecdsl.output.json.layers import layers_json
+    from mecdsl.output.text.layers import layers_text
+
     if to not in ("", "csv"):
         raise usage(f"unknown format `{to}`", "write `--to csv`, or `--json`")
     if to and json_:
@@ -32,36 +33,18 @@ def layers(file: Network, to: To = "", bits: Bits = None, json_: Json = False) -
     path = Path(file)
     if path.is_dir():
         raise usage(f"`{file}` is a folder", "give a file of it")
-    table = None if path.exists() else _shipped(file, bits)
-    if table is None and path.suffix.lower() == ".csv" and (bits is not None or to):
+    if path.suffix.lower() == ".csv" and path.exists() and (bits is not None or to):
         raise usage(f"`{file}` is a table already", "`--bits` and `--to` are for networks")
-    if table is None and path.suffix.lower() == ".onnx":
-        from mecdsl.networks.layer_table import BITS_PER_VALUE
-        from mecdsl.networks.onnx_reader import read_onnx
-
-        table = read_onnx(path, bits or BITS_PER_VALUE)
-    if to and table is not None:
-        say(table.to_csv().rstrip("\n"))
-        return
-    from mecdsl.networks.layer_file import of_table, read_layer_file
-    from mecdsl.output.json.layers import layers_json
-    from mecdsl.output.text.layers import layers_text
-
-    found = read_layer_file(path) if table is None else of_table(table)
+    try:
+        found = layers_of(file, bits)
+    except ModelError as error:
+        if path.exists():
+            raise
+        (fault,) = error.diagnostics  # a name of nothing is wrong usage, and no fault of a file
+        raise usage(fault.message, fault.help) from None
     if json_:
-        say_json(layers_json(path.stem if table is None else table.name, found, table))
+        say_json(layers_json(found))
+    elif to and found.counted is not None:
+        say(found.counted.to_csv().rstrip("\n"))
     else:
-        say(layers_text(path.stem if table is None else table.name, found, table))
-
-
-def _shipped(name: str, bits: int | None) -> "LayerTable":
-    """A shipped network. Raises `Stop` for an unknown name."""
-    from mecdsl.diagnostics import nearest
-    from mecdsl.networks.architectures import NETWORKS
-    from mecdsl.networks.layer_table import BITS_PER_VALUE
-
-    if name not in NETWORKS:
-        near = nearest(name, NETWORKS)
-        fix = f"did you mean `{near}`?" if near else f"shipped are {', '.join(NETWORKS)}"
-        raise usage(f"`{name}` is no file and no shipped network", fix)
-    return NETWORKS[name](bits or BITS_PER_VALUE)
+        say(layers_text(found))

@@ -72,7 +72,6 @@ from mecdsl.diagnostics import ModelError, Severity, count
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
-    from mecdsl.instances.instance import Instance
 
 BLANK_LINE = f"\r{' ' * 79}\r"
 DATA_SUFFIXES = (".json", ".toml", ".csv")
@@ -201,23 +200,13 @@ def check(
     errors = [d for d in found if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
-    instance = _complete_instance(loaded, one_form(form, loaded), relax)
+    instance = loaded.instance_if_complete(one_form(form, loaded), relax)
     found += () if instance is None else empty_families(instance)
     if json_:
         say_json(check_json(loaded.checked().model, found, instance))
     else:
         say(check_text(str(model), loaded.checked().model, instance, relax, explain))
     complain_warnings(found)  # last, for what may still be an error goes before
-
-
-def _complete_instance(loaded: "LoadedModel", form: str, relax: bool) -> "Instance | None":
-    """The instance; None if nothing but data is missing."""
-    try:
-        return loaded.instance(form, relax)
-    except ModelError as error:
-        if all(diagnostic.code == "E301" for diagnostic in error.diagnostics) and not loaded.given:
-            return None
-        raise
 
 
 @app.command(short_help="Show a model with its data as tables.")
@@ -277,7 +266,7 @@ def solve(
     form = one_form(form, loaded)
     options = solve_options(time_limit, gap, threads, option, via, log)
     if warm_start is not None:
-        options["start"] = start_values(loaded, warm_start, form, relax)
+        options["start"] = start_values(warm_start)
     with _progress(f"solving with {backend}"):
         result = loaded.solve(backend, form, relax, **options)
     if json_:
@@ -317,7 +306,6 @@ def compare(
     from mecdsl.command_line.trace import check_trace, write_trace
     from mecdsl.output.json.comparison import comparison_json
     from mecdsl.output.text.comparison import comparison_text
-    from mecdsl.studies.compare import compare as run
 
     check_trace((model, data), trace, plot_trace, seeds)
     loaded = _load(model, data, set_, seed)
@@ -329,30 +317,22 @@ def compare(
             f"`--form {form}` names no form",
             "write names separated by commas; `base` is the model itself",
         )
-    loaded = loaded.across(forms)
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
-    options = solve_options(time_limit, gap, threads)
+    options = solve_options(time_limit, gap, threads) | {"own": backend_options(option)}
     if seeds or csv or plot:
         from mecdsl.command_line import study as cli_study
-        from mecdsl.studies.study import first_instance
 
         numbers = cli_study.read_seeds(seeds, seed)
         cli_study.check_files((model, data), csv, plot)
-        instances = [first_instance(loaded, numbers, at, relax) for at in forms]
-        names = names or _fitting(instances)
-        own = {"own": backend_options(option, names)}
         with _progress("comparing") as tell:
-            found = cli_study.run_study(loaded, numbers, names, forms, relax, options | own, tell)
+            found = cli_study.run_study(loaded, numbers, names, forms, relax, options, tell)
         raise Stop(cli_study.report(found, json_, csv, plot))
-    names = names or _fitting([loaded.instance(at, relax) for at in forms])
     with _progress("comparing") as tell:
-        comparison = run(
-            loaded,
+        comparison = loaded.compare(
             names,
             forms,
             relax,
-            lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
-            backend_options(option, names),
+            started=lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
             **options,
         )
     if json_:
@@ -368,19 +348,6 @@ def compare(
 def _distinct(names: Iterable[str]) -> list[str]:
     """Names without repetition, in their order."""
     return list(dict.fromkeys(names))
-
-
-def _fitting(instances: Sequence["Instance"]) -> list[str]:
-    """Every available backend that takes one of the instances."""
-    from mecdsl.backend import Request
-    from mecdsl.backends import table
-    from mecdsl.solution import SolveOptions
-    from mecdsl.solve import accepts
-
-    requests = [Request(instance, SolveOptions()) for instance in instances]
-    candidates = [table.load(name) for name in table.names()]
-    fitting = [c for c in candidates if any(accepts(c, request).accepted for request in requests)]
-    return [c.name for c in fitting if c.availability().available]
 
 
 @app.command(short_help="Write the model for other tools.")
@@ -406,7 +373,8 @@ def export(
     form = one_form(form, loaded)
     instance = loaded.instance(form, relax)
     path = out or Path(f"{model.stem}{'-' + form.replace('+', '-') if form else ''}{KINDS[to]}")
-    names = write_export(instance, to, path, raw, map_, (model, data))
+    sources = (model, data)
+    names = write_export(lambda: loaded.export(path, to, form, relax, raw), path, map_, sources)
     size = f"{count(instance.columns, 'variable')}, {count(instance.rows, 'constraint row')}"
     more = f"; {count(names.extra, 'variable')} more in place of kinks" if names.extra else ""
     say(f"wrote {path}: {size}{more}")
@@ -424,10 +392,8 @@ def data(
     seed: Seed = 0,
 ) -> None:
     """Write every parameter, random ones as drawn, as a data file for --data."""
-    from mecdsl.instances.data_out import data_of
-
     loaded = _load(model, data, set_, seed)
-    say_json(data_of(loaded.instance(one_form(form, loaded))))
+    say_json(loaded.data(one_form(form, loaded)))
 
 
 app.command(short_help="List the layers of a network: MACs, parameters, bits.")(layers)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,7 +11,6 @@ from mecdsl.command_line.printing import Stop, usage
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
-    from mecdsl.instances.tables import FloatArray
 
 RawValue = str | float | int | bool
 
@@ -246,13 +244,8 @@ def solve_options(
     return {"time_limit": limit, "gap": gap, "threads": threads, "raw": raw, "via": via, "log": log}
 
 
-def backend_options(
-    option: list[str] | None, backends: Sequence[str]
-) -> dict[str, dict[str, RawValue]]:
-    """`BACKEND:NAME=VALUE` by backend; only for backends that are asked. Raises `Stop`."""
-    from mecdsl.backends import table
-    from mecdsl.diagnostics import nearest
-
+def backend_options(option: list[str] | None) -> dict[str, dict[str, RawValue]]:
+    """`BACKEND:NAME=VALUE` by backend. Raises `Stop`."""
     found: dict[str, dict[str, RawValue]] = {}
     for name, value in _named_values(option or [], "backend:name").items():
         backend, colon, own = name.partition(":")
@@ -260,13 +253,6 @@ def backend_options(
             raise usage(
                 f"`--option {name}={value}` names no backend", "write `--option scip:name=value`"
             )
-        if backend not in table.names():
-            near = nearest(backend, table.names())
-            fix = f"did you mean `{near}`?" if near else f"known are {', '.join(table.names())}"
-            raise usage(f"`--option {name}={value}`: unknown backend `{backend}`", fix)
-        if backend not in backends:
-            fix = f"compared are {', '.join(backends)}"
-            raise usage(f"`--option {name}={value}`: `{backend}` is not compared", fix)
         found.setdefault(backend, {})[own] = value
     return found
 
@@ -312,54 +298,16 @@ def _seconds(text: str) -> float:
     return unit.to_si(float(found[1]))
 
 
-def start_values(loaded: "LoadedModel", path: Path, form: str, relax: bool) -> "FloatArray":
-    """The columns of an instance from the values of a JSON result; what it does not name keeps its
-    start.
-
-    Raises `Stop` if the file is no result, or one of another model or other data.
-    """
-    import numpy as np
-
-    from mecdsl.instances.reformulations import with_products
-
+def start_values(path: Path) -> dict[str, Any]:
+    """The values of a JSON result by name. Raises `Stop` if the file is no result."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))["values"]
     except OSError as error:
         raise usage(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
         raise usage(
             f"`{path}` is no result", "write one with `mecdsl solve MODEL --json > result.json`"
-        ) from None
-    if not isinstance(values, dict) or not values:
-        raise usage(f"`{path}` holds no values", "a result without a point cannot be a start")
-    instance = loaded.instance(form, relax)
-    start, known = instance.first_point(), False
-    for family in instance.variables:
-        if family.name not in values:
-            continue
-        flat = _numbers(values[family.name])
-        if flat is None or len(flat) != family.size:
-            found = "no numbers" if flat is None else f"{len(flat)} values"
-            raise usage(f"`{path}`: `{family.name}` has {found}, the model {family.size}")
-        start[family.columns] = np.asarray(flat, dtype=np.float64)
-        known = True
-    if not known:
-        raise usage(
-            f"`{path}` has no values of the variables of this model",
-            "give a result of the same model",
         )
-    return with_products(instance.world, start)
-
-
-def _numbers(value: Any) -> list[float] | None:
-    """The numbers of a nested list in order; None if anything else is in it."""
-    if isinstance(value, list):
-        parts = [_numbers(item) for item in value]
-        return (
-            None
-            if None in parts
-            else [number for part in parts if part is not None for number in part]
-        )
-    return (
-        [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else None
-    )
+    return values

@@ -87,8 +87,6 @@ def run_study(
     tell: Callable[[str], None],
 ) -> "Study":
     """The study, with a line on a terminal's stderr for every seed."""
-    from mecdsl.studies.study import study
-
     watched, place = sys.stderr.isatty(), {seed: number for number, seed in enumerate(seeds, 1)}
 
     def started(seed: int, backend: str, form: str) -> None:
@@ -104,7 +102,9 @@ def run_study(
                 f"\r{line:79}", file=sys.stderr, flush=True
             )  # over the line that says what is going on
 
-    return study(loaded, seeds, backends, forms, relax, started, finished, **options)
+    return loaded.study(
+        seeds, backends, forms, relax, started=started, finished=finished, **options
+    )
 
 
 def _seed_line(seed: int, runs: Sequence["Run"]) -> str:

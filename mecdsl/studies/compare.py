@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mecdsl.diagnostics import ModelError
+from mecdsl.diagnostics import Diagnostic, ModelError
+from mecdsl.fitting import fitting
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.parsing import syntax
 from mecdsl.results.result import Result
@@ -67,14 +68,14 @@ class Comparison:
 
 def compare(
     model: ModelWithData,
-    backends: Sequence[str],
+    backends: Sequence[str] = (),
     forms: Sequence[str] = ("",),
     relax: bool = False,
     started: Callable[[str, str], None] = lambda backend, form: None,
     own: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Comparison:
-    """Run every backend on every form.
+    """Run every backend on every form; without names, every available one that takes some form.
 
     A backend that only solves a relaxation the model declares is run on that, and its answer counts
     as a bound. `started` is called before each run; an interrupted run is the last. `own`: by name
@@ -83,10 +84,10 @@ def compare(
     itself, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
-    for backend in own or {}:
-        find(backend)
-    entries: list[Entry] = []
     model = model.across(forms)
+    backends = backends or fitting([model.instance(form, relax) for form in forms])
+    check_own(own or {}, backends)
+    entries: list[Entry] = []
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
@@ -113,6 +114,16 @@ def compare(
         form=subject.form,
         relaxed=relax,
     )
+
+
+def check_own(own: Mapping[str, Mapping[str, Any]], backends: Sequence[str]) -> None:
+    """Raise `ModelError` E501, E505 for options of a backend that is unknown or not asked."""
+    for name in own:
+        find(name)
+        if name not in backends:
+            message = f"there are options for `{name}`, and `{name}` is not compared"
+            fix = f"compared are {', '.join(backends)}"
+            raise ModelError([Diagnostic("E505", message, help=fix)])
 
 
 def _entry(

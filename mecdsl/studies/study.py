@@ -11,18 +11,19 @@ import numpy as np
 from mecdsl.analysis.display_units import objective_display
 from mecdsl.analysis.member_units import unit_text
 from mecdsl.diagnostics import ModelError
+from mecdsl.fitting import fitting
 from mecdsl.instances.instance import Instance
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.solution import SolveOptions, Termination
 from mecdsl.solve import check_options, find
-from mecdsl.studies.compare import Entry, compare
+from mecdsl.studies.compare import Entry, check_own, compare
 from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Study, summaries
 
 
 def study(
     model: ModelWithData,
     seeds: Sequence[int],
-    backends: Sequence[str],
+    backends: Sequence[str] = (),
     forms: Sequence[str] = ("",),
     relax: bool = False,
     started: Callable[[int, str, str], None] = lambda seed, backend, form: None,
@@ -30,7 +31,8 @@ def study(
     own: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Study:
-    """Run every backend on every form for every seed; options are those of `SolveOptions` without
+    """Run every backend on every form for every seed; without names, every available one that takes
+    some form of the first seed. Options are those of `SolveOptions` without
     the seed.
 
     `own`: options of single backends, as for `compare`.
@@ -40,10 +42,13 @@ def study(
     data with every seed, unknown backends and options that no backend can follow.
     """
     check_options(SolveOptions(**options))
-    for backend in (*backends, *(own or {})):
+    for backend in backends:
         find(backend)
-    options = {**options, "own": own}
+    model = model.across(forms)
     firsts = {form: first_instance(model, seeds, form, relax) for form in forms}
+    backends = backends or fitting(list(firsts.values()))
+    check_own(own or {}, backends)
+    options = {**options, "own": own}
     goals = {form: _goal(instance) for form, instance in firsts.items()}
     runs: list[Run] = []
     done: list[int] = []

@@ -4,15 +4,14 @@ from typing import Any, Final
 
 from mecdsl.networks.layer_file import LayerFile
 from mecdsl.networks.layer_table import FLOP_PER_MAC, LayerTable
+from mecdsl.networks.layers import Layers
 
 ADDED_UP: Final = ("macs", "flops", "parameters")
 
 
-def layers_json(name: str, found: LayerFile, table: LayerTable | None) -> dict[str, Any]:
-    """Its columns with their units, and the sums of those that add up.
-
-    `table`: how it was counted; None for a table made elsewhere.
-    """
+def layers_json(layers: Layers) -> dict[str, Any]:
+    """Its columns with their units, and the sums of those that add up."""
+    found = layers.file
     columns = {title: column.value for title, column in found.texts.items() if title != "after"}
     columns |= {title: column.value for title, column in found.columns.items()}
     after = (
@@ -22,8 +21,8 @@ def layers_json(name: str, found: LayerFile, table: LayerTable | None) -> dict[s
     )
     units = {title: found.unit(title) for title in found.columns}
     return {
-        "name": name,
-        **_counting(table),
+        "name": layers.name,
+        **_counting(layers.counted),
         "chain": found.before is None,
         "totals": totals(found),
         "units": units,

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
 from mecdsl.diagnostics import count
 from mecdsl.networks.layer_file import LayerFile
-from mecdsl.networks.layer_table import FLOP_PER_MAC, LayerTable
+from mecdsl.networks.layer_table import FLOP_PER_MAC
+from mecdsl.networks.layers import Layers
 from mecdsl.output.json.layers import totals
 from mecdsl.output.text.layout import number, paragraph, table
 from mecdsl.units import format_value, parse_unit
 
 
-def layers_text(name: str, found: LayerFile, counted: LayerTable | None) -> str:
-    """One line for each layer, and the sums.
-
-    `counted`: how it was counted; None for a table made elsewhere.
-    """
+def layers_text(layers: Layers) -> str:
+    """One line for each layer, and the sums."""
+    found, counted = layers.file, layers.counted
     shape = "a chain"
     if found.before is not None:
         try:
@@ -25,7 +24,10 @@ def layers_text(name: str, found: LayerFile, counted: LayerTable | None) -> str:
     # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has
     # its own
     hidden = ("input",) if counted is None else ("input", "flops")
-    lines = [paragraph(f"{name}: {count(found.size, 'layer')}, {shape}"), _rows(found, hidden)]
+    lines = [
+        paragraph(f"{layers.name}: {count(found.size, 'layer')}, {shape}"),
+        _rows(found, hidden),
+    ]
     if counted is not None:
         lines.append(f"{counted.bits} bit for each value, {FLOP_PER_MAC} FLOP for each MAC")
     return "\n".join(lines)
