@@ -87,16 +87,16 @@ class LoadedModel(ModelWithData):
 
     def solve(
         self,
-        backend: str = "auto",
+        backend: "str | Backend" = "auto",
         form: str = "",
         relax: bool = False,
         start: "Start | None" = None,
         **options: Any,
     ) -> "Result":
-        """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
+        """Solve with a backend ("auto" chooses) and verify.
 
-        `start`: a warm start: a result, or values by qualified name. Raises `ModelError` if the
-        backend cannot solve it, too.
+        `backend`: its name, or itself. `start`: a result, or values by qualified name. `options`:
+        those of `SolveOptions`. Raises `ModelError` if the backend cannot solve it, too.
         """
         from mecdsl.results.start import start_of
         from mecdsl.shown import Result, shown

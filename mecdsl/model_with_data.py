@@ -19,6 +19,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.parsing import syntax
 
 if TYPE_CHECKING:
+    from mecdsl.backend import Backend
     from mecdsl.results.result import Result
 
 
@@ -103,7 +104,11 @@ class ModelWithData:
         )
 
     def solve(
-        self, backend: str = "auto", form: str = "", relax: bool = False, **options: Any
+        self,
+        backend: "str | Backend" = "auto",
+        form: str = "",
+        relax: bool = False,
+        **options: Any,
     ) -> "Result":
         """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
 
@@ -133,9 +138,9 @@ class ModelWithData:
             result, original=original, relaxed=relax, seconds={**seconds, **result.seconds}
         )
 
-    def _with_forms(self, error: ModelError, backend: str) -> ModelError:
+    def _with_forms(self, error: ModelError, backend: "str | Backend") -> ModelError:
         """A refusal (E502) with the forms the backend would take."""
-        from mecdsl.solve import takes
+        from mecdsl.solve import find, takes
 
         if any(diagnostic.code != "E502" for diagnostic in error.diagnostics) or backend == "auto":
             return error
@@ -143,7 +148,9 @@ class ModelWithData:
         if not fitting:
             return error
         first = error.diagnostics[0]
-        more = f"`{backend}` takes form {' or '.join(fitting)}: add `--form {fitting[0]}`"
+        more = (
+            f"`{find(backend).name}` takes form {' or '.join(fitting)}: add `--form {fitting[0]}`"
+        )
         return ModelError([replace(first, help=f"{first.help}; {more}" if first.help else more)])
 
 

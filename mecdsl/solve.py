@@ -52,8 +52,8 @@ def preferred(problem: Problem) -> tuple[tuple[Backend, str], ...]:
 
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
-def solve(instance: Instance, backend: str, options: SolveOptions) -> Result:
-    """Solve an instance with a backend by name ("auto" chooses) and verify the answer.
+def solve(instance: Instance, backend: str | Backend, options: SolveOptions) -> Result:
+    """Solve an instance with a backend ("auto" chooses) and verify the answer.
 
     Where the answer of the backend that "auto" chose is refuted, the next general one is asked;
     `Result.choice` says so. Raises `ModelError` (E501, E502, E503, E505) before solving if the
@@ -303,13 +303,18 @@ def check_options(options: SolveOptions) -> None:
         raise ModelError([Diagnostic("E505", fault) for fault in faults])
 
 
-def find(name: str) -> Backend:
-    """The backend of that name. Raises `ModelError` E501 with the nearest known name."""
-    if name not in table.names():
-        near = nearest(name, table.names())
+def find(backend: str | Backend) -> Backend:
+    """The backend of that name, or the one that is given, such as one not installed yet.
+
+    Raises `ModelError` E501 with the nearest known name.
+    """
+    if not isinstance(backend, str):
+        return backend
+    if backend not in table.names():
+        near = nearest(backend, table.names())
         fix = f"did you mean `{near}`?" if near else f"known are {', '.join(table.names())}"
-        raise ModelError([Diagnostic("E501", f"unknown backend `{name}`", help=fix)])
-    return table.load(name)
+        raise ModelError([Diagnostic("E501", f"unknown backend `{backend}`", help=fix)])
+    return table.load(backend)
 
 
 def require(chosen: Backend, request: Request) -> None:
@@ -347,9 +352,9 @@ def _kept(request: Request) -> str:
     return "; ".join(dict.fromkeys(kept))
 
 
-def takes(name: str, instance: Instance) -> bool:
-    """Whether a backend by name takes an instance."""
-    return accepts(find(name), Request(instance, SolveOptions())).accepted
+def takes(backend: str | Backend, instance: Instance) -> bool:
+    """Whether a backend takes an instance."""
+    return accepts(find(backend), Request(instance, SolveOptions())).accepted
 
 
 def accepts(candidate: Backend, request: Request) -> Acceptance:

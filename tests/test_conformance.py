@@ -1,100 +1,122 @@
-"""Every conformance case on every general backend that accepts it, from arrays and through
-Pyomo.
+"""Every conformance case on every general backend of the table, from arrays and through Pyomo; and
+the suite itself finds faults.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
-import mecdsl
+from mecdsl.backend import Acceptance, Availability, Capabilities, Request
+from mecdsl.backends import table
 from mecdsl.model.classes import ProblemClass
-from mecdsl.results.result import Result
-from mecdsl.solution import Guarantee, Termination
-from mecdsl.solve import takes
-from tests.conformance.case import INFEASIBLE, UNBOUNDED, Case
-from tests.conformance.cases import CASES
+from mecdsl.solution import Guarantee, Solution, Termination
+from mecdsl.testing import CASES, Case, cases_for, check_backend, check_case, general_backends, ways
 
-BACKENDS = ("highs", "ipopt", "scip", "bonmin")
-CONVEX = frozenset(
-    {
-        ProblemClass.LP,
-        ProblemClass.MILP,
-        ProblemClass.QP,
-        ProblemClass.MIQP,
-        ProblemClass.QCP,
-        ProblemClass.MIQCP,
-    }
-)
+BACKENDS = general_backends()
 
 
-def is_convex(case: Case) -> bool:
-    return case.problem_class in CONVEX or "convex" in case.tags
+def test_the_solvers_that_come_with_the_package_are_found() -> None:
+    assert BACKENDS == ("highs", "ipopt", "scip", "bonmin")
+    assert all(ways(backend) == ("arrays", "pyomo") for backend in BACKENDS)
 
 
 @pytest.mark.parametrize("via", ["arrays", "pyomo"])
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_case(case: Case, backend: str, via: str) -> None:
-    model = mecdsl.load(case.path)
-    instance = model.instance(case.form)
-    if not takes(backend, instance):
-        with pytest.raises(mecdsl.ModelError) as caught:
-            model.solve(backend, case.form, via=via)
-        assert caught.value.diagnostics[0].code in ("E502", "E504")
-        return
-    try:
-        result = model.solve(backend, case.form, via=via, time_limit=60.0)
-    except mecdsl.ModelError as error:
-        # only Pyomo has no way to write a nonsmooth function
-        assert via == "pyomo"
-        assert "nonsmooth" in case.tags
-        assert error.diagnostics[0].code in ("E502", "E504")
-        return
-    if case.outcome == INFEASIBLE:
-        judge_infeasible(result)
-    elif case.outcome == UNBOUNDED:
-        assert result.termination in (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
-    else:
-        judge_optimal(case, result)
+    check_case(backend, case, via)
 
 
-def judge_infeasible(result: Result) -> None:
-    assert not result.verified
-    if result.guarantee is not Guarantee.INFEASIBLE:
-        # a local method proves nothing: it may only say that it found no point
-        assert result.backend in ("ipopt", "bonmin")
-        assert result.guarantee in (Guarantee.LOCALLY_INFEASIBLE, Guarantee.NONE)
-
-
-def judge_optimal(case: Case, result: Result) -> None:
-    assert case.objective is not None
-    if result.guarantee not in (Guarantee.GLOBAL, Guarantee.LOCAL) and not is_convex(case):
-        assert result.backend in (
-            "ipopt",
-            "bonmin",
-        )  # a local method may end without a point, but not lie
-        assert result.verified or result.objective is None
-        return
-    assert result.faults == ()
-    assert result.verified
-    assert result.objective is not None
-    scale = max(1e-6 * abs(case.objective), 1e-9)
-    if result.guarantee is Guarantee.GLOBAL or is_convex(case):
-        assert result.objective == pytest.approx(case.objective, rel=1e-6, abs=scale)
-        for name, expected in (case.values or {}).items():
-            found = np.ravel(result[name])
-            assert found == pytest.approx(
-                np.ravel(expected), rel=2e-3, abs=1e-3 * magnitude(expected)
-            )
-    elif result.instance.maximize:
-        assert result.objective <= case.objective + scale
-    else:
-        assert result.objective >= case.objective - scale
-
-
-def magnitude(expected: object) -> float:
-    values = expected if isinstance(expected, tuple) else (expected,)
-    return max([abs(float(v)) for v in values] or [1.0]) or 1.0
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_case_is_solved_by_some_backend(case: Case) -> None:
+    takers = [backend for backend in BACKENDS if case in cases_for(backend)]
+    assert "scip" in takers
 
 
 def test_every_class_is_covered() -> None:
     assert {case.problem_class for case in CASES} == set(ProblemClass)
+
+
+# The suite finds faults ---------------------------------------------------------------------------
+
+
+@dataclass
+class Changed:
+    """HiGHS, whose answers are changed on the way."""
+
+    change: Callable[[Solution], Solution]
+    name: str = "changed"
+    capabilities: Capabilities = field(
+        default_factory=lambda: replace(table.load("highs").capabilities, pyomo=False)
+    )
+
+    def availability(self) -> Availability:
+        return Availability(True)
+
+    def accepts(self, request: Request) -> Acceptance:
+        return table.load("highs").accepts(request)
+
+    def solve(self, request: Request) -> Solution:
+        return self.change(table.load("highs").solve(request))
+
+
+def case(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def test_a_sound_backend_has_no_fault() -> None:
+    report = check_backend(Changed(lambda solution: solution))
+    assert report.faults == ()
+    assert {"split_load", "knapsack", "projection", "infeasible_demand"} <= set(report.solved)
+    assert report.refused == ()
+    assert str(report) == f"changed: {len(report.solved)} cases solved, 0 refused, 0 faults"
+
+
+def refusal(request: Request) -> Acceptance:
+    return Acceptance(False, "`changed` takes nothing today")
+
+
+def test_a_backend_may_refuse_what_it_declares() -> None:
+    backend = Changed(lambda solution: solution)
+    backend.accepts = refusal  # type: ignore[method-assign]
+    assert not check_case(backend, case("split_load"))
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "words"),
+    [
+        (lambda s: replace(s, values=s.values * 0.5), "split_load", "was not verified"),
+        # (1, 0) keeps every row and is worth 1; the optimum is 7
+        (
+            lambda s: replace(
+                s, values=np.array([1.0, 0.0]), objective=1.0, bound=None, multipliers={}
+            ),
+            "double_sided",
+            "has the optimum 7, the answer is 1",
+        ),
+        (
+            lambda s: replace(s, termination=Termination.ERROR, values=None, bound=None),
+            "knapsack",
+            "was not verified",
+        ),
+        (
+            lambda s: replace(s, termination=Termination.NOT_FOUND, guarantee=Guarantee.NONE),
+            "unbounded_rate",
+            "is unbounded, the answer is no feasible point found",
+        ),
+    ],
+)
+def test_wrong_answers_are_found(
+    change: Callable[[Solution], Solution], name: str, words: str
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_case(Changed(change), case(name))
+
+
+def test_a_backend_that_is_not_there_is_a_fault() -> None:
+    backend = Changed(lambda solution: solution)
+    backend.availability = lambda: Availability(False, reason="no licence")  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="not available: no licence"):
+        check_case(backend, case("split_load"))

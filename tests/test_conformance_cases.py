@@ -22,8 +22,8 @@ from mecdsl.instances.instantiate import instantiate
 from mecdsl.instances.tables import SINGLE
 from mecdsl.model.classes import ProblemClass
 from mecdsl.parsing.parse import parse_file
-from tests.conformance.case import FOLDER, INFEASIBLE, OPTIMAL, TAGS, UNBOUNDED, Case, Values
-from tests.conformance.cases import CASES
+from mecdsl.testing.case import FOLDER, INFEASIBLE, OPTIMAL, TAGS, UNBOUNDED, Case, Values
+from mecdsl.testing.cases import CASES
 
 Array = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from mecdsl.convexity.problem import Problem, analyse, sampled
 from mecdsl.convexity.sampling import refute
 from mecdsl.output.text.problem import problem_text
 from mecdsl.solution import Guarantee, Termination
-from tests.conformance.case import Case
-from tests.conformance.cases import CASES
+from mecdsl.testing.case import Case
+from mecdsl.testing.cases import CASES
 
 ROOT = Path(__file__).resolve().parent.parent
 FOG = ROOT / "models" / "fog.mec"

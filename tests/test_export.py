@@ -20,8 +20,8 @@ from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse, parse_file
 from mecdsl.pyomo_model.export import KINDS, LARGEST_SCRIPT, export
 from mecdsl.pyomo_model.lower import to_pyomo
-from tests.conformance.case import OPTIMAL, Case
-from tests.conformance.cases import CASES
+from mecdsl.testing.case import OPTIMAL, Case
+from mecdsl.testing.cases import CASES
 
 LINEAR = [
     case

@@ -44,6 +44,7 @@ STAGES: list[list[str]] = [
     ["output"],
     ["shown"],
     ["api"],
+    ["testing"],
     ["__init__"],
     ["command_line"],
     ["__main__"],

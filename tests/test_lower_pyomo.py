@@ -24,7 +24,7 @@ from mecdsl.instances.instantiate import instantiate
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.parsing.parse import parse, parse_file
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
-from tests.conformance.case import FOLDER
+from mecdsl.testing.case import FOLDER
 
 FILES = (*sorted(FOLDER.glob("*.mec")), Path(mecdsl.models.__file__).with_name("mel.mec"))
 FORMS = [(path, form) for path in FILES for form in ("", *form_names(parse_file(path)))]

@@ -10,6 +10,7 @@ import mecdsl
 from mecdsl.backends import table
 from mecdsl.model.classes import ProblemClass
 from mecdsl.solve import preferred
+from mecdsl.testing import check_backend, general_backends
 
 # A linear problem without rows has its optimum in a corner of the box; the plug-in knows no more.
 PLUG_IN = """
@@ -91,6 +92,15 @@ def test_an_installed_backend_waits_for_those_that_rank_before_it(rank: int) -> 
     assert [backend.name for backend, _ in preferred(model.problem())][:2] == ["highs", "corner"]
     assert model.solve().backend == "highs"
     assert model.solve("corner").objective == 6.0
+
+
+@pytest.mark.parametrize("rank", [5], indirect=True)
+def test_the_conformance_suite_finds_an_installed_backend(rank: int) -> None:
+    assert "corner" in general_backends()
+    report = check_backend("corner")
+    assert report.faults == ()
+    assert "negative_bounds" in report.solved  # no rows; the optimum is at both lower bounds
+    assert "double_sided" in report.refused  # it has rows
 
 
 def test_every_class_is_preferred_by_a_built_in_backend() -> None:

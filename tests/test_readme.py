@@ -133,7 +133,7 @@ def test_programs_run(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+@pytest.mark.parametrize("page", ["README.md", "backends/README.md"])
 def test_programs_print_what_stands_below_them(
     page: str,
     tmp_path: Path,

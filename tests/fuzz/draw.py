@@ -11,7 +11,7 @@ from tests.fuzz.models import model
 from tests.fuzz.tokens import mutated
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-FOLDERS: Final = ("models", "tests/conformance", "tests/diagnostics", "tests/truth")
+FOLDERS: Final = ("models", "mecdsl/testing/models", "tests/diagnostics", "tests/truth")
 LARGE: Final = 1000  # characters; a larger model is taken less often, for it takes longer
 
 

@@ -5,7 +5,7 @@ file.
 import math
 
 from mecdsl.model.classes import ProblemClass
-from tests.conformance.case import Case, infeasible, optimal, unbounded
+from mecdsl.testing.case import Case, infeasible, optimal, unbounded
 
 LP, MILP = ProblemClass.LP, ProblemClass.MILP
 QP, MIQP = ProblemClass.QP, ProblemClass.MIQP

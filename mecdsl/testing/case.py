@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mecdsl.model.classes import ProblemClass
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent / "models"
 
 Values = Mapping[str, float | tuple[float, ...]]
 
@@ -14,7 +14,8 @@ OPTIMAL, INFEASIBLE, UNBOUNDED = "optimal", "infeasible", "unbounded"
 
 TAGS: Mapping[str, str] = {
     "convex": "an NLP or MINLP convex within its bounds, so that a local method finds the optimum",
-    "nonconvex": "an NLP or MINLP that is not convex: a local method may stop at a worse point, or find none",
+    "nonconvex": "an NLP or MINLP that is not convex: a local method may stop at a worse point, or "
+    "find none",
     "nonsmooth": "abs, min or max of variables",
     "tie": "several optima; `values` holds only what they have in common",
     "scaling": "coefficients or values of very different size",
@@ -48,6 +49,9 @@ class Case:
     tags: frozenset[str] = frozenset()
     point: Values = field(default_factory=dict)
     ray: Values = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def path(self) -> Path:

@@ -1,1 +1,0 @@
-"""Small problems with known answers, for every backend."""
