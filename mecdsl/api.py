@@ -63,6 +63,12 @@ class LoadedModel(ModelWithData):
                 return None
             raise
 
+    def empty_families(self, form: str = "", relax: bool = False) -> tuple[Diagnostic, ...]:
+        """A warning for each family that the data leave without members."""
+        from mecdsl.instances.empty_families import empty_families
+
+        return empty_families(self.instance(form, relax))
+
     def describe(self, form: str = "", relax: bool = False, scaling: bool = False) -> str:
         """The model with its data as tables; with `scaling` the sizes that count as 1 in a
         solver.
@@ -103,8 +109,7 @@ class LoadedModel(ModelWithData):
 
         if start is not None:
             options["start"] = start_of(self.instance(form, relax), start)
-        # not `super()`, which a class made by `dataclass(slots=True)` does not pass on
-        return shown(ModelWithData.solve(self, backend, form, relax, **options), Result)
+        return shown(super().solve(backend, form, relax, **options), Result)
 
     def compare(
         self,

@@ -61,6 +61,15 @@ class Result(_InNotebooks, result.Result):
         """
         return trace_json(self)
 
+    def draw_trace(self, path: str | Path) -> None:
+        """Write the steps as a picture; the suffix gives the format. Needs matplotlib.
+
+        Raises ValueError where none were recorded.
+        """
+        from mecdsl.output.picture.trace import trace_picture
+
+        trace_picture([self], Path(path))
+
     def to_pandas(self, name: str) -> "pandas.Series[float]":
         """Values of one name as a series over its index, with the unit in its name.
 
@@ -97,6 +106,16 @@ class Comparison(_InNotebooks, compare.Comparison):
         if asked[0].result is None:
             raise KeyError(f"`{backend}` did not run: {asked[0].reason}")
         return shown(asked[0].result, Result)
+
+    def trace(self) -> list[dict[str, Any]]:
+        """A row for each step of each run, as `Result.trace`."""
+        return [row for found in _results_of(self) for row in trace_json(found)]
+
+    def draw_trace(self, path: str | Path) -> None:
+        """Write the steps of all runs as one picture, as `Result.draw_trace`."""
+        from mecdsl.output.picture.trace import trace_picture
+
+        trace_picture(_results_of(self), Path(path))
 
 
 class Study(_InNotebooks, study_result.Study):
@@ -141,6 +160,11 @@ class Layers(_InNotebooks, layers.Layers):
     def to_json(self, indent: int | None = 2) -> str:
         """One JSON object."""
         return json_text(self.as_dict(), indent)
+
+
+def _results_of(comparison: Comparison) -> list[result.Result]:
+    """The answers of those that ran."""
+    return [entry.result for entry in comparison.entries if entry.result is not None]
 
 
 Found = result.Result | compare.Comparison | study_result.Study | layers.Layers

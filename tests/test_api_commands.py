@@ -1,6 +1,7 @@
 """What the commands do, from Python: the same answers, and the same words where they are printed."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,11 @@ def test_a_comparison_prints_what_the_command_prints(capsys: pytest.CaptureFixtu
 
 
 def timeless(text: str) -> list[list[str]]:
-    """The words of the lines without those that are seconds, `0.012`."""
-    return [[w for w in line.split() if not w.startswith("0.0")] for line in text.splitlines()]
+    """The words of the lines without those that are seconds: with three decimals."""
+    return [
+        [w for w in line.split() if not re.fullmatch(r"\d+\.\d{3}", w)]
+        for line in text.splitlines()
+    ]
 
 
 def test_options_of_a_backend_that_is_not_compared_are_refused() -> None:
@@ -133,6 +137,25 @@ def test_a_warm_start_is_a_result_or_values_by_name(monkeypatch: pytest.MonkeyPa
 def test_a_start_that_does_not_fit_is_refused(start: dict[str, object], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         mecdsl.load(OFFLOAD).solve(start=start)
+
+
+def test_the_steps_of_all_runs_are_rows_and_a_picture(tmp_path: Path) -> None:
+    found = mecdsl.load(MEL).compare(["mel-integer", "mel-equal"])
+    rows = found.trace()
+    assert rows == found.result("mel-integer").trace()  # `mel-equal` records nothing
+    assert rows
+    found.draw_trace(tmp_path / "steps.svg")
+    found.result("mel-integer").draw_trace(tmp_path / "one.svg")
+    assert b"<svg" in (tmp_path / "steps.svg").read_bytes()
+    assert b"<svg" in (tmp_path / "one.svg").read_bytes()
+
+
+def test_constraints_without_rows_are_told() -> None:
+    model = "param n : 1 = 5\nvar x : 1 >= 2\nminimize c = x\n"
+    text = model + "constraint big[k in 1..3 where k > n]: x >= k\n"
+    (warning,) = mecdsl.loads(text).empty_families()
+    assert warning.message == "constraint `big` has no row with these data"
+    assert mecdsl.loads(text, n=1).empty_families() == ()
 
 
 # Files and data -----------------------------------------------------------------------------------

@@ -191,7 +191,6 @@ def check(
     json_: Json = False,
 ) -> None:
     """Check a model and all its forms; print its class with reasons."""
-    from mecdsl.instances.empty_families import empty_families
     from mecdsl.output.json.check import check_json
     from mecdsl.output.text.check import check_text
 
@@ -200,8 +199,9 @@ def check(
     errors = [d for d in found if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
-    instance = loaded.instance_if_complete(one_form(form, loaded), relax)
-    found += () if instance is None else empty_families(instance)
+    form = one_form(form, loaded)
+    instance = loaded.instance_if_complete(form, relax)
+    found += () if instance is None else loaded.empty_families(form, relax)
     if json_:
         say_json(check_json(loaded.checked().model, found, instance))
     else:
@@ -257,7 +257,6 @@ def solve(
 ) -> None:
     """Solve a model and verify the answer."""
     from mecdsl.command_line.trace import check_trace, write_trace
-    from mecdsl.instances.empty_families import empty_families
     from mecdsl.output.json.result import result_json
     from mecdsl.output.text.result import result_text
 
@@ -275,7 +274,7 @@ def solve(
         say(result_text(result, values))
     written = write_trace([result], trace, plot_trace, json_)
     # last, for what may still be an error goes before
-    complain_warnings((*loaded.checked().model.warnings, *empty_families(result.instance)))
+    complain_warnings((*loaded.checked().model.warnings, *loaded.empty_families(form, relax)))
     raise Stop(result.exit_code or written)
 
 
