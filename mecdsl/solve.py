@@ -11,7 +11,6 @@ from mecdsl import backend as interface
 from mecdsl.analysis.coefficients import require_finite_objective
 from mecdsl.backend import Acceptance, Backend, Request
 from mecdsl.backends import table
-from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.certificates.certificate import Certificate, certify
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
@@ -23,6 +22,7 @@ from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
 from mecdsl.proofs.leak_search import SECONDS as SEARCHED
 from mecdsl.proofs.leak_search import SOLVES as UNSETTLED
 from mecdsl.proofs.leak_search import LeakSearch, missed_alone, searched
+from mecdsl.reduction.conflicts import crossed_bounds
 from mecdsl.results.leaks import obstacle, unresolved
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify

@@ -31,8 +31,9 @@ STAGES: list[list[str]] = [
     ["convexity"],
     ["certificates"],
     ["lowering"],
-    ["pyomo_model"],
     ["results"],
+    ["reduction"],
+    ["pyomo_model"],
     ["backend"],
     ["backends"],
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo

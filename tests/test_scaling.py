@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from mecdsl.analysis.coefficients import constraint_coefficients
-from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
+from mecdsl.analysis.scaling import Scaling, reference_point, scale
 from mecdsl.command_line.main import main
 from mecdsl.compiling.check import check
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse
+from mecdsl.reduction.reduced import reduce_instance
 
 WIDE = """
 model wide "Watts of noise beside hertz"
@@ -167,11 +168,11 @@ start f = 7
 
 def test_unscaled_rounds_integers_and_keeps_bounds() -> None:
     instance = instance_of(WIDE)
-    found = scale(instance)
     at = np.array([column(instance, name) for name in ("power", "band", "users")], dtype=np.int64)
+    found = reduce_instance(instance).narrowed(at, np.zeros(0, dtype=np.int64))
     values = np.array([-1e-12, 3.0, 4.0000000003])
-    x = unscaled(instance, found, at, values)
-    assert x[at].tolist() == [0.0, 3.0 * found.column[at[1]], 4.0]
+    x = found.point(values)
+    assert x[at].tolist() == [0.0, 3.0 * found.column_factor[1], 4.0]
 
 
 def test_show_tells_the_factors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,27 +17,28 @@ solver.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.origins import apart, origins
+from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.analysis.poles import poles
-from mecdsl.analysis.scaling import Scaling, reference_point, scale, unscaled
+from mecdsl.analysis.scaling import reference_point
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.bonmin.sizes import sizes_alike
 from mecdsl.backends.nlp.words import WORDS
-from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.backends.shared.words import accepts_functions
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
-from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.instance import Instance, difference
+from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
+from mecdsl.reduction.plain_parts import plain_objective, plain_rows
+from mecdsl.reduction.reduced import Reduced, reduce_instance
 from mecdsl.solution import Guarantee, Solution, Termination
 
 if TYPE_CHECKING:
@@ -58,16 +59,11 @@ NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Program:
-    """A minimisation in scaled columns, and what leads back."""
+    """A minimisation in scaled columns, those of `reduced`, which leads back."""
 
     problem: "NlpProblem"
     symbolic: "SymbolicNlp"
-    columns: IntArray
-    scaling: Scaling
-    conflict: str
-    kept_out: float = (
-        0.0  # of the scaled objective, in its sense: a constant that Bonmin is not told
-    )
+    reduced: Reduced
 
 
 class Bonmin:
@@ -131,15 +127,11 @@ class Bonmin:
 def _solve(request: Request) -> Solution:
     started = time.perf_counter()
     instance = request.instance
-    conflict = crossed_bounds(instance)
-    program = (
-        None
-        if conflict
-        else _through_pyomo(instance)
-        if request.options.via == "pyomo"
-        else _from_arrays(instance)
-    )
-    conflict = conflict or (program.conflict if program else "")
+    conflict, program = reduce_instance(instance).conflict, None
+    if not conflict:
+        through_pyomo = request.options.via == "pyomo"
+        program = _through_pyomo(instance) if through_pyomo else _from_arrays(instance)
+        conflict = program.reduced.conflict
     lowered = time.perf_counter()
     if program is None or conflict:
         solution = Solution(
@@ -160,13 +152,11 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
     if options.start is not None:
         start = np.where(np.isfinite(options.start), options.start, start)
     start = np.clip(start, instance.lower, instance.upper)
-    columns = program.columns
-    scaled = (start - program.scaling.origin) / program.scaling.column
     try:
         outcome = run_bonmin(
-            replace(program.problem, start=scaled[columns]),
+            replace(program.problem, start=program.reduced.scaled(start)),
             program.symbolic,
-            instance.integral[columns],
+            program.reduced.integral,
             time_limit=None if options.time_limit is None else max(SHORTEST, options.time_limit),
             gap=0.5 * options.gap,  # the verifier measures it at the rounded point
             log=options.log,
@@ -186,7 +176,7 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
 
 
 def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> Solution:
-    instance, scaling = request.instance, program.scaling
+    instance, reduced = request.instance, program.reduced
     convex = request.problem.convex
     nonlinear = request.problem.problem_class is ProblemClass.MINLP
     # at a place like 0^2/0, where the limit counts, CasADi has no value: nodes there are cut off
@@ -195,16 +185,11 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     singular = bool(poles(instance)) or (
         outcome.bound is not None and bool(np.isnan(outcome.bound))
     )
-    alike = sizes_alike(instance, scaling)
+    alike = sizes_alike(instance, reduced.scaling)
     proves = convex and alike and not singular
-    sign = -1.0 if instance.maximize else 1.0
-    x: FloatArray | None = None
-    if outcome.x is not None:
-        x = unscaled(instance, scaling, program.columns, outcome.x)
+    x = None if outcome.x is None else reduced.point(outcome.x)
     value = None if x is None else instance.objective(x)
-    bound = None
-    if outcome.bound is not None and proves:
-        bound = (sign * outcome.bound + program.kept_out) / scaling.objective
+    bound = reduced.bound(outcome.bound) if outcome.bound is not None and proves else None
     termination, guarantee = _judged(outcome.termination, proves, x is not None)
     return Solution(
         "bonmin",
@@ -237,110 +222,103 @@ def _judged(found: Termination, proves: bool, point: bool) -> tuple[Termination,
 
 
 def _from_arrays(instance: Instance) -> _Program:
-    """Every family as expressions of CasADi.
-
-    Linear and quadratic rows keep the factors of `scale`, as elsewhere.
-    """
+    """Parts of degree two or less from their numbers, the others as combinations."""
     import casadi as ca
 
+    from mecdsl.backends.nlp.casadi_derivatives import differentiate, nlp_problem
     from mecdsl.backends.shared.combinations import Combinations, Tool, leaves
 
     tool = Tool({name: getattr(ca, word) for name, word in WORDS.items()}, _total)
-    scaling = scale(instance, origins(instance))
-    columns = np.flatnonzero(instance.free).astype(np.int64)
-    unknowns = ca.SX.sym("x", len(columns))
+    reduced = reduce_instance(instance)
+    unknowns = ca.SX.sym("x", len(reduced.columns))
     variables: list[Any] = [None] * instance.columns
-    for column, symbol in zip(columns.tolist(), unknowns.elements(), strict=True):
+    for column, symbol in zip(reduced.columns.tolist(), unknowns.elements(), strict=True):
         variables[column] = symbol
-    evaluator = instance.evaluator(Combinations(leaves(instance, scaling, variables, tool), tool))
-    scaling, objective, kept_out = _objective(instance, evaluator, scaling)
-    rows: list[Any] = []
-    limits: list[tuple[float, float]] = []
-    constant: list[int] = []
-    for family in instance.constraints:
-        for row, found in enumerate(_rows(instance, evaluator, scaling, family)):
-            if found is None:
-                constant.append(family.first + row)
-            else:
-                rows.append(found[0])
-                limits.append(
-                    (
-                        -np.inf if family.relation == "<=" else found[1],
-                        np.inf if family.relation == ">=" else found[1],
-                    )
-                )
-    conflict = false_row(instance, np.array(constant, dtype=np.int64))
-    program = _program(instance, scaling, columns, unknowns, objective, rows, limits, conflict)
-    return replace(program, kept_out=kept_out)
+    known = leaves(instance, reduced.scaling, variables, tool)
+    evaluator = instance.evaluator(Combinations(known, tool))
+    reduced, objective = _objective(evaluator, reduced, unknowns)
+    plain = plain_rows(reduced)
+    reduced, rows, limits = _curved(evaluator, reduced)
+    symbolic = differentiate(
+        unknowns, objective, ca.vertcat(_expressions(plain.coefficients, unknowns), *rows)
+    )
+    problem = nlp_problem(
+        symbolic,
+        reduced.lower,
+        reduced.upper,
+        np.concatenate([plain.lower, limits[:, 0]]),
+        np.concatenate([plain.upper, limits[:, 1]]),
+        np.zeros(len(reduced.columns)),
+    )
+    return _Program(problem, symbolic, reduced)
 
 
-def _objective(
-    instance: Instance, evaluator: Evaluator, scaling: Scaling
-) -> tuple[Scaling, Any, float]:
-    """The scaled objective, to be minimised, the scaling with the factor it has, and the constant
-    that is kept out.
+def _expressions(found: Quadratics, unknowns: Any) -> Any:
+    """Rows of degree two or less without their constants."""
+    import casadi as ca
+
+    shape, count = (found.size, unknowns.numel()), len(found.quadratic_value)
+    linear = ca.DM.triplet(found.row.tolist(), found.column.tolist(), ca.DM(found.value), *shape)
+    total = ca.densify(ca.mtimes(linear, unknowns))
+    if not count:
+        return total
+    rows, values = found.quadratic_row.tolist(), ca.DM(found.quadratic_value)
+    products = unknowns[found.first.tolist()] * unknowns[found.second.tolist()]
+    weights = ca.DM.triplet(rows, list(range(count)), values, found.size, count)
+    return total + ca.mtimes(weights, products)
+
+
+def _objective(evaluator: Evaluator, reduced: Reduced, unknowns: Any) -> tuple[Reduced, Any]:
+    """The reduction with the factor that the objective has, and the scaled objective, to be
+    minimised.
     """
     import casadi as ca
 
     from mecdsl.backends.shared.combinations import multiple, normalised, require_finite, varies
 
+    instance = reduced.instance
     stated = instance.model.objective
+    if instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
+        return reduced, _expressions(plain_objective(reduced), unknowns) + reduced.handed
     value = evaluator.family(stated.value, SINGLE)[0]
     if not varies(value):
-        return scaling, ca.SX(0.0), 0.0
+        return reduced, ca.SX(0.0)
     require_finite(value, stated.name, stated.span)
-    if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
-        scaling = replace(scaling, objective=normalised(value - value.constant)[0])
-    kept_out = apart(scaling.objective * value.constant, len(value.terms)).kept_out
-    expression = multiple(value - value.constant if kept_out else value, scaling.objective)
-    return scaling, -expression if instance.maximize else expression, kept_out
+    rest = value - value.constant
+    factor = normalised(rest)[0]
+    reduced = reduced.with_objective(factor, value.constant, len(value.terms))
+    return reduced, reduced.sign * multiple(rest, factor) + reduced.handed
 
 
-def _rows(
-    instance: Instance, evaluator: Evaluator, scaling: Scaling, family: ConstraintFamily
-) -> Iterator[tuple[Any, float] | None]:
-    """The scaled rows of a family as expression and bound; None for one without a free variable.
+def _curved(evaluator: Evaluator, reduced: Reduced) -> tuple[Reduced, list[Any], FloatArray]:
+    """The scaled rows above degree two and their limits, float64[rows, 2], with the reduction to
+    them.
 
-    Constants go to the bound: with `x + y - 1.5e6 == 0` over integers Bonmin ended with an unnamed
+    Constants go to the limits: with `x + y - 1.5e6 == 0` over integers Bonmin ended with an unnamed
     error.
     """
     from mecdsl.backends.shared.combinations import multiple, normalised, require_finite, varies
 
-    for row, value in enumerate(difference(evaluator, family)):
-        if not varies(value):
-            yield None
-            continue
-        require_finite(value, instance.row_name(family, row), family.constraint.span)
-        factor = float(scaling.row[family.first + row])
-        if family.shape.degree > Degree.QUADRATIC:
-            factor = normalised(value)[0]
-        yield multiple(value - value.constant, factor), -factor * value.constant
+    instance, factors = reduced.instance, reduced.scaling.row.copy()
+    rows: list[Any] = []
+    limits: list[tuple[float, float]] = []
+    without: list[int] = []
+    for family in instance.constraints:
+        curved = family.size and family.shape.degree > Degree.QUADRATIC
+        for row, value in enumerate(difference(evaluator, family) if curved else ()):
+            if not varies(value):
+                without.append(family.first + row)
+                continue
+            require_finite(value, instance.row_name(family, row), family.constraint.span)
+            factors[family.first + row] = factor = normalised(value)[0]
+            rows.append(multiple(value - value.constant, factor))
+            limits.append(_limits(family.relation, -factor * value.constant))
+    found = reduced.with_rows(factors).without(np.array(without, dtype=np.int64))
+    return found, rows, np.array(limits, dtype=np.float64).reshape(-1, 2)
 
 
-def _program(
-    instance: Instance,
-    scaling: Scaling,
-    columns: IntArray,
-    unknowns: Any,
-    objective: Any,
-    rows: Sequence[Any],
-    limits: Sequence[tuple[float, float]],
-    conflict: str,
-) -> _Program:
-    import casadi as ca
-
-    from mecdsl.backends.nlp.casadi_derivatives import differentiate, nlp_problem
-
-    symbolic = differentiate(unknowns, ca.SX(objective), ca.vertcat(*rows) if rows else ca.SX(0, 1))
-    problem = nlp_problem(
-        symbolic,
-        (instance.lower - scaling.origin)[columns] / scaling.column[columns],
-        (instance.upper - scaling.origin)[columns] / scaling.column[columns],
-        np.array([low for low, _ in limits]),
-        np.array([high for _, high in limits]),
-        np.zeros(len(columns)),
-    )
-    return _Program(problem, symbolic, columns, scaling, conflict)
+def _limits(relation: str, bound: float) -> tuple[float, float]:
+    return (-np.inf if relation == "<=" else bound, np.inf if relation == ">=" else bound)
 
 
 def _total(parts: Sequence[Any]) -> Any:
@@ -350,14 +328,11 @@ def _total(parts: Sequence[Any]) -> Any:
 
 
 def _through_pyomo(instance: Instance) -> _Program:
-    """`to_pyomo`, an NL file, CasADi's importer."""
+    """`scaled_pyomo`, an NL file, CasADi's importer."""
     from mecdsl.backends.nlp.pyomo_nlp import nlp_from_pyomo
     from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 
-    scaled = scaled_pyomo(instance)
-    nlp = nlp_from_pyomo(scaled.lowered.model)
-    column_of = {id(variable): column for column, variable in enumerate(scaled.lowered.variables)}
-    columns = np.array(
-        [column_of.get(id(variable), -1) for variable in nlp.variables], dtype=np.int64
-    )
-    return _Program(nlp.problem, nlp.symbolic, columns, scaled.scaling, "")
+    stated = scaled_pyomo(reduce_instance(instance))
+    nlp = nlp_from_pyomo(stated.lowered.model)
+    reduced = stated.narrowed(nlp.variables, nlp.constraints).minimised()
+    return _Program(nlp.problem, nlp.symbolic, reduced)

@@ -29,9 +29,9 @@ from mecdsl.backend import Acceptance, Availability, Capabilities, Request, acce
 from mecdsl.backends.highs.linear_program import LinearProgram, linear_program
 from mecdsl.backends.highs.options import SMALLEST_COEFFICIENT
 from mecdsl.backends.highs.run import Run, run_highs
-from mecdsl.backends.shared.constant_rows import row_name
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.model.classes import ProblemClass
+from mecdsl.reduction.conflicts import row_name
 from mecdsl.solution import Guarantee, Solution, Termination
 
 LARGEST_COEFFICIENT: Final = 1e15
@@ -95,7 +95,7 @@ class Highs:
         warm start is used where there are integer variables.
         """
         started = time.perf_counter()
-        program = linear_program(request.instance, moved=request.options.via == "arrays")
+        program = linear_program(request.instance)
         lowered = time.perf_counter()
         solution = _shortcut(program) or _solve(program, request)
         seconds = {
@@ -112,14 +112,15 @@ class Highs:
 
 def _shortcut(program: LinearProgram) -> Solution | None:
     """The answer where there is nothing to decide, or where HiGHS would drop a number."""
-    if program.conflict:
+    reduced = program.reduced
+    if reduced.conflict:
         return Solution(
-            "highs", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=program.conflict
+            "highs", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=reduced.conflict
         )
-    if not len(program.columns):
-        x = program.instance.complete(np.zeros(program.instance.columns))
-        value = program.value(x)
-        none = program.multipliers(np.zeros(0))
+    if not len(reduced.columns):
+        x = reduced.point(np.zeros(0))
+        value = reduced.instance.objective(x)
+        none = reduced.multipliers(np.zeros(0))
         return Solution("highs", Termination.OPTIMAL, Guarantee.GLOBAL, x, value, value, none)
     sizes = np.abs(program.matrix.value)
     bad = np.flatnonzero((sizes <= SMALLEST_COEFFICIENT) | (sizes >= LARGEST_COEFFICIENT))
@@ -142,9 +143,9 @@ def _shortcut(program: LinearProgram) -> Solution | None:
 
 
 def _too_wide(program: LinearProgram, entry: int) -> str:
-    instance = program.instance
-    row = row_name(instance, int(program.rows[program.matrix.row[entry]]))
-    column = instance.column_name(int(program.columns[program.matrix.column[entry]]))
+    reduced = program.reduced
+    row = row_name(reduced.instance, int(reduced.rows[program.matrix.row[entry]]))
+    column = reduced.instance.column_name(int(reduced.columns[program.matrix.column[entry]]))
     return (
         f"the coefficient of `{column}` in `{row}` is too far from the others for HiGHS, "
         "which would leave it out"
@@ -194,7 +195,7 @@ def _infeasible_or_unbounded(
         return feasible
     if feasible is not Termination.OPTIMAL:
         return Termination.INFEASIBLE_OR_UNBOUNDED
-    relaxed = replace(program, integral=np.zeros(len(program.columns), dtype=bool))
+    relaxed = replace(program, integral=np.zeros(len(program.cost), dtype=bool))
     # without presolve the simplex method itself finds the ray
     found = run_highs(relaxed, remaining(), {"presolve": "off"}).termination
     unbounded = found in (Termination.UNBOUNDED, Termination.INTERRUPTED)
@@ -210,14 +211,14 @@ def _solution(program: LinearProgram, run: Run) -> Solution:
     multipliers: Any = {}
     if feasible and not proven_empty:
         scaled = np.asarray(found.col_value, dtype=np.float64)
-        x = program.point(scaled)
-        objective = program.value(x)
+        x = program.reduced.point(scaled)
+        objective = program.reduced.instance.objective(x)
         if not integral and run.termination is Termination.OPTIMAL and found.dual_valid:
             duals = np.asarray(found.row_dual, dtype=np.float64)
-            multipliers = program.multipliers(duals)
+            multipliers = program.reduced.multipliers(duals)
             bound = program.dual_bound(scaled, duals)
-    if integral and not proven_empty and np.isfinite(info.mip_dual_bound):
-        bound = program.original(info.mip_dual_bound)
+    if integral and not proven_empty:
+        bound = program.reduced.bound(info.mip_dual_bound)
     stopped = Guarantee.NONE if x is None else Guarantee.FEASIBLE
     return Solution(
         "highs",

@@ -36,13 +36,13 @@ def farkas_proof(instance: Instance) -> str:
         found = constraint_coefficients(instance, instance.constraints)
     except ModelError:
         return ""
-    if program.conflict or not len(program.rows):
+    if program.reduced.conflict or not program.matrix.rows:
         return ""
     ray = _dual_ray(program)
     if ray is None:
         return ""
     weights = np.zeros(instance.rows)
-    weights[program.rows] = ray * program.row_factor
+    weights[program.reduced.rows] = ray * program.reduced.row_factor
     for candidate in (weights, -weights):
         cleaned = np.where(np.abs(ray_share(candidate)) > SMALL, candidate, 0.0)
         for tried in (cleaned, _simple(cleaned)):
@@ -148,4 +148,4 @@ def _dual_ray(program: LinearProgram) -> FloatArray | None:
         status, there, ray = highs.getDualRay()
     if status != highspy.HighsStatus.kOk or not there:
         return None
-    return np.asarray(ray, dtype=np.float64)[: len(program.rows)]
+    return np.asarray(ray, dtype=np.float64)[: program.matrix.rows]

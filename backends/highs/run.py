@@ -65,8 +65,9 @@ def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | 
     set_options(highs, options, own)
     hand_over(highs, program)
     if options.start is not None and program.integral.any():
-        known = np.flatnonzero(np.isfinite(options.start[program.columns]))
-        values = program.scaled(options.start)[known]
+        values = program.reduced.scaled(options.start)
+        known = np.flatnonzero(np.isfinite(values))
+        values = values[known]
         highs.setSolution(len(known), known.astype(np.int32), values)
     run = Run(highs, Termination.ERROR, "")
     failures = _watch(program, run, request)
@@ -86,7 +87,7 @@ def hand_over(highs: Any, program: LinearProgram, relaxed: bool = False) -> None
     """
     import highspy
 
-    matrix, count = program.matrix, len(program.columns)
+    matrix, count = program.matrix, len(program.cost)
     cost = np.zeros(count) if relaxed else program.cost
     status = highs.passModel(
         count,
@@ -127,7 +128,7 @@ def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseExcep
     def callback(kind: Any, message: str, found: Any, answer: Any, data: Any) -> None:
         try:
             if kind == int(improving):
-                point = program.original(found.objective_function_value)
+                point = program.reduced.objective(found.objective_function_value)
                 run.note(point, _bound(program, found), found.running_time, "improving point")
                 return
             if kind == int(looked) and _worth_noting(
@@ -156,8 +157,7 @@ def _watch(program: LinearProgram, run: Run, request: Request) -> list[BaseExcep
 
 
 def _bound(program: LinearProgram, found: Any) -> float | None:
-    bound = found.mip_dual_bound
-    return program.original(bound) if np.isfinite(bound) else None
+    return program.reduced.bound(found.mip_dual_bound)
 
 
 def _worth_noting(steps: Sequence[Iteration], bound: float | None) -> bool:

@@ -32,7 +32,6 @@ from mecdsl.backend import Acceptance, Availability, Capabilities, Request, acce
 from mecdsl.backends.ipopt.starts import smooth_start
 from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_pyomo
 from mecdsl.backends.nlp.problem import NlpProblem
-from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.backends.shared.words import accepts_functions
 from mecdsl.convexity.problem import Problem
@@ -41,6 +40,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
+from mecdsl.reduction.reduced import Reduced, reduce_instance
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 
@@ -141,13 +141,13 @@ def _smooth(problem: Problem) -> Acceptance:
 def _solve(request: Request) -> Solution:
     started = time.perf_counter()
     instance = request.instance
-    program = smooth_program(instance)
-    conflict = crossed_bounds(instance) or false_row(instance, program.constant_rows)
+    conflict = reduce_instance(instance).conflict
     if conflict:
         return Solution("ipopt", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
-    if not len(program.columns):
+    if not instance.free.any():
         return _single_point(instance)
-    local = from_pyomo(instance) if request.options.via == "pyomo" else from_arrays(program)
+    through_pyomo = request.options.via == "pyomo"
+    local = from_pyomo(instance) if through_pyomo else from_arrays(smooth_program(instance))
     lowered = time.perf_counter()
     outcome, told = _run(local, request)
     local, outcome = _refined(local, request, outcome, lowered)
@@ -232,7 +232,7 @@ def _refined(
         limit = _remaining(options.time_limit, began)
         with solver_output(echo=options.log):
             found = solve_ipopt(
-                finer.started_at(local.point(outcome.x)),
+                finer.started_at(local.reduced.point(outcome.x)),
                 limit,
                 log=options.log,
                 raw=OWN | dict(options.raw),
@@ -240,7 +240,7 @@ def _refined(
             )
         if found.termination is not Termination.LOCALLY_OPTIMAL:
             break
-        factor = finer.objective_factor / local.objective_factor
+        factor = finer.reduced.scaling.objective / local.reduced.scaling.objective
         local, outcome = finer, replace(found, iterations=_joined(outcome, found, factor))
     return local, outcome
 
@@ -308,12 +308,13 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
     elif termination is Termination.INFEASIBLE:
         guarantee = Guarantee.INFEASIBLE
     useful = outcome.feasible and termination not in WITHOUT_POINT
-    x = _tidied(local, local.point(outcome.x)) if outcome.x is not None and useful else None
+    point = None if outcome.x is None else local.reduced.point(outcome.x)
+    x = _tidied(local, point) if point is not None and useful else None
     if x is not None and guarantee is Guarantee.NONE:
         guarantee = Guarantee.FEASIBLE
     found = outcome.constraint_multipliers
     solved = guarantee in (Guarantee.LOCAL, Guarantee.GLOBAL)
-    multipliers = local.multipliers(found) if solved and found is not None else {}
+    multipliers = local.reduced.multipliers(-found) if solved and found is not None else {}
     return Solution(
         "ipopt",
         termination,
@@ -322,12 +323,14 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         None if x is None else local.instance.objective(x),
         None,
         multipliers,
-        _iterations(outcome.iterations, local.objective_factor),
+        _iterations(outcome.iterations, local.reduced),
         {}
         if outcome.violation is None
         else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
         f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
-        multipliers_at=local.point(outcome.x) if outcome.x is not None and multipliers else None,
+        multipliers_at=local.reduced.point(outcome.x)
+        if outcome.x is not None and multipliers
+        else None,
     )
 
 
@@ -369,7 +372,7 @@ def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
     instance, moved = local.instance, local.at_bounds(x)
     before, after = instance.objective(x), instance.objective(moved)
     if not abs(after - before) <= SAME_OBJECTIVE * max(
-        abs(before), 1.0 / abs(local.objective_factor)
+        abs(before), 1.0 / local.reduced.scaling.objective
     ):
         return x
     worse = {
@@ -382,10 +385,12 @@ def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
     )
 
 
-def _iterations(found: tuple[Iteration, ...], factor: float) -> tuple[Iteration, ...]:
+def _iterations(found: tuple[Iteration, ...], reduced: Reduced) -> tuple[Iteration, ...]:
     """Objectives back in the units and sense of the model."""
     return tuple(
-        replace(step, objective=None if step.objective is None else step.objective / factor)
+        replace(
+            step, objective=None if step.objective is None else reduced.objective(step.objective)
+        )
         for step in found
     )
 

@@ -53,8 +53,8 @@ def _told(
     local: LocalProgram, start: FloatArray, moved: Vector, columns: Index, place: str
 ) -> tuple[FloatArray, str]:
     result = start.copy()
-    here = local.columns[columns]
-    result[here] = local.origin[columns] + local.column[columns] * moved[columns]
+    here = local.reduced.columns[columns]
+    result[here] = local.reduced.point(moved)[here]
     name = local.problem.variable_name(int(columns[0]))
     more = f" and of {len(columns) - 1} more" if len(columns) > 1 else ""
     first = int(here[0])

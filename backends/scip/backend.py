@@ -45,11 +45,11 @@ from mecdsl.analysis.poles import poles
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.scip.options import RawValue, parameters, searches
 from mecdsl.backends.scip.unknown import unknown_part
-from mecdsl.backends.shared.constant_rows import crossed_bounds
 from mecdsl.backends.shared.guarded import run_guarded
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.instances.instance import Instance
 from mecdsl.model.classes import ProblemClass
+from mecdsl.reduction.reduced import reduce_instance
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 if TYPE_CHECKING:
@@ -205,15 +205,12 @@ def _solve(request: Request) -> Solution:
     with _output(options.log):  # SCIP prints a complaint of its own about a value it refuses
         chosen = parameters(options, searches(request.problem))
     started = time.perf_counter()
-    conflict = crossed_bounds(request.instance)
-    if conflict:
-        return Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
-    built = _built(request.instance, options.via)
+    conflict = reduce_instance(request.instance).conflict
+    built = None if conflict else _built(request.instance, options.via)
+    conflict = built.reduced.conflict if built else conflict
     lowered = time.perf_counter()
-    if built.conflict:
-        solution = Solution(
-            "scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=built.conflict
-        )
+    if built is None or conflict:
+        solution = Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
     else:
         solution = _run_apart(built, request, chosen)
     return replace(
@@ -302,7 +299,7 @@ def _with_point(built: "ScipModel", request: Request, solution: Solution) -> Sol
     bound = model.getDualbound()
     solution = replace(
         solution,
-        bound=built.value(bound) if abs(bound) < HUGE else None,
+        bound=built.reduced.bound(bound) if abs(bound) < HUGE else None,
         message=f"{solution.message}, {model.getNTotalNodes()} nodes",
     )
     if not model.getNSols():
@@ -368,7 +365,7 @@ def _once_more(
         or claim(model.getStatus()).termination is not Termination.OPTIMAL
     ):
         return solution
-    best, bound = model.getBestSol(), built.value(model.getDualbound())
+    best, bound = model.getBestSol(), built.reduced.objective(model.getDualbound())
     if abs(bound - solution.bound) > AGREEMENT * max(abs(bound), abs(solution.bound)):
         return solution
     return replace(solution, values=built.point(best), objective=built.objective(best), bound=bound)
@@ -458,30 +455,26 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
     complete.
     """
     assert options.start is not None
-    model, instance = built.model, built.instance
-    start = (options.start - built.scaling.origin) / built.scaling.column
-    known = [bool(np.isfinite(start[column])) for column in built.columns]
-    integral = instance.integral[built.columns].tolist()
-    variables = list(zip(built.columns.tolist(), built.variables, known, integral, strict=True))
-    if all(known):
+    model, reduced, start = built.model, built.reduced, built.reduced.scaled(options.start)
+    known, values = np.isfinite(start), start.tolist()
+    if known.all():
         whole = model.createSol()
-        for column, variable, _, _ in variables:
-            model.setSolVal(whole, variable, float(start[column]))
+        for variable, value in zip(built.variables, values, strict=True):
+            model.setSolVal(whole, variable, value)
         if built.bounding is not None:
-            objective = (
-                instance.objective(instance.complete(options.start)) * built.scaling.objective
-            )
+            objective = built.instance.objective(built.instance.complete(options.start))
             paid = sum(weight * model.getSolVal(whole, dear) for weight, dear in built.penalties)
-            model.setSolVal(whole, built.bounding, objective - built.constant - paid)
+            told = objective * reduced.objective_factor
+            model.setSolVal(whole, built.bounding, told - built.beside - paid)
         for extra in built.auxiliary:
-            model.setSolVal(whole, extra.variable, float(extra.weights @ start[extra.columns]))
+            model.setSolVal(whole, extra.variable, float(extra.weights @ start[extra.places]))
         model.addSol(whole)
-    told = [item for item in variables if item[2] and (item[3] or not all(known))]
-    if not told:
+    places = np.flatnonzero(known & (reduced.integral | (not known.all()))).tolist()
+    if not places:
         return
     part = model.createPartialSol()
-    for column, variable, _, _ in told:
-        model.setSolVal(part, variable, float(start[column]))
+    for place in places:
+        model.setSolVal(part, built.variables[place], values[place])
     model.addSol(part)
 
 

@@ -1,4 +1,4 @@
-"""An instance as a SCIP problem, built from arrays and scaled by powers of two.
+"""An instance as a SCIP problem, built from the arrays of its reduction (`mecdsl.reduction`).
 
 - Rows of degree two or less come from coefficient triplets: one dictionary of monomials a row,
   which is the cheapest way into PySCIPOpt (about 2 us a coefficient; its operators and its matrix
@@ -8,14 +8,12 @@
   has half a million of them.
 - SCIP takes linear objectives only; any other becomes a variable that bounds it from the right
   side.
-- Fixed columns are numbers. Rows without a free variable are left out if true; a false one ends the
-  matter.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any, Final, Literal
 
@@ -24,11 +22,8 @@ from numpy.typing import NDArray
 from pyscipopt import Expr, Model
 from pyscipopt.scip import ExprCons, ProdExpr, SumExpr, Term, VarExpr
 
-from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
-from mecdsl.analysis.origins import Apart, apart, constants_at, origins, rounding_at
+from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.analysis.poles import poles
-from mecdsl.analysis.scaling import Scaling, scale, unscaled
-from mecdsl.analysis.tightening import solver_rows
 from mecdsl.backends.scip.squares import squares
 from mecdsl.backends.scip.words import WORDS
 from mecdsl.backends.shared.combinations import (
@@ -41,13 +36,14 @@ from mecdsl.backends.shared.combinations import (
     varies,
 )
 from mecdsl.backends.shared.cones import only_upward
-from mecdsl.backends.shared.constant_rows import false_row
 from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.model.classes import Degree
+from mecdsl.reduction.plain_parts import plain_objective, plain_rows
+from mecdsl.reduction.reduced import Reduced, reduce_instance
 
 BOUNDING_TOLERANCE: Final = (
     1e-7  # of the scaled objective; SCIP keeps the row to 1e-9 of its largest term
@@ -64,66 +60,66 @@ ENDLESS: Final = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Auxiliary:
-    """A variable that equals `weights . x[columns]` of scaled columns."""
+    """A variable that equals `weights . z[places]` of the scaled variables z."""
 
     variable: Any
-    columns: IntArray
+    places: IntArray
     weights: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScipModel:
-    """A SCIP problem and the way back from it.
+    """A SCIP problem; `reduced` leads back from it.
 
-    `columns`: instance columns of `variables`. `bounding`: the variable that bounds an objective
-    that is not linear, or None; `auxiliary`: variables that stand for sums. `conflict`: why no
-    point is feasible, where that shows without solving; the problem is then incomplete.
-    `with_poles`: SCIP's constraints of the parts that `mecdsl.analysis.poles` names, None where
-    they are not told apart. `constant`: of the scaled objective; `kept_out`: the same where SCIP is
-    not told it, so that its gap is not relative to it, else 0. `penalties`: weights and variables
-    that stand in SCIP's objective beside `bounding`.
+    `variables`: those of SCIP for the columns of `reduced`; with a conflict the problem is
+    incomplete. `bounding`: the variable that bounds an objective that is not linear, or None;
+    `auxiliary`: variables that stand for sums. `with_poles`: SCIP's constraints of the parts that
+    `mecdsl.analysis.poles` names, None where they are not told apart. `beside`: the constant of the
+    scaled objective, told or not, that is no part of `bounding`; `penalties`: weights and variables
+    that stand in SCIP's objective beside it.
     """
 
-    instance: Instance
-    scaling: Scaling
+    reduced: Reduced
     model: Any
-    columns: IntArray
     variables: tuple[Any, ...]
     bounding: Any
     auxiliary: tuple["Auxiliary", ...]
-    conflict: str
     with_poles: tuple[Any, ...] | None = None
-    constant: float = 0.0
-    kept_out: float = 0.0
+    beside: float = 0.0
     penalties: tuple[tuple[float, Any], ...] = ()
+
+    @property
+    def instance(self) -> Instance:
+        """The instance."""
+        return self.reduced.instance
+
+    def scaled(self, solution: Any) -> FloatArray:
+        """The scaled variables of a solution."""
+        return np.array([solution[variable] for variable in self.variables], dtype=np.float64)
 
     def point(self, solution: Any) -> FloatArray:
         """All columns of the instance in SI."""
-        values = np.array([solution[variable] for variable in self.variables], dtype=np.float64)
-        return unscaled(self.instance, self.scaling, self.columns, values)
-
-    def value(self, scaled: float) -> float:
-        """A value of SCIP's objective in SI."""
-        return (scaled + self.kept_out) / self.scaling.objective
+        return self.reduced.point(self.scaled(solution))
 
     def objective(self, solution: Any) -> float:
         """The objective of a solution in SI: SCIP's number, freed from the tolerance of the row
         that bounds it.
         """
         scaled = float(self.model.getSolObjVal(solution))
+        told = self.reduced.objective(scaled)
         if self.bounding is None:
-            return self.value(scaled)
+            return told
         exact = self.instance.objective(self.point(solution))
-        apart = exact * self.scaling.objective - self.kept_out - scaled
+        apart = (exact - told) * self.reduced.objective_factor
         close = abs(apart) <= BOUNDING_TOLERANCE * max(1.0, abs(scaled))
         # a penalty of 1e11 makes 100 out of a bound that SCIP oversteps by 1e-9, which the point
         # does not
-        return exact if close or self.penalties else self.value(scaled)
+        return exact if close or self.penalties else told
 
     def widened(self) -> bool:
         """Whether a column has a finite bound that SCIP was not told."""
         ends = np.concatenate([self.instance.lower, self.instance.upper])
-        told = np.abs(ends) < NO_BOUND * np.tile(self.scaling.column, 2)
+        told = np.abs(ends) < NO_BOUND * np.tile(self.reduced.scaling.column, 2)
         return bool((np.isfinite(ends) & ~told).any())
 
     def endless(self, solution: Any) -> str:
@@ -132,16 +128,17 @@ class ScipModel:
         SCIP calls such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is its
         infinity.
         """
-        for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
-            value = float(solution[variable])
-            bound = self.instance.upper[column] if value > 0.0 else self.instance.lower[column]
-            if abs(value) >= ENDLESS and abs(bound) >= NO_BOUND * self.scaling.column[column]:
-                return f"`{self.instance.column_name(column)}`"
+        reduced, value = self.reduced, self.scaled(solution)
+        ends = np.where(value > 0.0, self.instance.upper[reduced.columns], 0.0)
+        ends = np.where(value > 0.0, ends, self.instance.lower[reduced.columns])
+        far = (np.abs(value) >= ENDLESS) & (np.abs(ends) >= NO_BOUND * reduced.column_factor)
+        for column in reduced.columns[far][:1].tolist():
+            return f"`{self.instance.column_name(column)}`"
         return ""
 
 
 def scip_model(instance: Instance) -> ScipModel:
-    """The SCIP problem of an instance without crossed bounds.
+    """The SCIP problem of an instance without a contradiction.
 
     Raises `ModelError` where a coefficient is not finite.
     """
@@ -151,13 +148,12 @@ def scip_model(instance: Instance) -> ScipModel:
 class _Lowering:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.origin = origins(instance)
-        self.scaling = scale(instance, self.origin)
-        self.objective = Apart(0.0, 0.0)
+        self.reduced = reduce_instance(instance).in_sense()
         self.penalties: tuple[tuple[float, Any], ...] = ()
         self.model = Model(instance.model.name)
-        self.columns: IntArray = np.flatnonzero(instance.free).astype(np.int64)
-        self.constant: list[int] = []  # rows without a free variable
+        self.variables = self._add_variables()
+        self.monomials = [Term(variable) for variable in self.variables]
+        self.without: list[int] = []  # rows whose variables cancel in SCIP's words
         self.bounding: Any = None
         self.auxiliary: list[Auxiliary] = []
         self.cone = ">=" if only_upward(instance) else "=="
@@ -166,32 +162,25 @@ class _Lowering:
         self.lowering = ""  # the name of the part that is being added
 
     def run(self) -> ScipModel:
-        self.variables = self._add_variables()
-        self.monomials = [Term(variable) for variable in self.variables]
-        self.position = np.full(self.instance.columns, -1)
-        self.position[self.columns] = np.arange(len(self.columns))
-        self._add_objective()
-        self._add_rows()
-        conflict = false_row(self.instance, np.array(self.constant, dtype=np.int64))
+        if not self.reduced.conflict:
+            self._add_objective()
+            self._add_rows()
+        reduced = self.reduced.without(np.array(self.without, dtype=np.int64))
         return ScipModel(
-            self.instance,
-            self.scaling,
-            self.model,
-            self.columns,
-            tuple(self.variables),
-            self.bounding,
-            tuple(self.auxiliary),
-            conflict,
-            tuple(self.with_poles),
-            self.objective.handed + self.objective.kept_out,
-            self.objective.kept_out,
-            self.penalties,
+            reduced=reduced,
+            model=self.model,
+            variables=tuple(self.variables),
+            bounding=self.bounding,
+            auxiliary=tuple(self.auxiliary),
+            with_poles=tuple(self.with_poles),
+            beside=reduced.handed + reduced.kept_out,
+            penalties=self.penalties,
         )
 
     def _add_variables(self) -> list[Any]:
-        lower = ((self.instance.lower - self.origin) / self.scaling.column)[self.columns].tolist()
-        upper = ((self.instance.upper - self.origin) / self.scaling.column)[self.columns].tolist()
-        kinds = np.where(self.instance.integral[self.columns], "I", "C").tolist()
+        reduced = self.reduced
+        kinds = np.where(reduced.integral, "I", "C").tolist()
+        ends = (reduced.lower.tolist(), reduced.upper.tolist())
         return [
             self.model.addVar(
                 name=f"x{column}",
@@ -199,98 +188,83 @@ class _Lowering:
                 lb=low if abs(low) < NO_BOUND else None,
                 ub=high if abs(high) < NO_BOUND else None,
             )
-            for column, kind, low, high in zip(
-                self.columns.tolist(), kinds, lower, upper, strict=True
-            )
+            for column, kind, low, high in zip(reduced.columns.tolist(), kinds, *ends, strict=True)
         ]
 
     # Objective and rows; all expressions are scaled
 
     def _add_objective(self) -> None:
-        stated, factor = self.instance.model.objective, self.scaling.objective
-        degree = self.instance.checked.shapes.shape(stated.value).degree
+        stated = self.instance.model.objective
         self.lowering = stated.name
-        sense: Literal["maximize", "minimize"] = (
-            "maximize" if self.instance.maximize else "minimize"
-        )
-        if degree <= Degree.QUADRATIC:
-            found = objective_coefficients(self.instance)
-            factor *= self._dearness(found, factor)
-            self.scaling = replace(self.scaling, objective=factor)
-            constant = factor * float(constants_at(found, self.origin)[0])
-            self.objective = apart(constant, len(found.value) + len(found.quadratic_value))
-            constant = self.objective.handed
-            if not len(found.quadratic_value):
-                self._set_objective(
-                    _polynomial(self._terms(found, np.array([factor]))[0]) + constant, sense
-                )
+        if self.instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
+            goal = plain_objective(self.reduced)
+            factor = self.reduced.scaling.objective * self._dearness(goal)
+            self.reduced = self.reduced.with_objective(factor)
+            goal = plain_objective(self.reduced)
+            if not len(goal.quadratic_value):
+                self._set_objective(_polynomial(self._terms(goal)[0]) + self.reduced.handed)
                 return
-            expression = self._quadratic_objective(found, factor)
+            expression = self._quadratic_objective(goal)
         else:
             value = self._evaluator().family(stated.value, SINGLE)[0]
             if not varies(value):
-                self._set_objective(Expr() + factor * _number(value), sense)
+                factor = self.reduced.scaling.objective
+                self.reduced = self.reduced.with_objective(factor, _number(value), 0).told_all()
+                self._set_objective(Expr() + self.reduced.handed)
                 return
             require_finite(value, stated.name, stated.span)
-            rest, beside = _beside_penalties(value)
-            factor, expression = normalised(rest)
-            if any(abs(factor * weight) > LARGEST_PENALTY for weight, _ in beside):
-                beside, (factor, expression) = (), normalised(value - value.constant)
-            self.scaling = replace(self.scaling, objective=factor)
-            self.objective = apart(factor * value.constant, len(value.terms))
-            constant = self.objective.handed
-            self.penalties = tuple((factor * weight, variable) for weight, variable in beside)
+            expression = self._nonlinear_objective(value)
         self.bounding = self.model.addVar(name="objective", lb=None, ub=None)
         penalties = sum((weight * variable for weight, variable in self.penalties), Expr())
-        self._set_objective(self.bounding + penalties + constant, sense)
+        self._set_objective(self.bounding + penalties + self.reduced.handed)
         gap = expression - (
             self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding)
         )
         self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
 
-    def _set_objective(self, expression: Any, sense: Literal["maximize", "minimize"]) -> None:
+    def _nonlinear_objective(self, value: Combination) -> Any:
+        """The scaled objective without its constant and penalties, which are noted."""
+        rest, beside = _beside_penalties(value)
+        factor, expression = normalised(rest)
+        if any(abs(factor * weight) > LARGEST_PENALTY for weight, _ in beside):
+            beside, (factor, expression) = (), normalised(value - value.constant)
+        self.reduced = self.reduced.with_objective(factor, value.constant, len(value.terms))
+        self.penalties = tuple((factor * weight, variable) for weight, variable in beside)
+        return expression
+
+    def _set_objective(self, expression: Any) -> None:
+        sense: Literal["maximize", "minimize"] = (
+            "maximize" if self.instance.maximize else "minimize"
+        )
         with _taken(f"the objective `{self.instance.model.objective.name}`"):
             self.model.setObjective(expression, sense)
 
-    def _dearness(self, found: Quadratics, factor: float) -> float:
-        """What the objective is multiplied by beside a penalty.
+    def _dearness(self, goal: Quadratics) -> float:
+        """What the scaled objective is multiplied by beside a penalty.
 
         Where SCIP puts a sum in the place of the column with the penalty, all its costs become
         differences of numbers as large as that: it ended at 3.4 where -6.4 is feasible, with a
         bound of 3.4. So it is told not to.
         """
-        size = self.scaling.column
-        linear = factor * found.value * size[found.column]
-        products = factor * found.quadratic_value * size[found.first] * size[found.second]
-        costs = np.concatenate([linear, products])
+        costs = np.concatenate([goal.value, goal.quadratic_value])
         if spread(costs) >= DEAR:
             self.model.setParam("presolving/donotmultaggr", True)
         return growth(costs, DEAREST)
 
-    def _quadratic_objective(self, found: Quadratics, factor: float) -> Any:
+    def _quadratic_objective(self, goal: Quadratics) -> Any:
         """The scaled objective without its constant."""
-        instance = self.instance
-        sign = -1.0 if instance.maximize else 1.0
-        unbounded = np.flatnonzero(np.isinf(instance.lower) | np.isinf(instance.upper)).astype(
-            np.int64
-        )
-        size = self.scaling.column
-        scaled = replace(
-            found,
-            value=factor * found.value * size[found.column],
-            quadratic_value=factor * found.quadratic_value * size[found.first] * size[found.second],
-        )
-        parts = squares(scaled, sign, unbounded)
+        sign = -1.0 if self.instance.maximize else 1.0
+        ends = self.reduced.lower, self.reduced.upper
+        unbounded = np.flatnonzero(np.isinf(ends[0]) | np.isinf(ends[1])).astype(np.int64)
+        parts = squares(goal, sign, unbounded)
         if parts is None:
-            return _polynomial(self._terms(found, np.array([factor]))[0])
-        others = ~np.isin(scaled.column, parts.columns)
+            return _polynomial(self._terms(goal)[0])
+        others = ~np.isin(goal.column, parts.columns)
         terms = {
-            self.monomials[self.position[column]]: float(value)
-            for column, value in zip(
-                scaled.column[others].tolist(), scaled.value[others], strict=True
-            )
+            self.monomials[place]: float(value)
+            for place, value in zip(goal.column[others].tolist(), goal.value[others], strict=True)
         }
-        own = [self.monomials[place] for place in self.position[parts.columns].tolist()]
+        own = [self.monomials[place] for place in parts.columns.tolist()]
         terms |= {
             term: sign * value
             for term, value in zip(own, parts.rest.tolist(), strict=True)
@@ -308,24 +282,11 @@ class _Lowering:
 
     def _add_rows(self) -> None:
         self.lowering = ""
-        plain = [
-            family
-            for family in self.instance.constraints
-            if family.shape.degree <= Degree.QUADRATIC
-        ]
-        found = solver_rows(self.instance, plain)
-        places = np.concatenate([np.zeros(0, dtype=np.int64), *(_rows(family) for family in plain)])
-        factors = self.scaling.row[places]
-        relations = [family.relation for family in plain for _ in range(family.size)]
-        bounds = (-constants_at(found, self.origin) * factors).tolist()
-        slacks = (rounding_at(found, self.origin) * factors).tolist()
-        for place, terms, relation, bound, slack in zip(
-            places.tolist(), self._terms(found, factors), relations, bounds, slacks, strict=True
-        ):
-            if terms:
-                self._add(_polynomial(terms), relation, bound, slack)
-            else:
-                self.constant.append(place)
+        found = plain_rows(self.reduced)
+        sides = (found.lower.tolist(), found.upper.tolist())
+        for terms, low, high in zip(self._terms(found.coefficients), *sides, strict=True):
+            if low > -math.inf or high < math.inf:
+                self._add_between(low, _polynomial(terms), high)
         used = [family for family in self.instance.constraints if family.size]
         curved = [family for family in used if family.shape.degree > Degree.QUADRATIC]
         if curved:
@@ -335,7 +296,7 @@ class _Lowering:
                 self._add_nonlinear(family, difference(evaluator, family))
 
     def _add_nonlinear(self, family: ConstraintFamily, values: NDArray[np.object_]) -> None:
-        factors = self.scaling.row.copy()
+        factors = self.reduced.scaling.row.copy()
         for row, value in enumerate(values):
             if varies(value):
                 require_finite(value, self.instance.row_name(family, row), family.constraint.span)
@@ -343,44 +304,37 @@ class _Lowering:
                 factors[family.first + row] = factor
                 self._add(expression, family.relation, 0.0)
             else:
-                self.constant.append(family.first + row)
-        self.scaling = replace(self.scaling, row=factors)
+                self.without.append(family.first + row)
+        self.reduced = self.reduced.with_rows(factors)
 
-    def _add(self, expression: Any, relation: str, bound: float, slack: float = 0.0) -> None:
-        lower = None if relation == "<=" else bound - slack
-        upper = None if relation == ">=" else bound + slack
+    def _add(self, expression: Any, relation: str, bound: float) -> None:
+        low = -math.inf if relation == "<=" else bound
+        self._add_between(low, expression, math.inf if relation == ">=" else bound)
+
+    def _add_between(self, low: float, expression: Any, high: float) -> None:
         where = f"`{self.lowering}`" if self.lowering else "degree two or less"
         with _taken(f"a row of {where}"):
-            added = self.model.addCons(ExprCons(expression, lower, upper))
+            sides = (None if math.isinf(side) else side for side in (low, high))
+            added = self.model.addCons(ExprCons(expression, *sides))
         if self.lowering in self.poles:
             self.with_poles.append(added)
 
-    def _terms(self, found: Quadratics, factors: FloatArray) -> list[dict[Any, float]]:
-        """For each row a dictionary of monomials with scaled coefficients."""
-        scale_of, place = self.scaling.column, self.position
+    def _terms(self, found: Quadratics) -> list[dict[Any, float]]:
+        """For each row a dictionary of monomials with their coefficients."""
         rows: list[dict[Any, float]] = [{} for _ in range(found.size)]
-        values = found.value * scale_of[found.column] * factors[found.row]
-        for row, column, value in zip(
-            found.row.tolist(), place[found.column].tolist(), values.tolist(), strict=True
-        ):
-            rows[row][self.monomials[column]] = value
-        products = found.quadratic_value * scale_of[found.first] * scale_of[found.second]
-        products *= factors[found.quadratic_row]
-        for row, first, second, value in zip(
-            found.quadratic_row.tolist(),
-            place[found.first].tolist(),
-            place[found.second].tolist(),
-            products.tolist(),
-            strict=True,
-        ):
+        linear = (found.row, found.column, found.value)
+        for row, place, value in zip(*(part.tolist() for part in linear), strict=True):
+            rows[row][self.monomials[place]] = value
+        products = (found.quadratic_row, found.first, found.second, found.quadratic_value)
+        for row, first, second, value in zip(*(part.tolist() for part in products), strict=True):
             rows[row][Term(self.variables[first], self.variables[second])] = value
         return rows
 
     def _evaluator(self) -> Evaluator:
         variables: list[Any] = [None] * self.instance.columns
-        for column, variable in zip(self.columns.tolist(), self.variables, strict=True):
+        for column, variable in zip(self.reduced.columns.tolist(), self.variables, strict=True):
             variables[column] = VarExpr(variable)
-        known = leaves(self.instance, self.scaling, variables, TOOL)
+        known = leaves(self.instance, self.reduced.scaling, variables, TOOL)
         return self.instance.evaluator(Combinations(known, TOOL, self._quotient))
 
     def _quotient(self, above: Any, below: Any) -> Any:
@@ -457,10 +411,6 @@ def _beside_penalties(value: Combination) -> tuple[Combination, tuple[tuple[floa
         if out
     ]
     return Combination(value.tool, kept), tuple(beside)
-
-
-def _rows(family: ConstraintFamily) -> IntArray:
-    return np.arange(family.first, family.first + family.size)
 
 
 def _sum(parts: list[Any]) -> Any:

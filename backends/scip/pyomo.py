@@ -12,42 +12,46 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.analysis.scaling import Scaling
 from mecdsl.backends.scip.model import ScipModel
 from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 from mecdsl.instances.instance import Instance
+from mecdsl.reduction.reduced import Reduced, reduce_instance
 
 
 def scip_model_through_pyomo(instance: Instance) -> ScipModel:
-    """The SCIP problem of an instance without crossed bounds.
+    """The SCIP problem of an instance without a contradiction.
 
     Raises `ModelError` as `to_pyomo` does.
     """
     from pyomo.contrib.solver.common.factory import SolverFactory
 
-    scaled = scaled_pyomo(instance)
+    scaled = scaled_pyomo(reduce_instance(instance))
+    reduced = scaled.reduced
     solver = SolverFactory("scip_persistent")
     solver.set_instance(scaled.lowered.model)
     model, translated = solver._solver_model, solver._pyomo_var_to_solver_var_map
     variables = tuple(
-        translated.get(scaled.lowered.variables[column])
-        or _unused(instance, scaled.scaling, model, column)
-        for column in scaled.columns.tolist()
+        translated.get(scaled.lowered.variables[column]) or _unused(reduced, model, place)
+        for place, column in enumerate(reduced.columns.tolist())
     )
     return ScipModel(
-        instance, scaled.scaling, model, scaled.columns, variables, solver._obj_var, (), ""
+        reduced=reduced,
+        model=model,
+        variables=variables,
+        bounding=solver._obj_var,
+        auxiliary=(),
+        beside=reduced.kept_out,
     )
 
 
-def _unused(instance: Instance, scaling: Scaling, model: Any, column: int) -> Any:
+def _unused(reduced: Reduced, model: Any, place: int) -> Any:
     """A variable for a column that stands in no row and not in the objective: Pyomo leaves it
     out.
     """
-    low, high = instance.lower[column], instance.upper[column]
-    factor = float(scaling.column[column])
+    low, high = float(reduced.lower[place]), float(reduced.upper[place])
     return model.addVar(
-        name=f"x{column}",
-        vtype="I" if instance.integral[column] else "C",
-        lb=float(low) / factor if np.isfinite(low) else None,
-        ub=float(high) / factor if np.isfinite(high) else None,
+        name=f"x{reduced.columns[place]}",
+        vtype="I" if reduced.integral[place] else "C",
+        lb=low if np.isfinite(low) else None,
+        ub=high if np.isfinite(high) else None,
     )

@@ -53,7 +53,7 @@ def sharpened(
     """
     model = built.model
     best = model.getBestSol()
-    whole = built.instance.integral[built.columns].tolist()
+    whole = built.reduced.integral.tolist()
     kept = [
         (variable, round(float(best[variable])), variable.getLbOriginal(), variable.getUbOriginal())
         for variable, integer in zip(built.variables, whole, strict=True)
@@ -86,7 +86,7 @@ def settled(
     """
     started = time.perf_counter()
     model = built.model
-    places = (point / built.scaling.column)[built.columns].tolist()
+    places = built.reduced.scaled(point).tolist()
     for _ in range(ROUNDS):
         model.freeTransform()
         for variable, place in zip(built.variables, places, strict=True):
@@ -99,7 +99,7 @@ def settled(
         values, objective = built.point(found), built.objective(found)
         if holds(built.instance, values, objective):
             return values, objective
-        places = [float(found[variable]) for variable in built.variables]
+        places = built.scaled(found).tolist()
     return None
 
 

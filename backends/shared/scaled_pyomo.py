@@ -1,4 +1,4 @@
-"""The Pyomo model of an instance, scaled by the powers of two of `mecdsl.analysis.scaling`.
+"""The Pyomo model of a reduced instance: scaled and shifted as solvers get it.
 
 `to_pyomo` makes a model in SI. Rows are then stated again, in place: those of degree two or less
 from their coefficients, which come out as plain numbers (Pyomo's `core.scale_model` would leave
@@ -7,15 +7,13 @@ says why).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
-from mecdsl.analysis.scaling import Scaling, scale
 from mecdsl.backends.shared.combinations import (
     Combinations,
     Tool,
@@ -25,91 +23,119 @@ from mecdsl.backends.shared.combinations import (
     varies,
 )
 from mecdsl.instances.instance import Instance, difference
-from mecdsl.instances.tables import SINGLE, IntArray
+from mecdsl.instances.tables import SINGLE
 from mecdsl.model.classes import Degree
 from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
 from mecdsl.pyomo_model.rows import bodies, relations
+from mecdsl.reduction.plain_parts import plain_objective, plain_rows
+from mecdsl.reduction.reduced import Reduced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScaledPyomo:
-    """A scaled Pyomo model; its variables and rows are those of `lowered`. `columns`: free columns
-    of the instance.
+    """A scaled Pyomo model, whose variables and rows are those of `lowered`, and the way back.
+
+    The objective keeps its sense; `reduced` has the factors that nonlinear parts were given here.
     """
 
     lowered: PyomoModel
-    scaling: Scaling
-    columns: IntArray
+    reduced: Reduced
+
+    @property
+    def rows(self) -> tuple[Any, ...]:
+        """The constraint of every row of the instance; None for one that is true anyway."""
+        return _rows(self.reduced.instance, self.lowered)
+
+    def narrowed(self, variables: Sequence[Any], constraints: Sequence[Any]) -> Reduced:
+        """The reduction to the variables and constraints that a translator of Pyomo's kept, in its
+        order.
+        """
+        column_of = {id(part): column for column, part in enumerate(self.lowered.variables)}
+        row_of = {id(part): row for row, part in enumerate(self.rows) if part is not None}
+        columns = np.array([column_of[id(part)] for part in variables], dtype=np.int64)
+        rows = np.array([row_of[id(part)] for part in constraints], dtype=np.int64)
+        return self.reduced.narrowed(columns, rows)
 
 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
-def scaled_pyomo(instance: Instance, scaling: Scaling | None = None) -> ScaledPyomo:
-    """The scaled Pyomo model of an instance without crossed bounds. Raises `ModelError` as
-    `to_pyomo` does.
-
-    `scaling`: the factors of columns and of rows up to degree two, by default those of `scale`.
+def scaled_pyomo(reduced: Reduced) -> ScaledPyomo:
+    """The Pyomo model of an instance without crossed bounds, in scaled numbers. Raises `ModelError`
+    as `to_pyomo` does.
     """
-    scaling = scaling or scale(instance)
-    lowered = to_pyomo(instance)
-    columns = np.flatnonzero(instance.free).astype(np.int64)
-    _scale(instance, scaling, lowered, columns)
-    return ScaledPyomo(lowered, _normalise(instance, scaling, lowered), columns)
+    reduced = reduced.in_sense()
+    lowered = to_pyomo(reduced.instance)
+    _scale(reduced, lowered)
+    return ScaledPyomo(lowered, _normalise(reduced, lowered))
 
 
-def _scale(instance: Instance, scaling: Scaling, lowered: PyomoModel, columns: IntArray) -> None:
-    """Factors into variables, and into objective and rows of degree two or less."""
-    for column in columns.tolist():
-        _rescale(lowered.variables[column], float(scaling.column[column]))
-    variables = np.empty(instance.columns, dtype=object)
-    variables[:] = lowered.variables
-    stated = instance.model.objective.value
-    if instance.checked.shapes.shape(stated).degree <= Degree.QUADRATIC:
-        goal = objective_coefficients(instance)
-        goal = goal.scaled(scaling.column, np.array([scaling.objective]))
+def _rows(instance: Instance, lowered: PyomoModel) -> tuple[Any, ...]:
+    return tuple(row for family in instance.constraints for row in lowered.constraints[family.name])
+
+
+def _scale(reduced: Reduced, lowered: PyomoModel) -> None:
+    """Factors and origins into variables, and into objective and rows of degree two or less."""
+    instance = reduced.instance
+    variables = np.empty(len(reduced.columns), dtype=object)
+    variables[:] = [lowered.variables[column] for column in reduced.columns.tolist()]
+    starts = reduced.scaled(instance.start).tolist()
+    limits = zip(reduced.lower.tolist(), reduced.upper.tolist(), starts, strict=True)
+    changed = (reduced.column_factor != 1.0) | (reduced.origin != 0.0)
+    for variable, (low, high, start), other in zip(variables, limits, changed, strict=True):
+        if other:
+            _move(variable, low, high, start)
+    if instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC:
+        goal = plain_objective(reduced)
         body, constant = bodies(goal, variables)[0], float(goal.constant[0])
         if body is not None:
             lowered.objective.set_value(body if constant == 0.0 else body + constant)
         else:
             lowered.objective.set_value(constant)
-    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-    factors = np.concatenate([np.zeros(0), *(scaling.row[family.rows] for family in plain)])
-    found = constraint_coefficients(instance, plain).scaled(scaling.column, factors)
-    row_bodies, bounds = iter(bodies(found, variables)), iter((-found.constant).tolist())
-    for family in plain:
-        for component in lowered.constraints[family.name]:
-            body, bound = next(row_bodies), next(bounds)
-            if component is not None and body is not None:
-                component.set_value(relations(family.relation, [body], [bound])[0])
+    components = _rows(instance, lowered)
+    found = plain_rows(reduced, as_written=True)
+    sides = zip(found.lower.tolist(), found.upper.tolist(), strict=True)
+    stated = zip(found.rows.tolist(), bodies(found.coefficients, variables), sides, strict=True)
+    for row, body, (low, high) in stated:
+        if components[row] is not None:
+            components[row].set_value(_between(low, body, high))
 
 
-def _rescale(variable: Any, factor: float) -> None:
-    if factor == 1.0:
-        return
-    low, high = variable.bounds
-    if low is not None:
-        variable.setlb(low / factor)
-    if high is not None:
-        variable.setub(high / factor)
+def _move(variable: Any, low: float, high: float, start: float) -> None:
+    if variable.has_lb():
+        variable.setlb(low)
+    if variable.has_ub():
+        variable.setub(high)
     if variable.value is not None:
-        variable.set_value(variable.value / factor, skip_validation=True)
+        variable.set_value(start, skip_validation=True)
 
 
-def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Scaling:
-    """State nonlinear parts again; the factors that they then have."""
+def _between(low: float, body: Any, high: float) -> Any:
+    """`low <= body <= high`, of which one side may be infinite."""
+    if low == high:
+        return relations("==", [body], [low])[0]
+    if low == -np.inf:
+        return relations("<=", [body], [high])[0]
+    return relations(">=", [body], [low])[0] if high == np.inf else (low, body, high)
+
+
+def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
+    """State nonlinear parts again; the reduction with the factors that they then have."""
+    instance = reduced.instance
     functions = {name: getattr(pyo, word) for name, word in WORDS.items()}
     tool = Tool({**functions, "abs": methodcaller("__abs__")}, _total)
     evaluator = instance.evaluator(
-        Combinations(leaves(instance, scaling, lowered.variables, tool), tool)
+        Combinations(leaves(instance, reduced.scaling, lowered.variables, tool), tool)
     )
-    rows, objective = scaling.row.copy(), scaling.objective
     stated = instance.model.objective
     if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
         value = evaluator.family(stated.value, SINGLE)[0]
+        factor = 1.0
         if varies(value):
             require_finite(value, stated.name, stated.span)
-            objective, expression = normalised(value)
+            factor, expression = normalised(value)
             lowered.objective.set_value(expression)
+        reduced = reduced.with_objective(factor)
+    rows = reduced.scaling.row.copy()
     for family in instance.constraints:
         if family.shape.degree > Degree.QUADRATIC:
             for row, value in enumerate(difference(evaluator, family)):
@@ -122,7 +148,7 @@ def _normalise(instance: Instance, scaling: Scaling, lowered: PyomoModel) -> Sca
                     ):  # Pyomo takes `(5 + 0*x)/(10 + 0*x)` for a number
                         rows[family.first + row] = factor
                         component.set_value(_related(expression, family.relation))
-    return replace(scaling, row=rows, objective=objective)
+    return reduced.with_rows(rows)
 
 
 def _total(parts: Sequence[Any]) -> Any:

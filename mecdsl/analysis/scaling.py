@@ -157,19 +157,10 @@ def _bounded(sizes: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.round(sizes), -LARGEST_POWER, LARGEST_POWER))
 
 
-def unscaled(
-    instance: Instance, scaling: Scaling, columns: IntArray, values: FloatArray
-) -> FloatArray:
-    """All columns of an instance in SI from scaled values of its free `columns`.
-
-    Integers are rounded and overshoot of a bound is cut off, since solvers have both to a
-    tolerance.
-    """
-    x = instance.complete(np.zeros(instance.columns))
-    found = values * scaling.column[columns] + scaling.origin[columns]
-    found = np.clip(found, instance.lower[columns], instance.upper[columns])
-    x[columns] = np.where(instance.integral[columns], np.round(found), found)
-    return x
+def unit_scaling(instance: Instance) -> Scaling:
+    """All factors 1 and all origins 0."""
+    columns, rows = np.ones(instance.columns), np.ones(instance.rows)
+    return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0), np.zeros(instance.columns))
 
 
 def _row_powers(

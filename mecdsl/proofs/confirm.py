@@ -23,11 +23,11 @@ from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.backend import Request
 from mecdsl.backends import table
 from mecdsl.backends.highs.farkas import farkas_proof
-from mecdsl.backends.shared.constant_rows import crossed_bounds, false_row
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import IntArray
 from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.proofs.rays import ray_proof
+from mecdsl.reduction.conflicts import crossed_bounds, false_row
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination
 

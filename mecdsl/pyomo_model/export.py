@@ -29,6 +29,8 @@ from mecdsl.model.classes import Degree
 from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
 from mecdsl.pyomo_model.numbers import writing
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
+from mecdsl.reduction.held_rows import held_rows
+from mecdsl.reduction.reduced import reduce_by
 
 if TYPE_CHECKING:
     from mecdsl.pyomo_model.lower import PyomoModel
@@ -131,8 +133,8 @@ def _stated(instance: Instance, scaling: Scaling) -> "tuple[PyomoModel, Scaling]
         return to_pyomo(instance), scaling
     from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 
-    scaled = scaled_pyomo(instance, scaling)
-    stated, found = scaled.lowered, scaled.scaling
+    scaled = scaled_pyomo(reduce_by(instance, scaling, held_rows(instance)))
+    stated, found = scaled.lowered, scaled.reduced.scaling
     stated.model.del_component("scaling_factor")  # Pyomo's NL writer would multiply it in once more
     factor = objective_factor(found.objective)
     if factor != found.objective:  # an objective above degree two was stated again

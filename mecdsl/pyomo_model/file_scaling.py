@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mecdsl.analysis.scaling import Scaling, scale
+from mecdsl.analysis.scaling import Scaling, scale, unit_scaling
 from mecdsl.instances.instance import Instance
 
 SIZES = (
@@ -26,10 +26,10 @@ OBJECTIVE = (2.0**-10, 2.0**20)  # a reduced cost of 1e-7 stays below 1e-4 of th
 def file_scaling(instance: Instance, raw: bool = False) -> Scaling:
     """Factors of a file. `raw`: none, all numbers in SI. Raises `ModelError` as `scale` does."""
     if raw:
-        return _nothing(instance)
+        return unit_scaling(instance)
     found = scale(instance)
     if _near_one(instance, found):
-        return replace(_nothing(instance), objective=objective_factor(found.objective))
+        return replace(unit_scaling(instance), objective=objective_factor(found.objective))
     return replace(found, objective=objective_factor(found.objective))
 
 
@@ -56,8 +56,3 @@ def _near_one(instance: Instance, found: Scaling) -> bool:
     least, largest = COEFFICIENTS
     inside = bool(((sizes >= low) & (sizes <= high)).all())
     return inside and least <= found.before[0] and found.before[1] <= largest
-
-
-def _nothing(instance: Instance) -> Scaling:
-    columns, rows = np.ones(instance.columns), np.ones(instance.rows)
-    return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0), np.zeros(instance.columns))

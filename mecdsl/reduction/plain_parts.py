@@ -1,0 +1,115 @@
+"""The numbers of rows and objective of degree two or less of a reduced problem, as arrays.
+
+Constants of rows are added up exactly at the origins of the columns before they are scaled
+(`mecdsl.analysis.origins`), and coefficients of binaries are as small as they can be
+(`mecdsl.analysis.tightening`) unless they are wanted as they are written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mecdsl.analysis.coefficients import (
+    Quadratics,
+    constraint_coefficients,
+    objective_coefficients,
+)
+from mecdsl.analysis.origins import constants_at, rounding_at
+from mecdsl.analysis.tightening import solver_rows
+from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.model.classes import Degree
+from mecdsl.reduction.reduced import Reduced
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainRows:
+    """Scaled rows `lower <= coefficients <= upper`, infinite where there is no side.
+
+    `rows`: instance row of each; `coefficients`: without constants, over scaled variables by their
+    number among `Reduced.columns`.
+    """
+
+    rows: IntArray
+    coefficients: Quadratics
+    lower: FloatArray
+    upper: FloatArray
+
+
+def plain_families(instance: Instance) -> list[ConstraintFamily]:
+    """The families of degree two or less."""
+    return [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+
+
+@np.errstate(invalid="ignore")  # `x <= 1/0` has an infinite side, and no other
+def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
+    """The rows of degree two or less that hold a free variable, scaled; by row of the instance.
+
+    `as_written`: with the coefficients of binaries that the model has.
+    """
+    instance, origin = reduced.instance, reduced.scaling.origin
+    families = plain_families(instance)
+    found = (constraint_coefficients if as_written else solver_rows)(instance, families)
+    places = _places(families)
+    constant, slack = constants_at(found, origin), rounding_at(found, origin)
+    upward, downward = _sides(families)
+    lower = np.where(upward, -constant - slack, -np.inf)
+    upper = np.where(downward, -constant + slack, np.inf)
+    factor = reduced.scaling.row[places]
+    kept = np.flatnonzero(np.isin(places, reduced.rows))
+    return PlainRows(
+        places[kept],
+        _chosen(_over_variables(reduced, found.scaled(reduced.scaling.column, factor)), kept),
+        (lower * factor)[kept],
+        (upper * factor)[kept],
+    )
+
+
+def plain_objective(reduced: Reduced) -> Quadratics:
+    """The scaled objective, of degree two or less, over scaled variables, with the constant that
+    the solver is told.
+    """
+    found = objective_coefficients(reduced.instance)
+    scaled = found.scaled(reduced.scaling.column, np.array([reduced.objective_factor]))
+    return replace(_over_variables(reduced, scaled), constant=np.array([reduced.handed]))
+
+
+def _places(families: Sequence[ConstraintFamily]) -> IntArray:
+    parts = [np.arange(family.first, family.first + family.size) for family in families]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _sides(families: Sequence[ConstraintFamily]) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have a lower and which an upper limit."""
+    relation = np.concatenate(
+        [np.zeros(0, dtype="<U2")]
+        + [np.full(family.size, family.relation, dtype="<U2") for family in families]
+    )
+    return relation != "<=", relation != ">="
+
+
+def _over_variables(reduced: Reduced, found: Quadratics) -> Quadratics:
+    """Coefficients by number of the variable instead of the column."""
+    position = np.full(reduced.instance.columns, -1, dtype=np.int64)
+    position[reduced.columns] = np.arange(len(reduced.columns))
+    columns = [position[part] for part in (found.column, found.first, found.second)]
+    return replace(found, column=columns[0], first=columns[1], second=columns[2])
+
+
+def _chosen(found: Quadratics, kept: IntArray) -> Quadratics:
+    """Some rows in their order, without their constants."""
+    number = np.full(found.size, -1, dtype=np.int64)
+    number[kept] = np.arange(len(kept))
+    linear = np.flatnonzero(number[found.row] >= 0)
+    products = np.flatnonzero(number[found.quadratic_row] >= 0)
+    return Quadratics(
+        constant=np.zeros(len(kept)),
+        row=number[found.row[linear]],
+        column=found.column[linear],
+        value=found.value[linear],
+        quadratic_row=number[found.quadratic_row[products]],
+        first=found.first[products],
+        second=found.second[products],
+        quadratic_value=found.quadratic_value[products],
+    )
