@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mecdsl.analysis.coefficients import constraint_coefficients
 from mecdsl.analysis.scaling import Slopes
-from mecdsl.analysis.tightening import solver_rows
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Value
 from mecdsl.instances.facts import fact
@@ -15,6 +15,7 @@ from mecdsl.model.classes import Degree
 
 
 @fact
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def held_rows(instance: Instance) -> NDArray[np.bool_]:
     """bool[rows]: whether a row holds a free variable.
 
@@ -24,7 +25,7 @@ def held_rows(instance: Instance) -> NDArray[np.bool_]:
     held = np.zeros(instance.rows, dtype=bool)
     families = instance.constraints
     plain = [family for family in families if family.shape.degree <= Degree.QUADRATIC]
-    found = solver_rows(instance, plain)
+    found = constraint_coefficients(instance, plain)
     places = np.concatenate(
         [np.zeros(0, dtype=np.int64)]
         + [np.arange(family.first, family.first + family.size) for family in plain]
@@ -32,11 +33,10 @@ def held_rows(instance: Instance) -> NDArray[np.bool_]:
     held[places[found.row]] = held[places[found.quadratic_row]] = True
     curved = [family for family in families if family.shape.degree > Degree.QUADRATIC]
     evaluator = instance.evaluator(_Holding(instance.first_point(), instance.free))
-    with np.errstate(all="ignore"):
-        for family in curved:
-            value = difference(evaluator, family) if family.size else None
-            if isinstance(value, Jet):
-                held[family.first + value.gradient.rows] = True
+    for family in curved:
+        value = difference(evaluator, family) if family.size else None
+        if isinstance(value, Jet):
+            held[family.first + value.gradient.rows] = True
     return held
 
 

@@ -42,7 +42,7 @@ def plain_families(instance: Instance) -> list[ConstraintFamily]:
     return [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
 
 
-@np.errstate(invalid="ignore")  # `x <= 1/0` has an infinite side, and no other
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     """The rows of degree two or less that hold a free variable, scaled; by row of the instance.
 
@@ -66,6 +66,7 @@ def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     )
 
 
+@np.errstate(all="ignore")  # as above
 def plain_objective(reduced: Reduced) -> Quadratics:
     """The scaled objective, of degree two or less, over scaled variables, with the constant that
     the solver is told.
