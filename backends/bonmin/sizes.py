@@ -10,10 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.coefficients import constraint_coefficients
+from mecdsl.analysis.coefficients import constraint_coefficients, plain_families
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
-from mecdsl.model.classes import Degree
 
 LEAST: Final = 1e-4  # of the largest number of a row, and of the size of a column
 
@@ -23,8 +22,7 @@ def sizes_alike(instance: Instance, scaling: Scaling) -> bool:
 
     Raises `ModelError` where a coefficient is not finite.
     """
-    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-    found = constraint_coefficients(instance, plain)
+    found = constraint_coefficients(instance, plain_families(instance))
     column = scaling.column
     linear = np.abs(found.value * column[found.column])
     curved = np.abs(found.quadratic_value * column[found.first] * column[found.second])

@@ -64,6 +64,17 @@ class Quadratics:
         )
 
 
+def plain_families(instance: Instance) -> list[ConstraintFamily]:
+    """The constraint families of degree two or less, whose coefficients can be told."""
+    return [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+
+
+def rows_of(families: Sequence[ConstraintFamily]) -> IntArray:
+    """The instance rows of some families, one family after another."""
+    parts = [np.arange(family.first, family.first + family.size) for family in families]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
 @fact
 def objective_coefficients(instance: Instance) -> Quadratics:
     """Coefficients of an objective of degree two or less, as one row; found once."""

@@ -17,7 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mecdsl.analysis.coefficients import Quadratics, constraint_coefficients, objective_coefficients
+from mecdsl.analysis.coefficients import (
+    Quadratics,
+    constraint_coefficients,
+    objective_coefficients,
+    plain_families,
+    rows_of,
+)
 from mecdsl.instances.algebra import Algebra, Floats, Jets, Value
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
@@ -119,9 +125,7 @@ class SmoothProgram:
         linear = (
             instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC
         )
-        plain = [
-            family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC
-        ]
+        plain = plain_families(instance)
         curved = [
             family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC
         ]
@@ -130,8 +134,7 @@ class SmoothProgram:
             OBJECTIVE if family is None else 1 + family.first for family in self._curved
         ]
         parts = [(objective_coefficients(instance), np.zeros(1, dtype=np.int64))] if linear else []
-        places = [1 + np.arange(family.first, family.first + family.size) for family in plain]
-        parts.append((constraint_coefficients(instance, plain), _concatenate(places)))
+        parts.append((constraint_coefficients(instance, plain), 1 + rows_of(plain)))
         self._quadratics = _stacked(parts, 1 + instance.rows)
 
     def _find_patterns(self) -> None:

@@ -16,10 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.coefficients import constraint_coefficients
+from mecdsl.analysis.coefficients import constraint_coefficients, plain_families
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.model.classes import Degree
 
 EPSILON: Final = float(np.finfo(np.float64).eps)
 
@@ -88,9 +87,7 @@ def _round(rows: _Rows, lower: FloatArray, upper: FloatArray) -> tuple[FloatArra
 
 def _linear_rows(instance: Instance) -> _Rows:
     """Every row without products as `<=`; an equality as two of them."""
-    families = [
-        family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC
-    ]
+    families = plain_families(instance)
     found = constraint_coefficients(instance, families)
     side = np.concatenate([np.zeros(0), *(np.full(f.size, f.relation.sign) for f in families)])
     linear = np.isfinite(found.constant)

@@ -23,14 +23,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import Quadratics, objective_coefficients
+from mecdsl.analysis.coefficients import (
+    Quadratics,
+    objective_coefficients,
+    plain_families,
+    rows_of,
+)
 from mecdsl.analysis.origins import constants_at
 from mecdsl.analysis.propagation.box import box_of, implied_box
 from mecdsl.analysis.tightening import solver_rows
 from mecdsl.functions.table import TABLE
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Jets, Value
-from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.model.classes import Degree
@@ -321,9 +326,9 @@ def _plain_terms(instance: Instance, origin: FloatArray) -> _Terms:
     """The terms of rows of degree two or less, and of such an objective, with columns that count
     from an origin.
     """
-    plain = [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
+    plain = plain_families(instance)
     rows = solver_rows(instance, plain)
-    found = [_of_quadratics(replace(rows, constant=constants_at(rows, origin)), _rows(plain))]
+    found = [_of_quadratics(replace(rows, constant=constants_at(rows, origin)), rows_of(plain))]
     if _objective_degree(instance) <= Degree.QUADRATIC:
         goal = _of_quadratics(
             objective_coefficients(instance), np.array([instance.rows], dtype=np.int64)
@@ -357,7 +362,7 @@ def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms
                     _of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)
                 )
             )
-        found += [_of_jet(difference(evaluator, family), _rows([family])) for family in curved]
+        found += [_of_jet(difference(evaluator, family), rows_of([family])) for family in curved]
     return _joined(found)
 
 
@@ -368,11 +373,6 @@ def _joined(found: Sequence[_Terms]) -> _Terms:
         np.concatenate([part.second for part in found]),
         np.concatenate([part.size for part in found]),
     )
-
-
-def _rows(families: list[ConstraintFamily]) -> IntArray:
-    parts = [np.arange(family.first, family.first + family.size) for family in families]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def _of_quadratics(found: Quadratics, rows: IntArray) -> _Terms:

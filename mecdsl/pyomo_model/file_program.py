@@ -21,9 +21,9 @@ from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.relation import Relation
-from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.file_names import file_names
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
+from mecdsl.reduction.conflicts import false_rows
 
 NO_BOUND = 1e20  # readers take a bound from here on as none
 IMPOSSIBLE = "no_point"
@@ -56,7 +56,7 @@ def file_program(instance: Instance, scaling: Scaling) -> FileProgram:
     goal = objective_coefficients(instance).scaled(scaling.column, np.array([scaling.objective]))
     found = constraint_coefficients(instance, instance.constraints)
     held = _constant(found)
-    wrong = _false(instance, held, found.constant)
+    wrong = _false(instance, held)
     kept = np.flatnonzero(~held | wrong)
     rows = _kept(found.scaled(scaling.column, scaling.row), kept)
     relations = _relations(instance)
@@ -89,15 +89,11 @@ def _constant(found: Quadratics) -> NDArray[np.bool_]:
     return np.asarray(constant | ~np.isfinite(found.constant))
 
 
-def _false(
-    instance: Instance, constant: NDArray[np.bool_], values: FloatArray
-) -> NDArray[np.bool_]:
+def _false(instance: Instance, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
     result = np.zeros(len(constant), dtype=bool)
     for family in instance.constraints:
         rows = np.flatnonzero(constant[family.rows])
-        result[family.first + rows] = false_rows(
-            instance, family, rows, values[family.first + rows]
-        )
+        result[family.first + rows] = false_rows(instance, family, rows)
     return result
 
 

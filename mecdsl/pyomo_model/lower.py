@@ -28,7 +28,11 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from mecdsl.analysis.called_functions import lacking
-from mecdsl.analysis.coefficients import constraint_coefficients, objective_coefficients
+from mecdsl.analysis.coefficients import (
+    constraint_coefficients,
+    objective_coefficients,
+    plain_families,
+)
 from mecdsl.analysis.written_out import LONGEST, definition_sizes, too_long
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span
 from mecdsl.instances.algebra import Objects
@@ -39,11 +43,11 @@ from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Degree, Shape
 from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
-from mecdsl.pyomo_model.constant_rows import false_rows
 from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.numbers import finite_arithmetic, require_finite
 from mecdsl.pyomo_model.rows import bodies, relations
 from mecdsl.pyomo_model.sets import Index, IndexSets, free_name
+from mecdsl.reduction.conflicts import false_rows
 
 DOMAINS: Final = {
     sym.NumberDomain.REAL: pyo.Reals,
@@ -150,7 +154,7 @@ class _Lowering:
 
     def _constraints(self) -> Mapping[str, tuple[Any, ...]]:
         families = self.instance.constraints
-        plain = [family for family in families if family.shape.degree <= Degree.QUADRATIC]
+        plain = plain_families(self.instance)
         found = constraint_coefficients(self.instance, plain)
         row_bodies, bounds = bodies(found, self.operands), -found.constant
         places: dict[str, slice] = {}
@@ -197,7 +201,7 @@ class _Lowering:
         constant = np.fromiter((body is None for body in row_bodies), dtype=bool, count=family.size)
         constant |= ~np.isfinite(bounds)
         rows = np.flatnonzero(constant)
-        wrong = false_rows(self.instance, family, rows, -bounds[rows])
+        wrong = false_rows(self.instance, family, rows)
         expressions = relations(family.relation, row_bodies, bounds.tolist())
         for row, false in zip(rows.tolist(), wrong.tolist(), strict=True):
             expressions[row] = self._impossible() if false else pyo.Constraint.Skip

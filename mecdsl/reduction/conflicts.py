@@ -4,7 +4,10 @@ are false.
 A true row without a free variable can be left out.
 """
 
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mecdsl.analysis.data_rows import data_rows
 from mecdsl.analysis.display_units import declared_unit, row_display
@@ -53,37 +56,45 @@ def row_name(instance: Instance, row: int) -> str:
 
 def false_row(instance: Instance, rows: IntArray) -> str:
     """The first of some instance rows, none of which depends on a free variable, that is false, in
-    words.
-
-    Empty if all are true up to the rounding of the terms of a row over data, and up to the
-    verifier's tolerance where the row holds fixed variables, whose values may come from a solver.
+    words; empty if all are true.
     """
-    if not len(rows):
-        return ""
-    for family in instance.constraints:
+    for family in instance.constraints if len(rows) else ():
         inside = rows[(rows >= family.first) & (rows < family.first + family.size)] - family.first
-        if not len(inside):
-            continue
-        value, allowed = (part[inside] for part in _judged(instance, family))
-        over = {"<=": value, ">=": -value, "==": np.abs(value)}[family.relation]
-        wrong = np.flatnonzero(np.isnan(over) | (over == np.inf) | (over > allowed))
-        for place in wrong[:1].tolist():
-            name = instance.row_name(family, int(inside[place]))
+        for row in inside[false_rows(instance, family, inside)][:1].tolist():
+            value = float(_judged(instance, family, np.array([row]))[0][0])
+            name = instance.row_name(family, row)
             return (
-                f"`{name}` holds no free variable and is false: "
-                f"{_apart(instance, family, float(value[place]))}"
+                f"`{name}` holds no free variable and is false: {_apart(instance, family, value)}"
             )
     return ""
 
 
-def _judged(instance: Instance, family: ConstraintFamily) -> tuple[FloatArray, FloatArray]:
-    """`left - right` of every row, and how much of it is no contradiction."""
+@np.errstate(all="ignore")  # a number that is not finite is a finding, not a warning
+def false_rows(instance: Instance, family: ConstraintFamily, rows: IntArray) -> NDArray[np.bool_]:
+    """Which of some rows of a family, counted from its first, are false, though none depends on a
+    free variable.
+
+    True are rows that hold up to the rounding of their terms, and up to the verifier's tolerance
+    where they hold fixed variables, whose values may come from a solver.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    value, allowed = _judged(instance, family, rows)
+    over = {"<=": value, ">=": -value, "==": np.abs(value)}[family.relation]
+    return np.asarray(np.isnan(over) | (over == np.inf) | (over > allowed))
+
+
+def _judged(
+    instance: Instance, family: ConstraintFamily, rows: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """`left - right` of some rows, and how much of it is no contradiction."""
     shapes, constraint = instance.checked.shapes, family.constraint
+    chosen = replace(family, table=family.table.take(rows))
     if not shapes.variables(constraint.left) | shapes.variables(constraint.right):
-        found = data_rows(instance, family)
-        return found.value, found.rounding
-    found_ = difference(instance.evaluator(Magnitudes(instance.first_point())), family)
-    return _spread(value_of(found_), family.size), TOLERANCE * _spread(size_of(found_), family.size)
+        of_data = data_rows(instance, chosen)
+        return of_data.value, of_data.rounding
+    found = difference(instance.evaluator(Magnitudes(instance.first_point())), chosen)
+    return _spread(value_of(found), len(rows)), TOLERANCE * _spread(size_of(found), len(rows))
 
 
 def _apart(instance: Instance, family: ConstraintFamily, value: float) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.analysis.coefficients import constraint_coefficients
+from mecdsl.analysis.coefficients import constraint_coefficients, plain_families, rows_of
 from mecdsl.analysis.scaling import Slopes
 from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Value
@@ -23,15 +23,10 @@ def held_rows(instance: Instance) -> NDArray[np.bool_]:
     variable is written in it. Raises `ModelError` where a coefficient is not finite.
     """
     held = np.zeros(instance.rows, dtype=bool)
-    families = instance.constraints
-    plain = [family for family in families if family.shape.degree <= Degree.QUADRATIC]
-    found = constraint_coefficients(instance, plain)
-    places = np.concatenate(
-        [np.zeros(0, dtype=np.int64)]
-        + [np.arange(family.first, family.first + family.size) for family in plain]
-    )
+    plain = plain_families(instance)
+    found, places = constraint_coefficients(instance, plain), rows_of(plain)
     held[places[found.row]] = held[places[found.quadratic_row]] = True
-    curved = [family for family in families if family.shape.degree > Degree.QUADRATIC]
+    curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
     evaluator = instance.evaluator(_Holding(instance.first_point(), instance.free))
     for family in curved:
         value = difference(evaluator, family) if family.size else None

@@ -14,12 +14,13 @@ from mecdsl.analysis.coefficients import (
     Quadratics,
     constraint_coefficients,
     objective_coefficients,
+    plain_families,
+    rows_of,
 )
 from mecdsl.analysis.origins import constants_at, rounding_at
 from mecdsl.analysis.tightening import solver_rows
-from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.instance import ConstraintFamily
 from mecdsl.instances.tables import FloatArray, IntArray
-from mecdsl.model.classes import Degree
 from mecdsl.reduction.reduced import Reduced
 
 
@@ -37,11 +38,6 @@ class PlainRows:
     upper: FloatArray
 
 
-def plain_families(instance: Instance) -> list[ConstraintFamily]:
-    """The families of degree two or less."""
-    return [family for family in instance.constraints if family.shape.degree <= Degree.QUADRATIC]
-
-
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     """The rows of degree two or less that hold a free variable, scaled; by row of the instance.
@@ -51,7 +47,7 @@ def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     instance, origin = reduced.instance, reduced.scaling.origin
     families = plain_families(instance)
     found = (constraint_coefficients if as_written else solver_rows)(instance, families)
-    places = _places(families)
+    places = rows_of(families)
     constant, slack = constants_at(found, origin), rounding_at(found, origin)
     upward, downward = _sides(families)
     lower = np.where(upward, -constant - slack, -np.inf)
@@ -74,11 +70,6 @@ def plain_objective(reduced: Reduced) -> Quadratics:
     found = objective_coefficients(reduced.instance)
     scaled = found.scaled(reduced.scaling.column, np.array([reduced.objective_factor]))
     return replace(_over_variables(reduced, scaled), constant=np.array([reduced.handed]))
-
-
-def _places(families: Sequence[ConstraintFamily]) -> IntArray:
-    parts = [np.arange(family.first, family.first + family.size) for family in families]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def _sides(families: Sequence[ConstraintFamily]) -> tuple[np.ndarray, np.ndarray]:
