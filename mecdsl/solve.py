@@ -26,7 +26,7 @@ from mecdsl.reduction.conflicts import crossed_bounds
 from mecdsl.results.leaks import obstacle, unresolved
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
-from mecdsl.results.violations import find_violations
+from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 NOT_BELIEVED = (
@@ -234,11 +234,10 @@ def _start_notes(instance: Instance, options: SolveOptions) -> tuple[str, ...]:
     if options.start is None:
         return ()
     start = np.where(np.isnan(options.start), instance.first_point(), options.start)
-    broken = [v for v in find_violations(instance, instance.complete(start)) if not v.accepted]
     return tuple(
         f"the warm start breaks `{v.member or v.family}` by "
         f"{v.amount:.6g}{'' if v.unit == '1' else ' ' + v.unit}"
-        for v in broken
+        for v in broken(instance, instance.complete(start))
     )
 
 

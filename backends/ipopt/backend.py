@@ -41,7 +41,7 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
 from mecdsl.reduction.reduced import Reduced, reduce_instance
-from mecdsl.results.violations import find_violations
+from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
 
 if TYPE_CHECKING:
@@ -375,14 +375,8 @@ def _tidied(local: LocalProgram, x: FloatArray) -> FloatArray:
         abs(before), 1.0 / local.reduced.scaling.objective
     ):
         return x
-    worse = {
-        violation.family for violation in find_violations(instance, moved) if not violation.accepted
-    }
-    return (
-        x
-        if worse and worse - {v.family for v in find_violations(instance, x) if not v.accepted}
-        else moved
-    )
+    worse = {violation.family for violation in broken(instance, moved)}
+    return x if worse and worse - {violation.family for violation in broken(instance, x)} else moved
 
 
 def _iterations(found: tuple[Iteration, ...], reduced: Reduced) -> tuple[Iteration, ...]:

@@ -19,7 +19,7 @@ from mecdsl.backends.scip.options import FEASIBILITY
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.results.verify import polish
-from mecdsl.results.violations import find_violations
+from mecdsl.results.violations import broken
 
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
@@ -38,7 +38,7 @@ def holds(instance: Instance, values: FloatArray, objective: float) -> bool:
         exact = instance.objective(x)
     if not abs(exact - objective) <= AGREEMENT * max(abs(exact), abs(objective)):
         return bool(exact == objective)
-    return all(violation.accepted for violation in find_violations(instance, x))
+    return not broken(instance, x)
 
 
 def sharpened(

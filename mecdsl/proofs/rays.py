@@ -22,7 +22,7 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.results.verify import polish
-from mecdsl.results.violations import find_violations
+from mecdsl.results.violations import broken
 from mecdsl.solution import Solution
 
 SECONDS: Final = 5.0  # s for each of the two solves
@@ -127,6 +127,6 @@ def _point(request: Request, closed: Instance) -> FloatArray | None:
         if found.values is None:
             continue
         x = polish(request.instance, found.values)
-        if all(violation.accepted for violation in find_violations(request.instance, x)):
+        if not broken(request.instance, x):
             return x
     return None

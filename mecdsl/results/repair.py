@@ -22,7 +22,7 @@ from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.results.measures import TOLERANCE, measures
-from mecdsl.results.violations import Judge, find_violations, switched_on
+from mecdsl.results.violations import Judge, broken, switched_on
 
 ROUNDS: Final = 4
 FARTHEST: Final = (
@@ -41,7 +41,7 @@ def mended(instance: Instance, x: FloatArray) -> FloatArray | None:
     size = np.maximum(np.abs(x), measures(instance, x).scale)
     tried = _onto_bounds(instance, x, real, size)
     for _ in range(ROUNDS):
-        if _kept(instance, tried):
+        if not broken(instance, tried):
             return tried
         step = _step(instance, tried, real, size)
         if step is None:
@@ -49,11 +49,7 @@ def mended(instance: Instance, x: FloatArray) -> FloatArray | None:
         tried = np.where(real, np.clip(tried + step, instance.lower, instance.upper), tried)
         if (np.abs(tried - x) > FARTHEST * size).any():
             return None
-    return tried if _kept(instance, tried) else None
-
-
-def _kept(instance: Instance, x: FloatArray) -> bool:
-    return all(violation.accepted for violation in find_violations(instance, x))
+    return None if broken(instance, tried) else tried
 
 
 def _onto_bounds(

@@ -81,6 +81,11 @@ def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
         return (*found, *judge.bounds(), *judge.integrality())
 
 
+def broken(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
+    """Those of the same that are not accepted; empty if the point keeps the model."""
+    return tuple(found for found in find_violations(instance, x) if not found.accepted)
+
+
 def excesses(instance: Instance, x: FloatArray) -> dict[str, FloatArray]:
     """By how much the rows of each family are missed at a point, in SI, where that is more than
     allowed; else 0.
