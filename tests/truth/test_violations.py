@@ -257,10 +257,11 @@ report length : s = start[3] + takes[3] - begin
 
 @pytest.mark.parametrize("limit", [1.0, 0.07, 0.06])
 @pytest.mark.parametrize("backend", ["ipopt", "highs", "scip"])
-def test_jobs_on_a_clock_end_after_their_sum(limit: float, backend: str) -> None:
+@pytest.mark.parametrize("via", ["arrays", "pyomo"])
+def test_jobs_on_a_clock_end_after_their_sum(limit: float, backend: str, via: str) -> None:
     # 10 + 20 + 30 ms; with a limit of 60 ms there is one point; a double at 1.7e9 s is known to
     # 2.4e-7 s
-    result = mecdsl.loads(CHAIN, data={"limit": limit}).solve(backend)
+    result = mecdsl.loads(CHAIN, data={"limit": limit}).solve(backend, via=via)
     assert result.verified
     assert result.guarantee in (Guarantee.GLOBAL, Guarantee.LOCAL)
     assert float(np.ravel(result["length"])[0]) == pytest.approx(0.06, abs=1e-6)
