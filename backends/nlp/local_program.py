@@ -170,11 +170,11 @@ def _scaled(problem: NlpProblem, reduced: Reduced) -> NlpProblem:
     curvature = column[problem.hessian_rows] * column[problem.hessian_columns]
     return replace(
         problem,
-        lower=(problem.lower - origin) / column,
-        upper=(problem.upper - origin) / column,
+        lower=reduced.lower,
+        upper=reduced.upper,
         constraint_lower=problem.constraint_lower * row,
         constraint_upper=problem.constraint_upper * row,
-        start=(problem.start - origin) / column,
+        start=reduced.scaled(reduced.instance.first_point()),
         objective=lambda z: size * problem.objective(unscaled(z)),
         gradient=lambda z: size * column * problem.gradient(unscaled(z)),
         constraints=lambda z: row * problem.constraints(unscaled(z)),

@@ -118,9 +118,8 @@ class ScipModel:
 
     def widened(self) -> bool:
         """Whether a column has a finite bound that SCIP was not told."""
-        ends = np.concatenate([self.instance.lower, self.instance.upper])
-        told = np.abs(ends) < NO_BOUND * np.tile(self.reduced.scaling.column, 2)
-        return bool((np.isfinite(ends) & ~told).any())
+        ends = np.concatenate([self.reduced.lower, self.reduced.upper])
+        return bool((np.isfinite(ends) & (np.abs(ends) >= NO_BOUND)).any())
 
     def endless(self, solution: Any) -> str:
         """A column that runs where SCIP's arithmetic ends, by name; empty if there is none.
@@ -129,9 +128,8 @@ class ScipModel:
         infinity.
         """
         reduced, value = self.reduced, self.scaled(solution)
-        ends = np.where(value > 0.0, self.instance.upper[reduced.columns], 0.0)
-        ends = np.where(value > 0.0, ends, self.instance.lower[reduced.columns])
-        far = (np.abs(value) >= ENDLESS) & (np.abs(ends) >= NO_BOUND * reduced.column_factor)
+        ends = np.where(value > 0.0, reduced.upper, reduced.lower)
+        far = (np.abs(value) >= ENDLESS) & (np.abs(ends) >= NO_BOUND)
         for column in reduced.columns[far][:1].tolist():
             return f"`{self.instance.column_name(column)}`"
         return ""
