@@ -59,6 +59,8 @@ def test_it_is_found_once() -> None:
         ("max(p[i] + x[i] for i in 1..2) <= 4", True),
         ("max(x[1], p[2]) <= 9", True),
         ("exp(x[1]) + p[1] >= 1", True),
+        ("floor(x[1]) + p[1] <= 4", True),
+        ("prod(1 + x[i] for i in 1..2) <= 9", True),
         ("exp(p[1]) + p[2] >= 1", False),
         ("0*x[1]^2 + p[2] >= 1", False),
     ],
