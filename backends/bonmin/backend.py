@@ -312,13 +312,10 @@ def _curved(evaluator: Evaluator, reduced: Reduced) -> tuple[Reduced, list[Any],
             require_finite(value, instance.row_name(family, row), family.constraint.span)
             factors[family.first + row] = factor = normalised(value)[0]
             rows.append(multiple(value - value.constant, factor))
-            limits.append(_limits(family.relation, -factor * value.constant))
+            low, high = family.relation.limits
+            limits.append((low - factor * value.constant, high - factor * value.constant))
     found = reduced.with_rows(factors).without(np.array(without, dtype=np.int64))
     return found, rows, np.array(limits, dtype=np.float64).reshape(-1, 2)
-
-
-def _limits(relation: str, bound: float) -> tuple[float, float]:
-    return (-np.inf if relation == "<=" else bound, np.inf if relation == ">=" else bound)
 
 
 def _total(parts: Sequence[Any]) -> Any:

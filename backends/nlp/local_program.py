@@ -89,12 +89,9 @@ def from_arrays(program: SmoothProgram) -> LocalProgram:
     """The problem of a smooth program."""
     instance = program.instance
     sign = -1.0 if instance.maximize else 1.0
-    lower, upper = np.full(instance.rows, -np.inf), np.full(instance.rows, np.inf)
+    lower, upper = np.zeros(instance.rows), np.zeros(instance.rows)
     for family in instance.constraints:
-        if family.relation in (">=", "=="):
-            lower[family.rows] = 0.0
-        if family.relation in ("<=", "=="):
-            upper[family.rows] = 0.0
+        lower[family.rows], upper[family.rows] = family.relation.limits
     problem = NlpProblem(
         lower=instance.lower[program.columns],
         upper=instance.upper[program.columns],

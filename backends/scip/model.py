@@ -42,6 +42,7 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.model.classes import Degree
+from mecdsl.model.relation import Relation
 from mecdsl.reduction.plain_parts import plain_objective, plain_rows
 from mecdsl.reduction.reduced import Reduced, reduce_instance
 
@@ -154,7 +155,7 @@ class _Lowering:
         self.without: list[int] = []  # rows whose variables cancel in SCIP's words
         self.bounding: Any = None
         self.auxiliary: list[Auxiliary] = []
-        self.cone = ">=" if only_upward(instance) else "=="
+        self.cone = Relation.AT_LEAST if only_upward(instance) else Relation.EQUAL
         self.poles = poles(instance)
         self.with_poles: list[Any] = []
         self.lowering = ""  # the name of the part that is being added
@@ -218,7 +219,7 @@ class _Lowering:
         gap = expression - (
             self.bounding if isinstance(expression, Expr) else VarExpr(self.bounding)
         )
-        self._add(gap, ">=" if self.instance.maximize else "<=", 0.0)
+        self._add(gap, Relation.AT_LEAST if self.instance.maximize else Relation.AT_MOST)
 
     def _nonlinear_objective(self, value: Combination) -> Any:
         """The scaled objective without its constant and penalties, which are noted."""
@@ -271,9 +272,8 @@ class _Lowering:
         for number, direction in enumerate(parts.directions):
             new = self.model.addVar(name=f"y{number}", lb=None, ub=None)
             self.auxiliary.append(Auxiliary(new, parts.columns, direction))
-            self._add(
-                Expr(dict(zip(own, direction.tolist(), strict=True)) | {Term(new): -1.0}), "==", 0.0
-            )
+            along = dict(zip(own, direction.tolist(), strict=True))
+            self._add(Expr(along | {Term(new): -1.0}), Relation.EQUAL)
             terms[Term(new, new)] = sign * float(parts.curvature[number])
             terms[Term(new)] = sign * float(parts.slope[number])
         return Expr(terms)
@@ -300,14 +300,14 @@ class _Lowering:
                 require_finite(value, self.instance.row_name(family, row), family.constraint.span)
                 factor, expression = normalised(value)
                 factors[family.first + row] = factor
-                self._add(expression, family.relation, 0.0)
+                self._add(expression, family.relation)
             else:
                 self.without.append(family.first + row)
         self.reduced = self.reduced.with_rows(factors)
 
-    def _add(self, expression: Any, relation: str, bound: float) -> None:
-        low = -math.inf if relation == "<=" else bound
-        self._add_between(low, expression, math.inf if relation == ">=" else bound)
+    def _add(self, expression: Any, relation: Relation) -> None:
+        low, high = relation.limits
+        self._add_between(low, expression, high)
 
     def _add_between(self, low: float, expression: Any, high: float) -> None:
         where = f"`{self.lowering}`" if self.lowering else "degree two or less"
@@ -356,7 +356,7 @@ class _Lowering:
         quotient = self.model.addVar(name=f"quotient{self.model.getNVars()}", lb=0.0, ub=None)
         atoms = []
         for part in (above, below):
-            convex = part is above and self.cone == ">="
+            convex = part is above and self.cone is Relation.AT_LEAST
             if not isinstance(part, VarExpr) or (
                 convex and part.children[0].vtype() != "CONTINUOUS"
             ):
@@ -366,12 +366,12 @@ class _Lowering:
                     lb=low if math.isfinite(low) else None,
                     ub=high if math.isfinite(high) else None,
                 )
-                self._add(part - VarExpr(named), "<=" if convex and low >= 0.0 else "==", 0.0)
+                above_it = convex and low >= 0.0
+                self._add(part - VarExpr(named), Relation.AT_MOST if above_it else Relation.EQUAL)
                 part = VarExpr(named)
             atoms.append(part.children[0])
-        self._add(
-            Expr({Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}), self.cone, 0.0
-        )
+        cone = {Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}
+        self._add(Expr(cone), self.cone)
         return VarExpr(quotient)
 
 

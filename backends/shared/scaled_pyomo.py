@@ -25,6 +25,7 @@ from mecdsl.backends.shared.combinations import (
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.tables import SINGLE
 from mecdsl.model.classes import Degree
+from mecdsl.model.relation import Relation
 from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.lower import PyomoModel, to_pyomo
 from mecdsl.pyomo_model.rows import bodies, relations
@@ -112,10 +113,12 @@ def _move(variable: Any, low: float, high: float, start: float) -> None:
 def _between(low: float, body: Any, high: float) -> Any:
     """`low <= body <= high`, of which one side may be infinite."""
     if low == high:
-        return relations("==", [body], [low])[0]
+        return relations(Relation.EQUAL, [body], [low])[0]
     if low == -np.inf:
-        return relations("<=", [body], [high])[0]
-    return relations(">=", [body], [low])[0] if high == np.inf else (low, body, high)
+        return relations(Relation.AT_MOST, [body], [high])[0]
+    if high == np.inf:
+        return relations(Relation.AT_LEAST, [body], [low])[0]
+    return (low, body, high)
 
 
 def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
@@ -137,6 +140,7 @@ def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
         reduced = reduced.with_objective(factor)
     rows = reduced.scaling.row.copy()
     for family in instance.constraints:
+        low, high = family.relation.limits
         if family.shape.degree > Degree.QUADRATIC:
             for row, value in enumerate(difference(evaluator, family)):
                 component = lowered.constraints[family.name][row]
@@ -147,15 +151,9 @@ def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
                         expression
                     ):  # Pyomo takes `(5 + 0*x)/(10 + 0*x)` for a number
                         rows[family.first + row] = factor
-                        component.set_value(_related(expression, family.relation))
+                        component.set_value(_between(low, expression, high))
     return reduced.with_rows(rows)
 
 
 def _total(parts: Sequence[Any]) -> Any:
     return pyo.quicksum(parts)
-
-
-def _related(expression: Any, relation: str) -> Any:
-    if relation == "==":
-        return expression == 0.0
-    return expression <= 0.0 if relation == "<=" else expression >= 0.0

@@ -80,7 +80,7 @@ def false_rows(instance: Instance, family: ConstraintFamily, rows: IntArray) -> 
     if not len(rows):
         return np.zeros(0, dtype=bool)
     value, allowed = _judged(instance, family, rows)
-    over = {"<=": value, ">=": -value, "==": np.abs(value)}[family.relation]
+    over = family.relation.excess(value)
     return np.asarray(np.isnan(over) | (over == np.inf) | (over > allowed))
 
 

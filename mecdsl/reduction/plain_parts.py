@@ -49,9 +49,9 @@ def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     found = (constraint_coefficients if as_written else solver_rows)(instance, families)
     places = rows_of(families)
     constant, slack = constants_at(found, origin), rounding_at(found, origin)
-    upward, downward = _sides(families)
-    lower = np.where(upward, -constant - slack, -np.inf)
-    upper = np.where(downward, -constant + slack, np.inf)
+    low, high = _limits(families)
+    lower = np.where(np.isfinite(low), -constant - slack, low)
+    upper = np.where(np.isfinite(high), -constant + slack, high)
     factor = reduced.scaling.row[places]
     kept = np.flatnonzero(np.isin(places, reduced.rows))
     return PlainRows(
@@ -72,13 +72,11 @@ def plain_objective(reduced: Reduced) -> Quadratics:
     return replace(_over_variables(reduced, scaled), constant=np.array([reduced.handed]))
 
 
-def _sides(families: Sequence[ConstraintFamily]) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have a lower and which an upper limit."""
-    relation = np.concatenate(
-        [np.zeros(0, dtype="<U2")]
-        + [np.full(family.size, family.relation, dtype="<U2") for family in families]
-    )
-    return relation != "<=", relation != ">="
+def _limits(families: Sequence[ConstraintFamily]) -> tuple[FloatArray, FloatArray]:
+    """The least and the largest value of `left - right` of each row."""
+    limits = [np.tile(family.relation.limits, (family.size, 1)) for family in families]
+    low, high = np.concatenate([np.zeros((0, 2)), *limits]).T
+    return low, high
 
 
 def _over_variables(reduced: Reduced, found: Quadratics) -> Quadratics:
