@@ -141,7 +141,8 @@ def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
     rows = reduced.scaling.row.copy()
     for family in instance.constraints:
         low, high = family.relation.limits
-        if family.shape.degree > Degree.QUADRATIC:
+        # of no rows, and a definition in it may be one that Pyomo has no words for
+        if family.size and family.shape.degree > Degree.QUADRATIC:
             for row, value in enumerate(difference(evaluator, family)):
                 component = lowered.constraints[family.name][row]
                 if component is not None and varies(value):
