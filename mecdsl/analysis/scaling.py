@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from mecdsl.analysis.coefficients import (
     Quadratics,
+    constraint_coefficients,
     objective_coefficients,
     plain_families,
     rows_of,
@@ -52,6 +53,7 @@ LEAST_RANGE = (
 LEAST_SHARE = 1e-9  # of the declared bounds; less than that is 0 but for rounding, and no size
 LEAST_OF_ORIGIN = 2.0**-36  # of an origin: in a clock since 1970 that is 25 ms
 LARGEST_POWER = 400.0  # beyond, a product of two factors could leave the range of a double
+LARGEST_NUMBER = 1000.0  # of a scaled row or bound, as a power of two; doubles end at 1024
 LEAST_COEFFICIENT = (
     2.0**-13
 )  # a row of large integers is not divided so far that its coefficients look like zeros
@@ -123,12 +125,13 @@ def _scaled(instance: Instance, base: FloatArray) -> Scaling:
         sizes, np.where(base == 0.0, -np.inf, np.log2(LEAST_OF_ORIGIN * np.abs(base)))
     )
     moving = instance.free & ~instance.integral
-    whole = _bounded(sizes)
+    whole = np.maximum(_bounded(sizes), _least_size(instance))
     column = np.where(moving, whole, 0.0)
     coefficients = terms.first >= 0
     scaled = terms.at(column)
     row = _row_powers(terms.row, terms.at(sizes), np.where(coefficients, scaled, -np.inf), rows)
     row = np.maximum(row, _least_whole(instance, terms, scaled, rows))
+    row = np.minimum(row, _most(instance, terms, column, rows))
     return Scaling(
         np.exp2(whole),
         np.exp2(column),
@@ -168,6 +171,13 @@ def unit_scaling(instance: Instance) -> Scaling:
     return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0), np.zeros(instance.columns))
 
 
+def _least_size(instance: Instance) -> FloatArray:
+    """Sizes, as logarithms, in which no column has to be beyond the range of a double."""
+    nearest = np.maximum(np.maximum(instance.lower, -instance.upper), 0.0)
+    nearest = np.where(np.isfinite(nearest), nearest, 0.0)  # infinite: no point at all
+    return np.asarray(np.ceil(np.log2(nearest)) - LARGEST_NUMBER)
+
+
 def _row_powers(
     row: IntArray, terms: FloatArray, coefficients: FloatArray, rows: int
 ) -> FloatArray:
@@ -178,6 +188,18 @@ def _row_powers(
     power = np.maximum(-largest_term, np.log2(LEAST_COEFFICIENT) - largest_coefficient)
     power = np.where(np.isfinite(largest_coefficient), power, 0.0)
     return np.asarray(np.clip(np.round(power), -2.0 * LARGEST_POWER, 2.0 * LARGEST_POWER))
+
+
+def _most(instance: Instance, terms: _Terms, column: FloatArray, rows: int) -> FloatArray:
+    """The largest power of each row that leaves its numbers in the range of a double, also those of
+    the rows and the objective as they are stated, which files hold.
+    """
+    plain = plain_families(instance)
+    stated = _of_quadratics(constraint_coefficients(instance, plain), rows_of(plain))
+    largest = np.full(rows, -np.inf)
+    for part in (terms, stated, *_goal(instance)):
+        np.maximum.at(largest, part.row, part.at(column))
+    return np.asarray(LARGEST_NUMBER - np.ceil(largest))
 
 
 def _least_whole(instance: Instance, terms: _Terms, scaled: FloatArray, rows: int) -> FloatArray:
@@ -290,7 +312,9 @@ def reference_point(instance: Instance, size: FloatArray | None = None) -> Float
     left = np.maximum(np.abs(box.lower), np.abs(box.upper)) > LEAST_RANGE
     low = np.where(left & (instance.lower <= -NO_BOUND), box.lower, instance.lower)
     high = np.where(left & (instance.upper >= NO_BOUND), box.upper, instance.upper)
-    low, high = np.where(low <= -NO_BOUND, -np.inf, low), np.where(high >= NO_BOUND, np.inf, high)
+    # a bound that is infinite the wrong way leaves no point, and says nothing of where to look
+    low = np.where((low <= -NO_BOUND) | np.isposinf(low), -np.inf, low)
+    high = np.where((high >= NO_BOUND) | np.isneginf(high), np.inf, high)
     with np.errstate(invalid="ignore", over="ignore"):
         inside = np.where(low > 0.0, np.sqrt(low) * np.sqrt(high), 0.5 * low + 0.5 * high)
         inside = np.where(np.isposinf(high), low + np.maximum(step, np.abs(low)), inside)
@@ -329,14 +353,16 @@ def _plain_terms(instance: Instance, origin: FloatArray) -> _Terms:
     plain = plain_families(instance)
     rows = solver_rows(instance, plain)
     found = [_of_quadratics(replace(rows, constant=constants_at(rows, origin)), rows_of(plain))]
-    if _objective_degree(instance) <= Degree.QUADRATIC:
-        goal = _of_quadratics(
-            objective_coefficients(instance), np.array([instance.rows], dtype=np.int64)
-        )
-        found.append(
-            _without_constants(goal)
-        )  # an offset of the objective says nothing about its slopes
-    return _joined(found)
+    # an offset of the objective says nothing about its slopes
+    return _joined([*found, *map(_without_constants, _goal(instance))])
+
+
+def _goal(instance: Instance) -> list[_Terms]:
+    """The terms of an objective of degree two or less, its offset among them."""
+    if _objective_degree(instance) > Degree.QUADRATIC:
+        return []
+    last = np.array([instance.rows], dtype=np.int64)
+    return [_of_quadratics(objective_coefficients(instance), last)]
 
 
 def _objective_degree(instance: Instance) -> Degree:

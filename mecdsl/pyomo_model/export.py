@@ -191,7 +191,9 @@ def _write_script(twin: Lowered, stated: "PyomoModel", scaling: Scaling, path: P
 
     rows = [row for found in stated.constraints.values() for row in found if row is not None]
     names = _marked(_scale_map(twin.instance, scaling, stated, stated.variables, rows), twin)
-    path.write_text(script(stated, names), encoding="utf-8", newline="\n")
+    with writing("pyomo"):
+        text = script(stated, names)
+    path.write_text(text, encoding="utf-8", newline="\n")
     return names
 
 

@@ -49,6 +49,7 @@ class FileProgram:
     integral: NDArray[np.bool_]
 
 
+@np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def file_program(instance: Instance, scaling: Scaling) -> FileProgram:
     """The arrays of an instance of degree two or less. Raises `ModelError` E311 for a coefficient
     that is not finite.

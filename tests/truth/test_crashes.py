@@ -156,6 +156,50 @@ KINDS = {
     + "minimize goal = x1\nconstraint c when b: "
     + "*".join(f"x{i}" for i in range(12))
     + " >= 1",
+    "a constant that leaves the doubles where its row is scaled": """
+        var x : in 0..1e-308
+        minimize goal = x
+        constraint c: x >= 1e308""",
+    "a coefficient that leaves the doubles where its row is scaled": """
+        var x : in 0..1e-308
+        var b : binary
+        minimize goal = b - x
+        constraint c: x <= 1e308*b""",
+    "an offset that leaves the doubles where the objective is scaled": """
+        var x : in 0..1e-200
+        minimize goal = 1e308 + x
+        constraint c: x >= 0.5e-200""",
+    "an upper bound that leaves the doubles where its column is scaled": """
+        var x : in 0..1e308
+        var y : 1
+        minimize goal = y
+        constraint c: y >= 1e-6*x
+        start x = 0.5""",
+    "a lower bound that leaves the doubles where its column is scaled": """
+        var x : >= 1e308
+        var y : >= 0
+        minimize goal = y + 1
+        constraint c: y >= 1e-300*x
+        start x = 1e-200""",
+    "a row of numbers whose difference leaves the doubles": """
+        var x : in 0..1
+        minimize goal = x
+        constraint c: 1.7e308 >= -1.7e308
+        constraint d: -1.7e308 <= 1.7e308 + 0*x""",
+    "a bound that is infinite the wrong way": """
+        var load : in 0..1
+        var x : in quad_over_lin(10, 5e-324)..2
+        var y : 1
+        minimize goal = y
+        constraint c: x == 2*y
+        constraint d: load/y >= y + x""",
+    "steps in a curved row of an empty family, scaled": """
+        nodes N[k in 1..0]
+        var x : >= 0
+        var y : >= 1e9
+        let steps = floor(max(x, 1))
+        maximize goal = quad_over_lin(1, 2*y)
+        constraint c[k in N]: prod(4*y for z in N) + y == steps""",
     "nested choices": "param p : 1 = 1\nvar x : in 0..1\nminimize goal = "
     + "(if p > 0 then x + " * 25
     + "x"
