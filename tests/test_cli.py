@@ -23,6 +23,7 @@ from mecdsl.command_line import main as cli
 from mecdsl.command_line.printing import Stop
 from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
+from tests.waiting import PATIENCE, has_a_fork
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = "models/mel.mec"
@@ -82,7 +83,7 @@ def start(*arguments: str, **streams: Any) -> "subprocess.Popen[str]":
 def piped(*arguments: str) -> tuple[int, str, str]:
     """Run it in a process of its own with pipes: exit code, stdout, stderr."""
     process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
@@ -440,7 +441,7 @@ def test_130_interrupted(presses: int, tmp_path: Path) -> None:
     for _ in range(presses):
         process.send_signal(signal.SIGINT)
         time.sleep(0.01)
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
     assert process.returncode in ((130,) if presses == 1 else (130, -signal.SIGINT))
     if presses == 1:
@@ -453,14 +454,11 @@ def test_a_comparison_ends_with_the_interrupted_run(tmp_path: Path) -> None:
     model.write_text(LONG)
     arguments = ("compare", str(model), "--backends", "scip,highs", "--json")
     process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while (
-        "scip" not in Path(f"/proc/{process.pid}/maps").read_text()
-    ):  # SCIP's library is loaded when it runs
+    while not has_a_fork(process.pid):  # SCIP runs in one
         assert process.poll() is None
         time.sleep(0.05)
-    time.sleep(2.0)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (130, "")
     first, second = json.loads(out)["entries"]
     assert first["result"]["termination"] == "interrupted"
@@ -793,7 +791,7 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
     process = start(*arguments, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     os.close(reading)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert "Traceback" not in err
     assert "Broken" not in err
@@ -806,7 +804,7 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
 def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
         process = start(*arguments, stdout=full, stderr=subprocess.PIPE)
-        _, err = process.communicate(timeout=180)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4
     assert err == "error: the output cannot be written: no space left on device\n"
 
@@ -837,7 +835,7 @@ def test_a_model_comes_from_a_pipe() -> None:
     process = start(
         "solve", "/dev/stdin", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    out, err = process.communicate((ROOT / OFFLOAD).read_text(), timeout=60)
+    out, err = process.communicate((ROOT / OFFLOAD).read_text(), timeout=PATIENCE)
     assert (process.returncode, err) == (0, "")
     assert "total_time = 2.33 s" in out
 

@@ -20,6 +20,7 @@ from mecdsl.output.text.problem import problem_text
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.testing.case import Case
 from mecdsl.testing.cases import CASES
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 FOG = ROOT / "models" / "fog.mec"
@@ -332,7 +333,7 @@ def test_bonmin_proves_nothing_where_functions_have_only_limits(devices: int) ->
     # an optimum
     model = mecdsl.load(COOPERATIVE, device_count=devices)
     assert model.solve("cooperative-exact").guarantee is Guarantee.GLOBAL
-    found = model.solve("bonmin", time_limit=20)
+    found = model.solve("bonmin", time_limit=PATIENCE)
     assert found.guarantee in (Guarantee.LOCALLY_INFEASIBLE, Guarantee.FEASIBLE)
     assert found.bound is None
 

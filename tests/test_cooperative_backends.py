@@ -24,6 +24,7 @@ from mecdsl.parsing.parse import parse
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, SolveOptions
 from mecdsl.solve import find
+from tests.waiting import PATIENCE
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "cooperative.mec"
 OFF = Limits(rate=False, latency=False)
@@ -137,7 +138,7 @@ def test_one_depth_per_server_is_solved_as_scip_solves_it(form: str) -> None:
 @pytest.mark.parametrize(("seed", "devices"), [(1, 5), (2, 6), (3, 4), (4, 5), (5, 6)])
 def test_drawn_devices_at_one_depth_per_server(seed: int, devices: int) -> None:
     model, form = drawn(seed, devices), "searched_layers_without_limits"
-    expected = value(model.solve("scip", form=form, time_limit=60.0))
+    expected = value(model.solve("scip", form=form, time_limit=PATIENCE))
     assert value(model.solve("cooperative-exact", form=form)) == pytest.approx(expected, rel=1e-6)
     assert value(model.solve("cooperative-local-search", form=form)) >= expected * (1.0 - 1e-6)
 
@@ -245,7 +246,7 @@ def test_square_keeps_a_load_limit(backend: str) -> None:
 
 def test_square_of_thirty_devices_is_solved_by_scip() -> None:
     model = drawn(1, 30)
-    result = model.solve("scip", "square", time_limit=60)
+    result = model.solve("scip", "square", time_limit=PATIENCE)
     assert result.guarantee is Guarantee.GLOBAL
     assert value(result) == pytest.approx(shared(model), rel=1e-6)
 
@@ -514,7 +515,7 @@ def test_an_infeasible_case_says_by_how_much_and_exits_with_three(
 @pytest.mark.slow
 def test_scip_on_the_whole_model_and_the_exact_method_agree() -> None:
     model = drawn(1, 6)
-    best, general = model.solve("cooperative-exact"), model.solve("scip", time_limit=300)
+    best, general = model.solve("cooperative-exact"), model.solve("scip", time_limit=PATIENCE)
     assert best.guarantee is general.guarantee is Guarantee.GLOBAL
     assert value(general) == pytest.approx(value(best), rel=1e-6)
     assert best.gap is not None

@@ -224,7 +224,7 @@ def test_deeply_nested_data_are_refused(tmp_path: Path) -> None:
 
 
 def test_huge_sets_are_refused_before_they_are_built() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     text = (
         "set step = 1..1000000000000\nvar x[t in step] : 1 >= 0\nminimize cost = sum(x[t] "
         "for t in step)\n"
@@ -233,7 +233,7 @@ def test_huge_sets_are_refused_before_they_are_built() -> None:
     assert fault.code == "E310"
     assert "1e+12 rows" in fault.message
     assert (
-        time.perf_counter() - started < 30
+        time.process_time() - started < 30
     )  # building them would take hours, so this is no measure of speed
 
 

@@ -23,6 +23,7 @@ from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse
 from mecdsl.solution import SolveOptions
 from mecdsl.solve import solve
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
@@ -31,7 +32,7 @@ POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def stubborn(_: Stop) -> int:
     """Ignores Ctrl-C, as some solvers do."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    time.sleep(60.0)
+    time.sleep(1e6)
     return 1
 
 
@@ -65,12 +66,14 @@ def test_a_signal_that_ended_it_is_named() -> None:
 
 
 def test_an_answer_larger_than_a_pipe_comes_back() -> None:
-    assert run_guarded(lambda _: bytes(10_000_000), lambda: False, 60.0).answer == bytes(10_000_000)
+    assert run_guarded(lambda _: bytes(10_000_000), lambda: False, PATIENCE).answer == bytes(
+        10_000_000
+    )
 
 
 def test_an_answer_that_cannot_travel_is_a_fault_of_the_work() -> None:
     with pytest.raises((AttributeError, pickle.PicklingError), match="pickle"):
-        run_guarded(lambda _: lambda: 1, lambda: False, 60.0)
+        run_guarded(lambda _: lambda: 1, lambda: False, PATIENCE)
 
 
 class Stubborn(Exception):
@@ -94,8 +97,8 @@ def test_work_is_told_to_stop_and_hands_over_what_it_has() -> None:
             time.sleep(0.01)
         return "the best so far"
 
-    started = time.perf_counter()
-    found = run_guarded(work, lambda: time.perf_counter() - started > 0.3, None)
+    looks = iter(range(3))
+    found = run_guarded(work, lambda: next(looks, None) is None, None)
     assert found.answer == "the best so far"
 
 
@@ -121,7 +124,7 @@ def test_it_works_in_a_worker_of_a_pool() -> None:
 
 
 def guarded_sum(first: int, second: int) -> int | None:
-    return run_guarded(lambda _: first + second, lambda: False, 60.0).answer
+    return run_guarded(lambda _: first + second, lambda: False, PATIENCE).answer
 
 
 @POSIX
@@ -142,7 +145,7 @@ def test_ctrl_c_at_a_terminal_arrives_once() -> None:
     """
     with started(program) as running:
         os.killpg(running.pid, signal.SIGINT)
-        output, _ = running.communicate(timeout=180)
+        output, _ = running.communicate(timeout=PATIENCE)
     assert "answer='handed over'" in output
 
 
@@ -153,16 +156,13 @@ def test_the_fork_ends_with_a_parent_that_is_killed() -> None:
     from mecdsl.backends.shared.guarded import run_guarded
     def work(should_stop):
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(1e6)
     run_guarded(work, lambda: False, None)
     """
-    began = time.perf_counter()
     with started(program) as running:
         running.kill()
-        running.communicate(
-            timeout=30
-        )  # until nobody holds the pipe, so until the fork has ended, too
-    assert time.perf_counter() - began < 30.0
+        # until nobody holds the pipe, so until the fork has ended, too, which sleeps for days
+        running.communicate(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -221,7 +221,7 @@ def in_turn() -> list[float | None]:
     found: list[float | None] = []
     for name, text, _ in (*SOLVES, SOLVES[0]) * 2:
         instance = instantiate(check(parse(text)), {})
-        found.append(solve(instance, name, SolveOptions(time_limit=60.0, threads=2)).objective)
+        found.append(solve(instance, name, SolveOptions(time_limit=PATIENCE, threads=2)).objective)
     return found
 
 

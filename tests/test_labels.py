@@ -18,6 +18,7 @@ from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee, Termination
 from mecdsl.solve import takes
 from tests.random_models import RandomModel, random_model
+from tests.waiting import PATIENCE
 
 BACKENDS = ("highs", "ipopt", "scip", "bonmin")
 TOLERANCE = 1e-5  # of the objective: points may keep their rows to 1e-6 only
@@ -80,7 +81,7 @@ def test_no_label_of_many_models_is_refuted(first: int) -> None:
 
 
 def solve(text: str, backend: str) -> Result:
-    return mecdsl.loads("model m\n" + text).solve(backend, time_limit=10.0)
+    return mecdsl.loads("model m\n" + text).solve(backend, time_limit=PATIENCE)
 
 
 # Answers that were wrong. All of these models have a feasible point, and none of them with a pole

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from mecdsl.instances.instantiate import instantiate
 from mecdsl.parsing.parse import parse, parse_file
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
+from tests.waiting import PATIENCE, interrupted_at, once_logged, within_some_limit
 
 ROOT = Path(__file__).resolve().parent.parent
 MEL = ROOT / "models" / "mel.mec"
@@ -48,6 +48,10 @@ param weight[i in item, j in item] : 1 = number[i, j] - 101*floor(number[i, j]/1
 var x[i in item] : binary
 minimize value = sum(weight[i, j]*x[i]*x[j] for i in item, j in item where j < i)
 """
+
+
+# of SCIP's log: a point below the trivial 0 beside a bound
+BETTER = r"\|-[0-9.]+e\+\d+ \|-[0-9.]+e[+-]\d+ \|"
 
 
 def request_of(instance: Instance, **options: Any) -> Request:
@@ -94,7 +98,7 @@ def learners(instance: Instance) -> Learners:
 def test_updates_of_edge_learning(count: int, seconds: float, via: str) -> None:
     for form, algorithm, tolerance in (("", integer, 0.0), ("relaxed", root, 1e-6)):
         instance = mel(form, learner_count=count, cycle_time=seconds)
-        result = verify(instance, Scip().solve(request_of(instance, via=via, time_limit=60.0)))
+        result = verify(instance, Scip().solve(request_of(instance, via=via, time_limit=PATIENCE)))
         expected = algorithm(learners(instance)).updates
         assert result.guarantee is Guarantee.GLOBAL
         assert result.objective == pytest.approx(expected, rel=tolerance, abs=0.0)
@@ -113,7 +117,7 @@ def test_updates_of_unlike_learners(seed: int) -> None:
     }
     for form, algorithm, tolerance in (("", integer, 0.0), ("relaxed", root, 1e-6)):
         instance = mel(form, **data)
-        result = verify(instance, Scip().solve(request_of(instance, time_limit=60.0)))
+        result = verify(instance, Scip().solve(request_of(instance, time_limit=PATIENCE)))
         assert result.guarantee is Guarantee.GLOBAL
         assert result.objective == pytest.approx(
             algorithm(learners(instance)).updates, rel=tolerance, abs=0.0
@@ -204,7 +208,7 @@ def test_a_crash_is_an_error_with_its_signal(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_log_comes_while_it_runs(via: str) -> None:
     program = f"""
     from tests.test_scip import HARD, solve
-    solve(HARD, via={via!r}, log=True, time_limit=60.0)
+    solve(HARD, via={via!r}, log=True)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
@@ -223,8 +227,8 @@ def test_small_values_in_quotients_do_not_make_an_optimum(devices: int, seed: in
     instance = load(ROOT / "models" / "cooperative.mec", seed=seed, device_count=devices).instance(
         "relaxed"
     )
-    result = verify(instance, Scip().solve(request_of(instance, time_limit=60.0)))
-    other = verify(instance, Ipopt().solve(request_of(instance, time_limit=60.0)))
+    result = verify(instance, Scip().solve(request_of(instance, time_limit=PATIENCE)))
+    other = verify(instance, Ipopt().solve(request_of(instance, time_limit=PATIENCE)))
     assert result.faults == ()
     assert result.objective == pytest.approx(other.objective, rel=1e-5)
     assert result.bound is not None
@@ -276,7 +280,7 @@ def test_least_squares_over_free_variables(size: int) -> None:
     )
     _, residual, _, _ = np.linalg.lstsq(matrix, right, rcond=None)
     text = f"model m\nvar x[k in 1..{size}] : 1\nminimize z = {rows}"
-    assert optimum(text, time_limit=30.0) == pytest.approx(float(residual[0]), rel=1e-6)
+    assert optimum(text, time_limit=PATIENCE) == pytest.approx(float(residual[0]), rel=1e-6)
     assert optimum(text.replace("minimize z = ", "maximize z = 0 - (") + ")") == pytest.approx(
         -float(residual[0])
     )
@@ -402,7 +406,10 @@ def test_a_number_that_is_not_finite_is_named() -> None:
 @WAYS
 def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     instance = instance_of(HARD)
-    found = Scip().solve(request_of(instance, time_limit=1.0, via=via))
+    found = within_some_limit(
+        lambda limit: Scip().solve(request_of(instance, time_limit=limit, via=via)),
+        lambda found: found.bound is not None and found.bound < (found.objective or 0.0),
+    )
     assert found.termination is Termination.TIME_LIMIT
     assert found.guarantee is Guarantee.FEASIBLE
     assert found.values is not None
@@ -410,7 +417,6 @@ def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     assert found.objective == pytest.approx(instance.objective(found.values))
     assert found.bound is not None
     assert found.bound < found.objective
-    assert found.seconds["solve"] < 10.0
 
 
 def test_a_node_limit_is_no_optimum() -> None:
@@ -438,10 +444,10 @@ def test_a_gap_that_is_reached_counts_as_optimal() -> None:
 
 
 def test_a_start_is_used() -> None:
-    good = solve(HARD, time_limit=3.0)
+    good = solve(HARD, raw={"limits/nodes": 1})
     assert good.values is not None
     assert good.objective is not None
-    again = solve(HARD, time_limit=0.2, start=good.values)
+    again = solve(HARD, raw={"limits/solutions": 1}, start=good.values)  # of itself it begins at 0
     assert again.objective is not None
     assert again.objective <= good.objective
 
@@ -523,13 +529,9 @@ def test_nothing_is_printed_unless_asked(via: str, capfd: pytest.CaptureFixture[
 
 
 @WAYS
-def test_a_flag_stops_a_search(via: str) -> None:
-    instance = instance_of(HARD)
-    began = time.perf_counter()
-    asked = replace(
-        request_of(instance, via=via), should_stop=lambda: time.perf_counter() - began > 1.5
-    )
-    found = Scip().solve(asked)
+def test_a_flag_stops_a_search(via: str, capfd: pytest.CaptureFixture[str]) -> None:
+    asked = request_of(instance_of(HARD), via=via, log=True)
+    found = Scip().solve(replace(asked, should_stop=once_logged(BETTER, capfd)))
     assert found.termination is Termination.INTERRUPTED
     assert found.values is not None
     assert found.guarantee is Guarantee.FEASIBLE
@@ -551,22 +553,10 @@ def test_interrupt_signal_hands_over_the_incumbent(via: str) -> None:
     from mecdsl.backend import interruptible
     from mecdsl.backends.scip.backend import Scip
     from tests.test_scip import HARD, instance_of, request_of
-    asked = request_of(instance_of(HARD), via={via!r})
-    print("ready", flush=True)
+    asked = request_of(instance_of(HARD), via={via!r}, log=True)
     with interruptible() as should_stop:
         found = Scip().solve(replace(asked, should_stop=should_stop))
     better = None not in (found.objective, found.bound) and found.bound < found.objective
     print(found.termination.value, better)
     """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    for wait in (4.0, 20.0, 60.0):  # s; on a busy machine it takes a while to the first incumbent
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None
-            assert running.stdout.readline() == "ready\n"
-            time.sleep(wait)
-            running.send_signal(signal.SIGINT)
-            output, _ = running.communicate(timeout=180)
-        assert running.returncode == 0
-        if output != "interrupted False\n":
-            break
-    assert output == "interrupted True\n"
+    assert interrupted_at(BETTER, program) == "interrupted True\n"

@@ -16,6 +16,7 @@ from mecdsl.results.result import Result
 from mecdsl.results.violations import find_violations
 from mecdsl.solution import Guarantee
 from mecdsl.solve import takes
+from tests.waiting import PATIENCE
 
 BACKENDS = ("highs", "scip", "bonmin")
 INFEASIBLE = None
@@ -112,7 +113,7 @@ CASES = (
 
 
 def solve(case: Integers, backend: str) -> Result:
-    return mecdsl.loads("model m\n" + case.text).solve(backend, time_limit=10.0)
+    return mecdsl.loads("model m\n" + case.text).solve(backend, time_limit=PATIENCE)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

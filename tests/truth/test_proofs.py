@@ -14,11 +14,12 @@ from mecdsl.convexity.problem import analyse, sampled
 from mecdsl.convexity.sampling import refute
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Termination
+from tests.waiting import PATIENCE
 
 FOLDER = Path(__file__).resolve().parent / "proofs"
 
 
-def solve(text: str, backend: str = "auto", time_limit: float = 20.0) -> Result:
+def solve(text: str, backend: str = "auto", time_limit: float = PATIENCE) -> Result:
     return mecdsl.loads(text).solve(backend, time_limit=time_limit)
 
 
@@ -253,7 +254,8 @@ def test_too_short_a_deadline_of_the_cooperative_model_is_proven_by_scip(share: 
     }
     file = Path(mecdsl.__file__).parent / "models" / "cooperative.mec"
     assert (
-        mecdsl.load(file, data=data).solve("scip", time_limit=30).guarantee is Guarantee.INFEASIBLE
+        mecdsl.load(file, data=data).solve("scip", time_limit=PATIENCE).guarantee
+        is Guarantee.INFEASIBLE
     )
 
 
