@@ -8,6 +8,7 @@ from tests.benchmarks import compile as benchmark
 from tests.benchmarks import fog
 
 
+@pytest.mark.slow
 def test_compile_benchmark_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     benchmark.main(["5", "7", "--repetitions", "1"])
     lines = capsys.readouterr().out.splitlines()

@@ -227,6 +227,7 @@ def test_nothing_is_printed_unless_asked(via: str, capfd: pytest.CaptureFixture[
     assert "Cbc" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupt_signal_ends_the_search() -> None:
     program = """

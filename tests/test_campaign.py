@@ -23,6 +23,7 @@ SHORT = 3  # models of each kind
 STATUS = {0: OPTIMAL, 2: INFEASIBLE, 3: UNBOUNDED}  # of SciPy
 
 
+@pytest.mark.slow
 def test_a_short_campaign_finds_no_false_label() -> None:
     outcomes = [
         outcome for found in run(7, jobs(SHORT * len(KINDS), list(KINDS)), 1) for outcome in found

@@ -246,6 +246,7 @@ WITH_JSON = {
 NUMBER = int | float | None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", WITH_JSON)
 @pytest.mark.parametrize("via", ["arrays", "pyomo"])
 def test_stdout_holds_one_object_and_nothing_else(backend: str, via: str) -> None:
@@ -260,6 +261,7 @@ def test_stdout_holds_one_object_and_nothing_else(backend: str, via: str) -> Non
     _check_shape(result)
 
 
+@pytest.mark.slow
 def test_the_log_goes_to_stderr() -> None:
     code, out, err = piped("solve", OFFLOAD, "--backend", "highs", "--log", "--json")
     assert code == 0
@@ -335,6 +337,7 @@ def test_faults_are_json_too(
     assert report["diagnostics"][0]["message"] in err
 
 
+@pytest.mark.slow
 def test_json_is_utf8_whatever_the_terminal(tmp_path: Path) -> None:
     model = tmp_path / "größe 模型.mec"
     model.write_text(
@@ -448,6 +451,7 @@ def test_130_interrupted(presses: int, tmp_path: Path) -> None:
         assert "stopped: interrupted" in out  # the best point so far is kept and verified
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
 def test_a_comparison_ends_with_the_interrupted_run(tmp_path: Path) -> None:
     model = tmp_path / "long.mec"
@@ -774,6 +778,7 @@ def test_auto_takes_a_backend_that_heeds_the_warm_start(run: Run, tmp_path: Path
 # Streams ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 @pytest.mark.parametrize(
     ("arguments", "code"),
@@ -797,6 +802,7 @@ def test_a_reader_that_goes_away_changes_nothing(arguments: tuple[str, ...], cod
     assert "Broken" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     "arguments", [("solve", OFFLOAD), ("solve", OFFLOAD, "--json"), ("backends",), ("--help",)]
@@ -809,6 +815,7 @@ def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
     assert err == "error: the output cannot be written: no space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 @pytest.mark.parametrize(
     ("closed", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)]
@@ -831,6 +838,7 @@ def test_a_model_cannot_play_with_the_terminal(run: Run, tmp_path: Path) -> None
     assert "m: \ufffd[31mred" in out
 
 
+@pytest.mark.slow
 def test_a_model_comes_from_a_pipe() -> None:
     process = start(
         "solve", "/dev/stdin", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -41,6 +41,7 @@ def test_there_are_sixty_problems_and_each_has_a_file_and_a_value() -> None:
     assert files == sorted(problem.name for problem in PROBLEMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
 def test_auto_ends_verified_at_the_listed_value(problem: Published) -> None:
     result = solved(problem, ASKED.get(problem.name, "auto"))

@@ -22,7 +22,7 @@ def test_the_solvers_that_come_with_the_package_are_found() -> None:
     assert all(ways(backend) == ("arrays", "pyomo") for backend in BACKENDS)
 
 
-@pytest.mark.parametrize("via", ["arrays", "pyomo"])
+@pytest.mark.parametrize("via", ["arrays", pytest.param("pyomo", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_case(case: Case, backend: str, via: str) -> None:

@@ -244,6 +244,7 @@ def test_enumeration_finds_nothing_else(case: Case) -> None:
         np.testing.assert_array_equal(x[said], claimed[said])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [c for c in of(OPTIMAL) if c.name not in COUNTED and c.name not in NOT_DRAWN],

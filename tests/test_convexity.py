@@ -327,6 +327,7 @@ def test_bonmin_proves_a_convex_minlp() -> None:
     assert result.bound == pytest.approx(6, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 4])
 def test_bonmin_proves_nothing_where_functions_have_only_limits(devices: int) -> None:
     # places that are not taken count 0^2/0: with 2 devices Bonmin finds no point, although there is

@@ -174,6 +174,7 @@ def labelled(
         return None
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )

@@ -121,6 +121,7 @@ def value(result: Result) -> float:
 TWO_KINDS = {"output_ratio": [[0.3, 0.01]] * 2, "cumulative_work": [[10, 1100], [10, 1900]]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["searched_layers", "searched_layers_without_limits"])
 def test_one_depth_per_server_is_solved_as_scip_solves_it(form: str) -> None:
     model = case(server=TWO_KINDS)
@@ -135,6 +136,7 @@ def test_one_depth_per_server_is_solved_as_scip_solves_it(form: str) -> None:
     )  # layer 1 at both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "devices"), [(1, 5), (2, 6), (3, 4), (4, 5), (5, 6)])
 def test_drawn_devices_at_one_depth_per_server(seed: int, devices: int) -> None:
     model, form = drawn(seed, devices), "searched_layers_without_limits"
@@ -210,6 +212,7 @@ def shared(model: LoadedModel) -> float:
     return value(model.solve("cooperative-exact", "without_limits"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["scip", "bonmin"])
 @pytest.mark.parametrize(("seed", "servers"), [(1, 2), (2, 3)])
 def test_square_has_the_optimum_without_limits_and_its_shares_keep_the_model(
@@ -251,6 +254,7 @@ def test_square_of_thirty_devices_is_solved_by_scip() -> None:
     assert value(result) == pytest.approx(shared(model), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_searched_layers_is_the_exact_method_at_the_depths_of_21(seed: int) -> None:
     model = drawn(seed, 4)
@@ -277,6 +281,7 @@ def test_searched_layers_takes_the_smallest_of_equal_depths() -> None:
     assert model.instance("searched_layers").data("server.best_depth").tolist() == [1.0, 2.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_conic_has_the_optimum_of_the_base_model(seed: int) -> None:
     model = drawn(seed, 4)
@@ -306,6 +311,7 @@ def test_fig_8_forms_are_the_systems_with_one_place_for_the_layers(backend: str)
     assert cloud.reports["task_latency"].sum() == pytest.approx(cloud.objective, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "eps"), [(1, 1e-3), (2, 1e-2), (3, 0.1)])
 def test_rlt_has_the_value_of_the_papers_relaxation(seed: int, eps: float) -> None:
     model = mecdsl.load(MODEL, seed=seed, device_count=4)
@@ -399,6 +405,7 @@ def test_backends_take_the_forms_they_were_derived_for(form: str) -> None:
         assert bool(expected) == bool(reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ALL if name != "exact"])
 def test_heuristics_give_verified_answers_no_better_than_the_optimum(name: str) -> None:
     model = drawn(1, 6)
@@ -447,6 +454,7 @@ REASONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", EDITS)
 def test_edited_models_are_refused_with_the_reason(edit: str) -> None:
     before, after = EDITS[edit]

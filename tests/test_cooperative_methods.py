@@ -183,6 +183,7 @@ def relaxed_by_scipy(system: System, limits: Limits, eps: float) -> float:
     return float(found.fun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [OFF, Limits()], ids=str)
 @pytest.mark.parametrize("eps", [0.3, 0.1])
 def test_relaxation_agrees_with_scipy(limits: Limits, eps: float) -> None:
@@ -341,6 +342,7 @@ def test_the_optimum_never_falls_with_fewer_resources() -> None:
     assert min(limited, kept) >= best * (1 - 2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("servers", [2, 4])
 @pytest.mark.parametrize("limits", [OFF, Limits()], ids=str)
 def test_thirty_devices_are_solved_to_the_gap(servers: int, limits: Limits) -> None:

@@ -246,12 +246,14 @@ def agree(system: System, limits: Limits, layers: Layers = Layers.FREE) -> Plan:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", FORMS, ids=str)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_form_agrees_with_enumeration(limits: Limits, seed: int) -> None:
     agree(small_system(seed, 4, 2, 2, patience=1.2, rate=2e6, room=2.0), limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "servers", "layers"),
     [(1, 1, 1), (1, 3, 3), (5, 1, 2), (6, 2, 1), (6, 3, 1), (5, 3, 2), (4, 2, 3)],
@@ -267,6 +269,7 @@ def test_every_size_agrees_with_enumeration_without_limits(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "servers", "layers"), [(1, 1, 1), (5, 1, 1), (5, 2, 1), (3, 3, 2), (3, 2, 3)]
 )
@@ -278,6 +281,7 @@ def test_tight_latency_limits_agree_with_enumeration(
         agree(small_system(200 + seed, tasks, servers, layers, patience), Limits(rate=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [3e6, 6e6])
 def test_binding_least_rates_agree_with_enumeration(rate: float) -> None:
     for seed in range(5):
@@ -286,6 +290,7 @@ def test_binding_least_rates_agree_with_enumeration(rate: float) -> None:
         agree(system, Limits(rate=True, latency=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [OFF, Limits()], ids=str)
 def test_searched_layers_agree_with_enumeration(limits: Limits) -> None:
     for seed in range(4):

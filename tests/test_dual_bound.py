@@ -234,6 +234,7 @@ def test_the_fog_bound_holds_at_any_multipliers_and_points() -> None:
     assert positive >= 10
 
 
+@pytest.mark.slow
 def test_scip_agrees_with_the_fog_bound() -> None:
     # two nodes and one layer: small enough for a global solver of nonconvex problems
     model = mecdsl.load(MODEL, node_count=2, layer_count=1, latency="1 s", seed=3)

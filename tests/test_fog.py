@@ -287,6 +287,7 @@ def test_energy_per_mac_is_the_energy_by_all_macs() -> None:
 SIZES = [(1, 3, 0.0), (2, 1, 1.0), (5, 3, 1.0), (20, 3, 0.5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slack", [1.001, 1.1, 10.0])
 @pytest.mark.parametrize(("nodes", "layers", "decades"), SIZES)
 def test_energies_and_powers_have_one_optimum(
@@ -326,6 +327,7 @@ def test_a_deadline_too_short_is_locally_infeasible_just_below_the_smallest(mode
 # Forms
 
 
+@pytest.mark.slow
 def test_whole_rows_are_the_best_of_all_allocations() -> None:
     # two nodes, 8 rows: all nine allocations, each with the rest optimal, against branch and bound
     case: Case = {**random_case(4, 2, 1, 0.3), "input_rows": 8}
@@ -399,6 +401,7 @@ def test_more_layers_together_cost_no_more_than_at_one_node_in_the_end() -> None
     assert all(low < high for low, high in pairwise(energies))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("nodes", "layers", "deadline"), [(2, 1, 1.0), (3, 2, 2.0)])
 def test_scip_claims_no_bound_above_a_plan_with_whole_rows(
     nodes: int, layers: int, deadline: float

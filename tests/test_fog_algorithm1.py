@@ -68,6 +68,7 @@ def test_alternating_ends_at_the_optimum_where_no_node_is_at_its_limit(
     assert objective(plan) == pytest.approx(objective(best), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TIGHT)
 def test_alternating_stalls_above_the_optimum_where_nodes_are_at_their_limits(
     case: tuple[int, int, int, float],
@@ -191,6 +192,7 @@ def test_a_limit_of_steps_is_kept_and_said() -> None:
     assert [step.number for step in plan.iterations] == list(range(1, 9))  # the start and seven
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reading", list(Reading))
 def test_every_reading_keeps_the_problem_and_its_bound_is_one(reading: Reading) -> None:
     for seed in range(6):

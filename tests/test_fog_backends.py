@@ -230,6 +230,7 @@ DATA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATA)
 def test_other_numbers_are_other_data_and_solved(name: str, tmp_path: Path) -> None:
     model = edited(tmp_path, *DATA[name])
@@ -277,6 +278,7 @@ SIZES = [
 ]  # seed, K, N, tau
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 @pytest.mark.parametrize("size", SIZES)
 def test_ipopt_on_the_compiled_model_finds_the_same_optimum(
@@ -299,6 +301,7 @@ def test_the_contracts_case_with_numbers_that_all_differ(backend: str) -> None:
     assert value(optimum(case(), backend)) == pytest.approx(value(case().solve("ipopt")), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", EXACT)
 @pytest.mark.parametrize("master", [1, 5, 9])
 def test_the_master_may_stand_anywhere(backend: str, master: int) -> None:
@@ -341,6 +344,7 @@ def test_a_constant_beside_the_energy_changes_nothing_but_the_numbers() -> None:
     assert charged.gap < 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 def test_layers_without_columns_need_nothing(model: Path) -> None:
     few = {"input_columns": 2, "layer_pack": {"filter_size": [3, 3, 3]}, "layer_count": 3}
@@ -380,6 +384,7 @@ def as_data(system: System) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_data_over_decades_end_at_a_proven_optimum_that_keeps_the_conditions(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -411,6 +416,7 @@ def test_data_over_decades_end_at_a_proven_optimum_that_keeps_the_conditions(see
 # Given rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [*EXACT, "fog-equal"])
 def test_form_equal_is_solved_to_its_optimum(backend: str) -> None:
     for model in (MODEL, POWERS):
@@ -444,6 +450,7 @@ def test_any_given_rows_are_taken_by_the_exact_methods(tmp_path: Path) -> None:
 # Heuristics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["fog-equal", "fog-rule", "fog-latency", "fog-algorithm1"])
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 def test_heuristics_are_feasible_beside_the_bound_of_the_whole_problem(
@@ -560,6 +567,7 @@ def test_iterations_are_recorded(backend: str) -> None:
 # Multipliers and identities
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, POWERS])
 @pytest.mark.parametrize("backend", EXACT)
 @pytest.mark.parametrize("latency", [0.12, 0.0125, 3.0])
@@ -639,6 +647,7 @@ IDENTITIES: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IDENTITIES)
 @pytest.mark.parametrize("backend", EXACT)
 def test_scaling_laws(name: str, backend: str) -> None:
@@ -676,6 +685,7 @@ def test_equal_nodes_share_equally_but_for_who_sends_and_receives() -> None:
     np.testing.assert_allclose(found["fog_node.rows"], 32.0, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "better",
     [
@@ -702,6 +712,7 @@ def test_a_large_system_is_recognised_and_solved() -> None:
 PAGE = MODELS / "README.md"
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_give_what_stands_there() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("## `fog.mec` and its paper")[2]
     commands = CONSOLE.findall(section)

@@ -183,6 +183,7 @@ def test_thousand_nodes(factor: float) -> None:
     assert len(plan.iterations) < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_nodes_of_very_different_size(seed: int) -> None:
     # the start is then far above the optimum, so nothing may be measured by its energy

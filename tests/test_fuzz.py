@@ -59,6 +59,7 @@ def test_a_fault_of_the_program_in_a_command_is_a_finding(monkeypatch: pytest.Mo
     assert [finding.stage for finding in done.findings] == ["command"]
 
 
+@pytest.mark.slow
 def test_a_short_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--inputs", "200", "--seed", "7", "--processes", "1"]) == 0, (
         capsys.readouterr().out

@@ -269,6 +269,7 @@ def test_a_false_row_without_variables_is_named(via: str) -> None:
     assert "`c[3]`" in found.message
 
 
+@pytest.mark.slow
 def test_node_limit_is_no_proof() -> None:
     found = solved(HARD, raw={"mip_max_nodes": 1, "mip_heuristic_effort": 0.0})
     assert found.termination is Termination.ITERATION_LIMIT
@@ -316,6 +317,7 @@ def test_a_flag_stops_a_search(via: str) -> None:
     assert found.guarantee is Guarantee.FEASIBLE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupt_signal_hands_over_the_incumbent() -> None:
     program = """

@@ -137,6 +137,7 @@ def test_mobile_edge_learning_meets_the_closed_root(settings: list[str]) -> None
     assert all(violation.accepted for violation in find_violations(instance, found.values))
 
 
+@pytest.mark.slow
 def test_mobile_edge_learning_of_ten_thousand_learners() -> None:
     instance, learners = learning(["learner_count=10000"])
     found = Ipopt().solve(Request(instance, SolveOptions()))
@@ -320,6 +321,7 @@ def test_a_flag_stops_the_search() -> None:
     assert len(found.iterations) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_interrupt_signal_ends_the_search() -> None:
     program = """

@@ -770,6 +770,7 @@ def problems(draw: st.DrawFn) -> tuple[Tree, Array, Array]:
     return tree, x, free if draw(st.booleans()) else np.ones(width, dtype=bool)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(problems())
 def test_random_expressions_have_the_derivatives_of_a_plain_evaluation(

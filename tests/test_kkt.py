@@ -253,6 +253,7 @@ def test_multipliers_of_the_fog_model_are_differences_of_optima() -> None:
     assert conditions(result).accepted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["deadline", "all_rows", "exchange_rate", "layer_deadline"])
 @pytest.mark.parametrize("factor", [1.1, -1.0, 0.0])
 def test_ipopts_multipliers_pass_and_changed_ones_do_not(family: str, factor: float) -> None:

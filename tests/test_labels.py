@@ -65,6 +65,7 @@ def refuted(model: RandomModel, result: Result, value: float) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 40, 10))
 def test_no_label_is_refuted(first: int) -> None:
     for seed in range(first, first + 10):

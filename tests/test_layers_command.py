@@ -37,6 +37,7 @@ def test_an_onnx_file_is_listed_with_its_sums() -> None:
     assert len(lines) == 46 + 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["resnet18", "tiny_yolov2", str(LIGHT / "light_squeezenet.onnx")]
 )

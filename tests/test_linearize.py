@@ -245,6 +245,7 @@ def bilinear_models(draw: st.DrawFn) -> str:
     return "\n".join([*lines, "form some: linearize x*y, x*x", "form every: linearize all"])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bilinear_models())
 def test_relaxations_bound_the_optimum_of_random_models(text: str) -> None:
@@ -258,6 +259,7 @@ def test_relaxations_bound_the_optimum_of_random_models(text: str) -> None:
         assert optimum == math.inf or result.objective <= optimum + 1e-6 * max(1.0, abs(optimum))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bilinear_models())
 def test_exact_products_keep_the_optimum_of_random_models(text: str) -> None:

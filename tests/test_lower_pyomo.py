@@ -148,6 +148,7 @@ INNER = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_random_models_have_the_same_values(data: st.DataObject) -> None:

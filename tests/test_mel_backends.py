@@ -199,6 +199,7 @@ def test_data_file_round_trip(tmp_path: Path) -> None:
     assert mecdsl.load(MODEL, data=file).solve().objective == load().solve().objective
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 100_000])
 def test_one_and_a_hundred_thousand_learners(count: int) -> None:
     generator = np.random.default_rng(count)

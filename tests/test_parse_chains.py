@@ -55,6 +55,7 @@ def test_a_long_sum_has_the_value_of_reading_it_from_the_left(steps: list[tuple[
     assert value_of("7" + "".join(f" {sign} {number}" for sign, number in steps)) == expected
 
 
+@pytest.mark.slow
 @given(chains(PRODUCTS, [1, 2, 4]))
 def test_a_long_product_has_the_value_of_reading_it_from_the_left(
     steps: list[tuple[str, int]],

@@ -67,6 +67,7 @@ def test_tables_of_another_grammar_are_not_used(own_folder: Path) -> None:
     assert head_of(file) == head  # written anew
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"no tables", b"\x80\x05garbage\n\x80"])
 def test_a_broken_file_is_written_anew(own_folder: Path, content: bytes) -> None:
     parse(TEXT)

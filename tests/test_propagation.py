@@ -180,6 +180,7 @@ def _expression(rng: np.random.Generator, columns: int, depth: int) -> str:
     return make[kind - 8]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_planted_point_is_never_cut_off(seed: int) -> None:
     # rows are equations, or inequalities without slack, at a random point of any size
@@ -221,6 +222,7 @@ def test_a_planted_point_is_never_cut_off(seed: int) -> None:
     assert cut > tried / 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_small_integer_models_by_enumeration(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)

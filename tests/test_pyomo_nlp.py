@@ -753,6 +753,7 @@ def facility(scale: float, seed: int) -> tuple[Model, float]:
     return with_objective(m, scale * total), grid_minimum(cost, allowed, [range(4)] * 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-10, 1e-7, 1.0, 1e7])
 def test_bonmin_agrees_with_enumeration_in_any_unit(scale: float) -> None:
     for seed in range(6):

@@ -203,6 +203,7 @@ def objective(result: dict[str, object]) -> float:
     return float(value["value"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "claim", [claim for claim in claims() if "adaptive against equal" in claim]
 )
@@ -214,6 +215,7 @@ def test_adaptive_against_equal(claim: str) -> None:
     assert objective(found["mel-equal"]) == equal
 
 
+@pytest.mark.slow
 def test_the_analytical_bound_is_the_numerical_solution() -> None:
     _, command = claims()["the analytical bound equals the numerical solution"]
     values = {name: objective(result) for name, result in results(command).items()}

@@ -93,6 +93,7 @@ def learners(instance: Instance) -> Learners:
     return Learners(compute, transfer, overhead, cycle_time, total)
 
 
+@pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize(("count", "seconds"), [(10, 30.0), (10, 60.0), (20, 30.0), (20, 60.0)])
 def test_updates_of_edge_learning(count: int, seconds: float, via: str) -> None:
@@ -204,6 +205,7 @@ def test_a_crash_is_an_error_with_its_signal(monkeypatch: pytest.MonkeyPatch) ->
     assert found.message == "SCIP ended without an answer (signal 9, SIGKILL)"
 
 
+@pytest.mark.slow
 @WAYS
 def test_the_log_comes_while_it_runs(via: str) -> None:
     program = f"""
@@ -219,6 +221,7 @@ def test_the_log_comes_while_it_runs(via: str) -> None:
         running.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "seed"), [(4, 2), (8, 1)])
 def test_small_values_in_quotients_do_not_make_an_optimum(devices: int, seed: int) -> None:
     # The relaxation of cooperative computing is convex, so Ipopt's local optimum is global. SCIP's
@@ -545,6 +548,7 @@ def test_a_fault_in_the_flag_comes_out() -> None:
         Scip().solve(replace(request_of(instance_of(HARD)), should_stop=broken))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @WAYS
 def test_interrupt_signal_hands_over_the_incumbent(via: str) -> None:

@@ -195,6 +195,7 @@ def test_summary_of_verified_answers(model: LoadedModel) -> None:
     assert exact.violation.high <= 1e-6
 
 
+@pytest.mark.slow
 def test_an_answer_that_breaks_a_limit_is_counted_and_never_better(model: LoadedModel) -> None:
     found = study(model, SEEDS, ["cheat", "first"])
     cheat = of(found, "cheat")
@@ -560,6 +561,7 @@ def test_without_matplotlib_the_picture_is_refused_before_any_run(
     assert "pip install mecdsl[plot]" in err
 
 
+@pytest.mark.slow
 def test_a_study_without_a_picture_does_not_import_matplotlib(file: Path) -> None:
     program = (
         "import sys; from mecdsl.command_line import main as cli\n"

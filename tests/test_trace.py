@@ -305,6 +305,7 @@ def test_a_full_disk_is_said_after_the_answer(capfd: pytest.CaptureFixture[str])
     assert "error: `/dev/full` cannot be written: no space left on device" in err
 
 
+@pytest.mark.slow
 def test_a_table_does_not_import_matplotlib(tmp_path: Path) -> None:
     program = (
         "import sys; from mecdsl.command_line import main as cli\n"
@@ -335,6 +336,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_the_panels_show_what_the_trace_holds(
     split: Result, root: Result, drawn: list[Figure], tmp_path: Path, suffix: str

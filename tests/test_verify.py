@@ -225,6 +225,7 @@ def test_residuals_that_are_not_finite_are_faults_and_not_warnings() -> None:
         assert not result.verified or x == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_cones_at_their_tips_are_accepted_from_the_solvers_that_stop_there() -> None:
     model = mecdsl.load(
         Path(__file__).resolve().parent.parent / "models" / "cooperative.mec", device_count=5

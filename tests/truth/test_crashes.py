@@ -207,6 +207,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_known_crashes_end_in_an_answer(path: Path) -> None:
     _none_found(path.read_text(encoding="utf-8"))

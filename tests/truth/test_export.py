@@ -387,6 +387,7 @@ def mapped_back(
     return Answer(status, None if objective is None else factor * objective, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "way"), WAYS, ids=[f"{case.name}-{way}" for case, way in WAYS])
 def test_a_stock_solver_finds_the_answer_in_the_file(
     case: Case, way: str, answers: Mapping[tuple[str, str], Answer]

@@ -116,6 +116,7 @@ def solve(case: Integers, backend: str) -> Result:
     return mecdsl.loads("model m\n" + case.text).solve(backend, time_limit=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_no_backend_is_believed_beyond_the_integers(case: Integers, backend: str) -> None:

@@ -111,6 +111,7 @@ minimize cost = 8.9*a + 5.5*b
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["highs", "scip", "bonmin", "auto"])
 def test_no_proof_beside_a_switch_that_cannot_be_resolved(backend: str) -> None:
     result = mecdsl.loads(LINKS).solve(backend)
