@@ -94,6 +94,7 @@ def test_readme_has_commands() -> None:
     assert len(blocks()) >= 6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(UPDATE, reason="the outputs are being written")
 @pytest.mark.parametrize(
     ("arguments", "stated"), blocks(), ids=[arguments for arguments, _ in blocks()]
@@ -235,6 +236,16 @@ def test_there_are_five_claims() -> None:
     _, command = claims()["no rounding step is ever needed"]
     found = results(command)
     assert objective(found["mel-round"]) <= objective(found["mel-integer"])
+
+
+def test_what_runs_before_a_commit_is_what_ci_runs() -> None:
+    hooks = re.findall(
+        r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    )
+    step = (
+        (ROOT / ".ci" / "run").read_text(encoding="utf-8").split('step "lint, format, types"\n')[1]
+    )
+    assert hooks == step.split("\n\n")[0].split("\n")
 
 
 def test_what_contributing_names_is_there() -> None:
