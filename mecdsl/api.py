@@ -149,7 +149,17 @@ class LoadedModel(ModelWithData):
         from mecdsl.shown import Study, shown
         from mecdsl.studies.study import study
 
-        found = study(self, seeds, backends, forms, relax, started, finished, own, **options)
+        found = study(
+            self,
+            seeds,
+            backends=backends,
+            forms=forms,
+            relax=relax,
+            started=started,
+            finished=finished,
+            own=own,
+            **options,
+        )
         return shown(found, Study)
 
     def export(

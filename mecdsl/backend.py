@@ -43,7 +43,7 @@ def prefer(rank: int, reason: str, *classes: ProblemClass, where_convex: str = "
     return Preference(frozenset(classes), rank, reason, where_convex)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a backend can do, as data.
 

@@ -42,7 +42,7 @@ class Guarantee(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Iteration:
     """One step of an iterative method; a value that is not known is None."""
 
@@ -54,7 +54,7 @@ class Iteration:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """What a backend claims, in SI units and in the sense of the model (not negated).
 
@@ -82,7 +82,7 @@ class Solution:
     multipliers_at: NDArray[np.float64] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SolveOptions:
     """What a user may ask of any backend; `raw` goes to the solver under its own option names."""
 

@@ -165,7 +165,11 @@ def _searched(
         )
 
     linear = handed.problem.problem_class in (ProblemClass.LP, ProblemClass.MILP)
-    return searched(LeakSearch(twin.instance, result, ask, gap, linear, seconds))
+    return searched(
+        LeakSearch(
+            instance=twin.instance, refuted=result, ask=ask, gap=gap, linear=linear, seconds=seconds
+        )
+    )
 
 
 def refuted(result: Result) -> bool:
@@ -249,7 +253,12 @@ def _run(chosen: Backend, request: Request) -> Solution:
             return chosen.solve(request)
         except KeyboardInterrupt:
             message = "stopped by the user; its best point so far is lost"
-            return Solution(chosen.name, Termination.INTERRUPTED, Guarantee.NONE, message=message)
+            return Solution(
+                backend=chosen.name,
+                termination=Termination.INTERRUPTED,
+                guarantee=Guarantee.NONE,
+                message=message,
+            )
     require_finite_objective(request.instance)
     with interface.interruptible() as should_stop:
         return chosen.solve(replace(request, should_stop=should_stop))
@@ -272,9 +281,9 @@ def _refuted(solution: Solution, result: Result) -> Result:
         "; "
     )
     empty = Solution(
-        solution.backend,
-        Termination.INFEASIBLE,
-        Guarantee.INFEASIBLE,
+        backend=solution.backend,
+        termination=Termination.INFEASIBLE,
+        guarantee=Guarantee.INFEASIBLE,
         message=f"{words}, and there is none: {proof}",
     )
     return verify(
@@ -439,4 +448,9 @@ def _contradiction(chosen: Backend, instance: Instance) -> Solution | None:
     message = crossed_bounds(instance) if chosen.capabilities.models else contradiction(instance)
     if not message:
         return None
-    return Solution(chosen.name, Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=message)
+    return Solution(
+        backend=chosen.name,
+        termination=Termination.INFEASIBLE,
+        guarantee=Guarantee.INFEASIBLE,
+        message=message,
+    )

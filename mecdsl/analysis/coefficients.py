@@ -19,7 +19,7 @@ from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
 from mecdsl.model.classes import Degree
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Quadratics:
     """Rows r of `constant[r] + sum value x_column + sum value x_first x_second`.
 
@@ -53,14 +53,14 @@ class Quadratics:
         """
         products = column[self.first] * column[self.second]
         return Quadratics(
-            self.constant * row,
-            self.row,
-            self.column,
-            self.value * column[self.column] * row[self.row],
-            self.quadratic_row,
-            self.first,
-            self.second,
-            self.quadratic_value * products * row[self.quadratic_row],
+            constant=self.constant * row,
+            row=self.row,
+            column=self.column,
+            value=self.value * column[self.column] * row[self.row],
+            quadratic_row=self.quadratic_row,
+            first=self.first,
+            second=self.second,
+            quadratic_value=self.quadratic_value * products * row[self.quadratic_row],
         )
 
 
@@ -165,7 +165,16 @@ def _collect(values: Sequence[object], sizes: Sequence[int]) -> Quadratics:
     (row, column), coefficient = _merge((row, column), coefficient)
     (q_row, one, two), q_value = _merge((q_row, one, two), q_value)
     constant = np.concatenate(constants) if constants else np.zeros(0)
-    return Quadratics(constant, row, column, coefficient, q_row, one, two, q_value)
+    return Quadratics(
+        constant=constant,
+        row=row,
+        column=column,
+        value=coefficient,
+        quadratic_row=q_row,
+        first=one,
+        second=two,
+        quadratic_value=q_value,
+    )
 
 
 def _stack(parts: Sequence[tuple[np.ndarray, ...]], keys: int) -> tuple[np.ndarray, ...]:

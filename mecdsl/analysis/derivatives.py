@@ -271,12 +271,12 @@ def _stacked(parts: Sequence[tuple[Quadratics, IntArray]], size: int) -> Quadrat
     for found, places in parts:
         constant[places] = found.constant
     return Quadratics(
-        constant,
-        _concatenate([places[found.row] for found, places in parts]),
-        _concatenate([found.column for found, _ in parts]),
-        np.concatenate([found.value for found, _ in parts]),
-        _concatenate([places[found.quadratic_row] for found, places in parts]),
-        _concatenate([found.first for found, _ in parts]),
-        _concatenate([found.second for found, _ in parts]),
-        np.concatenate([found.quadratic_value for found, _ in parts]),
+        constant=constant,
+        row=_concatenate([places[found.row] for found, places in parts]),
+        column=_concatenate([found.column for found, _ in parts]),
+        value=np.concatenate([found.value for found, _ in parts]),
+        quadratic_row=_concatenate([places[found.quadratic_row] for found, places in parts]),
+        first=_concatenate([found.first for found, _ in parts]),
+        second=_concatenate([found.second for found, _ in parts]),
+        quadratic_value=np.concatenate([found.quadratic_value for found, _ in parts]),
     )

@@ -59,7 +59,7 @@ LEAST_COEFFICIENT = (
 )  # a row of large integers is not divided so far that its coefficients look like zeros
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Scaling:
     """Factors of an instance: `x = origin + column * scaled x`,
     `scaled row = row * (left - right)`.
@@ -133,13 +133,13 @@ def _scaled(instance: Instance, base: FloatArray) -> Scaling:
     row = np.maximum(row, _least_whole(instance, terms, scaled, rows))
     row = np.minimum(row, _most(instance, terms, column, rows))
     return Scaling(
-        np.exp2(whole),
-        np.exp2(column),
-        np.exp2(row[:-1]),
-        float(np.exp2(row[-1])),
-        _range(terms.size[coefficients]),
-        _range((scaled + row[terms.row])[coefficients]),
-        base,
+        size=np.exp2(whole),
+        column=np.exp2(column),
+        row=np.exp2(row[:-1]),
+        objective=float(np.exp2(row[-1])),
+        before=_range(terms.size[coefficients]),
+        after=_range((scaled + row[terms.row])[coefficients]),
+        origin=base,
     )
 
 
@@ -168,7 +168,15 @@ def _bounded(sizes: FloatArray) -> FloatArray:
 def unit_scaling(instance: Instance) -> Scaling:
     """All factors 1 and all origins 0."""
     columns, rows = np.ones(instance.columns), np.ones(instance.rows)
-    return Scaling(columns, columns, rows, 1.0, (1.0, 1.0), (1.0, 1.0), np.zeros(instance.columns))
+    return Scaling(
+        size=columns,
+        column=columns,
+        row=rows,
+        objective=1.0,
+        before=(1.0, 1.0),
+        after=(1.0, 1.0),
+        origin=np.zeros(instance.columns),
+    )
 
 
 def _least_size(instance: Instance) -> FloatArray:

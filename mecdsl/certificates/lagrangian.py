@@ -24,7 +24,7 @@ from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.model.classes import Degree
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Lagrangian:
     """Values and slopes at a point, minimised.
 
@@ -125,7 +125,13 @@ def lagrangian(instance: Instance, x: FloatArray, multipliers: FloatArray) -> La
                 _add(slope, slope_size, difference(jets, family), weights)
     objective, size = (float(np.ravel(np.asarray(part(value)))[0]) for part in (value_of, size_of))
     return Lagrangian(
-        sign * objective, size, rows, row_sizes, sign * multipliers, slope, slope_size
+        objective=sign * objective,
+        objective_size=size,
+        rows=rows,
+        row_sizes=row_sizes,
+        multipliers=sign * multipliers,
+        slope=slope,
+        slope_size=slope_size,
     )
 
 

@@ -86,7 +86,15 @@ def _attributes(family: syntax.Family, file: LayerFile, span: Span) -> Iterator[
         if column not in own:
             type_ = syntax.Type((syntax.TypeWord(file.unit(column), span),), (), span)
             yield syntax.Declaration(
-                syntax.Kind.PARAM, column, None, type_, None, None, "", span, span
+                kind=syntax.Kind.PARAM,
+                name=column,
+                index=None,
+                type=type_,
+                value=None,
+                source_file=None,
+                doc="",
+                span=span,
+                name_span=span,
             )
 
 

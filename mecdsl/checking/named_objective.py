@@ -30,15 +30,15 @@ def objective_as_definition(
     ):
         return None
     return syntax.Declaration(
-        syntax.Kind.LET,
-        objective.name,
-        None,
-        objective.type,
-        objective.value,
-        None,
-        objective.doc or "the objective",
-        objective.span,
-        objective.name_span,
+        kind=syntax.Kind.LET,
+        name=objective.name,
+        index=None,
+        type=objective.type,
+        value=objective.value,
+        source_file=None,
+        doc=objective.doc or "the objective",
+        span=objective.span,
+        name_span=objective.name_span,
     )
 
 

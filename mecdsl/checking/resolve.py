@@ -21,7 +21,7 @@ def resolve(document: FormedDocument, units: OwnUnits, collector: Collector) -> 
 
     What could not be resolved is left out of the model, which is then good for further checks only.
     """
-    names = Names(collector, units)
+    names = Names(collector=collector, units=units)
     expressions = ExpressionResolver(names)
     heads = Heads(document, names, expressions.topology)
     heads.collect()

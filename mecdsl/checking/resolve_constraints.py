@@ -124,7 +124,9 @@ class ConstraintResolver:
             message = "the text holds no statement" if empty else "the model has no objective"
             fix = "write `minimize name = expression` or `maximize name = expression`"
             self.collector.error("E111", message, self._first_line(), help=fix)
-            return sym.Objective("objective", "minimize", zero, "", self.document.span)
+            return sym.Objective(
+                name="objective", sense="minimize", value=zero, doc="", span=self.document.span
+            )
         for extra in found[1:]:
             fix = "weigh the two in one sum; a weight has a unit, such as J/s"
             if extra.span.source.included and found[0].span.source.included:
@@ -144,7 +146,14 @@ class ConstraintResolver:
         unit = self._objective_unit(first)
         if unit is not None and takes_numbers(unit):
             value = in_unit(value, unit)
-        return sym.Objective(first.name, first.sense, value, first.doc, first.name_span, unit)
+        return sym.Objective(
+            name=first.name,
+            sense=first.sense,
+            value=value,
+            doc=first.doc,
+            span=first.name_span,
+            unit=unit,
+        )
 
     def _objective_unit(self, objective: syntax.Objective) -> Unit | None:
         """The unit of `minimize energy : J = ...`; what is minimised has no domain and no

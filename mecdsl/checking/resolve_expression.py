@@ -368,7 +368,13 @@ class ExpressionResolver:
             )
         self.calls += 1
         arguments = self._all(call.arguments, scope)
-        return sym.Draw(name, arguments, self.random_for, self.calls, call.span)
+        return sym.Draw(
+            function=name,
+            arguments=arguments,
+            symbol=self.random_for,
+            call=self.calls,
+            span=call.span,
+        )
 
     def _coordinate(self, point: syntax.Coordinate, scope: Scope) -> sym.Expression:
         """A coordinate of a point of a region: a draw whose address is that of the other
@@ -395,7 +401,14 @@ class ExpressionResolver:
         call = self.calls
         arguments = self._all(region.arguments, scope)
         address = self.random_for or ""
-        drawn = sym.Draw(region.function, arguments, address, call, point.span, axis)
+        drawn = sym.Draw(
+            function=region.function,
+            arguments=arguments,
+            symbol=address,
+            call=call,
+            span=point.span,
+            axis=axis,
+        )
         if point.around is None:
             return drawn
         if isinstance(point.around, syntax.Tuple) and len(point.around.items) != 2:

@@ -65,15 +65,15 @@ class FamilyResolver:
         except Unresolved:
             pass
         return sym.Family(
-            name,
-            declared.kind,
-            space,
-            head.labels,
-            ends,
-            head.end_families,
-            declared.source_file.value if declared.source_file else None,
-            declared.doc,
-            declared.name_span,
+            name=name,
+            kind=declared.kind,
+            space=space,
+            labels=head.labels,
+            ends=ends,
+            end_families=head.end_families,
+            source_file=declared.source_file.value if declared.source_file else None,
+            doc=declared.doc,
+            span=declared.name_span,
             listed=listed,
             layer_file=declared.layer_file,
         )

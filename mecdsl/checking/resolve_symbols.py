@@ -60,18 +60,18 @@ class SymbolResolver:
             generators_ = (*owner.space.generators, *own_space.generators)
             space = sym.Space(generators_, own_space.condition)
         self.symbols[name] = sym.Symbol(
-            name,
-            declared.kind,
-            head.owner,
-            own_space,
-            space,
-            type_.domain,
-            type_.unit,
-            type_.limits,
-            value,
-            type_.member_of,
-            declared.doc,
-            declared.name_span,
+            name=name,
+            kind=declared.kind,
+            owner=head.owner,
+            own_space=own_space,
+            space=space,
+            domain=type_.domain,
+            unit=type_.unit,
+            limits=type_.limits,
+            value=value,
+            member_of=type_.member_of,
+            doc=declared.doc,
+            span=declared.name_span,
         )
 
     def _value(

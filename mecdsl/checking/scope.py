@@ -56,7 +56,7 @@ class SymbolHead:
     member_of: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Names:
     """All declared names of a model."""
 

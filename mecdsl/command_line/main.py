@@ -324,7 +324,15 @@ def compare(
         numbers = cli_study.read_seeds(seeds, seed)
         cli_study.check_files((model, data), csv, plot)
         with _progress("comparing") as tell:
-            found = cli_study.run_study(loaded, numbers, names, forms, relax, options, tell)
+            found = cli_study.run_study(
+                loaded,
+                numbers,
+                backends=names,
+                forms=forms,
+                relax=relax,
+                options=options,
+                tell=tell,
+            )
         raise Stop(cli_study.report(found, json_, csv, plot))
     with _progress("comparing") as tell:
         comparison = loaded.compare(

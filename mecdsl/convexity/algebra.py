@@ -54,7 +54,16 @@ class Curvatures(Algebra):
         nothing = np.zeros(size, dtype=bool)
         bend = Bend.everywhere(size, True)
         log = Bend(fixed & (low >= 0.0), nothing)
-        return settled(Curve(Ends(low, high), bend, log, nothing, probe, unblamed(size)))
+        return settled(
+            Curve(
+                ends=Ends(low, high),
+                bend=bend,
+                log=log,
+                root=nothing,
+                probe=probe,
+                why=unblamed(size),
+            )
+        )
 
     def segment_sum(self, value: Any, parent: IntArray, size: int) -> Curve:
         """Flags that hold in every row of a segment; the sum of none is 0."""
@@ -66,14 +75,14 @@ class Curvatures(Algebra):
             probe = np.column_stack([_sums(column, parent, size) for column in curve.probe.T])
         nothing = np.zeros(size, dtype=bool)
         found = Curve(
-            ends,
-            _all_of(curve.bend, parent, size),
-            Bend(_all(curve.log.convex, parent, size), nothing),
-            _all(curve.root, parent, size),
-            probe,
-            _first_why(curve, parent, size),
-            None,
-            tuple(_ratio_sum(ratio, parent, size) for ratio in curve.ratios),
+            ends=ends,
+            bend=_all_of(curve.bend, parent, size),
+            log=Bend(_all(curve.log.convex, parent, size), nothing),
+            root=_all(curve.root, parent, size),
+            probe=probe,
+            why=_first_why(curve, parent, size),
+            monomial=None,
+            ratios=tuple(_ratio_sum(ratio, parent, size) for ratio in curve.ratios),
         )
         return settled(found)
 
@@ -105,12 +114,12 @@ class Curvatures(Algebra):
         greatest = name == "max"
         alone = np.bincount(parent, minlength=size) == 1
         found = Curve(
-            Ends(low, high),
-            Bend(bend.convex & (greatest | alone), bend.concave & (alone | (not greatest))),
-            Bend(log.convex, nothing) if greatest else Bend(nothing, log.concave),
-            _all(curve.root, parent, size) & greatest,
-            np.full((size, PROBES + 1), np.nan),
-            _first_why(curve, parent, size),
+            ends=Ends(low, high),
+            bend=Bend(bend.convex & (greatest | alone), bend.concave & (alone | (not greatest))),
+            log=Bend(log.convex, nothing) if greatest else Bend(nothing, log.concave),
+            root=_all(curve.root, parent, size) & greatest,
+            probe=np.full((size, PROBES + 1), np.nan),
+            why=_first_why(curve, parent, size),
         )
         why = found.why.copy()
         why[:, 1 if greatest else 0] = np.where(
@@ -148,7 +157,12 @@ def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
             flag[rows] = values
         probe[rows], why[rows] = curve.probe, curve.why
     return Curve(
-        Ends(low, high), Bend(flags[0], flags[1]), Bend(flags[2], flags[3]), flags[4], probe, why
+        ends=Ends(low, high),
+        bend=Bend(flags[0], flags[1]),
+        log=Bend(flags[2], flags[3]),
+        root=flags[4],
+        probe=probe,
+        why=why,
     )
 
 

@@ -43,7 +43,7 @@ class Curvature(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Curve:
     """A family of functions of the variables, one per row; see the module."""
 
@@ -71,14 +71,14 @@ class Curve:
 
     def __getitem__(self, rows: IntArray) -> "Curve":
         return Curve(
-            self.ends.take(rows),
-            self.bend.take(rows),
-            self.log.take(rows),
-            self.root[rows],
-            self.probe[rows],
-            self.why[rows],
-            None if self.monomial is None else self.monomial.take(rows),
-            tuple(ratio.take(rows) for ratio in self.ratios),
+            ends=self.ends.take(rows),
+            bend=self.bend.take(rows),
+            log=self.log.take(rows),
+            root=self.root[rows],
+            probe=self.probe[rows],
+            why=self.why[rows],
+            monomial=None if self.monomial is None else self.monomial.take(rows),
+            ratios=tuple(ratio.take(rows) for ratio in self.ratios),
         )
 
     def explained(self, blame: Callable[[IntArray, Flags, int], IntArray]) -> "Curve":
@@ -166,7 +166,14 @@ def number(value: Any, size: int) -> Curve:
     probe[~known] = np.nan
     ends = Ends(np.where(known, numbers, -np.inf), np.where(known, numbers, np.inf))
     bend, sign = Bend.everywhere(size, True).where(known), numbers >= 0.0
-    return Curve(ends, bend, bend.where(sign), known & sign, probe, unblamed(size))
+    return Curve(
+        ends=ends,
+        bend=bend,
+        log=bend.where(sign),
+        root=known & sign,
+        probe=probe,
+        why=unblamed(size),
+    )
 
 
 def settled(curve: Curve) -> Curve:
@@ -217,14 +224,14 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
     why = np.where(turned[:, None], curve.why[:, ::-1], curve.why) if turned.any() else curve.why
     ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
     found = Curve(
-        curve.ends.scaled(factor),
-        curve.bend.scaled(factor),
-        curve.log.where(up),
-        curve.root & up,
-        probe,
-        why,
-        monomial,
-        ratios,
+        ends=curve.ends.scaled(factor),
+        bend=curve.bend.scaled(factor),
+        log=curve.log.where(up),
+        root=curve.root & up,
+        probe=probe,
+        why=why,
+        monomial=monomial,
+        ratios=ratios,
     )
     return settled(found) if turned.any() else found
 
@@ -239,7 +246,16 @@ def added(one: Curve, two: Curve) -> Curve:
     ratios = [replace(r, bend=r.bend.both(ratio_bend(two, r.probe))) for r in one.ratios]
     ratios += [replace(r, bend=r.bend.both(ratio_bend(one, r.probe))) for r in two.ratios]
     log = Bend(one.log.convex & two.log.convex, np.zeros(one.size, dtype=bool))
-    found = Curve(ends, bend, log, one.root & two.root, probe, why, None, _kept(ratios))
+    found = Curve(
+        ends=ends,
+        bend=bend,
+        log=log,
+        root=one.root & two.root,
+        probe=probe,
+        why=why,
+        monomial=None,
+        ratios=_kept(ratios),
+    )
     return settled(found)
 
 
@@ -269,14 +285,14 @@ def multiplied(one: Curve, two: Curve) -> Curve:
         bend = bend.either(monomials.shifted(left.probe, as_monomial(right)))
     sure = one.ends.nonnegative & two.ends.nonnegative
     found = Curve(
-        one.ends.times(two.ends),
-        bend,
-        one.log.both(two.log).where(sure),
-        np.zeros(one.size, dtype=bool),
-        np.full_like(one.probe, np.nan),
-        _blamed(one, two),
-        monomial,
-        () if monomial is None else _kept(list(monomials.ratios_of(monomial))),
+        ends=one.ends.times(two.ends),
+        bend=bend,
+        log=one.log.both(two.log).where(sure),
+        root=np.zeros(one.size, dtype=bool),
+        probe=np.full_like(one.probe, np.nan),
+        why=_blamed(one, two),
+        monomial=monomial,
+        ratios=() if monomial is None else _kept(list(monomials.ratios_of(monomial))),
     )
     found = settled(found)
     for left, right in ((one, two), (two, one)):
@@ -299,16 +315,16 @@ def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
         return Bend(np.where(rows, a.convex, b.convex), np.where(rows, a.concave, b.concave))
 
     return Curve(
-        Ends(
+        ends=Ends(
             np.where(rows, one.ends.low, two.ends.low), np.where(rows, one.ends.high, two.ends.high)
         ),
-        pick(one.bend, two.bend),
-        pick(one.log, two.log),
-        np.where(rows, one.root, two.root),
-        np.where(rows[:, None], one.probe, two.probe),
-        np.where(rows[:, None], one.why, two.why),
-        two.monomial,
-        _kept(ratios),
+        bend=pick(one.bend, two.bend),
+        log=pick(one.log, two.log),
+        root=np.where(rows, one.root, two.root),
+        probe=np.where(rows[:, None], one.probe, two.probe),
+        why=np.where(rows[:, None], one.why, two.why),
+        monomial=two.monomial,
+        ratios=_kept(ratios),
     )
 
 
@@ -344,7 +360,16 @@ def composed(curve: Curve, ends: Ends, outer: Bend, rising: Flags, falling: Flag
     why = _blamed(curve)
     why[~outer.convex & ~outer.concave & (why[:, 0] == NOBODY)] = DOMAIN
     probe = np.full_like(curve.probe, np.nan)
-    return Curve(ends, rule(curve.bend), none, np.zeros(size, dtype=bool), probe, why, None, ratios)
+    return Curve(
+        ends=ends,
+        bend=rule(curve.bend),
+        log=none,
+        root=np.zeros(size, dtype=bool),
+        probe=probe,
+        why=why,
+        monomial=None,
+        ratios=ratios,
+    )
 
 
 def exponential(curve: Curve) -> Curve:

@@ -84,7 +84,9 @@ def _extreme(name: str, one: Curve, two: Curve) -> Curve:
     flags = (one.bend.convex, two.bend.convex) if high else (one.bend.concave, two.bend.concave)
     why[:, column] = np.where(flags[0], two.why[:, column], one.why[:, column])
     probe = np.full_like(one.probe, np.nan)
-    found = settled(Curve(ends, bend, log, one.root & two.root & high, probe, why))
+    found = settled(
+        Curve(ends=ends, bend=bend, log=log, root=one.root & two.root & high, probe=probe, why=why)
+    )
     for left, right in ((one, two), (two, one)):
         apart = left.ends.low >= right.ends.high if high else left.ends.high <= right.ends.low
         if apart.any():
@@ -145,12 +147,12 @@ def of_several(row: Several, curves: Sequence[Curve]) -> Curve:
     nowhere = np.zeros(size, dtype=bool)
     return settled(
         Curve(
-            Ends(np.where(fixed, values, ends.low), np.where(fixed, values, ends.high)),
-            Bend(fixed, fixed),
-            Bend(nowhere, nowhere),
-            nowhere,
-            np.where(fixed[:, None], probe, np.nan),
-            np.full((size, 2), NOBODY, dtype=np.int64),
+            ends=Ends(np.where(fixed, values, ends.low), np.where(fixed, values, ends.high)),
+            bend=Bend(fixed, fixed),
+            log=Bend(nowhere, nowhere),
+            root=nowhere,
+            probe=np.where(fixed[:, None], probe, np.nan),
+            why=np.full((size, 2), NOBODY, dtype=np.int64),
         )
     )
 

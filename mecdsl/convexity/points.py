@@ -33,7 +33,7 @@ STANDING: Final = 1e-9  # of the width of a column; a step that is less is none
 LARGEST: Final = 1_000_000  # entries of the matrix of equalities; of a larger one no point is moved
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Feasible:
     """The rows that points are to keep, and the way onto the linear equalities among them.
 

@@ -25,7 +25,7 @@ LARGEST_EIGENPROBLEM: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyReport:
     """What `check` says of one family: rows, degree, the cause, and whether it is proven convex.
 
@@ -49,7 +49,7 @@ class FamilyReport:
     counterexample: Counterexample | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """The class of an instance and why."""
 
@@ -120,13 +120,13 @@ def analyse(instance: Instance) -> Problem:
         "constraints": all(r.convex is True for r in used),
     }
     return Problem(
-        problem_class(objective.degree, worst, integral, fine),
-        objective,
-        families,
-        instance.columns,
-        int((instance.integral & instance.free).sum()),
-        int((~instance.free).sum()),
-        instance.rows,
+        problem_class=problem_class(objective.degree, worst, integral, fine),
+        objective=objective,
+        families=families,
+        columns=instance.columns,
+        integer_columns=int((instance.integral & instance.free).sum()),
+        fixed_columns=int((~instance.free).sum()),
+        rows=instance.rows,
     )
 
 
@@ -179,7 +179,13 @@ def _report(name: str, size: int, shape: Shape) -> FamilyReport:
     linear = shape.degree <= Degree.LINEAR
     curvature = Curvature.AFFINE if linear else Curvature.UNKNOWN
     return FamilyReport(
-        name, size, shape.degree, True if linear else None, shape.reason, shape.culprit, curvature
+        name=name,
+        size=size,
+        degree=shape.degree,
+        convex=True if linear else None,
+        reason=shape.reason,
+        place=shape.culprit,
+        curvature=curvature,
     )
 
 

@@ -22,7 +22,7 @@ KEEP_ONE = "keep one of the two"
 BARE_ITEM = re.compile(r"[^\[\],]*[^\[\],\s][^\[\],]*")  # of a list without quotes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """A value from outside; `place` tells where it, or the item at some indices or keys in it,
     stands.
@@ -192,7 +192,7 @@ def _flatten(
         result[name] = given
 
     def part(path: Place, value: Any) -> Given:
-        return Given(value, lambda indices: place((*path, *indices)))
+        return Given(value=value, place=lambda indices: place((*path, *indices)))
 
     for key, value in data.items():
         if isinstance(value, Mapping) and key in families:
@@ -230,7 +230,7 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
             raise ModelError(
                 [Diagnostic("E307", f"`{name.strip()}` is set twice", span, labels, help=KEEP_ONE)]
             )
-        result[name.strip()] = Given(value, _always(span))
+        result[name.strip()] = Given(value=value, place=_always(span))
     return result
 
 

@@ -68,7 +68,9 @@ def _ordered(symbol: sym.Symbol, table: Table, column: int, order: IntArray) -> 
     def place(indices: Sequence[str | int]) -> Span | None:
         return table.place(int(order[int(indices[0])]) if indices else None, column)
 
-    return Given([cells[row] for row in order], place, table.split(column)[1], in_order=True)
+    return Given(
+        value=[cells[row] for row in order], place=place, unit=table.split(column)[1], in_order=True
+    )
 
 
 def _index_missing(
@@ -119,7 +121,13 @@ def aligned_table(
         raise _no_value(symbol, table, of, rest, span)
     for column in rest:
         raise _no_index(symbol, table, of, column, columns)
-    given = Given([], table.column_place(values[0]), table.split(values[0])[1], table, values[0])
+    given = Given(
+        value=[],
+        place=table.column_place(values[0]),
+        unit=table.split(values[0])[1],
+        table=table,
+        column=values[0],
+    )
     if all(column is None for column in columns):
         cells = table.cells[values[0]] if symbol.member_of is not None else table.values(values[0])
         return replace(given, value=cells)
@@ -236,7 +244,7 @@ def _matrix(
     def place_of(indices: Sequence[str | int]) -> Span | None:
         return cell_place(int(order[int(indices[0])])) if indices else table.place(None, 0)
 
-    return Given([values[row] for row in order], place_of, in_order=True)
+    return Given(value=[values[row] for row in order], place=place_of, in_order=True)
 
 
 def _header(table: Table, column: int, names: Sequence[str] | None) -> tuple[str, str | None]:

@@ -194,7 +194,10 @@ def _numbers(
         values = _plain(symbol, given, flat, paths, unit)
     else:
         values = np.array(
-            [_item(world, symbol, given, item, row, paths, unit) for row, item in enumerate(flat)],
+            [
+                _item(world, symbol, given=given, item=item, row=row, paths=paths, unit=unit)
+                for row, item in enumerate(flat)
+            ],
             dtype=np.float64,
         )
     wrong = np.flatnonzero(~np.isfinite(values))

@@ -40,7 +40,7 @@ def opened(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
             found[name] = value
             continue
         for inner, item in value.value.items():
-            found[f"{name}.{inner}"] = Given(item, _inside(value, inner))
+            found[f"{name}.{inner}"] = Given(value=item, place=_inside(value, inner))
     return found
 
 

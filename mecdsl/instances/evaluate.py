@@ -40,7 +40,7 @@ BARE_NAME = re.compile(r"[^\W\d]\w*")
 EVERY_INDEX = "*"  # among the free indices of an expression that holds a random draw
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class World:
     """The data of an instance while it grows: tables of families and symbols, values of data
     symbols.

@@ -69,7 +69,7 @@ def _by_attribute(members: Mapping[str, Given], title: str) -> Given:
         name = str(path[0]) if path else first
         return members[name].place((title, *path[1:]))
 
-    return Given(values, place)
+    return Given(value=values, place=place)
 
 
 def _indexed_by(world: World, family: sym.Family) -> list[Indexed]:

@@ -61,7 +61,7 @@ class ConstraintFamily:
         return self.constraint.relation
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Instance:
     """A model in one form with its data.
 

@@ -72,7 +72,15 @@ class _Builder:
         self.given = with_coordinates(checked.model, given)
         self.seed = seed
         self.collector = Collector()
-        self.world = World(self.model, checked.shapes, {}, {}, {}, {}, seed=seed)
+        self.world = World(
+            model=self.model,
+            shapes=checked.shapes,
+            families={},
+            symbols={},
+            values={},
+            offsets={},
+            seed=seed,
+        )
         self.evaluator = Evaluator(self.world, Floats())
         self.broken: set[str] = set()
         self.meant: set[str] = set()
@@ -308,7 +316,7 @@ class _Builder:
     def _computed(self, symbol: sym.Symbol, value: sym.Expression | sym.DataArray) -> FloatArray:
         family = self.world.symbols[symbol.name]
         if isinstance(value, sym.DataArray):
-            given = Given(self._array(value), lambda _indices: value.span)
+            given = Given(value=self._array(value), place=lambda _indices: value.span)
             return bind(self.world, _in_si(symbol), given)
         return np.asarray(self.evaluator.family(value, family.table), dtype=np.float64)
 
@@ -371,17 +379,17 @@ class _Builder:
         known = with_products(self.world, np.where(np.isnan(fixed), start, fixed))
         start = np.where(np.isnan(start) & np.isnan(fixed), known, start)
         return Instance(
-            self.checked,
-            self.world,
-            tuple(sorted(variables, key=lambda v: v.first)),
-            self._constraints(),
-            lower,
-            upper,
-            fixed,
-            start,
-            integral,
-            tolerance,
-            self.seed,
+            checked=self.checked,
+            world=self.world,
+            variables=tuple(sorted(variables, key=lambda v: v.first)),
+            constraints=self._constraints(),
+            lower=lower,
+            upper=upper,
+            fixed=fixed,
+            start=start,
+            integral=integral,
+            tolerance=tolerance,
+            seed=self.seed,
         )
 
     def _check_rows(self, instance: Instance) -> None:

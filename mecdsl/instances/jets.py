@@ -172,7 +172,16 @@ class Jet:
     def __add__(self, other: Operand) -> "Jet":
         with quiet():
             if isinstance(other, Jet):
-                return apply2(self, other, self.value + other.value, 1.0, 1.0, None, None, None)
+                return apply2(
+                    self,
+                    other,
+                    value=self.value + other.value,
+                    by_u=1.0,
+                    by_v=1.0,
+                    by_uu=None,
+                    by_uv=None,
+                    by_vv=None,
+                )
             return self.apply(self.value + _plain(other, self.size), 1.0)
 
     __radd__ = __add__
@@ -180,7 +189,16 @@ class Jet:
     def __sub__(self, other: Operand) -> "Jet":
         with quiet():
             if isinstance(other, Jet):
-                return apply2(self, other, self.value - other.value, 1.0, -1.0, None, None, None)
+                return apply2(
+                    self,
+                    other,
+                    value=self.value - other.value,
+                    by_u=1.0,
+                    by_v=-1.0,
+                    by_uu=None,
+                    by_uv=None,
+                    by_vv=None,
+                )
             return self.apply(self.value - _plain(other, self.size), 1.0)
 
     def __rsub__(self, other: Plain) -> "Jet":
@@ -191,7 +209,16 @@ class Jet:
         with quiet():
             if isinstance(other, Jet):
                 product = self.value * other.value
-                return apply2(self, other, product, other.value, self.value, None, 1.0, None)
+                return apply2(
+                    self,
+                    other,
+                    value=product,
+                    by_u=other.value,
+                    by_v=self.value,
+                    by_uu=None,
+                    by_uv=1.0,
+                    by_vv=None,
+                )
             factor = _plain(other, self.size)
             return self.apply(self.value * factor, factor)
 
@@ -206,7 +233,14 @@ class Jet:
             ratio = self.value / other.value
             slope = -ratio * inverse
             return apply2(
-                self, other, ratio, inverse, slope, None, -inverse * inverse, -2.0 * slope * inverse
+                self,
+                other,
+                value=ratio,
+                by_u=inverse,
+                by_v=slope,
+                by_uu=None,
+                by_uv=-inverse * inverse,
+                by_vv=-2.0 * slope * inverse,
             )
 
     def __rtruediv__(self, other: Plain) -> "Jet":
@@ -379,7 +413,16 @@ def _power(u: Jet, v: Jet) -> Jet:
         logarithm = np.log(u.value)
         rate = np.where(value == 0.0, 0.0, logarithm)
         by_uv = lower * (1.0 + np.where(lower == 0.0, 0.0, v.value * logarithm))
-        return apply2(u, v, value, by_u, value * rate, by_uu, by_uv, value * rate * rate)
+        return apply2(
+            u,
+            v,
+            value=value,
+            by_u=by_u,
+            by_v=value * rate,
+            by_uu=by_uu,
+            by_uv=by_uv,
+            by_vv=value * rate * rate,
+        )
 
 
 def _power_terms(base: FloatArray, power: Plain) -> Derivatives:

@@ -41,9 +41,9 @@ def named_values(world: World, symbol: sym.Symbol, given: Given) -> Given:
     order = in_order(world, of, keys)
     values = [found[row].value for row in order]
     return Given(
-        values,
-        lambda indices: place(int(order[int(indices[0])])) if indices else given.place(()),
-        given.unit,
+        value=values,
+        place=lambda indices: place(int(order[int(indices[0])])) if indices else given.place(()),
+        unit=given.unit,
         in_order=True,
     )
 

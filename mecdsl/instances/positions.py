@@ -38,7 +38,9 @@ def with_coordinates(model: sym.Model, given: Mapping[str, Given]) -> dict[str, 
                 )
             items = value.value.tolist() if isinstance(value.value, np.ndarray) else value.value
             found[part] = Given(
-                _split(name, value, items, axis, ()), _part(value, axis), value.unit
+                value=_split(name, value, items, axis, ()),
+                place=_part(value, axis),
+                unit=value.unit,
             )
     return found
 

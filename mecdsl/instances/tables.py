@@ -33,7 +33,7 @@ class Table:
 SINGLE = Table(1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FamilyTable:
     """The rows of a family or symbol and how to find one.
 
@@ -65,9 +65,27 @@ class FamilyTable:
             raise OverflowError("index space too wide to number its rows")
         codes = _codes(columns, lowest, extent, table.size)
         if table.size == int(np.prod(extent)) and np.array_equal(codes, np.arange(table.size)):
-            return cls(table, names, levels, full, lowest, extent, None, None)
+            return cls(
+                table=table,
+                names=names,
+                levels=levels,
+                full=full,
+                lowest=lowest,
+                extent=extent,
+                codes=None,
+                order=None,
+            )
         order = np.argsort(codes, kind="stable").astype(np.int64)
-        return cls(table, names, levels, full, lowest, extent, codes[order], order)
+        return cls(
+            table=table,
+            names=names,
+            levels=levels,
+            full=full,
+            lowest=lowest,
+            extent=extent,
+            codes=codes[order],
+            order=order,
+        )
 
     @property
     def size(self) -> int:

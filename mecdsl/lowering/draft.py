@@ -48,7 +48,7 @@ class Column:
         return self.symbol.domain is sym.NumberDomain.BINARY
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Draft:
     """What the twin has that the original has not, and what it says instead."""
 
@@ -66,7 +66,16 @@ class Draft:
         """An empty one."""
         symbols = dict(instance.model.symbols)
         shapes = Classifier(replace(instance.model, symbols=symbols))
-        return Draft(instance, symbols, {}, {}, [], [], dict(instance.model.dimensions), shapes)
+        return Draft(
+            instance=instance,
+            symbols=symbols,
+            tables={},
+            values={},
+            columns=[],
+            rows=[],
+            dimensions=dict(instance.model.dimensions),
+            shapes=shapes,
+        )
 
     def name(self, wanted: str) -> str:
         """The name, or one like it that nothing in the model has."""
@@ -97,7 +106,15 @@ class Draft:
         name, span = self.name(wanted), self._span(like)
         domain = sym.NumberDomain.BINARY if like is None else sym.NumberDomain.REAL
         doc = "" if like is None else f"stands for {span.text}"
-        self._symbol(name, Kind.VAR, place, self._dimension(like), domain, doc, span)
+        self._symbol(
+            name,
+            Kind.VAR,
+            place=place,
+            dimension=self._dimension(like),
+            domain=domain,
+            doc=doc,
+            span=span,
+        )
         lower, upper = (
             np.broadcast_to(end, (place.table.size,))
             for end in ((0.0, 1.0) if like is None else bounds)
@@ -110,7 +127,15 @@ class Draft:
     ) -> sym.Lookup:
         """Numbers over the rows of a place."""
         name, span = self.name(wanted), self._span(like)
-        self._symbol(name, Kind.LET, place, self._dimension(like), sym.NumberDomain.REAL, "", span)
+        self._symbol(
+            name,
+            Kind.LET,
+            place=place,
+            dimension=self._dimension(like),
+            domain=sym.NumberDomain.REAL,
+            doc="",
+            span=span,
+        )
         self.values[name] = values
         return sym.Lookup(name, place.indices(span), span)
 
@@ -132,7 +157,15 @@ class Draft:
     ) -> None:
         """A new constraint over the rows of a place."""
         doc = f"{left.span.text} {relation} {right.span.text}"
-        constraint = sym.Constraint(wanted, place.space(), left, relation, right, doc, left.span)
+        constraint = sym.Constraint(
+            name=wanted,
+            space=place.space(),
+            left=left,
+            relation=relation,
+            right=right,
+            doc=doc,
+            span=left.span,
+        )
         self.rows.append((constraint, place.table))
 
     def _symbol(

@@ -41,7 +41,7 @@ EXTREMES = tuple(n for n, row in TABLE.items() if row.smoothness is Smoothness.K
 ROUNDING = 1e-12  # of the wider end of a range
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Walk:
     """The walk through one instance; `cones`: norms become cones too, for solvers that need
     derivatives everywhere.
@@ -64,7 +64,9 @@ class Walk:
         """A walk that has taken no step."""
         ranges = Ranges(instance)
         roots = Roots(instance.model, instance.checked.shapes, ranges)
-        return Walk(instance, cones, Draft.of(instance), ranges, roots)
+        return Walk(
+            instance=instance, cones=cones, draft=Draft.of(instance), ranges=ranges, roots=roots
+        )
 
     # What holds a kink
 
@@ -351,14 +353,16 @@ class Walk:
         if not space.generators:
             parent = np.arange(place.table.size, dtype=np.int64)
             low, high = self.ranges.of(expression, place)
-            return Part(expression, place, space, parent, low, high)
+            return Part(
+                expression=expression, place=place, space=space, parent=parent, low=low, high=high
+            )
         space, inner = substitute_space(space, {}, place.names)
         body = substitute(expression, inner)
         what = f"`{expression.span.text}`"
         table, parent, _ = self.ranges.plain.space(space, place.table, what)
         inside = Place((*place.generators, *space.generators), table)
         low, high = self.ranges.of(body, inside)
-        return Part(body, inside, space, parent, low, high)
+        return Part(expression=body, place=inside, space=space, parent=parent, low=low, high=high)
 
     def _infinite(self, extreme: Extreme) -> bool:
         """Whether a part that is data alone has a value that is no coefficient."""

@@ -299,7 +299,7 @@ class Limit:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
     """A param, let, var or report, under its qualified name.
 
@@ -395,7 +395,7 @@ class Bounded:
     upper: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linearized:
     """What became of a product: `variable` stands for it, `rows` are the constraints that came with
     it.
@@ -428,7 +428,7 @@ class Switched:
     big_m: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A checked model, possibly in one of its forms."""
 

@@ -131,7 +131,15 @@ class NetworkBuilder:
         taken = prod(self.shapes[NETWORK_INPUT]) * self.bits if NETWORK_INPUT in read else 0
         before = tuple(sorted(read - {NETWORK_INPUT}))
         self.layers.append(
-            Layer(name, kind, macs, parameters, taken, prod(shape) * self.bits, before)
+            Layer(
+                name=name,
+                kind=kind,
+                macs=macs,
+                parameters=parameters,
+                input=taken,
+                output=prod(shape) * self.bits,
+                before=before,
+            )
         )
         self.shapes.append(shape)
         return len(self.layers)

@@ -13,7 +13,7 @@ FLOP_PER_MAC = 2
 BITS_PER_VALUE = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One layer. `macs` for one inference; `input` [bit]: what it reads of the network's own input;
     `output` [bit].

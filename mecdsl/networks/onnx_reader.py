@@ -40,7 +40,9 @@ def read_onnx(path: Path, bits: int = BITS_PER_VALUE, span: Span | None = None) 
     is no ONNX, a shape is not known, or the MACs of an operator are not.
     """
     model = _load(path, span)
-    return LayerTable(path.stem, _Reader(model.graph, path.name, bits, span).layers(), bits)
+    return LayerTable(
+        path.stem, _Reader(graph=model.graph, file=path.name, bits=bits, span=span).layers(), bits
+    )
 
 
 def _load(path: Path, span: Span | None) -> "ModelProto":
@@ -102,7 +104,7 @@ def _inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
     return [given for given in graph.input if given.name not in weights]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Reader:
     graph: "GraphProto"
     file: str
@@ -135,16 +137,16 @@ class _Reader:
             )
             counted.update(weights)
             layer = Layer(
-                _free_name(node.name or node.output[0], names),
-                node.op_type,
-                self._macs(node),
-                parameters,
-                self.bits
+                name=_free_name(node.name or node.output[0], names),
+                kind=node.op_type,
+                macs=self._macs(node),
+                parameters=parameters,
+                input=self.bits
                 * sum(
                     prod(self._shape(name, node)) for name in dict.fromkeys(data) if name in inputs
                 ),
-                self.bits * sum(prod(self._shape(name, node)) for name in self._used(node)),
-                tuple(sorted({made_by[name] for name in data if name in made_by})),
+                output=self.bits * sum(prod(self._shape(name, node)) for name in self._used(node)),
+                before=tuple(sorted({made_by[name] for name in data if name in made_by})),
             )
             layers.append(layer)
             made_by.update(dict.fromkeys((name for name in node.output if name), len(layers)))

@@ -211,7 +211,7 @@ class Kind(Enum):
     REPORT = "report"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """param, let, var or report; inside a block or on its own."""
 
@@ -355,7 +355,7 @@ class Add:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     name: str
     doc: str

@@ -110,15 +110,15 @@ class TreeBuilder:
             c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | syntax.Type)
         ]
         return syntax.Declaration(
-            kind,
-            name,
-            _only(rest, syntax.IndexList),
-            _only(rest, syntax.Type),
-            value[0] if value else None,
-            self._file(rest),
-            _doc(rest),
-            self._span(meta),
-            name_span,
+            kind=kind,
+            name=name,
+            index=_only(rest, syntax.IndexList),
+            type=_only(rest, syntax.Type),
+            value=value[0] if value else None,
+            source_file=self._file(rest),
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=name_span,
         )
 
     def _file(self, children: Children) -> syntax.Text | None:
@@ -142,18 +142,18 @@ class TreeBuilder:
             c for c in rest if not isinstance(c, Token | Tree | syntax.IndexList | tuple)
         ]
         return syntax.Family(
-            syntax.FamilyKind.SET,
-            str(name),
-            _only(rest, syntax.IndexList),
-            members[0] if members else None,
-            expressions[0] if expressions else None,
-            None,
-            (),
-            self._file(rest),
-            _doc(rest),
-            self._span(meta),
-            self._token(name),
-            ordered,
+            kind=syntax.FamilyKind.SET,
+            name=str(name),
+            index=_only(rest, syntax.IndexList),
+            members=members[0] if members else None,
+            condition=expressions[0] if expressions else None,
+            ends=None,
+            declarations=(),
+            source_file=self._file(rest),
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=self._token(name),
+            ordered=ordered,
         )
 
     def set_members(self, meta: Meta, children: Children) -> tuple[syntax.Expression, ...]:
@@ -184,15 +184,15 @@ class TreeBuilder:
         length = syntax.Type((syntax.TypeWord("m", name_span),), (), name_span)
         return tuple(
             syntax.Declaration(
-                syntax.Kind.PARAM,
-                name,
-                None,
-                length,
-                syntax.Coordinate(call, axis, around, span),
-                None,
-                _doc(rest),
-                span,
-                name_span,
+                kind=syntax.Kind.PARAM,
+                name=name,
+                index=None,
+                type=length,
+                value=syntax.Coordinate(call, axis, around, span),
+                source_file=None,
+                doc=_doc(rest),
+                span=span,
+                name_span=name_span,
             )
             for axis, name in enumerate(("x", "y"))
         )
@@ -208,17 +208,17 @@ class TreeBuilder:
             if not isinstance(c, Token | Tree | syntax.IndexList | tuple) and c is not None
         ]
         return syntax.Family(
-            kind,
-            str(name),
-            _only(rest, syntax.IndexList),
-            None,
-            None,
-            (ends[0], ends[1]) if len(ends) == 2 else None,
-            next((c for c in rest if isinstance(c, tuple)), ()),
-            self._file(rest),
-            _doc(rest),
-            self._span(meta),
-            self._token(name),
+            kind=kind,
+            name=str(name),
+            index=_only(rest, syntax.IndexList),
+            members=None,
+            condition=None,
+            ends=(ends[0], ends[1]) if len(ends) == 2 else None,
+            declarations=next((c for c in rest if isinstance(c, tuple)), ()),
+            source_file=self._file(rest),
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=self._token(name),
         )
 
     def node_family(self, meta: Meta, children: Children) -> syntax.Family:
@@ -287,7 +287,13 @@ class TreeBuilder:
         type_ = _only(rest, syntax.Type)
         value = next(c for c in rest if not isinstance(c, Token | syntax.Type))
         return syntax.Objective(
-            sense, str(name), value, _doc(rest), self._span(meta), self._token(name), type_
+            sense=sense,
+            name=str(name),
+            value=value,
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=self._token(name),
+            type=type_,
         )
 
     def constraint(self, meta: Meta, children: Children) -> syntax.Constraint:
@@ -296,14 +302,14 @@ class TreeBuilder:
         when: Any = next((c.children[0] for c in rest if isinstance(c, Tree)), None)
         operands, operators = self._chain(body)
         return syntax.Constraint(
-            str(name),
-            _only(rest, syntax.IndexList),
-            operands,
-            operators,
-            _doc(rest),
-            self._span(meta),
-            self._token(name),
-            when,
+            name=str(name),
+            index=_only(rest, syntax.IndexList),
+            operands=operands,
+            operators=operators,
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=self._token(name),
+            when=when,
         )
 
     def when(self, meta: Meta, children: Children) -> Tree[Any]:
@@ -358,7 +364,12 @@ class TreeBuilder:
                 )
                 collector.raise_errors()
         return syntax.Form(
-            str(name), _doc(rest), parents, tuple(changes), self._span(meta), self._token(name)
+            name=str(name),
+            doc=_doc(rest),
+            parents=parents,
+            changes=tuple(changes),
+            span=self._span(meta),
+            name_span=self._token(name),
         )
 
     def relax(self, meta: Meta, children: Children) -> syntax.Relax:

@@ -52,7 +52,7 @@ class _Node:
     point: FloatArray = field(compare=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class LeakSearch:
     """The search. `instance`: what the solver is given, whose columns begin with those of
     `refuted.instance`.
@@ -210,9 +210,9 @@ class LeakSearch:
                 return None
             words = "proven: no value of the switches that leak leaves a point"
             return Solution(
-                backend,
-                Termination.INFEASIBLE,
-                Guarantee.INFEASIBLE,
+                backend=backend,
+                termination=Termination.INFEASIBLE,
+                guarantee=Guarantee.INFEASIBLE,
                 message=words,
                 versions=versions,
             )

@@ -29,7 +29,7 @@ NO_BOUND = 1e20  # readers take a bound from here on as none
 IMPOSSIBLE = "no_point"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FileProgram:
     """All arrays in the numbers of the file; `rows.row` and `rows.quadratic_row` count the rows
     that are kept.
@@ -109,14 +109,14 @@ def _kept(found: Quadratics, kept: IntArray) -> Quadratics:
     place[kept] = np.arange(len(kept))
     linear, curved = place[found.row] >= 0, place[found.quadratic_row] >= 0
     return Quadratics(
-        found.constant[kept],
-        place[found.row[linear]],
-        found.column[linear],
-        found.value[linear],
-        place[found.quadratic_row[curved]],
-        found.first[curved],
-        found.second[curved],
-        found.quadratic_value[curved],
+        constant=found.constant[kept],
+        row=place[found.row[linear]],
+        column=found.column[linear],
+        value=found.value[linear],
+        quadratic_row=place[found.quadratic_row[curved]],
+        first=found.first[curved],
+        second=found.second[curved],
+        quadratic_value=found.quadratic_value[curved],
     )
 
 
@@ -128,14 +128,14 @@ def _impossible(rows: Quadratics, wrong: IntArray, column: int) -> Quadratics:
     row = np.concatenate([rows.row[stays], wrong])
     order = np.argsort(row, kind="stable")
     return Quadratics(
-        constant,
-        row[order],
-        np.concatenate([rows.column[stays], np.full(len(wrong), column)])[order],
-        np.concatenate([rows.value[stays], np.ones(len(wrong))])[order],
-        rows.quadratic_row[curved],
-        rows.first[curved],
-        rows.second[curved],
-        rows.quadratic_value[curved],
+        constant=constant,
+        row=row[order],
+        column=np.concatenate([rows.column[stays], np.full(len(wrong), column)])[order],
+        value=np.concatenate([rows.value[stays], np.ones(len(wrong))])[order],
+        quadratic_row=rows.quadratic_row[curved],
+        first=rows.first[curved],
+        second=rows.second[curved],
+        quadratic_value=rows.quadratic_value[curved],
     )
 
 

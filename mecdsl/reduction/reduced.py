@@ -29,7 +29,7 @@ from mecdsl.reduction.conflicts import crossed_bounds, false_row
 from mecdsl.reduction.held_rows import held_rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Reduced:
     """A reduced problem and the way back to its instance.
 

@@ -86,18 +86,18 @@ class Limits:
         name = f"{symbol.name}.{side}"
         if name not in self.made:
             self.made[name] = sym.Symbol(
-                name,
-                Kind.LET,
-                symbol.owner,
-                symbol.own_space,
-                symbol.space,
-                sym.NumberDomain.REAL,
-                symbol.unit,
-                (),
-                value,
-                None,
-                f"{side} limit of {symbol.name}",
-                symbol.span,
+                name=name,
+                kind=Kind.LET,
+                owner=symbol.owner,
+                own_space=symbol.own_space,
+                space=symbol.space,
+                domain=sym.NumberDomain.REAL,
+                unit=symbol.unit,
+                limits=(),
+                value=value,
+                member_of=None,
+                doc=f"{side} limit of {symbol.name}",
+                span=symbol.span,
             )
         return sym.Lookup(name, lookup.indices, written(name), lookup.by_row)
 

@@ -326,16 +326,16 @@ class _Pass:
         )
         names = tuple(row.name for row in rows)
         self.facts[identity] = sym.Linearized(
-            text_of(first, second),
-            name,
-            multiply(first, second),
-            exact,
-            method,
-            space,
-            factors,
-            names,
-            (self.place,),
-            self.span,
+            product=text_of(first, second),
+            variable=name,
+            value=multiply(first, second),
+            exact=exact,
+            method=method,
+            space=space,
+            factors=factors,
+            rows=names,
+            places=(self.place,),
+            span=self.span,
         )
 
     def _note_square(self, identity: Hashable, binary: sym.Lookup, space: sym.Space) -> None:
@@ -344,7 +344,16 @@ class _Pass:
             return
         text, method = text_of(binary, binary), "a binary times itself"
         self.facts[identity] = sym.Linearized(
-            text, binary.symbol, binary, True, method, space, (), (), (self.place,), self.span
+            product=text,
+            variable=binary.symbol,
+            value=binary,
+            exact=True,
+            method=method,
+            space=space,
+            factors=(),
+            rows=(),
+            places=(self.place,),
+            span=self.span,
         )
 
     def _note_place(self, identity: Hashable) -> None:

@@ -68,18 +68,18 @@ def new_variable(name: str, product: Product, units: tuple[Unit | None, Unit | N
     doc = f"stands for {text_of(product.first, product.second)}"
     real, space, limits = sym.NumberDomain.REAL, product.space, _limits(product)
     return sym.Symbol(
-        name,
-        Kind.VAR,
-        None,
-        space,
-        space,
-        real,
-        _unit(*units),
-        limits,
-        None,
-        None,
-        doc,
-        product.span,
+        name=name,
+        kind=Kind.VAR,
+        owner=None,
+        own_space=space,
+        space=space,
+        domain=real,
+        unit=_unit(*units),
+        limits=limits,
+        value=None,
+        member_of=None,
+        doc=doc,
+        span=product.span,
     )
 
 
@@ -107,7 +107,17 @@ def envelope(variable: sym.Symbol, product: Product) -> list[sym.Constraint]:
             f"{variable.name}.row_{number}",
             f"{text_of(first, second)} {relation} {right.span.text}",
         )
-        rows.append(sym.Constraint(name, product.space, new, relation, right, doc, product.span))
+        rows.append(
+            sym.Constraint(
+                name=name,
+                space=product.space,
+                left=new,
+                relation=relation,
+                right=right,
+                doc=doc,
+                span=product.span,
+            )
+        )
     return rows
 
 

@@ -104,7 +104,18 @@ def _definition(
     space, real = constraint.space, sym.NumberDomain.REAL
     doc = f"big-M of {constraint.name}"
     return sym.Symbol(
-        name, Kind.LET, None, space, space, real, unit, (), bound, None, doc, constraint.span
+        name=name,
+        kind=Kind.LET,
+        owner=None,
+        own_space=space,
+        space=space,
+        domain=real,
+        unit=unit,
+        limits=(),
+        value=bound,
+        member_of=None,
+        doc=doc,
+        span=constraint.span,
     )
 
 

@@ -34,7 +34,7 @@ class Original:
         return all(violation.accepted for violation in self.violations)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Result:
     """A verified (or refuted) answer.
 

@@ -49,7 +49,7 @@ SWITCHED_BY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
     """The worst residual of one family, at `member`: `amount` and what is `allowed`, both in SI
     (`unit`).
@@ -131,7 +131,9 @@ class Judge:
         """
         unit = row_unit(self.instance, family.constraint)
         if not family.size:
-            return Violation(family.name, 0.0, unit, "", 0.0, True)
+            return Violation(
+                family=family.name, amount=0.0, unit=unit, member="", relative=0.0, accepted=True
+            )
         amount, allowed, relative = self._rows(family)
         broken = ~(amount <= allowed)
         row = int(np.argmax(np.where(broken, relative, -1.0) if broken.any() else relative))
@@ -204,7 +206,12 @@ class Judge:
         if not over.any():
             return (
                 Violation(
-                    "bounds", 0.0, column_unit(instance, 0), instance.column_name(0), 0.0, True
+                    family="bounds",
+                    amount=0.0,
+                    unit=column_unit(instance, 0),
+                    member=instance.column_name(0),
+                    relative=0.0,
+                    accepted=True,
                 ),
             )
         measure = self.measures().column

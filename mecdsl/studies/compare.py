@@ -35,7 +35,7 @@ class Entry:
     distance: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Comparison:
     """The entries in the order asked for; `best_bounds`: the best proven bound for each form asked
     for.
@@ -95,7 +95,16 @@ def compare(
                 entry.result and entry.result.termination is Termination.INTERRUPTED
                 for entry in entries
             ):
-                entries.append(Entry(backend, form, form, None, "interrupted before", False))
+                entries.append(
+                    Entry(
+                        backend=backend,
+                        form=form,
+                        asked_form=form,
+                        result=None,
+                        reason="interrupted before",
+                        bounds_only=False,
+                    )
+                )
                 continue
             started(backend, form)
             raw = {**options.get("raw", {}), **(own or {}).get(backend, {})}
@@ -130,12 +139,26 @@ def _entry(
     model: ModelWithData, backend: str, form: str, relax: bool, options: dict[str, Any]
 ) -> Entry:
     try:
-        return Entry(backend, form, form, model.solve(backend, form, relax, **options), "", False)
+        return Entry(
+            backend=backend,
+            form=form,
+            asked_form=form,
+            result=model.solve(backend, form, relax, **options),
+            reason="",
+            bounds_only=False,
+        )
     except ModelError as error:
         if not all(diagnostic.code == "E502" for diagnostic in error.diagnostics):
             if any(diagnostic.code == "E501" for diagnostic in error.diagnostics):
                 raise
-            return Entry(backend, form, form, None, error.diagnostics[0].message, False)
+            return Entry(
+                backend=backend,
+                form=form,
+                asked_form=form,
+                result=None,
+                reason=error.diagnostics[0].message,
+                bounds_only=False,
+            )
         reason = error.diagnostics[0].message
     for relaxation in relaxations(model.document):
         joined = "+".join(part for part in (form, relaxation) if part)
@@ -146,9 +169,16 @@ def _entry(
         except ModelError:
             continue
         return Entry(
-            backend, joined, form, result, reason, not _same_problem(model, relaxation, result)
+            backend=backend,
+            form=joined,
+            asked_form=form,
+            result=result,
+            reason=reason,
+            bounds_only=not _same_problem(model, relaxation, result),
         )
-    return Entry(backend, form, form, None, reason, False)
+    return Entry(
+        backend=backend, form=form, asked_form=form, result=None, reason=reason, bounds_only=False
+    )
 
 
 def relaxations(document: syntax.Document) -> tuple[str, ...]:
@@ -235,11 +265,11 @@ def _with_distance(entry: Entry, bound: float | None) -> Entry:
         return entry
     distance = result.size.relative(result.objective, bound)
     return Entry(
-        entry.backend,
-        entry.form,
-        entry.asked_form,
-        result,
-        entry.reason,
-        entry.bounds_only,
-        distance,
+        backend=entry.backend,
+        form=entry.form,
+        asked_form=entry.asked_form,
+        result=result,
+        reason=entry.reason,
+        bounds_only=entry.bounds_only,
+        distance=distance,
     )

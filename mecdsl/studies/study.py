@@ -135,7 +135,13 @@ def _seed(
             )
         except ModelError as error:
             runs += [
-                Run(seed, form, name, Outcome.NO_DATA, reason=error.diagnostics[0].message)
+                Run(
+                    seed=seed,
+                    form=form,
+                    backend=name,
+                    outcome=Outcome.NO_DATA,
+                    reason=error.diagnostics[0].message,
+                )
                 for name in backends
             ]
             continue
@@ -143,7 +149,10 @@ def _seed(
             Exception
         ) as error:  # hours of other seeds must not be lost for it; the exit code tells of it
             reason = f"{OWN_FAULT}: {type(error).__name__}: {error}"
-            runs += [Run(seed, form, name, Outcome.DID_NOT_RUN, reason=reason) for name in backends]
+            runs += [
+                Run(seed=seed, form=form, backend=name, outcome=Outcome.DID_NOT_RUN, reason=reason)
+                for name in backends
+            ]
             continue
         results = [entry.result for entry in found.entries if entry.result is not None]
         if any(result.termination is Termination.INTERRUPTED for result in results):
@@ -161,7 +170,13 @@ def _seed(
 def _run(seed: int, entry: Entry, best_bound: float | None) -> Run:
     result = entry.result
     if result is None:
-        return Run(seed, entry.asked_form, entry.backend, Outcome.DID_NOT_RUN, reason=entry.reason)
+        return Run(
+            seed=seed,
+            form=entry.asked_form,
+            backend=entry.backend,
+            outcome=Outcome.DID_NOT_RUN,
+            reason=entry.reason,
+        )
     outcome = Outcome.RELAXED if entry.bounds_only else Outcome.VERIFIED
     if not result.verified:
         outcome = Outcome.BROKEN if result.faults else Outcome.NO_ANSWER
@@ -169,22 +184,22 @@ def _run(seed: int, entry: Entry, best_bound: float | None) -> Run:
     if outcome is Outcome.NO_ANSWER:
         reason = result.solution.message or result.termination.value
     return Run(
-        seed,
-        entry.asked_form,
-        entry.backend,
-        outcome,
-        entry.form,
-        result.instance.model.exact,
-        result.termination,
-        result.guarantee,
-        result.solution.guarantee,
-        result.objective,
-        result.bound,
-        best_bound,
-        entry.distance,
-        result.max_violation,
-        result.seconds.get("solve"),
-        reason,
+        seed=seed,
+        form=entry.asked_form,
+        backend=entry.backend,
+        outcome=outcome,
+        solved_form=entry.form,
+        exact=result.instance.model.exact,
+        termination=result.termination,
+        guarantee=result.guarantee,
+        claimed=result.solution.guarantee,
+        objective=result.objective,
+        bound=result.bound,
+        best_bound=best_bound,
+        distance=entry.distance,
+        violation=result.max_violation,
+        seconds=result.seconds.get("solve"),
+        reason=reason,
     )
 
 

@@ -97,7 +97,7 @@ class Spread:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What the runs of one backend on one form add up to.
 
@@ -132,7 +132,7 @@ class Summary:
         return self.verified / self.seeds if self.seeds else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """All runs in the order they were made, and their summaries: for each form the most reliable
     backend first.
@@ -209,21 +209,21 @@ def _summary(runs: Sequence[Run], best: Mapping[tuple[str, int], float]) -> Summ
     relaxed = [run for run in there if run.outcome is Outcome.RELAXED]
     same = spread(best.get((run.form, run.seed)) for run in verified)
     return Summary(
-        runs[0].form,
-        runs[0].backend,
-        len(there),
-        len(ran),
-        len(verified),
-        sum(run.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) for run in verified),
-        len(broken),
-        sum(run.guarantee is Guarantee.INFEASIBLE for run in there),
-        bool(relaxed) and not verified,
-        spread(run.objective for run in verified or relaxed),
-        spread(run.distance for run in verified),
-        spread(run.violation for run in there),
-        spread(run.violation for run in broken),
-        spread(run.seconds for run in ran),
-        same.median if same else None,
+        form=runs[0].form,
+        backend=runs[0].backend,
+        seeds=len(there),
+        ran=len(ran),
+        verified=len(verified),
+        proven=sum(run.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) for run in verified),
+        broken=len(broken),
+        infeasible=sum(run.guarantee is Guarantee.INFEASIBLE for run in there),
+        bounds_only=bool(relaxed) and not verified,
+        objective=spread(run.objective for run in verified or relaxed),
+        distance=spread(run.distance for run in verified),
+        violation=spread(run.violation for run in there),
+        violation_of_broken=spread(run.violation for run in broken),
+        seconds=spread(run.seconds for run in ran),
+        best_on_same_seeds=same.median if same else None,
     )
 
 

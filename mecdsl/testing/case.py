@@ -77,16 +77,16 @@ def optimal(
     """A case with an optimum; it is named after its model and form."""
     name = f"{model}-{form}" if form else model
     return Case(
-        name,
-        f"{model}.mec",
-        form,
-        problem_class,
-        OPTIMAL,
-        objective,
-        values,
-        why,
-        frozenset(tags),
-        point or {},
+        name=name,
+        file=f"{model}.mec",
+        form=form,
+        problem_class=problem_class,
+        outcome=OPTIMAL,
+        objective=objective,
+        values=values,
+        why=why,
+        tags=frozenset(tags),
+        point=point or {},
     )
 
 
@@ -96,7 +96,13 @@ def infeasible(
     """A case without a feasible point."""
     name = f"{model}-{form}" if form else model
     return Case(
-        name, f"{model}.mec", form, problem_class, INFEASIBLE, why=why, tags=frozenset(tags)
+        name=name,
+        file=f"{model}.mec",
+        form=form,
+        problem_class=problem_class,
+        outcome=INFEASIBLE,
+        why=why,
+        tags=frozenset(tags),
     )
 
 
@@ -105,11 +111,11 @@ def unbounded(
 ) -> Case:
     """A case whose objective has no limit."""
     return Case(
-        model,
-        f"{model}.mec",
-        "",
-        problem_class,
-        UNBOUNDED,
+        name=model,
+        file=f"{model}.mec",
+        form="",
+        problem_class=problem_class,
+        outcome=UNBOUNDED,
         why=why,
         tags=frozenset(tags),
         point=point,

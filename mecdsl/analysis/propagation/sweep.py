@@ -42,7 +42,7 @@ class Dead:
     row: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Sweep:
     """The ranges of all steps and columns while rounds are made; ends only ever move inwards."""
 
