@@ -73,7 +73,9 @@ def _imported(target: str) -> Backend:
     return backend
 
 
-NOTHING = Capabilities("not loaded", frozenset(), Guarantee.NONE, "")
+NOTHING = Capabilities(
+    title="not loaded", classes=frozenset(), guarantee=Guarantee.NONE, reference=""
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ TERMS: Final = {
 POINTS: Final = 5000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RandomModel:
     """A model in text; `lower`, `upper`, `integral`: of the numbers u; `rows`: formula, relation,
     right-hand side.
@@ -161,5 +161,12 @@ def random_model(seed: int) -> RandomModel:
     objective, maximize = formula(), bool(generator.random() < 0.4)
     lines.append(f"{'maximize' if maximize else 'minimize'} goal = {objective}")
     return RandomModel(
-        "\n".join(lines), lower, upper, integral, scale, objective, maximize, tuple(rows)
+        text="\n".join(lines),
+        lower=lower,
+        upper=upper,
+        integral=integral,
+        scale=scale,
+        objective=objective,
+        maximize=maximize,
+        rows=tuple(rows),
     )

@@ -403,7 +403,11 @@ class Liar:
 
     name = "liar"
     capabilities = Capabilities(
-        "a liar", frozenset(ProblemClass), Guarantee.GLOBAL, "nobody", models=("offload",)
+        title="a liar",
+        classes=frozenset(ProblemClass),
+        guarantee=Guarantee.GLOBAL,
+        reference="nobody",
+        models=("offload",),
     )
 
     def availability(self) -> Availability:
@@ -414,7 +418,14 @@ class Liar:
 
     def solve(self, request: Request) -> Solution:
         nothing = np.zeros(request.instance.columns)
-        return Solution("liar", Termination.OPTIMAL, Guarantee.GLOBAL, nothing, 0.0, 0.0)
+        return Solution(
+            backend="liar",
+            termination=Termination.OPTIMAL,
+            guarantee=Guarantee.GLOBAL,
+            values=nothing,
+            objective=0.0,
+            bound=0.0,
+        )
 
 
 def test_5_the_answer_fails_verification(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,11 @@ class Fake:
     termination = Termination.FINISHED
     available = True
     capabilities = Capabilities(
-        "fake", frozenset(ProblemClass), Guarantee.FEASIBLE, "nobody", models=("knapsack",)
+        title="fake",
+        classes=frozenset(ProblemClass),
+        guarantee=Guarantee.FEASIBLE,
+        reference="nobody",
+        models=("knapsack",),
     )
 
     def availability(self) -> Availability:
@@ -67,7 +71,13 @@ class Fake:
 
     def solve(self, request: Request) -> Solution:
         point = np.array(self.items, dtype=float) if self.items else None
-        return Solution(self.name, self.termination, self.guarantee, point, bound=self.bound)
+        return Solution(
+            backend=self.name,
+            termination=self.termination,
+            guarantee=self.guarantee,
+            values=point,
+            bound=self.bound,
+        )
 
 
 @pytest.fixture

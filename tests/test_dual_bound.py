@@ -169,7 +169,11 @@ def claim(
     (family,) = instance.constraints
     multipliers = {family.name: np.array([m])}
     solution = Solution(
-        "test", Termination.FINISHED, guarantee, np.array(x), multipliers=multipliers
+        backend="test",
+        termination=Termination.FINISHED,
+        guarantee=guarantee,
+        values=np.array(x),
+        multipliers=multipliers,
     )
     return shown(verify(instance, solution, 1e-6, analyse(instance)), Result)
 

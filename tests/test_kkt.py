@@ -46,7 +46,11 @@ def claim(text: str, x: list[float], **multipliers: list[float]) -> Result:
     instance = mecdsl.loads(text).instance()
     arrays = {name: np.array(values) for name, values in multipliers.items()}
     solution = Solution(
-        "test", Termination.LOCALLY_OPTIMAL, Guarantee.LOCAL, np.array(x), multipliers=arrays
+        backend="test",
+        termination=Termination.LOCALLY_OPTIMAL,
+        guarantee=Guarantee.LOCAL,
+        values=np.array(x),
+        multipliers=arrays,
     )
     return verify(instance, solution)
 

@@ -31,7 +31,16 @@ def study(distances: dict[str, list[float | None]], forms: tuple[str, ...] = (""
     ]
     goals = {form: Goal("cost", "s", "minimize") for form in forms}
     seeds = tuple(range(len(next(iter(distances.values())))))
-    return Study("buy", seeds, goals, tuple(runs), summaries(runs, goals), (), False, False)
+    return Study(
+        model="buy",
+        seeds=seeds,
+        goals=goals,
+        runs=tuple(runs),
+        summaries=summaries(runs, goals),
+        contradictions=(),
+        same_data=False,
+        interrupted=False,
+    )
 
 
 @pytest.fixture

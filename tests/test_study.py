@@ -58,7 +58,9 @@ class Fake:
     """Takes the things that `points` says for the seed; claims what it is told to."""
 
     name = "fake"
-    capabilities = Capabilities("a fake", frozenset(ProblemClass), Guarantee.FEASIBLE, "")
+    capabilities = Capabilities(
+        title="a fake", classes=frozenset(ProblemClass), guarantee=Guarantee.FEASIBLE, reference=""
+    )
     claim = (Termination.FINISHED, Guarantee.FEASIBLE)
     points: Callable[[int], list[float] | None]
 
@@ -71,8 +73,17 @@ class Fake:
     def solve(self, request: Request) -> Solution:
         point = type(self).points(request.instance.seed)
         if point is None:
-            return Solution(self.name, Termination.NOT_FOUND, Guarantee.NONE, message="found none")
-        return Solution(self.name, *self.claim, np.array(point))
+            return Solution(
+                backend=self.name,
+                termination=Termination.NOT_FOUND,
+                guarantee=Guarantee.NONE,
+                message="found none",
+            )
+        termination, guarantee = self.claim
+        values = np.array(point)
+        return Solution(
+            backend=self.name, termination=termination, guarantee=guarantee, values=values
+        )
 
 
 class First(Fake):

@@ -132,7 +132,11 @@ def test_the_verifier_does_not_forgive_what_a_big_m_hides() -> None:
     assert not found["small"].accepted
     assert found["small"].amount == pytest.approx(1e-3)
     solution = Solution(
-        "made_up", Termination.OPTIMAL, Guarantee.GLOBAL, values=claimed, objective=1e7 + 1.001
+        backend="made_up",
+        termination=Termination.OPTIMAL,
+        guarantee=Guarantee.GLOBAL,
+        values=claimed,
+        objective=1e7 + 1.001,
     )
     result = verify(instance, solution)
     assert not result.verified

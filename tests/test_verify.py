@@ -21,7 +21,14 @@ var y : integer s >= 0
 maximize total = 3*x + 2*y
 constraint sum_limit: x + y <= 4 s
 """
-GOOD = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([3.0, 1.0]), 11.0, 11.0)
+GOOD = Solution(
+    backend="test",
+    termination=Termination.OPTIMAL,
+    guarantee=Guarantee.GLOBAL,
+    values=np.array([3.0, 1.0]),
+    objective=11.0,
+    bound=11.0,
+)
 
 
 @pytest.fixture
@@ -97,7 +104,14 @@ def test_rows_of_integers_alone_carry_no_tolerance() -> None:
     # optimum
     text = "var n : integer >= 0\nmaximize most = n\nconstraint room: 1000003*n <= 3000008.9\n"
     near = mecdsl.loads(text).instance()
-    claim = Solution("test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([3.0]), 3.0, 3.0)
+    claim = Solution(
+        backend="test",
+        termination=Termination.OPTIMAL,
+        guarantee=Guarantee.GLOBAL,
+        values=np.array([3.0]),
+        objective=3.0,
+        bound=3.0,
+    )
     result = verify(near, claim)
     assert not result.verified
     # the same row over a real variable is within the tolerance of a continuous solver
@@ -109,7 +123,12 @@ def test_a_residual_is_judged_against_the_terms_of_its_row() -> None:
     text = "var p : W >= 0\nminimize power = p\nconstraint floor: p >= 1e-15 W\n"
     tiny = mecdsl.loads(text).instance()
     wrong = Solution(
-        "test", Termination.OPTIMAL, Guarantee.GLOBAL, np.array([0.9e-15]), 0.9e-15, 0.9e-15
+        backend="test",
+        termination=Termination.OPTIMAL,
+        guarantee=Guarantee.GLOBAL,
+        values=np.array([0.9e-15]),
+        objective=0.9e-15,
+        bound=0.9e-15,
     )
     assert not verify(tiny, wrong).verified
     assert verify(
@@ -118,7 +137,12 @@ def test_a_residual_is_judged_against_the_terms_of_its_row() -> None:
 
 
 def test_answers_without_a_point_keep_their_proof(instance: Instance) -> None:
-    result = verify(instance, Solution("test", Termination.INFEASIBLE, Guarantee.INFEASIBLE))
+    result = verify(
+        instance,
+        Solution(
+            backend="test", termination=Termination.INFEASIBLE, guarantee=Guarantee.INFEASIBLE
+        ),
+    )
     assert result.guarantee is Guarantee.INFEASIBLE
     assert result.exit_code == 3
     assert result_json(result)["objective"]["value"] is None
@@ -162,7 +186,12 @@ constraint cone[i in N]: gain[i]*t[i]*s[i] >= z[i]^2
 def cones(t: list[float], s: list[float], z: list[float], **data: object) -> bool:
     """Whether the points are accepted."""
     instance = mecdsl.loads(CONES, data=data).instance()
-    claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([*t, *s, *z]))
+    claim = Solution(
+        backend="test",
+        termination=Termination.FINISHED,
+        guarantee=Guarantee.FEASIBLE,
+        values=np.array([*t, *s, *z]),
+    )
     return verify(instance, claim).verified
 
 
@@ -189,11 +218,21 @@ constraint received: 1e-12*p >= noise
 """
     for noise, fine in ((1e-13, True), (1.00001e-13, False), (1e-12, False)):
         instance = mecdsl.loads(text).instance()
-        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.1, noise]))
+        claim = Solution(
+            backend="test",
+            termination=Termination.FINISHED,
+            guarantee=Guarantee.FEASIBLE,
+            values=np.array([0.1, noise]),
+        )
         assert verify(instance, claim).verified is fine
     # with nothing sent, noise of 1e-15 W is still noise that must not be there: 0.005 of what the
     # row usually has
-    claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([0.0, 1e-15]))
+    claim = Solution(
+        backend="test",
+        termination=Termination.FINISHED,
+        guarantee=Guarantee.FEASIBLE,
+        values=np.array([0.0, 1e-15]),
+    )
     assert not verify(mecdsl.loads(text).instance(), claim).verified
 
 
@@ -209,7 +248,12 @@ constraint floor_row[i in N]: p[i] >= least[i]
 """
     instance = mecdsl.loads(text).instance()
     for first, fine in ((1e-15, True), (0.0, False), (0.99e-15, False)):
-        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array([first, 1.0]))
+        claim = Solution(
+            backend="test",
+            termination=Termination.FINISHED,
+            guarantee=Guarantee.FEASIBLE,
+            values=np.array([first, 1.0]),
+        )
         assert verify(instance, claim).verified is fine
 
 
@@ -220,7 +264,12 @@ def test_residuals_that_are_not_finite_are_faults_and_not_warnings() -> None:
         "3\nconstraint d: ln(y) <= 1/x\n"
     )
     for x in ([0.0, 0.0], [0.0, 1.0], [1.0, 0.0]):
-        claim = Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, np.array(x))
+        claim = Solution(
+            backend="test",
+            termination=Termination.FINISHED,
+            guarantee=Guarantee.FEASIBLE,
+            values=np.array(x),
+        )
         result = verify(mecdsl.loads(text).instance(), claim)
         assert not result.verified or x == [1.0, 0.0]
 

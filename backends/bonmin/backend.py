@@ -135,7 +135,10 @@ def _solve(request: Request) -> Solution:
     lowered = time.perf_counter()
     if program is None or conflict:
         solution = Solution(
-            "bonmin", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict
+            backend="bonmin",
+            termination=Termination.INFEASIBLE,
+            guarantee=Guarantee.INFEASIBLE,
+            message=conflict,
         )
     else:
         solution = _solution(request, program, _run(request, program))
@@ -192,12 +195,12 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
     bound = reduced.bound(outcome.bound) if outcome.bound is not None and proves else None
     termination, guarantee = _judged(outcome.termination, proves, x is not None)
     return Solution(
-        "bonmin",
-        termination,
-        guarantee,
-        x,
-        value,
-        bound,
+        backend="bonmin",
+        termination=termination,
+        guarantee=guarantee,
+        values=x,
+        objective=value,
+        bound=bound,
         message=f"Bonmin: {outcome.message or outcome.status}",
         label="" if proves else _why_heuristic(convex, alike, nonlinear),
     )

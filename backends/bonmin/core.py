@@ -79,7 +79,7 @@ LIMITS = (
 STOPPED_SEARCH = re.compile(r"Partial search - best objective \S+ \(best possible ([-+.\deE]+)\)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BonminOutcome:
     """What Bonmin left behind, for the minimisation.
 
@@ -136,7 +136,16 @@ def solve_bonmin(
     with interrupt_as_exception(), solver_output(echo=log) as printed:
         status, objective, x = _call(solver, problem, reduction.padding)
     return _outcome(
-        problem, integer, began, time_limit, options, scale, status, objective, x, printed.text
+        problem,
+        integer,
+        began=began,
+        time_limit=time_limit,
+        options=options,
+        scale=scale,
+        status=status,
+        objective=objective,
+        x=x,
+        text=printed.text,
     )
 
 

@@ -46,7 +46,16 @@ def run_bonmin(
 
     def work(_: Callable[[], bool]) -> BonminOutcome:
         with interrupt_as_exception():  # Bonmin asks nothing but SIGINT whether to stop
-            return solve_bonmin(problem, symbolic, integer, time_limit, node_limit, gap, log, raw)
+            return solve_bonmin(
+                problem,
+                symbolic,
+                integer=integer,
+                time_limit=time_limit,
+                node_limit=node_limit,
+                gap=gap,
+                log=log,
+                raw=raw,
+            )
 
     found = run_guarded(work, should_stop, time_limit)
     if found.answer is not None:
@@ -54,15 +63,15 @@ def run_bonmin(
     # what is left of a search that had to be killed: its incumbent is lost with its process
     termination, seconds = ENDS.get(found.reason, Termination.ERROR), time.perf_counter() - started
     return BonminOutcome(
-        None,
-        None,
-        None,
-        None,
-        found.reason,
-        termination,
-        f"it {found.ending}",
-        seconds,
-        bonmin_version(),
+        x=None,
+        objective=None,
+        bound=None,
+        violation=None,
+        status=found.reason,
+        termination=termination,
+        message=f"it {found.ending}",
+        seconds=seconds,
+        version=bonmin_version(),
     )
 
 

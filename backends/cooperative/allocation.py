@@ -175,7 +175,15 @@ def _accepted(
     kept &= np.all(shares[:, 0] >= demand.floor * (1.0 - TOLERANCE))
     if not kept or not cost - bound <= TOLERANCE * max(cost, abs(bound)):
         return None
-    return Allocation(Verdict.OPTIMAL, method, prices, shares, cost, min(bound, cost), factor)
+    return Allocation(
+        verdict=Verdict.OPTIMAL,
+        method=method,
+        prices=prices,
+        shares=shares,
+        cost=cost,
+        bound=min(bound, cost),
+        latency_factor=factor,
+    )
 
 
 def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | None:
@@ -202,7 +210,13 @@ def _at_all_limits(demand: Demand, bound: float, factor: float) -> Allocation | 
     if not kept or not cost - bound <= 10 * TOLERANCE * cost:
         return None
     return Allocation(
-        Verdict.OPTIMAL, "eigenvector", vector, shares, cost, min(bound, cost), factor
+        verdict=Verdict.OPTIMAL,
+        method="eigenvector",
+        prices=vector,
+        shares=shares,
+        cost=cost,
+        bound=min(bound, cost),
+        latency_factor=factor,
     )
 
 

@@ -135,7 +135,17 @@ def _with_plan(plan: Plan, seconds: float) -> tuple[Iteration, ...]:
     if last is not None and np.isclose(last, plan.objective, rtol=1e-9, atol=0.0):
         return plan.iterations
     number = plan.iterations[-1].number + 1
-    return (*plan.iterations, Iteration(number, plan.objective, plan.bound, None, seconds, "plan"))
+    return (
+        *plan.iterations,
+        Iteration(
+            number=number,
+            objective=plan.objective,
+            bound=plan.bound,
+            residual=None,
+            seconds=seconds,
+            note="plan",
+        ),
+    )
 
 
 def _values(system: System, plan: Plan) -> dict[str, Reals] | None:
@@ -172,11 +182,11 @@ class CooperativeExact(Cooperative):
         return exact(
             problem.system,
             problem.limits,
-            problem.layers,
-            options.gap,
-            options.time_limit,
-            options.threads,
-            options.seed,
+            layers=problem.layers,
+            gap=options.gap,
+            time_limit=options.time_limit,
+            threads=options.threads,
+            seed=options.seed,
         )
 
 

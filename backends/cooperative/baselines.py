@@ -51,7 +51,17 @@ def rlt0(system: System, limits: Limits, eps: float = 1e-3) -> Plan:
     totals = raw.sum(axis=0)
     shares = ratio(raw, np.broadcast_to(totals, raw.shape))
     steps = relaxation_steps(system, relaxation)
-    return shared(system, limits, found.server, found.depth, shares, label, {}, None, steps)
+    return shared(
+        system,
+        limits,
+        server=found.server,
+        depth=found.depth,
+        shares=shares,
+        label=label,
+        certificate={},
+        bound=None,
+        steps=steps,
+    )
 
 
 def equal(
@@ -65,7 +75,13 @@ def equal(
     if found.server is None or found.depth is None:
         return Plan(Termination.NOT_FOUND, label, message=found.message)
     return shared(
-        system, limits, found.server, found.depth, equal_shares(system, found.server), label, {}
+        system,
+        limits,
+        server=found.server,
+        depth=found.depth,
+        shares=equal_shares(system, found.server),
+        label=label,
+        certificate={},
     )
 
 
@@ -87,7 +103,15 @@ def nearest(system: System, limits: Limits, sharing: Sharing = Sharing.EQUAL) ->
     depth = best_depth(system)[server]
     if sharing is Sharing.OPTIMAL:
         return allocated(system, limits, server, depth, label, {})
-    return shared(system, limits, server, depth, equal_shares(system, server), label, {})
+    return shared(
+        system,
+        limits,
+        server=server,
+        depth=depth,
+        shares=equal_shares(system, server),
+        label=label,
+        certificate={},
+    )
 
 
 def ihra_surrogate(system: System, limits: Limits) -> Plan:
@@ -115,7 +139,15 @@ def ihra_surrogate(system: System, limits: Limits) -> Plan:
     useful = saving[rows, columns] > 0.0
     server[rows[useful]] = columns[useful]
     depth = np.where(server == LOCAL, 0, best[server] if servers else 0)
-    return shared(system, limits, server, depth, equal_shares(system, server), label, {})
+    return shared(
+        system,
+        limits,
+        server=server,
+        depth=depth,
+        shares=equal_shares(system, server),
+        label=label,
+        certificate={},
+    )
 
 
 def eejs_surrogate(system: System, limits: Limits, kappa: float) -> Plan:

@@ -32,7 +32,7 @@ MOST_RETURNS = 3  # combinatorial cuts end a return; more means that the solver 
 ROOT_TOLERANCE = 1e-6  # relative to the bound
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class _State:
     """What the search has found so far; times are scaled."""
 
@@ -78,12 +78,20 @@ def exact(
     if not gap >= 0.0:
         raise ValueError(f"expected a gap >= 0, found {gap!r}")
     deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-    state = _State(gap, deadline)
+    state = _State(gap=gap, deadline=deadline)
     wanted = choices(system, limits, layers, 1.0)
     homeless = wanted.homeless()
     if homeless.size:
         message = f"task {int(homeless[0]) + 1} can run nowhere, not even alone"
-        return _infeasible(system, limits, layers, state, message, factor_seconds, {})
+        return _infeasible(
+            system,
+            limits,
+            layers=layers,
+            state=state,
+            message=message,
+            seconds=factor_seconds,
+            certificate={},
+        )
     start = search(square_form(system, limits, layers), np.random.default_rng(seed), starts)
     wanted = choices(system, limits, layers, _factor(system, limits, layers, start))
     if start is not None:
@@ -99,8 +107,24 @@ def exact(
             message = "a server's allocation stayed undecided, so infeasibility is not proven"
             return Plan(Termination.ERROR, LABEL, iterations=state.record.steps, message=message)
         message = "no assignment keeps the limits, by the bounds of the master problem"
-        return _infeasible(system, limits, layers, state, message, factor_seconds, certificate)
-    return _plan(system, limits, wanted, state, outcome, message, certificate)
+        return _infeasible(
+            system,
+            limits,
+            layers=layers,
+            state=state,
+            message=message,
+            seconds=factor_seconds,
+            certificate=certificate,
+        )
+    return _plan(
+        system,
+        limits,
+        wanted=wanted,
+        state=state,
+        outcome=outcome,
+        message=message,
+        certificate=certificate,
+    )
 
 
 def _root(wanted: Choices, master: Master, state: _State) -> tuple[str, dict[str, float], Outcome]:
@@ -293,16 +317,16 @@ def _plan(
         )
     text = "" if proven else message
     return Plan(
-        termination,
-        LABEL,
-        server,
-        depth,
-        found.shares,
-        found.objective,
-        bound,
-        numbers,
-        steps,
-        text,
+        termination=termination,
+        label=LABEL,
+        server=server,
+        depth=depth,
+        shares=found.shares,
+        objective=found.objective,
+        bound=bound,
+        certificate=numbers,
+        iterations=steps,
+        message=text,
     )
 
 

@@ -29,7 +29,7 @@ TOLERANCES = (
 START_VECTORS = np.vstack([np.eye(3), np.full((1, 3), 3**-0.5)])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Choices:
     """What may be chosen, times multiplied by a factor, options sorted by server.
 
@@ -74,7 +74,15 @@ def choices(
     )
     local = np.where(system.possible_local(limits), system.local_latency * factor, np.inf)
     room = np.floor(system.max_tasks) if limits.load else np.full(len(system.bandwidth), np.inf)
-    return Choices(local, task, server, layer + 1, demand, room, factor)
+    return Choices(
+        local=local,
+        task=task,
+        server=server,
+        depth=layer + 1,
+        demand=demand,
+        room=room,
+        factor=factor,
+    )
 
 
 class Outcome(Enum):
@@ -140,32 +148,64 @@ class Master:
                 break
         status, information = solver.getModelStatus(), solver.getInfo()
         if status == HighsModelStatus.kInfeasible:
-            return Answer(Outcome.INFEASIBLE, None, None, np.inf, None, 0, "")
+            return Answer(
+                outcome=Outcome.INFEASIBLE,
+                assign=None,
+                cost=None,
+                bound=np.inf,
+                reduced=None,
+                nodes=0,
+                message="",
+            )
         text = f"HiGHS: {solver.modelStatusToString(status)}"
         if status == HighsModelStatus.kOptimal:
             outcome = Outcome.OPTIMAL
         elif status == HighsModelStatus.kTimeLimit:
             outcome = Outcome.TIME_LIMIT
         else:
-            return Answer(Outcome.FAILED, None, None, -np.inf, None, 0, text)
+            return Answer(
+                outcome=Outcome.FAILED,
+                assign=None,
+                cost=None,
+                bound=-np.inf,
+                reduced=None,
+                nodes=0,
+                message=text,
+            )
         bound = information.mip_dual_bound if integral else information.objective_function_value
         if outcome is Outcome.TIME_LIMIT and not integral:
-            return Answer(outcome, None, None, -np.inf, None, 0, text)
+            return Answer(
+                outcome=outcome,
+                assign=None,
+                cost=None,
+                bound=-np.inf,
+                reduced=None,
+                nodes=0,
+                message=text,
+            )
         nodes = max(int(information.mip_node_count), 0)
         solution = solver.getSolution()
         if not solution.value_valid:
-            return Answer(outcome, None, None, float(bound), None, nodes, text)
+            return Answer(
+                outcome=outcome,
+                assign=None,
+                cost=None,
+                bound=float(bound),
+                reduced=None,
+                nodes=nodes,
+                message=text,
+            )
         point = np.array(solution.col_value)
         reduced = None if integral else np.array(solution.col_dual)[: self.first_cost]
         assign = np.clip(point[self.first : self.first_cost], 0.0, 1.0)
         return Answer(
-            outcome,
-            assign,
-            point[self.first_cost : self.first_sum],
-            float(bound),
-            reduced,
-            nodes,
-            text,
+            outcome=outcome,
+            assign=assign,
+            cost=point[self.first_cost : self.first_sum],
+            bound=float(bound),
+            reduced=reduced,
+            nodes=nodes,
+            message=text,
         )
 
     def fix(self, reduced: Reals, spare: float) -> int:

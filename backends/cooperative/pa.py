@@ -78,7 +78,16 @@ def proposed(
         return Plan(
             Termination.NOT_FOUND, label, bound=bound, iterations=steps, message=found.message
         )
-    return allocated(system, limits, found.server, found.depth, label, certificate, bound, steps)
+    return allocated(
+        system,
+        limits,
+        server=found.server,
+        depth=found.depth,
+        label=label,
+        certificate=certificate,
+        bound=bound,
+        steps=steps,
+    )
 
 
 def relaxation_steps(system: System, relaxation: Relaxation | None) -> tuple[Iteration, ...]:
@@ -159,7 +168,17 @@ def allocated(
             iterations=steps,
             message=message,
         )
-    return shared(system, limits, server, depth, shares, label, found, bound, steps)
+    return shared(
+        system,
+        limits,
+        server=server,
+        depth=depth,
+        shares=shares,
+        label=label,
+        certificate=found,
+        bound=bound,
+        steps=steps,
+    )
 
 
 def shared(
@@ -192,16 +211,16 @@ def shared(
     ]
     message = f"the plan breaks {' and '.join(broken)}" if broken else ""
     return Plan(
-        Termination.FINISHED,
-        label,
-        server,
-        depth,
-        shares,
-        float(latency.sum()),
-        bound,
-        found,
-        steps,
-        message,
+        termination=Termination.FINISHED,
+        label=label,
+        server=server,
+        depth=depth,
+        shares=shares,
+        objective=float(latency.sum()),
+        bound=bound,
+        certificate=found,
+        iterations=steps,
+        message=message,
     )
 
 

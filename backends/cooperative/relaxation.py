@@ -37,7 +37,7 @@ OTHER_WAYS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Relaxation:
     """`assign` x [M, N] and `inverse` iota, nu, phi of the three resources [M, N, 3], None where
     infeasible.
@@ -72,10 +72,17 @@ def relax(system: System, depth: Integers, pairs: Flags, limits: Limits, eps: fl
 def _all_local(system: System, pairs: Flags, limits: Limits, eps: float) -> Relaxation:
     """Without pairs there is nothing to solve, and HiGHS does not look at rows without columns."""
     if not system.possible_local(limits).all():
-        return Relaxation(None, None, None, 0.0, True, ())
+        return Relaxation(
+            assign=None, inverse=None, value=None, residual=0.0, infeasible=True, iterations=()
+        )
     inverse = np.full((*pairs.shape, 3), 1.0 / eps)
     return Relaxation(
-        np.zeros(pairs.shape), inverse, float(system.local_latency.sum()), 0.0, False, ()
+        assign=np.zeros(pairs.shape),
+        inverse=inverse,
+        value=float(system.local_latency.sum()),
+        residual=0.0,
+        infeasible=False,
+        iterations=(),
     )
 
 
@@ -116,10 +123,25 @@ class _Programme:
         for _ in range(MOST_ROUNDS):
             status = self._status()
             if status == HighsModelStatus.kInfeasible:
-                return Relaxation(None, None, None, residual, True, self.record.steps)
+                return Relaxation(
+                    assign=None,
+                    inverse=None,
+                    value=None,
+                    residual=residual,
+                    infeasible=True,
+                    iterations=self.record.steps,
+                )
             if status != HighsModelStatus.kOptimal:
                 text = f"HiGHS: {self.solver.modelStatusToString(status)}"
-                return Relaxation(None, None, None, residual, False, self.record.steps, text)
+                return Relaxation(
+                    assign=None,
+                    inverse=None,
+                    value=None,
+                    residual=residual,
+                    infeasible=False,
+                    iterations=self.record.steps,
+                    message=text,
+                )
             point = np.array(self.solver.getSolution().col_value)
             value = self.solver.getInfo().objective_function_value + float(self.local.sum())
             inverse = point[self._iota()].reshape(self.count, 3)
@@ -134,7 +156,14 @@ class _Programme:
         assign[self.task, self.server] = np.clip(point[: self.count], 0.0, 1.0)
         full = np.full((*self.pairs.shape, 3), 1.0 / self.eps)
         full[self.task, self.server] = inverse
-        return Relaxation(assign, full, value, residual, False, self.record.steps)
+        return Relaxation(
+            assign=assign,
+            inverse=full,
+            value=value,
+            residual=residual,
+            infeasible=False,
+            iterations=self.record.steps,
+        )
 
     def _status(self) -> Any:
         """HiGHS's status after a solve from the last basis, or from nothing where that leads to no

@@ -102,7 +102,14 @@ def local_search(
         return Plan(Termination.NOT_FOUND, label, message="no start found a place for every task")
     server, depth, steps = found
     return allocated(
-        system, limits, server, depth, label, {"descents": float(len(steps))}, None, steps
+        system,
+        limits,
+        server=server,
+        depth=depth,
+        label=label,
+        certificate={"descents": float(len(steps))},
+        bound=None,
+        steps=steps,
     )
 
 

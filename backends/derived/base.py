@@ -112,19 +112,19 @@ class Derived(ABC, Generic[Problem, Outcome]):
                 constant = found.instance.objective(values) - objective
             objective, bound = _sum(objective, constant), _sum(bound, constant)
         return Solution(
-            self.name,
-            answer.termination,
-            _guarantee(answer),
-            values,
-            objective,
-            bound,
-            found.multipliers(answer.multipliers),
-            answer.iterations,
-            answer.certificate,
-            answer.message,
-            answer.label,
-            dict(self.availability().versions),
-            {"solve": seconds},
+            backend=self.name,
+            termination=answer.termination,
+            guarantee=_guarantee(answer),
+            values=values,
+            objective=objective,
+            bound=bound,
+            multipliers=found.multipliers(answer.multipliers),
+            iterations=answer.iterations,
+            certificate=answer.certificate,
+            message=answer.message,
+            label=answer.label,
+            versions=dict(self.availability().versions),
+            seconds={"solve": seconds},
         )
 
 

@@ -50,11 +50,11 @@ class Paper(Generic[Problem]):
     ) -> Capabilities:
         """The capabilities of a backend of this paper; an exact one has bounds."""
         return Capabilities(
-            title,
-            self.classes,
-            guarantee,
-            self.reference,
-            tuple(dict.fromkeys(problem.model for problem in self.problems)),
+            title=title,
+            classes=self.classes,
+            guarantee=guarantee,
+            reference=self.reference,
+            models=tuple(dict.fromkeys(problem.model for problem in self.problems)),
             bounds=exact or bounds,
             multipliers=multipliers,
             time_limit=time_limit,

@@ -70,7 +70,7 @@ def reference(
 
     model = _needed(shipped, reads)
     given = {
-        name: Given(size, lambda _indices: None)
+        name: Given(value=size, place=lambda _indices: None)
         for name, size in _sizes(instance, sizes).items()
         if name in model.model.symbols
     }

@@ -86,7 +86,15 @@ def point(
         return None
     inner = internal(system, limits, rows, times, guess)
     outer = distribution(system, limits, rows, left)
-    return Point(rows, times, inner, outer, inner.value + outer.value, slack, spare)
+    return Point(
+        rows=rows,
+        times=times,
+        inner=inner,
+        outer=outer,
+        energy=inner.value + outer.value,
+        slack=slack,
+        spare=spare,
+    )
 
 
 def duals_at(here: Point, mu: float, rows_free: bool) -> Duals:
@@ -116,7 +124,14 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
         row_slope += outer.row_price - mu / here.rows + force_spare * system.send_time
         own = duals.rows / here.rows
         rows, times = _with_rows(
-            system, outer, (curvature, pace), wall, own, wall_spare, row_slope, time_slope
+            system,
+            outer,
+            soft=(curvature, pace),
+            wall=wall,
+            own=own,
+            wall_spare=wall_spare,
+            row_slope=row_slope,
+            time_slope=time_slope,
         )
     slack = times - system.row_time * rows[:, None]
     spare = -float(times.sum()) - float(rows @ system.send_time)
@@ -133,7 +148,16 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
         + new.spare
     )
     slope = float(time_slope @ times) + float(row_slope @ rows)
-    return Step(rows, times, slack, spare, new, np.maximum(beta, 0.0), max(phi, 0.0), slope)
+    return Step(
+        rows=rows,
+        times=times,
+        slack=slack,
+        spare=spare,
+        duals=new,
+        beta=np.maximum(beta, 0.0),
+        phi=max(phi, 0.0),
+        slope=slope,
+    )
 
 
 def _without_rows(curvature: Reals, wall: Reals, joint: float, slope: Reals) -> Reals:

@@ -62,7 +62,9 @@ def dual(
         if here is None:
             return at_the_limit(system, inside, beginning.fastest or fastest(inside, rows), LABEL)
     search = Search()
-    message, last = _rounds(inside, limits, here, search, rows, gap, time_limit)
+    message, last = _rounds(
+        inside, limits, here=here, search=search, given=rows, gap=gap, time_limit=time_limit
+    )
     rounds = len(search.steps)
     if search.gap() > gap and message != "time limit":
         inner = last if rows is not None else _with_rows_for_all(inside, limits, last)
@@ -72,9 +74,25 @@ def dual(
             return at_the_limit(system, inside, fastest(inside), LABEL)
         logs = inner.slack.size + inner.rows.size + 1
         mu = min(max(search.gap(), gap), 1.0) * inner.energy / logs
-        message = descend(inside, limits, inner, search, rows is None, gap, time_limit, mu)
+        message = descend(
+            inside,
+            limits,
+            here=inner,
+            search=search,
+            rows_free=rows is None,
+            gap=gap,
+            time_limit=time_limit,
+            first_mu=mu,
+        )
     return finished(
-        system, inside, search, rows is not None, gap, LABEL, message, {"rounds": float(rounds)}
+        system,
+        inside,
+        search=search,
+        rows_given=rows is not None,
+        gap=gap,
+        label=LABEL,
+        message=message,
+        numbers={"rounds": float(rounds)},
     )
 
 

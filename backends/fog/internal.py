@@ -51,7 +51,7 @@ class Fixed:
     sends: Reals
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Internal:
     """The optimum of (32): `beta` in W, `compute_time` tl in s and `frequency` in cycle/s [K, N];
     links [2, K, N]: `efficiency` x and `link_time` te in s; `value` in J, the sum over all;
@@ -66,7 +66,7 @@ class Internal:
     curvature: Reals
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Distribution:
     """The optimum of (75): `phi` in W, `efficiency` x and `time` tF in s [K], 0 at the master,
     `value` in J, `curvature` v in W/s, `row_price` q d^x theta in J and `row_time` u in s per row
@@ -100,7 +100,7 @@ def internal(
     """
     cycles = system.work * rows[:, None]
     low, high = _bracket(system, limits, cycles, times)
-    beta, slope = _root(system, limits, cycles, times, low, high, guess)
+    beta, slope = _root(system, limits, cycles=cycles, times=times, low=low, high=high, guess=guess)
     efficiency = _efficiency(system, limits, beta)
     shortest = cycles / system.cpu_max[:, None]
     link_time = _times(system.link_nats, efficiency, system.bandwidth)
@@ -142,7 +142,15 @@ def distribution(system: System, limits: Fixed, rows: Reals, spare: float) -> Di
     nats = system.send_nats * rows + system.send_extra
     if system.shape[0] == 1:
         nothing = np.zeros(1)
-        return Distribution(0.0, nothing, nothing, 0.0, 0.0, nothing, nothing)
+        return Distribution(
+            phi=0.0,
+            efficiency=nothing,
+            time=nothing,
+            value=0.0,
+            curvature=0.0,
+            row_price=nothing,
+            row_time=nothing,
+        )
     phi = _distribution_price(system, limits, nats, spare, circuit)
     price = np.full(rows.shape, circuit + phi)
     efficiency = efficiency_below(price, system.send_scale, system.send_most, limits.sends)

@@ -65,7 +65,16 @@ class Search:
         """Record one step."""
         lower = None if self.bound is None else self.bound.value
         seconds = time.perf_counter() - self.started
-        self.steps.append(Iteration(len(self.steps) + 1, energy, lower, residual, seconds, text))
+        self.steps.append(
+            Iteration(
+                number=len(self.steps) + 1,
+                objective=energy,
+                bound=lower,
+                residual=residual,
+                seconds=seconds,
+                note=text,
+            )
+        )
 
 
 def newton(
@@ -90,8 +99,24 @@ def newton(
     if here is None:
         return at_the_limit(system, inside, beginning.fastest or fastest(inside, rows), label)
     search = Search()
-    message = descend(inside, limits, here, search, rows is None, gap, time_limit)
-    return finished(system, inside, search, rows is not None, gap, label, message)
+    message = descend(
+        inside,
+        limits,
+        here=here,
+        search=search,
+        rows_free=rows is None,
+        gap=gap,
+        time_limit=time_limit,
+    )
+    return finished(
+        system,
+        inside,
+        search=search,
+        rows_given=rows is not None,
+        gap=gap,
+        label=label,
+        message=message,
+    )
 
 
 def check_request(system: System, rows: Reals | None, gap: float) -> None:

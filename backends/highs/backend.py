@@ -115,18 +115,32 @@ def _shortcut(program: LinearProgram) -> Solution | None:
     reduced = program.reduced
     if reduced.conflict:
         return Solution(
-            "highs", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=reduced.conflict
+            backend="highs",
+            termination=Termination.INFEASIBLE,
+            guarantee=Guarantee.INFEASIBLE,
+            message=reduced.conflict,
         )
     if not len(reduced.columns):
         x = reduced.point(np.zeros(0))
         value = reduced.instance.objective(x)
         none = reduced.multipliers(np.zeros(0))
-        return Solution("highs", Termination.OPTIMAL, Guarantee.GLOBAL, x, value, value, none)
+        return Solution(
+            backend="highs",
+            termination=Termination.OPTIMAL,
+            guarantee=Guarantee.GLOBAL,
+            values=x,
+            objective=value,
+            bound=value,
+            multipliers=none,
+        )
     sizes = np.abs(program.matrix.value)
     bad = np.flatnonzero((sizes <= SMALLEST_COEFFICIENT) | (sizes >= LARGEST_COEFFICIENT))
     if len(bad):
         return Solution(
-            "highs", Termination.ERROR, Guarantee.NONE, message=_too_wide(program, int(bad[0]))
+            backend="highs",
+            termination=Termination.ERROR,
+            guarantee=Guarantee.NONE,
+            message=_too_wide(program, int(bad[0])),
         )
     limits = np.abs(
         np.concatenate(
@@ -138,7 +152,12 @@ def _shortcut(program: LinearProgram) -> Solution | None:
             f"HiGHS takes numbers from {INFINITY:g} for infinite, and a bound, "
             "right-hand side or cost is as large"
         )
-        return Solution("highs", Termination.ERROR, Guarantee.NONE, message=message)
+        return Solution(
+            backend="highs",
+            termination=Termination.ERROR,
+            guarantee=Guarantee.NONE,
+            message=message,
+        )
     return None
 
 
@@ -221,16 +240,16 @@ def _solution(program: LinearProgram, run: Run) -> Solution:
         bound = program.reduced.bound(info.mip_dual_bound)
     stopped = Guarantee.NONE if x is None else Guarantee.FEASIBLE
     return Solution(
-        "highs",
-        run.termination,
-        GUARANTEE.get(run.termination, stopped),
-        x,
-        objective,
-        bound,
-        multipliers,
-        tuple(run.iterations),
-        _certificate(info, integral, x is not None),
-        "" if run.termination is Termination.OPTIMAL else run.message,
+        backend="highs",
+        termination=run.termination,
+        guarantee=GUARANTEE.get(run.termination, stopped),
+        values=x,
+        objective=objective,
+        bound=bound,
+        multipliers=multipliers,
+        iterations=tuple(run.iterations),
+        certificate=_certificate(info, integral, x is not None),
+        message="" if run.termination is Termination.OPTIMAL else run.message,
     )
 
 

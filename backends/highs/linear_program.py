@@ -31,7 +31,7 @@ class Entries:
     value: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LinearProgram:
     """The arrays, scaled; `reduced` leads back.
 

@@ -126,7 +126,14 @@ def _solution(program: LinearProgram, scaled: "ScaledPyomo", results: Any) -> So
     guarantee = GUARANTEE.get(termination, stopped)
     message = "" if done else f"HiGHS through Pyomo: {found}"
     return Solution(
-        "highs", termination, guarantee, x, objective, bound, multipliers, message=message
+        backend="highs",
+        termination=termination,
+        guarantee=guarantee,
+        values=x,
+        objective=objective,
+        bound=bound,
+        multipliers=multipliers,
+        message=message,
     )
 
 

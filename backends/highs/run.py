@@ -46,7 +46,14 @@ class Run:
     def note(self, objective: float | None, bound: float | None, seconds: float, text: str) -> None:
         """Add a step of a branch and bound."""
         self.iterations.append(
-            Iteration(len(self.iterations), objective, bound, None, seconds, text)
+            Iteration(
+                number=len(self.iterations),
+                objective=objective,
+                bound=bound,
+                residual=None,
+                seconds=seconds,
+                note=text,
+            )
         )
 
 

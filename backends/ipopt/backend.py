@@ -143,7 +143,12 @@ def _solve(request: Request) -> Solution:
     instance = request.instance
     conflict = reduce_instance(instance).conflict
     if conflict:
-        return Solution("ipopt", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
+        return Solution(
+            backend="ipopt",
+            termination=Termination.INFEASIBLE,
+            guarantee=Guarantee.INFEASIBLE,
+            message=conflict,
+        )
     if not instance.free.any():
         return _single_point(instance)
     through_pyomo = request.options.via == "pyomo"
@@ -163,7 +168,15 @@ def _single_point(instance: Instance) -> Solution:
     x = instance.first_point()
     value = instance.objective(x)
     none = {family.name: np.zeros(family.size) for family in instance.constraints}
-    return Solution("ipopt", Termination.OPTIMAL, Guarantee.GLOBAL, x, value, value, none)
+    return Solution(
+        backend="ipopt",
+        termination=Termination.OPTIMAL,
+        guarantee=Guarantee.GLOBAL,
+        values=x,
+        objective=value,
+        bound=value,
+        multipliers=none,
+    )
 
 
 def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
@@ -316,18 +329,18 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
     solved = guarantee in (Guarantee.LOCAL, Guarantee.GLOBAL)
     multipliers = local.reduced.multipliers(-found) if solved and found is not None else {}
     return Solution(
-        "ipopt",
-        termination,
-        guarantee,
-        x,
-        None if x is None else local.instance.objective(x),
-        None,
-        multipliers,
-        _iterations(outcome.iterations, local.reduced),
-        {}
+        backend="ipopt",
+        termination=termination,
+        guarantee=guarantee,
+        values=x,
+        objective=None if x is None else local.instance.objective(x),
+        bound=None,
+        multipliers=multipliers,
+        iterations=_iterations(outcome.iterations, local.reduced),
+        certificate={}
         if outcome.violation is None
         else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
-        f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
+        message=f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
         multipliers_at=local.reduced.point(outcome.x)
         if outcome.x is not None and multipliers
         else None,

@@ -20,7 +20,7 @@ class Point:
     rank: tuple[float, float] = (np.inf, np.inf)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Callbacks:
     """The callbacks under the names that cyipopt looks for, and what is noted while they run.
 
@@ -102,7 +102,16 @@ class Callbacks:
         try:
             seconds = time.perf_counter() - self.began
             note = "restoration" if mode == 1 else ""
-            self.iterations.append(Iteration(number, objective, None, primal, seconds, note))
+            self.iterations.append(
+                Iteration(
+                    number=number,
+                    objective=objective,
+                    bound=None,
+                    residual=primal,
+                    seconds=seconds,
+                    note=note,
+                )
+            )
             self._remember(objective)
             return not self.should_stop()
         except BaseException as error:

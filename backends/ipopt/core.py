@@ -53,7 +53,7 @@ COMPLEMENTARITY = 1e-10
 RawOptions = Mapping[str, str | float | int | bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IpoptOutcome:
     """What Ipopt left behind.
 
@@ -130,7 +130,10 @@ def solve_ipopt(
     with interruptible() as pressed:
         stop = should_stop or bool
         callbacks = Callbacks(
-            reduction.problem, lambda: pressed() or stop(), began, careful=careful
+            problem=reduction.problem,
+            should_stop=lambda: pressed() or stop(),
+            began=began,
+            careful=careful,
         )
         if log:
             with solver_output(echo=True):

@@ -79,7 +79,13 @@ def rounding(
     if moves:
         batch = _moved(part, batch, bound, record)
     return _judged(
-        part, batch, chosen, bound, label, record.steps, {"moves": float(len(record.steps) - 1)}
+        part,
+        batch,
+        chosen=chosen,
+        bound=bound,
+        label=label,
+        steps=record.steps,
+        certificate={"moves": float(len(record.steps) - 1)},
     )
 
 
@@ -99,7 +105,15 @@ def equal(learners: Learners, drop_out: bool = False) -> Allocation:
     each, rest = divmod(whole_total(part), len(part.compute))
     batch = np.full(len(part.compute), each, dtype=np.int64)
     batch[np.argsort(-values(part, batch + 1), kind="stable")[:rest]] += 1
-    return _judged(part, batch, chosen, _relaxed_bound(part)[0], label, (), {})
+    return _judged(
+        part,
+        batch,
+        chosen=chosen,
+        bound=_relaxed_bound(part)[0],
+        label=label,
+        steps=(),
+        certificate={},
+    )
 
 
 def equal_real(learners: Learners, integer_updates: bool) -> Allocation:

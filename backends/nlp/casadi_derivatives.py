@@ -24,7 +24,7 @@ COLUMN_COLOURING_COST = (
 ALWAYS_STAR = 8  # columns up to which the choice is not worth looking at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolicNlp:
     """min f(x) subject to g(x), as CasADi SX columns, with derivatives as triplets without
     repetition.
@@ -84,18 +84,18 @@ def differentiate(variables: Any, objective: Any, constraints: Any) -> SymbolicN
     )
     jacobian_rows, jacobian_columns, jacobian_values = jacobian.joined()
     return SymbolicNlp(
-        variables,
-        objective,
-        constraints,
-        ca.densify(gradient),
-        jacobian_rows,
-        jacobian_columns,
-        jacobian_values,
-        multipliers,
-        factor,
-        hessian_rows,
-        hessian_columns,
-        values,
+        variables=variables,
+        objective=objective,
+        constraints=constraints,
+        gradient=ca.densify(gradient),
+        jacobian_rows=jacobian_rows,
+        jacobian_columns=jacobian_columns,
+        jacobian_values=jacobian_values,
+        multipliers=multipliers,
+        objective_factor=factor,
+        hessian_rows=hessian_rows,
+        hessian_columns=hessian_columns,
+        hessian_values=values,
     )
 
 

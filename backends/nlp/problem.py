@@ -30,7 +30,7 @@ more as empty.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NlpProblem:
     """Arrays and callables of one problem with n variables and m constraints.
 
@@ -146,7 +146,7 @@ def objective_scale(problem: NlpProblem) -> float:
     return float(np.clip(1.0 / largest, 1e-12, 1e12)) if largest > 0.0 else 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reduction:
     """A problem without fixed variables and constant rows, and the way back.
 
@@ -202,7 +202,9 @@ def reduce_problem(problem: NlpProblem) -> Reduction:
     reduced = problem
     if not conflict and (not unchanged or crossed.size or rows_crossed.size):
         reduced = _restrict(problem, limits, free, rows, point, padding)
-    return Reduction(reduced, free, rows, point, padding, conflict)
+    return Reduction(
+        problem=reduced, free=free, rows=rows, point=point, padding=padding, conflict=conflict
+    )
 
 
 def _close(lower: Vector, upper: Vector) -> tuple[Vector, Vector, Index]:

@@ -39,7 +39,7 @@ class UnsupportedModel(ValueError):
     """The model holds something that this route cannot express; the message says what."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PyomoNlp:
     """A Pyomo model as arrays and callables, and the way back.
 
@@ -65,7 +65,7 @@ class PyomoNlp:
         return tuple(str(constraint.name) for constraint in self.constraints)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PyomoOutcome:
     """What a solver claims about a Pyomo model, in the sense of the model (not negated).
 
@@ -119,7 +119,14 @@ def nlp_from_pyomo(model: Any) -> PyomoNlp:
         constraint_name=lambda row: str(constraints[row].name),
     )
     integer = np.array([not variable.is_continuous() for variable in variables], dtype=np.bool_)
-    return PyomoNlp(problem, symbolic, variables, constraints, integer, sign)
+    return PyomoNlp(
+        problem=problem,
+        symbolic=symbolic,
+        variables=variables,
+        constraints=constraints,
+        integer=integer,
+        sign=sign,
+    )
 
 
 def _check_supported(model: Any) -> None:
@@ -263,9 +270,26 @@ def solve_pyomo(
     handed = scaled_nlp(nlp, scaling)
     translated = time.perf_counter() - began
     if solver == "ipopt":
-        found = _with_ipopt(handed, time_limit, tolerance, max_iterations, log, raw, should_stop)
+        found = _with_ipopt(
+            handed,
+            time_limit,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            log=log,
+            raw=raw,
+            should_stop=should_stop,
+        )
     else:
-        found = _with_bonmin(handed, integer, time_limit, node_limit, gap, log, raw, should_stop)
+        found = _with_bonmin(
+            handed,
+            integer,
+            time_limit=time_limit,
+            node_limit=node_limit,
+            gap=gap,
+            log=log,
+            raw=raw,
+            should_stop=should_stop,
+        )
     found = _unscaled(found, nlp, scaling)
     values, violation = found["values"], found["violation"]
     point = values is not None and violation is not None and violation <= FEASIBILITY_TOLERANCE
@@ -323,7 +347,15 @@ def _with_ipopt(
     raw: RawOptions | None,
     should_stop: Callable[[], bool] | None,
 ) -> dict[str, Any]:
-    found = solve_ipopt(nlp.problem, time_limit, tolerance, max_iterations, log, raw, should_stop)
+    found = solve_ipopt(
+        nlp.problem,
+        time_limit,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        log=log,
+        raw=raw,
+        should_stop=should_stop,
+    )
     multipliers = found.constraint_multipliers
     return {
         "termination": found.termination,

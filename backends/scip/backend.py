@@ -197,7 +197,12 @@ def claim(status: str, termination: Termination | None = None) -> Solution:
     message = f"SCIP: {LIMITS.get(status, status)}"
     if found is None:
         found = Termination.ITERATION_LIMIT if status in LIMITS else Termination.ERROR
-    return Solution("scip", found, PROOFS.get(found, Guarantee.NONE), message=message)
+    return Solution(
+        backend="scip",
+        termination=found,
+        guarantee=PROOFS.get(found, Guarantee.NONE),
+        message=message,
+    )
 
 
 def _solve(request: Request) -> Solution:
@@ -210,7 +215,12 @@ def _solve(request: Request) -> Solution:
     conflict = built.reduced.conflict if built else conflict
     lowered = time.perf_counter()
     if built is None or conflict:
-        solution = Solution("scip", Termination.INFEASIBLE, Guarantee.INFEASIBLE, message=conflict)
+        solution = Solution(
+            backend="scip",
+            termination=Termination.INFEASIBLE,
+            guarantee=Guarantee.INFEASIBLE,
+            message=conflict,
+        )
     else:
         solution = _run_apart(built, request, chosen)
     return replace(
@@ -239,7 +249,12 @@ def _run_apart(built: "ScipModel", request: Request, chosen: dict[str, RawValue]
     if found.answer is not None:
         return found.answer
     termination = ENDS.get(found.reason, Termination.ERROR)
-    return Solution("scip", termination, Guarantee.NONE, message=f"SCIP {found.ending}")
+    return Solution(
+        backend="scip",
+        termination=termination,
+        guarantee=Guarantee.NONE,
+        message=f"SCIP {found.ending}",
+    )
 
 
 def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> Solution:
@@ -250,7 +265,9 @@ def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> S
         _warm_start(built, options)
     failure = _optimize(model, request.should_stop)
     if failure:
-        return Solution("scip", Termination.ERROR, Guarantee.NONE, message=failure)
+        return Solution(
+            backend="scip", termination=Termination.ERROR, guarantee=Guarantee.NONE, message=failure
+        )
     solution = claim(model.getStatus())
     if solution.termination is Termination.INFEASIBLE_OR_UNBOUNDED:
         solution = claim("inforunbd", _infeasible_or_unbounded(model, request))

@@ -24,7 +24,14 @@ class Record:
         """Add a step: values in SI and in the sense of the model, None for what is not known."""
         seconds = time.perf_counter() - self.began
         self.noted.append(
-            Iteration(self.first + len(self.noted), objective, bound, residual, seconds, note)
+            Iteration(
+                number=self.first + len(self.noted),
+                objective=objective,
+                bound=bound,
+                residual=residual,
+                seconds=seconds,
+                note=note,
+            )
         )
 
     @property

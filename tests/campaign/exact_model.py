@@ -53,7 +53,7 @@ class Row:
     unit: str = "1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExactModel:
     """`size`: of the objective, what a decision changes, over u. `scale`: its unit and SI factor.
 

@@ -68,7 +68,9 @@ def program(
     cost = {j: draw.number(-6, 9, 1) for j in range(len(made))}
     size = max([abs(c) for c in cost.values()] + [Fraction(1, 10)])
     goal, maximize = linear(cost), draw.chance(0.4)
-    return ExactModel(made, rows, goal, maximize, size, draw.pick(*SCALES))
+    return ExactModel(
+        columns=made, rows=rows, goal=goal, maximize=maximize, size=size, scale=draw.pick(*SCALES)
+    )
 
 
 SCALES = (
@@ -192,5 +194,5 @@ def market_split(draw: Draw, constant: Fraction) -> Case:
         return sum(abs(load - half) for load, half in zip(loads, middle, strict=True))
 
     best = min(map(unfair, itertools.product((0, 1), repeat=items)))
-    model = ExactModel(made, tuple(rows), linear(cost, constant))
+    model = ExactModel(columns=made, rows=tuple(rows), goal=linear(cost, constant))
     return case(model, known(model, best + constant))

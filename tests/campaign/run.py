@@ -99,7 +99,13 @@ class _Worker:
         kind, number = self.todo[0]
         code = self.process.exitcode
         return Outcome(
-            kind, number, "all", "crash", False, (f"no answer, exit code {code}",), PATIENCE
+            kind=kind,
+            number=number,
+            backend="all",
+            label="crash",
+            verified=False,
+            false=(f"no answer, exit code {code}",),
+            seconds=PATIENCE,
         )
 
     def kill(self) -> None:

@@ -40,11 +40,15 @@ def switch(draw: Draw) -> Case:
     if draw.chance(0.6):  # a need, at least cost
         need = {j: draw.number(0.5, 1.5, 1) for j in range(count)}
         rows.append(Row(linear(need, -draw.number(0.5, 2, 1)), ">="))
-        return case(ExactModel(made, tuple(rows), linear(price), size=ONE, direct=direct))
+        return case(
+            ExactModel(columns=made, rows=tuple(rows), goal=linear(price), size=ONE, direct=direct)
+        )
     worth = {j: draw.number(0.5, 2, 1) for j in range(count)}
     together = Row(linear(dict.fromkeys(range(count), ONE), -draw.number(1, 9, 1)), "<=")
     goal = linear(worth | {k: -p for k, p in price.items()})
-    return case(ExactModel(made, (*rows, together), goal, maximize=True, direct=direct))
+    return case(
+        ExactModel(columns=made, rows=(*rows, together), goal=goal, maximize=True, direct=direct)
+    )
 
 
 def clock(draw: Draw) -> Case:
@@ -91,7 +95,11 @@ def clock(draw: Draw) -> Case:
         if not shared and draw.chance(0.5)
         else {j: draw.number(1, 3, 1) for j in range(count)}
     )
-    return case(ExactModel(tuple(made), tuple(rows), linear(cost), size=min(takes), direct=True))
+    return case(
+        ExactModel(
+            columns=tuple(made), rows=tuple(rows), goal=linear(cost), size=min(takes), direct=True
+        )
+    )
 
 
 def penalty(draw: Draw) -> Case:
@@ -137,7 +145,9 @@ def integer_rows(draw: Draw) -> Case:
     if draw.chance(0.3):
         rows.append(Row(linear(dict.fromkeys(a, ONE), -Fraction(draw.whole(2, 20))), "<=", ZERO))
     cost = a if draw.chance(0.25) else {j: Fraction(draw.whole(1, 9)) for j in a}
-    return case(ExactModel(made, tuple(rows), linear(cost), draw.chance(0.5)))
+    return case(
+        ExactModel(columns=made, rows=tuple(rows), goal=linear(cost), maximize=draw.chance(0.5))
+    )
 
 
 def products(draw: Draw) -> Case:
@@ -163,4 +173,12 @@ def products(draw: Draw) -> Case:
         stake = max(map(abs, value.values()))
         rows.append(Row({**value, (): -draw.number(-1, 8, 1)}, draw.pick("<=", ">=", "<="), stake))
     size = max(map(abs, goal.values()))
-    return case(ExactModel(made, tuple(rows), {**goal, (): ZERO}, draw.chance(0.5), size))
+    return case(
+        ExactModel(
+            columns=made,
+            rows=tuple(rows),
+            goal={**goal, (): ZERO},
+            maximize=draw.chance(0.5),
+            size=size,
+        )
+    )

@@ -15,7 +15,7 @@ BACKENDS: Final = ("highs", "ipopt", "scip", "bonmin")
 TIME_LIMIT: Final = 3.0  # s, of a solve
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What one backend said about one model: the column of the table, and what of it is false;
     seconds of it all.
@@ -39,7 +39,17 @@ def trial(seed: int, kind: str, number: int, backends: Sequence[str] = BACKENDS)
         instance = model.instance()
         able = [name for name in backends if takes(name, instance)]
     except (ModelError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return [Outcome(kind, number, "all", "crash", False, (_told(error),), 0.0)]
+        return [
+            Outcome(
+                kind=kind,
+                number=number,
+                backend="all",
+                label="crash",
+                verified=False,
+                false=(_told(error),),
+                seconds=0.0,
+            )
+        ]
     for name in able:
         started = time.perf_counter()
         try:
@@ -54,20 +64,28 @@ def trial(seed: int, kind: str, number: int, backends: Sequence[str] = BACKENDS)
         ) as error:
             outcomes.append(
                 Outcome(
-                    kind,
-                    number,
-                    name,
-                    "crash",
-                    False,
-                    (_told(error),),
-                    time.perf_counter() - started,
+                    kind=kind,
+                    number=number,
+                    backend=name,
+                    label="crash",
+                    verified=False,
+                    false=(_told(error),),
+                    seconds=time.perf_counter() - started,
                 )
             )
             continue
         seconds = time.perf_counter() - started
         told = tuple(false_claims(case, result))
         outcomes.append(
-            Outcome(kind, number, name, label(case, result), result.verified, told, seconds)
+            Outcome(
+                kind=kind,
+                number=number,
+                backend=name,
+                label=label(case, result),
+                verified=result.verified,
+                false=told,
+                seconds=seconds,
+            )
         )
     return outcomes
 

@@ -33,7 +33,7 @@ class Verdict(Enum):
     CONTRADICTION = "CONTRADICTION"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """A problem and its listed value, to minimise."""
 

@@ -16,7 +16,12 @@ def claimed(text: str, x: list[float], bound: float, gap: float = 1e-6) -> Resul
     instance = mecdsl.loads(text).instance()
     values = np.array(x)
     claim = Solution(
-        "test", Termination.OPTIMAL, Guarantee.GLOBAL, values, instance.objective(values), bound
+        backend="test",
+        termination=Termination.OPTIMAL,
+        guarantee=Guarantee.GLOBAL,
+        values=values,
+        objective=instance.objective(values),
+        bound=bound,
     )
     return shown(verify(instance, claim, gap), Result)
 

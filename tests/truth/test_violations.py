@@ -20,7 +20,12 @@ def judged(text: str, values: Mapping[str, float | Sequence[float]], **data: obj
     x = np.zeros(instance.columns)
     for name, value in values.items():
         x[instance.variable(name).columns] = value
-    return verify(instance, Solution("test", Termination.FINISHED, Guarantee.FEASIBLE, x))
+    return verify(
+        instance,
+        Solution(
+            backend="test", termination=Termination.FINISHED, guarantee=Guarantee.FEASIBLE, values=x
+        ),
+    )
 
 
 # Integers: exactly
