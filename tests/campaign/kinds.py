@@ -29,6 +29,7 @@ KINDS: Final[dict[str, Callable[[Draw], Case]]] = {
     "boxes": nonconvex_kinds.products_over_boxes,
     "concave": nonconvex_kinds.concave_cost,
     "curve": nonconvex_kinds.curve,
+    "wave": nonconvex_kinds.wave,
 }
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
 from typing import Final
@@ -13,6 +13,19 @@ from tests.campaign.draw import Draw
 from tests.campaign.smooth_model import Limit, SmoothModel, Variable, case, evaluate
 
 GRID: Final = 4000
+WAVES: Final = (
+    "sin(2*u0)",
+    "cos(u0 - 1)",
+    "sin(u0)*cos(3*u0)",
+    "tanh(u0 - 2)",
+    "sinh(u0/2)",
+    "cosh(u0 - 2)",
+    "exp(-cos(u0))",
+    "atan(2*u0 - 1)",
+    "erf(u0 - 1)",
+    "1/(1.5 + sin(u0))",
+    "hypot(u0, 1)",
+)
 CURVES: Final = (
     "u0^4",
     "(0 - u0^3)",
@@ -99,10 +112,19 @@ def _crossing(one: Side, two: Side, sides: list[Side]) -> tuple[float, float] | 
 
 def curve(draw: Draw) -> Case:
     """Any smooth function of one variable, with integers beside it, searched on a fine grid."""
-    low, high = float(draw.number(0.1, 1, 1)), float(draw.number(2, 6, 1))
+    return _on_a_grid(draw, float(draw.number(0.1, 1, 1)), CURVES)
+
+
+def wave(draw: Draw) -> Case:
+    """The same of waves and sigmoids, also left of 0."""
+    return _on_a_grid(draw, float(draw.number(-4, 1, 1)), WAVES)
+
+
+def _on_a_grid(draw: Draw, low: float, curves: Sequence[str]) -> Case:
+    high = float(draw.number(2, 6, 1))
     unit, factor = draw.unit()
     parts = [
-        f"({float(draw.number(0.3, 4, 1))!r})*{draw.pick(*CURVES)}" for _ in range(draw.whole(2, 4))
+        f"({float(draw.number(0.3, 4, 1))!r})*{draw.pick(*curves)}" for _ in range(draw.whole(2, 4))
     ]
     variables = [Variable(low, high, unit=unit, factor=float(factor))]
     counts = [0]

@@ -19,6 +19,7 @@ FUNCTIONS: Final[Mapping[str, Any]] = {
     "ln": math.log,
     "sqrt": math.sqrt,
     "max": max,
+    **{name: getattr(math, name) for name in "sin cos atan sinh cosh tanh erf hypot".split()},
     "perspective": lambda t, e: t * math.log1p(e / t) if t else 0.0,
     "quad_over_lin": lambda x, y: x**2 / y if x else 0.0,
 }
