@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mecdsl
 from mecdsl.backend import Request
 from mecdsl.backends.bonmin.backend import Bonmin
 from mecdsl.compiling.check import check
@@ -241,3 +242,12 @@ def test_interrupt_signal_ends_the_search() -> None:
     print(found.termination.value, found.objective is not None)
     """
     assert interrupted_at(r"After [1-9]\d* nodes.* best solution", program) == "interrupted True\n"
+
+
+def test_several_squares_of_one_unknown() -> None:
+    # x^2 <= 6 and 2 x^2 <= 9 leave |x| <= 2
+    text = "model m\nvar x : integer >= -5 <= 5\nmaximize z = x\n"
+    text += "constraint one: x^2 <= 6\nconstraint two: 2*x^2 <= 9\n"
+    result = mecdsl.loads(text).solve("bonmin")
+    assert result.verified
+    assert result.objective == pytest.approx(2.0)

@@ -266,7 +266,9 @@ def _expressions(found: Quadratics, unknowns: Any) -> Any:
     if not count:
         return total
     rows, values = found.quadratic_row.tolist(), ca.DM(found.quadratic_value)
-    products = unknowns[found.first.tolist()] * unknowns[found.second.tolist()]
+    # of a single unknown CasADi makes a row of what is picked by a list
+    first, second = (ca.vec(unknowns[part.tolist()]) for part in (found.first, found.second))
+    products = first * second
     weights = ca.DM.triplet(rows, list(range(count)), values, found.size, count)
     return total + ca.mtimes(weights, products)
 
