@@ -34,7 +34,7 @@ from mecdsl.backends.shared.words import accepts_functions
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
 from mecdsl.pyomo_model.functions import WORDS as PYOMO_WORDS
 from mecdsl.reduction.plain_parts import plain_objective, plain_rows
@@ -283,9 +283,9 @@ def _objective(evaluator: Evaluator, reduced: Reduced, unknowns: Any) -> tuple[R
 
     instance = reduced.instance
     stated = instance.model.objective
-    if instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
+    if instance.goal.shape.degree <= Degree.QUADRATIC:
         return reduced, _expressions(plain_objective(reduced), unknowns) + reduced.handed
-    value = evaluator.family(stated.value, SINGLE)[0]
+    value = instance.goal.value(evaluator)[0]
     if not varies(value):
         return reduced, ca.SX(0.0)
     require_finite(value, stated.name, stated.span)

@@ -15,7 +15,7 @@ from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.sparse_rows import Pattern
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Classifier, Degree
 
 SEED = 0
@@ -109,7 +109,7 @@ def _jets(instance: Instance, x: FloatArray) -> list[Jet]:
     """Objective and families with the slopes in all columns."""
     evaluator = instance.evaluator(Jets(x, 1, np.ones(instance.columns, dtype=np.bool_)))
     with np.errstate(all="ignore"):  # an edited row may be no number here, and is refused for it
-        values = [evaluator.family(instance.model.objective.value, SINGLE)]
+        values = [instance.goal.value(evaluator)]
         values += [difference(evaluator, family) for family in instance.constraints]
     return [
         value if isinstance(value, Jet) else Jet.constant(np.asarray(value, dtype=np.float64), 1)

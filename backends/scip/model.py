@@ -40,7 +40,7 @@ from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Degree
 from mecdsl.model.relation import Relation
 from mecdsl.reduction.plain_parts import plain_objective, plain_rows
@@ -195,7 +195,7 @@ class _Lowering:
     def _add_objective(self) -> None:
         stated = self.instance.model.objective
         self.lowering = stated.name
-        if self.instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
+        if self.instance.goal.shape.degree <= Degree.QUADRATIC:
             goal = plain_objective(self.reduced)
             factor = self.reduced.scaling.objective * self._dearness(goal)
             self.reduced = self.reduced.with_objective(factor)
@@ -205,7 +205,7 @@ class _Lowering:
                 return
             expression = self._quadratic_objective(goal)
         else:
-            value = self._evaluator().family(stated.value, SINGLE)[0]
+            value = self.instance.goal.value(self._evaluator())[0]
             if not varies(value):
                 factor = self.reduced.scaling.objective
                 self.reduced = self.reduced.with_objective(factor, _number(value), 0).told_all()

@@ -23,7 +23,6 @@ from mecdsl.backends.shared.combinations import (
     varies,
 )
 from mecdsl.instances.instance import Instance, difference
-from mecdsl.instances.tables import SINGLE
 from mecdsl.model.classes import Degree
 from mecdsl.model.relation import Relation
 from mecdsl.pyomo_model.functions import WORDS
@@ -85,7 +84,7 @@ def _scale(reduced: Reduced, lowered: PyomoModel) -> None:
     for variable, (low, high, start), other in zip(variables, limits, changed, strict=True):
         if other:
             _move(variable, low, high, start)
-    if instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC:
+    if instance.goal.shape.degree <= Degree.QUADRATIC:
         goal = plain_objective(reduced)
         body, constant = bodies(goal, variables)[0], float(goal.constant[0])
         if body is not None:
@@ -130,8 +129,8 @@ def _normalise(reduced: Reduced, lowered: PyomoModel) -> Reduced:
         Combinations(leaves(instance, reduced.scaling, lowered.variables, tool), tool)
     )
     stated = instance.model.objective
-    if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
-        value = evaluator.family(stated.value, SINGLE)[0]
+    if instance.goal.shape.degree > Degree.QUADRATIC:
+        value = instance.goal.value(evaluator)[0]
         factor = 1.0
         if varies(value):
             require_finite(value, stated.name, stated.span)

@@ -30,15 +30,9 @@ def called_functions(instance: Instance) -> tuple[CalledFunction, ...]:
 
     What is linear or quadratic is handed over as coefficients.
     """
-    goal = instance.model.objective
-    stated = [(goal.name, goal.value)]
-    for family in instance.constraints:
-        if family.size:
-            sides = (family.constraint.left, family.constraint.right)
-            stated += [(family.name, side) for side in sides]
     shapes, seen = instance.checked.shapes, set[str]()
     found: dict[str, CalledFunction] = {}
-    for where, expression in stated:
+    for where, expression in instance.stated:
         if shapes.shape(expression).degree > Degree.QUADRATIC:
             for call in _calls(instance, expression, seen):
                 name = call.name if isinstance(call, sym.Function) else call.function

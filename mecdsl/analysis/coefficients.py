@@ -15,7 +15,7 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Degree
 
 
@@ -78,7 +78,7 @@ def rows_of(families: Sequence[ConstraintFamily]) -> IntArray:
 @fact
 def objective_coefficients(instance: Instance) -> Quadratics:
     """Coefficients of an objective of degree two or less, as one row; found once."""
-    jet = _evaluator(instance).family(instance.model.objective.value, SINGLE)
+    jet = instance.goal.value(_evaluator(instance))
     return _collect([jet], [1])
 
 
@@ -117,7 +117,7 @@ def require_finite_objective(instance: Instance) -> None:
     not finite.
     """
     stated = instance.model.objective
-    if instance.checked.shapes.shape(stated.value).degree > Degree.QUADRATIC:
+    if instance.goal.shape.degree > Degree.QUADRATIC:
         return
     found = objective_coefficients(instance)
     columns = np.concatenate(
@@ -138,7 +138,7 @@ def require_finite_objective(instance: Instance) -> None:
 def _evaluator(instance: Instance) -> Evaluator:
     zero = np.where(instance.free, 0.0, instance.fixed)
     degrees = [family.shape.degree for family in instance.constraints]
-    degrees.append(instance.checked.shapes.shape(instance.model.objective.value).degree)
+    degrees.append(instance.goal.shape.degree)
     quadratic = Degree.QUADRATIC in degrees
     return instance.evaluator(Jets(zero, 2 if quadratic else 1, instance.free))
 

@@ -122,9 +122,7 @@ class SmoothProgram:
         jets.
         """
         instance = self.instance
-        linear = (
-            instance.checked.shapes.shape(instance.model.objective.value).degree <= Degree.QUADRATIC
-        )
+        linear = instance.goal.shape.degree <= Degree.QUADRATIC
         plain = plain_families(instance)
         curved = [
             family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mecdsl.instances.algebra import Algebra, Floats
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 
 
 def objective_offset(instance: Instance) -> float:
@@ -21,9 +21,7 @@ def objective_offset(instance: Instance) -> float:
     what of `(x - 1)^2` does not depend on x is no number that anybody added.
     """
     with np.errstate(all="ignore"):
-        value = instance.evaluator(_Offsets(instance)).family(
-            instance.model.objective.value, SINGLE
-        )
+        value = instance.goal.value(instance.evaluator(_Offsets(instance)))
     constant = value.constant if isinstance(value, _Offset) else np.asarray(value, dtype=np.float64)
     offset = float(np.ravel(constant)[0])
     return offset if np.isfinite(offset) else 0.0

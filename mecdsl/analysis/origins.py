@@ -38,7 +38,7 @@ def origins(instance: Instance) -> FloatArray:
     Columns of nonlinear models have none.
     """
     near = _near(instance)
-    objective = instance.checked.shapes.shape(instance.model.objective.value).degree
+    objective = instance.goal.shape.degree
     degrees = [family.shape.degree for family in instance.constraints if family.size]
     if not near.any() or max([objective, *degrees]) > Degree.QUADRATIC:
         return np.zeros(instance.columns)

@@ -25,7 +25,7 @@ from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
+from mecdsl.instances.tables import FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 
 QUOTIENT: Final = "quad_over_lin"
@@ -39,7 +39,6 @@ def poles(instance: Instance, cones: bool = True) -> tuple[str, ...]:
     `cones`: also to that of `quad_over_lin`, whose epigraph is a cone without one.
     """
     found_box = implied_box(instance, whole=False)
-    goal = instance.model.objective
     evaluator = _RangeEvaluator(
         instance.world, _Ranges(found_box.lower, found_box.upper, cones), found_box.parts
     )
@@ -47,8 +46,8 @@ def poles(instance: Instance, cones: bool = True) -> tuple[str, ...]:
         found = [
             f.name for f in instance.constraints if f.size and _reached(difference(evaluator, f))
         ]
-        if _reached(evaluator.family(goal.value, SINGLE)):
-            found.append(goal.name)
+        if _reached(instance.goal.value(evaluator)):
+            found.append(instance.goal.name)
     return tuple(found)
 
 

@@ -38,7 +38,7 @@ from mecdsl.instances import jets
 from mecdsl.instances.algebra import Floats, Jets, Value
 from mecdsl.instances.instance import Instance, difference
 from mecdsl.instances.jets import Jet
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model.classes import Degree
 
 START_WEIGHT = 4.0  # a start value is the author's own word on the size of a column
@@ -374,7 +374,7 @@ def _goal(instance: Instance) -> list[_Terms]:
 
 
 def _objective_degree(instance: Instance) -> Degree:
-    return instance.checked.shapes.shape(instance.model.objective.value).degree
+    return instance.goal.shape.degree
 
 
 def _degree(instance: Instance) -> Degree:
@@ -391,11 +391,7 @@ def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms
     with np.errstate(all="ignore"):
         if _objective_degree(instance) > Degree.QUADRATIC:
             last = np.array([instance.rows], dtype=np.int64)
-            found.append(
-                _without_constants(
-                    _of_jet(evaluator.family(instance.model.objective.value, SINGLE), last)
-                )
-            )
+            found.append(_without_constants(_of_jet(instance.goal.value(evaluator), last)))
         found += [_of_jet(difference(evaluator, family), rows_of([family])) for family in curved]
     return _joined(found)
 

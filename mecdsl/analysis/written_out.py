@@ -23,15 +23,10 @@ def too_long(instance: Instance) -> str:
     counts its terms once.
     """
     shapes = instance.checked.shapes
-    stated = [(instance.model.objective.name, instance.model.objective.value)]
-    for family in instance.constraints:
-        if family.size:
-            stated += [
-                (family.name, family.constraint.left),
-                (family.name, family.constraint.right),
-            ]
     curved = [
-        (name, value) for name, value in stated if shapes.shape(value).degree > Degree.QUADRATIC
+        (name, value)
+        for name, value in instance.stated
+        if shapes.shape(value).degree > Degree.QUADRATIC
     ]
     sizes = definition_sizes(instance) if curved else {}
     return next((name for name, value in curved if _parts(value, sizes) > LONGEST), "")

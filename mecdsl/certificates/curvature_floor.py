@@ -28,7 +28,7 @@ def curvature_floor(instance: Instance, multipliers: FloatArray, sizes: FloatArr
     none, sign = np.zeros(instance.columns), sense(instance)
     families = [family for family in instance.constraints if multipliers[family.rows].any()]
     degrees = [family.shape.degree for family in families]
-    degrees.append(instance.checked.shapes.shape(instance.model.objective.value).degree)
+    degrees.append(instance.goal.shape.degree)
     if max(degrees) != Degree.QUADRATIC:
         return none
     goal, rows = objective_coefficients(instance), constraint_coefficients(instance, families)

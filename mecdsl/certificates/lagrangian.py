@@ -64,7 +64,7 @@ def sense(instance: Instance) -> float:
 def is_smooth(instance: Instance) -> bool:
     """Whether objective and rows have one gradient everywhere in their domain."""
     degrees = [family.shape.degree for family in instance.constraints if family.size]
-    degrees.append(instance.checked.shapes.shape(instance.model.objective.value).degree)
+    degrees.append(instance.goal.shape.degree)
     return max(degrees) < Degree.NONSMOOTH
 
 

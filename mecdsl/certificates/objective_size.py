@@ -21,7 +21,7 @@ import numpy as np
 from mecdsl.analysis.magnitude import Magnitudes, size_of
 from mecdsl.analysis.scaling import Scaling
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.tables import SINGLE, FloatArray, IntArray
+from mecdsl.instances.tables import FloatArray, IntArray
 
 GROUPS: Final = 64
 SPREAD: Final = 30.0
@@ -66,5 +66,5 @@ def _moved(
 def _terms(instance: Instance, x: FloatArray) -> float:
     """The sum of the absolute terms of the objective at a point; may be nan or infinite."""
     with np.errstate(all="ignore"):
-        value = instance.evaluator(Magnitudes(x)).family(instance.model.objective.value, SINGLE)
+        value = instance.goal.value(instance.evaluator(Magnitudes(x)))
         return float(np.ravel(np.asarray(size_of(value), dtype=np.float64))[0])

@@ -17,7 +17,7 @@ from mecdsl.convexity.algebra import Cause, CurvatureEvaluator, Curvatures
 from mecdsl.convexity.curvature import Curvature, Curve
 from mecdsl.diagnostics import Span
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier, Degree
 from mecdsl.model.relation import Relation
@@ -59,7 +59,7 @@ class Convexity:
 
     def objective(self) -> Finding:
         """Of the objective: convex is needed to minimise, concave to maximise."""
-        found = self.evaluator.family(self.instance.model.objective.value, SINGLE)
+        found = self.instance.goal.value(self.evaluator)
         wanted = (False, True) if self.instance.maximize else (True, False)
         return self._finding(found, wanted, None)
 

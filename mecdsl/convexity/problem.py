@@ -144,7 +144,7 @@ class _Rules:
 
 
 def _objective_report(instance: Instance, rules: _Rules) -> FamilyReport:
-    shape = instance.checked.shapes.shape(instance.model.objective.value)
+    shape = instance.goal.shape
     report = _report(instance.model.objective.name, 1, shape)
     if shape.degree > Degree.QUADRATIC:
         return _with_finding(report, rules.finding(None))

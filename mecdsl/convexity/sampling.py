@@ -20,7 +20,7 @@ from mecdsl.convexity.sample_algebra import Sample, Samples
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 
 SEGMENTS: Final = 1000
 LARGEST: Final = 500_000  # rows and columns times segments; larger families get fewer segments
@@ -180,7 +180,7 @@ def _signs(instance: Instance, family: ConstraintFamily | None) -> tuple[float, 
 def _values(instance: Instance, family: ConstraintFamily | None, algebra: Any) -> Any:
     evaluator = instance.evaluator(algebra)
     if family is None:
-        return evaluator.family(instance.model.objective.value, SINGLE)
+        return instance.goal.value(evaluator)
     return difference(evaluator, family)
 
 

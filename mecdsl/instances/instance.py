@@ -1,6 +1,6 @@
 """A model with its data: variables as columns, constraints as families of rows, all in arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,6 +59,33 @@ class ConstraintFamily:
     def relation(self) -> Relation:
         """`<=`, `>=` or `==`."""
         return self.constraint.relation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectiveFamily:
+    """The objective as a family of one row without indices."""
+
+    objective: sym.Objective
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        """The name of the objective."""
+        return self.objective.name
+
+    @property
+    def size(self) -> int:
+        """The number of rows: one."""
+        return self.table.size
+
+    @property
+    def table(self) -> Table:
+        """The table of the one row."""
+        return SINGLE
+
+    def value(self, evaluator: Evaluator) -> Any:
+        """The objective in the algebra of the evaluator, one row."""
+        return evaluator.family(self.objective.value, SINGLE)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -139,7 +166,7 @@ class Instance:
 
     def objective(self, x: FloatArray) -> float:
         """The objective at a point, in SI and in the sense of the model."""
-        value = self.evaluator(Floats(x)).family(self.model.objective.value, SINGLE)
+        value = self.goal.value(self.evaluator(Floats(x)))
         return float(value[0])
 
     def differences(self, x: FloatArray) -> Mapping[str, FloatArray]:
@@ -189,6 +216,21 @@ class Instance:
             if family.first <= column < family.first + family.size:
                 return self.world.row_text(family.name, column - family.first)
         raise IndexError(column)
+
+    @property
+    def goal(self) -> ObjectiveFamily:
+        """The objective as a family of one row."""
+        objective = self.model.objective
+        return ObjectiveFamily(objective, self.checked.shapes.shape(objective.value))
+
+    @property
+    def stated(self) -> Iterator[tuple[str, sym.Expression]]:
+        """The expressions of the objective and of every constraint with rows, with its name."""
+        yield self.goal.name, self.model.objective.value
+        for family in self.constraints:
+            if family.size:
+                yield family.name, family.constraint.left
+                yield family.name, family.constraint.right
 
     def row_name(self, family: ConstraintFamily, row: int) -> str:
         """`cycle[3]` of a row of a constraint family."""

@@ -20,7 +20,7 @@ from mecdsl.backend import Request
 from mecdsl.backends import table
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.results.verify import polish
 from mecdsl.results.violations import broken
 from mecdsl.solution import Solution
@@ -77,7 +77,7 @@ def follows(instance: Instance, point: FloatArray, way: FloatArray) -> bool:
         with np.errstate(all="ignore"):
             if not all(_kept(evaluator, family) for family in instance.constraints if family.size):
                 return False
-            goal = evaluator.family(instance.model.objective.value, SINGLE)
+            goal = instance.goal.value(evaluator)
         values.append(sign * float(np.atleast_1d(value_of(goal))[0]))
         sizes.append(float(np.atleast_1d(size_of(goal))[0]))
     gains = -np.diff(values)[1:]

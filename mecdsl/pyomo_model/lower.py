@@ -38,7 +38,7 @@ from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span
 from mecdsl.instances.algebra import Objects
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Degree, Shape
 from mecdsl.model.relation import Relation
@@ -139,13 +139,13 @@ class _Lowering:
 
     def _objective(self) -> Any:
         stated = self.instance.model.objective
-        if self.instance.checked.shapes.shape(stated.value).degree <= Degree.QUADRATIC:
+        if self.instance.goal.shape.degree <= Degree.QUADRATIC:
             found = objective_coefficients(self.instance)
             body, constant = bodies(found, self.operands)[0], float(found.constant[0])
             expression = constant if body is None else body if constant == 0.0 else body + constant
         else:
             with finite_arithmetic(stated.name, stated.span):
-                expression = self._evaluator().family(stated.value, SINGLE)[0]
+                expression = self.instance.goal.value(self._evaluator())[0]
             require_finite([expression], stated.name, stated.span)
         sense = pyo.maximize if self.instance.maximize else pyo.minimize
         objective = pyo.Objective(expr=expression, sense=sense, doc=stated.doc or None)
@@ -302,7 +302,7 @@ def _refuse_nonsmooth(instance: Instance) -> None:
             )
 
     objective = instance.model.objective
-    refuse(objective.name, instance.checked.shapes.shape(objective.value), objective.span)
+    refuse(objective.name, instance.goal.shape, objective.span)
     for family in instance.constraints:
         if family.size:
             refuse(family.name, family.shape, family.constraint.span)

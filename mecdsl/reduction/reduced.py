@@ -213,8 +213,7 @@ def reduce_by(instance: Instance, scaling: Scaling, held: NDArray[np.bool_]) -> 
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def _constant(instance: Instance, origin: FloatArray) -> tuple[float, int]:
     """The constant of an objective of degree two or less, and the number of its other terms."""
-    stated = instance.model.objective.value
-    if instance.checked.shapes.shape(stated).degree > Degree.QUADRATIC:
+    if instance.goal.shape.degree > Degree.QUADRATIC:
         return 0.0, 0
     found = objective_coefficients(instance)
     terms = len(found.value) + len(found.quadratic_value)

@@ -26,7 +26,7 @@ from mecdsl.analysis.loose_terms import Least, Looseness
 from mecdsl.analysis.objective_offset import objective_offset
 from mecdsl.analysis.origins import origins
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree
 from mecdsl.results.measures import ROUNDING_SAFETY, measures
 
@@ -73,9 +73,7 @@ def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
     """The size of the objective of an instance near a point."""
     nothing = np.zeros(instance.columns)
     with np.errstate(all="ignore"):
-        value = instance.evaluator(Looseness(x, nothing)).family(
-            instance.model.objective.value, SINGLE
-        )
+        value = instance.goal.value(instance.evaluator(Looseness(x, nothing)))
     error = float(np.ravel(getattr(value, "error", 0.0))[0])
     return ObjectiveSize(
         offset=_offset(instance),
@@ -87,10 +85,7 @@ def objective_size(instance: Instance, x: FloatArray) -> ObjectiveSize:
 def _offset(instance: Instance) -> float:
     """The data added in the objective, and what clocks show at their origin where it is linear."""
     start = origins(instance)
-    if (
-        not start.any()
-        or instance.checked.shapes.shape(instance.model.objective.value).degree > Degree.LINEAR
-    ):
+    if not start.any() or instance.goal.shape.degree > Degree.LINEAR:
         return objective_offset(instance)
     at_origin = instance.objective(np.where(instance.free, start, instance.fixed))
     return at_origin if np.isfinite(at_origin) else 0.0
@@ -101,6 +96,6 @@ def _least(instance: Instance, x: FloatArray) -> float:
     with np.errstate(all="ignore"):
         scales = np.where(instance.integral & instance.free, 1.0, measures(instance, x).scale)
         algebra = Looseness(np.where(scales > 0.0, scales, x), scales, Least)
-        value = instance.evaluator(algebra).family(instance.model.objective.value, SINGLE)
+        value = instance.goal.value(instance.evaluator(algebra))
     least = float(np.ravel(getattr(value, "loose", 0.0))[0])
     return least if np.isfinite(least) else 0.0

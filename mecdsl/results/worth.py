@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mecdsl.analysis.scaling import Slopes
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.jets import Jet
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 from mecdsl.results.measures import TOLERANCE, measures
 from mecdsl.results.violations import Judge, switched_on
 
@@ -63,7 +63,7 @@ def _prices(
     from scipy.sparse.linalg import lsmr
 
     evaluator = instance.evaluator(Slopes(x, moving))
-    goal = evaluator.family(instance.model.objective.value, SINGLE)
+    goal = instance.goal.value(evaluator)
     rows, columns, slopes, count = [], [], [], 0
     for family in families:
         value = difference(evaluator, family)

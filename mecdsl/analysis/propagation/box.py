@@ -20,7 +20,7 @@ from mecdsl.analysis.propagation.tape import Node, Tape
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import FloatArray
 
 TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at most
 
@@ -151,5 +151,5 @@ def _written(instance: Instance, whole: bool) -> _Written:
                 families.append(family)
                 roots.append(Root(value.number, family.relation))
         # not a row, but what it has in common with rows is bounded by them
-        evaluator.family(instance.model.objective.value, SINGLE)
+        instance.goal.value(evaluator)
     return _Written(tape, tuple(families), tuple(roots), evaluator.places)
