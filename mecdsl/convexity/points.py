@@ -202,5 +202,5 @@ def _equalities(instance: Instance, width: FloatArray) -> tuple[FloatArray, Floa
         width[found.column] > 0.0, width[found.column], 1.0
     )
     length = np.linalg.norm(matrix, axis=1)
-    used = length > 0.0
+    used = (length > 0.0) & np.isfinite(length)  # of widths beyond all doubles nothing is moved
     return matrix[used] / length[used, None], -found.constant[used] / length[used]

@@ -103,6 +103,12 @@ KINDS = {
         var y : in 4294967296..4294967298
         minimize goal = y
         constraint c: x/x == inf""",
+    "an equality whose terms are beyond all doubles": """
+        var x : in 0..1e308
+        var y : in 1..2
+        maximize goal = exp(y)
+        constraint c: 10*x == 0.5
+        constraint d: min(x, y) == 5""",
     "a choice between parts too far apart for a double": """
         var x : in 0..1e308
         maximize goal = x
