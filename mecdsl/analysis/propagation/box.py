@@ -48,13 +48,17 @@ class Box:
     """Lower and upper end of every column, in SI; those of a fixed column are its value.
 
     With a `contradiction` the ends are the declared bounds. `parts`: ranges of parts of
-    expressions, where the rows say more of them than the columns do.
+    expressions, where the rows say more of them than the columns do. `poles`: names of constraints
+    and of the objective with a part that may come to a pole there, `with_cones` those that do where
+    the epigraph of `quad_over_lin` has one at 0 too.
     """
 
     lower: FloatArray
     upper: FloatArray
     contradiction: Contradiction | None = None
     parts: Mapping[Place, Range] = field(default_factory=dict, repr=False)
+    poles: tuple[str, ...] = ()
+    with_cones: tuple[str, ...] = ()
 
 
 def implied_box(instance: Instance, whole: bool = True) -> Box:
@@ -89,10 +93,10 @@ def box_of(instance: Instance, whole: bool) -> Box:
         beyond = written.sweep(ends, Rounding(TOLERANCE)).dead
         dead = beyond or sweep.dead
         family = written.families[dead.root]
-        return Box(
-            lower, upper, Contradiction(instance.row_name(family, dead.row), beyond is not None)
-        )
-    return Box(sweep.lower, sweep.upper, None, written.parts(sweep))
+        row = instance.row_name(family, dead.row)
+        poles = written.poles(written.forward((lower, upper)))
+        return Box(lower, upper, Contradiction(row, beyond is not None), {}, *poles)
+    return Box(sweep.lower, sweep.upper, None, written.parts(sweep), *written.poles(sweep))
 
 
 def _inward(
@@ -109,12 +113,15 @@ def _inward(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Written:
-    """All constraint families of an instance on a tape."""
+    """All constraint families of an instance on a tape; `goal`: the step of the objective, if it
+    holds variables.
+    """
 
     tape: Tape
     families: tuple[ConstraintFamily, ...]
     roots: tuple[Root, ...]
     places: Mapping[Place, int]
+    goal: tuple[str, int] | None
 
     def sweep(self, ends: tuple[FloatArray, FloatArray], rounding: Rounding) -> Sweep:
         """A sweep that has run."""
@@ -122,11 +129,27 @@ class _Written:
         sweep.run()
         return sweep
 
+    def forward(self, ends: tuple[FloatArray, FloatArray]) -> Sweep:
+        """A sweep that has gone from the columns to the rows alone."""
+        sweep = Sweep.of(self.tape.steps, self.roots, ends, Rounding())
+        with np.errstate(all="ignore"):
+            sweep.forward()
+        return sweep
+
+    def poles(self, sweep: Sweep) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of what may come to a pole, without and with those of cones."""
+        stated = [(f.name, root.step) for f, root in zip(self.families, self.roots, strict=True)]
+        stated += [] if self.goal is None else [self.goal]
+        with np.errstate(all="ignore"):
+            bare, cones = (sweep.poles(cones) for cones in (False, True))
+        return (
+            tuple(name for name, step in stated if bare[step].any()),
+            tuple(name for name, step in stated if cones[step].any()),
+        )
+
     def parts(self, sweep: Sweep) -> Mapping[Place, Range]:
         """Ranges of parts that are narrower than what the columns alone say."""
-        fresh = Sweep.of(self.tape.steps, self.roots, (sweep.lower, sweep.upper), sweep.rounding)
-        with np.errstate(all="ignore"):
-            fresh.forward()
+        fresh = self.forward((sweep.lower, sweep.upper))
         found = {}
         for place, number in self.places.items():
             known, plain = sweep.ranges[number], fresh.ranges[number]
@@ -151,5 +174,6 @@ def _written(instance: Instance, whole: bool) -> _Written:
                 families.append(family)
                 roots.append(Root(value.number, family.relation))
         # not a row, but what it has in common with rows is bounded by them
-        instance.goal.value(evaluator)
-    return _Written(tape, tuple(families), tuple(roots), evaluator.places)
+        value = instance.goal.value(evaluator)
+    goal = (instance.goal.name, value.number) if isinstance(value, Node) else None
+    return _Written(tape, tuple(families), tuple(roots), evaluator.places, goal)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mecdsl.analysis.propagation.operations import Ranges, Step
 from mecdsl.analysis.propagation.powers import FUNCTION_UNIT
-from mecdsl.analysis.propagation.ranges import TINY, Range, Rounding, mirrored
+from mecdsl.analysis.propagation.ranges import TINY, Flags, Range, Rounding, mirrored
 from mecdsl.functions.function import Univariate
 from mecdsl.functions.table import SEVERAL, UNIVARIATE
 from mecdsl.instances.tables import FloatArray
@@ -26,6 +26,9 @@ class Called(Step):
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         return (argument_of(UNIVARIATE[self.name], own, given[0], rounding),)
+
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        return UNIVARIATE[self.name].reaches_pole(given[0].low, given[0].high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,6 +49,13 @@ class Step(ABC):
         """The ranges that are left to the operands; by default nothing is learnt."""
         return given
 
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        """The rows that may come to a place without a finite value or slope; by default none.
+
+        `cones`: that of `quad_over_lin` at 0 counts, whose epigraph is a cone without one.
+        """
+        return np.zeros(self.size, dtype=bool)
+
     def marked(self, marks: Sequence[Flags]) -> Flags:
         """The rows that depend on a marked row of an operand."""
         result = np.zeros(self.size, dtype=bool)
@@ -130,6 +137,9 @@ class Divided(Step):
         above, below = given
         return multiplied(own, below, rounding), factor(above, own, rounding)
 
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        return given[1].holds_zero
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Power(Step):
@@ -142,6 +152,11 @@ class Power(Step):
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         return (powers.base_of(own, self.exponent, given[0], rounding),)
+
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        base, broken = given[0], self.exponent != np.round(self.exponent)
+        reached = ((self.exponent < 0.0) & base.holds_zero) | (broken & (base.low < 0.0))
+        return np.asarray(reached)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +197,9 @@ class Perspective(Step):
         sure = (time.low >= 0.0) & (energy.low >= 0.0)
         return time, Range(np.where(sure, own.low, energy.low), energy.high)
 
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        return np.asarray(given[0].low <= 0.0)
+
     @staticmethod
     def _value(time: FloatArray, energy: FloatArray) -> FloatArray:
         share = np.log1p(energy / time)
@@ -202,6 +220,9 @@ class QuadOverLin(Step):
         twos = np.full(self.size, 2.0)
         root = powers.base_of(square, twos, above, rounding)
         return root, factor(self._square(above, rounding), own, rounding)
+
+    def poles(self, given: Ranges, cones: bool) -> Flags:
+        return np.asarray((given[1].low <= 0.0) if cones else (given[1].low < 0.0))
 
     def _square(self, above: Range, rounding: Rounding) -> Range:
         return powers.power(

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.propagation.operations import Data, Step, Variables
-from mecdsl.analysis.propagation.ranges import Range, Rounding, everything, whole_inward
+from mecdsl.analysis.propagation.ranges import Flags, Range, Rounding, everything, whole_inward
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model.relation import Relation
 
@@ -166,17 +166,29 @@ class Sweep:
             marks[by] = found
         return self._first_root(marks)
 
-    def _first_root(self, marks: list[np.ndarray]) -> Dead | None:
+    def poles(self, cones: bool) -> list[Flags]:
+        """For every step the rows that may come to a pole, or use one that does."""
+        found = []
+        for step in self.steps:
+            given = [self.ranges[operand] for operand in step.operands]
+            found.append(step.poles(given, cones))
+        self._spread(found)
+        return found
+
+    def _spread(self, marks: list[Flags]) -> None:
+        """Mark what depends on a marked row."""
+        for number, step in enumerate(self.steps):
+            if step.operands:
+                marked = step.marked([marks[operand] for operand in step.operands])
+                marks[number] = marks[number] | marked
+
+    def _first_root(self, marks: list[Flags]) -> Dead | None:
         """The first row of a family that depends on a marked row; each of them is part of the
         contradiction.
 
         None where no row does: a part of the objective that has no value makes no point infeasible.
         """
-        for number, step in enumerate(self.steps):
-            if step.operands:
-                marks[number] = marks[number] | step.marked(
-                    [marks[operand] for operand in step.operands]
-                )
+        self._spread(marks)
         for place, root in enumerate(self.roots):
             if marks[root.step].any():
                 return Dead(place, int(np.argmax(marks[root.step])))
