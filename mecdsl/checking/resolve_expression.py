@@ -85,13 +85,8 @@ class ExpressionResolver:
                 return sym.Operation(
                     "neg" if operator == "-" else operator, (operand,), expression.span
                 )
-            case syntax.Binary(operator="in"):
-                return self._membership(expression, scope)
-            case syntax.Binary(operator="==" | "!="):
-                return self._equation(expression, scope)
             case syntax.Binary():
-                operands = self._all((expression.left, expression.right), scope)
-                return sym.Operation(expression.operator, operands, expression.span)
+                return self._binary(expression, scope)
             case syntax.IfElse():
                 parts = self._all(
                     (expression.condition, expression.then, expression.otherwise), scope
@@ -102,28 +97,37 @@ class ExpressionResolver:
             case syntax.Coordinate():
                 return self._coordinate(expression, scope)
             case syntax.Aggregate():
-                space, inner = self.space(expression.generators, expression.condition, scope)
-                body = self.resolve(expression.body, inner)
-                if expression.function in SPELLED:
-                    short = SPELLED[expression.function]
-                    return written_out(short, (body,), space, expression.span)
-                return sym.Aggregate(expression.function, body, space, expression.span)
-            case syntax.Range() | syntax.Listing():
-                raise self._fail(
-                    "E106", "a set cannot stand where a value is expected", expression.span
-                )
-            case syntax.Tuple():
-                fix = "declare `set name = {(1, 2), (2, 3)}` and write its name here"
-                raise self._fail(
-                    "E106",
-                    "a tuple cannot stand where a value is expected",
-                    expression.span,
-                    help=fix,
-                )
+                return self._aggregate(expression, scope)
+            case syntax.Range() | syntax.Listing() | syntax.Tuple():
+                raise self._set_for_value(expression)
             case syntax.Text():
                 return self._text(expression, None).expression
             case _:
                 raise TypeError(f"unknown expression {type(expression).__name__}")
+
+    def _binary(self, expression: syntax.Binary, scope: Scope) -> sym.Expression:
+        if expression.operator == "in":
+            return self._membership(expression, scope)
+        if expression.operator in ("==", "!="):
+            return self._equation(expression, scope)
+        operands = self._all((expression.left, expression.right), scope)
+        return sym.Operation(expression.operator, operands, expression.span)
+
+    def _aggregate(self, aggregate: syntax.Aggregate, scope: Scope) -> sym.Expression:
+        space, inner = self.space(aggregate.generators, aggregate.condition, scope)
+        body = self.resolve(aggregate.body, inner)
+        if aggregate.function in SPELLED:
+            return written_out(SPELLED[aggregate.function], (body,), space, aggregate.span)
+        return sym.Aggregate(aggregate.function, body, space, aggregate.span)
+
+    def _set_for_value(
+        self, expression: syntax.Range | syntax.Listing | syntax.Tuple
+    ) -> Unresolved:
+        what, fix = "a set", None
+        if isinstance(expression, syntax.Tuple):
+            what, fix = "a tuple", "declare `set name = {(1, 2), (2, 3)}` and write its name here"
+        message = f"{what} cannot stand where a value is expected"
+        return self._fail("E106", message, expression.span, help=fix)
 
     def _all(
         self, parts: tuple[syntax.Expression, ...], scope: Scope
@@ -381,56 +385,53 @@ class ExpressionResolver:
         coordinate.
         """
         region, axis = point.region, point.axis
-        if region.function not in REGIONS:
-            near = nearest(region.function, REGIONS)
-            fix = (
-                f"did you mean `{near}`?"
-                if near
-                else f"known are {', '.join(map(_region_text, REGIONS))}"
-            )
-            raise self._fail("E110", f"unknown region `{region.function}`", region.span, help=fix)
-        wanted = REGIONS[region.function]
-        if len(region.arguments) != len(wanted):
-            message = (
-                f"`{region.function}` takes {count(len(wanted), 'length')}, found "
-                f"{len(region.arguments)}"
-            )
-            fix = f"write `{_region_text(region.function)}`"
-            raise self._fail("E110", message, region.span, help=fix)
+        self._require_region(region)
         self.calls += 1
         call = self.calls
         arguments = self._all(region.arguments, scope)
-        address = self.random_for or ""
         drawn = sym.Draw(
             function=region.function,
             arguments=arguments,
-            symbol=address,
+            symbol=self.random_for or "",
             call=call,
             span=point.span,
             axis=axis,
         )
         if point.around is None:
             return drawn
-        if isinstance(point.around, syntax.Tuple) and len(point.around.items) != 2:
-            message = f"a centre has 2 coordinates, found {len(point.around.items)}"
-            raise self._fail(
-                "E110", message, point.around.span, help="write `around (250 m, 400 m)`"
-            )
-        self.random_for = (
-            f"{address} around {'xy'[axis]}"  # draws in both coordinates of a centre are two draws
-        )
-        if isinstance(point.around, syntax.Tuple):
-            centre = self.resolve(point.around.items[axis], scope)
-        else:
-            centre = self.topology.place(self.known(point.around, scope), point.around, axis)
+        centre = self._centre(point.around, axis, scope)
+        offset: sym.Expression = drawn
         if region.function == "rectangle":  # drawn from a corner, and its centre is asked for
-            half = sym.Operation(
-                "/", (arguments[axis], sym.Constant(2.0, DIMENSIONLESS, point.span)), point.span
-            )
-            return sym.Operation(
-                "+", (centre, sym.Operation("-", (drawn, half), point.span)), point.span
-            )
-        return sym.Operation("+", (centre, drawn), point.span)
+            two = sym.Constant(2.0, DIMENSIONLESS, point.span)
+            half = sym.Operation("/", (arguments[axis], two), point.span)
+            offset = sym.Operation("-", (drawn, half), point.span)
+        return sym.Operation("+", (centre, offset), point.span)
+
+    def _require_region(self, region: syntax.Call) -> None:
+        """Fail unless a region is known and has as many lengths as it takes."""
+        name = region.function
+        if name not in REGIONS:
+            near = nearest(name, REGIONS)
+            known = ", ".join(map(_region_text, REGIONS))
+            fix = f"did you mean `{near}`?" if near else f"known are {known}"
+            raise self._fail("E110", f"unknown region `{name}`", region.span, help=fix)
+        wanted, found = len(REGIONS[name]), len(region.arguments)
+        if found != wanted:
+            message = f"`{name}` takes {count(wanted, 'length')}, found {found}"
+            fix = f"write `{_region_text(name)}`"
+            raise self._fail("E110", message, region.span, help=fix)
+
+    def _centre(self, around: syntax.Expression, axis: int, scope: Scope) -> sym.Expression:
+        """A coordinate of what a region lies around."""
+        if isinstance(around, syntax.Tuple) and len(around.items) != 2:
+            message = f"a centre has 2 coordinates, found {len(around.items)}"
+            fix = "write `around (250 m, 400 m)`"
+            raise self._fail("E110", message, around.span, help=fix)
+        # draws in both coordinates of a centre are two draws
+        self.random_for = f"{self.random_for or ''} around {'xy'[axis]}"
+        if isinstance(around, syntax.Tuple):
+            return self.resolve(around.items[axis], scope)
+        return self.topology.place(self.known(around, scope), around, axis)
 
     # References
 

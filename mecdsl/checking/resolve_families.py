@@ -1,16 +1,24 @@
 """Sets, nodes, links and layers with their spaces, members and ends."""
 
+from contextlib import suppress
+from dataclasses import dataclass, field
+
 from mecdsl.checking.heads import Heads, listed_items
 from mecdsl.checking.resolve_expression import ExpressionResolver
-from mecdsl.checking.scope import (
-    FamilyHead,
-    Scope,
-    Unresolved,
-)
+from mecdsl.checking.scope import FamilyHead, Scope, Unresolved
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind
 from mecdsl.units import DIMENSIONLESS
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """What a family runs over; the ends of a link see the indices in `scope`."""
+
+    space: sym.Space = field(default_factory=sym.Space)
+    scope: Scope = field(default_factory=Scope)
+    listed: tuple[tuple[sym.Expression, ...], ...] | None = None
 
 
 class FamilyResolver:
@@ -22,61 +30,78 @@ class FamilyResolver:
         self.collector = self.names.collector
 
     def family(self, name: str) -> sym.Family:
-        """The family of that name."""
+        """The family of that name; what of it has a fault stays empty."""
         head = self.names.families[name]
         declared = head.declared
-        space, scope = sym.Space(), Scope()
+        members = _Members()
         ends: tuple[sym.Expression, sym.Expression] | None = None
-        listed: tuple[tuple[sym.Expression, ...], ...] | None = None
-        try:
-            if declared.index is not None:
-                generators, condition = declared.index.generators, declared.index.condition
-                space, scope = self.expressions.space(generators, condition, Scope())
-                if declared.kind is FamilyKind.SET:
-                    space, listed = self._restricted(declared, space, scope), self._listed(head)
-            elif self.heads.tuple_infos(declared):
-                listed = self._listed(head)
-                space = self._tuple_space(head, listed or ())
-            elif head.labels is not None:
-                scope = Scope(head.indices)
-                condition = declared.condition
-                inner = (
-                    self.expressions.resolve(condition, scope) if condition is not None else None
-                )
-                space = sym.Space((self._named(head),), inner)
-            elif declared.kind is FamilyKind.SET and declared.members is not None:
-                domain = self.expressions.domain(declared.members, Scope())
-                scope = Scope(head.indices)
-                inner = (
-                    self.expressions.resolve(declared.condition, scope)
-                    if declared.condition is not None
-                    else None
-                )
-                space = sym.Space((sym.Generator((name,), domain, declared.span),), inner)
-            elif declared.kind is not FamilyKind.NODE:
-                fix = f"write `{declared.kind.value} {name}[k in 1..n]`"
-                if declared.kind is FamilyKind.SET and declared.source_file is not None:
-                    fix = f"say what the columns are: `set {name}[m in I, n in J] from ...`"
-                self.collector.error(
-                    "E109", f"`{name}` has no members", declared.name_span, help=fix
-                )
+        with suppress(Unresolved):
+            members = self._members(head)
             if declared.ends is not None:
+                scope = members.scope
                 ends = (self._end(declared.ends[0], scope), self._end(declared.ends[1], scope))
-        except Unresolved:
-            pass
         return sym.Family(
             name=name,
             kind=declared.kind,
-            space=space,
+            space=members.space,
             labels=head.labels,
             ends=ends,
             end_families=head.end_families,
             source_file=declared.source_file.value if declared.source_file else None,
             doc=declared.doc,
             span=declared.name_span,
-            listed=listed,
+            listed=members.listed,
             layer_file=declared.layer_file,
         )
+
+    def _members(self, head: FamilyHead) -> _Members:
+        """What a family runs over, by the way in which its members are given."""
+        declared = head.declared
+        if declared.index is not None:
+            return self._indexed(head, declared.index)
+        if self.heads.tuple_infos(declared):
+            return self._tuples(head)
+        if head.labels is not None:
+            return self._generated(head, self._named(head))
+        if declared.kind is FamilyKind.SET and declared.members is not None:
+            domain = self.expressions.domain(declared.members, Scope())
+            generator = sym.Generator((declared.name,), domain, declared.span)
+            return self._generated(head, generator)
+        if declared.kind is not FamilyKind.NODE:
+            self._report_no_members(declared)
+        return _Members()
+
+    def _indexed(self, head: FamilyHead, index: syntax.IndexList) -> _Members:
+        """`family[k in 1..n]`; of a set, its own condition and the members it lists besides."""
+        declared = head.declared
+        space, scope = self.expressions.space(index.generators, index.condition, Scope())
+        members = _Members(space, scope)
+        if declared.kind is FamilyKind.SET:
+            with suppress(Unresolved):  # the space is known whatever follows
+                restricted = self._restricted(declared, space, scope)
+                members = _Members(restricted, scope, self._listed(head))
+        return members
+
+    def _tuples(self, head: FamilyHead) -> _Members:
+        """A set of tuples without an index list."""
+        listed = self._listed(head)
+        space = sym.Space()
+        with suppress(Unresolved):  # the members are known without their space
+            space = self._tuple_space(head, listed or ())
+        return _Members(space, listed=listed)
+
+    def _generated(self, head: FamilyHead, generator: sym.Generator) -> _Members:
+        """The members of one generator that meet the condition of the family."""
+        scope, condition = Scope(head.indices), head.declared.condition
+        kept = None if condition is None else self.expressions.resolve(condition, scope)
+        return _Members(sym.Space((generator,), kept), scope)
+
+    def _report_no_members(self, declared: syntax.Family) -> None:
+        fix = f"write `{declared.kind.value} {declared.name}[k in 1..n]`"
+        if declared.kind is FamilyKind.SET and declared.source_file is not None:
+            fix = f"say what the columns are: `set {declared.name}[m in I, n in J] from ...`"
+        message = f"`{declared.name}` has no members"
+        self.collector.error("E109", message, declared.name_span, help=fix)
 
     def _named(self, head: FamilyHead) -> sym.Generator:
         """The generator of a family whose members have names."""

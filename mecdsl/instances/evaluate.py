@@ -634,55 +634,61 @@ class Evaluator:
         self, generator: sym.Generator, table: Table, what: str, known: Iterable[Limit]
     ) -> tuple[IntArray, Mapping[str, IntArray], IntArray]:
         """Parent rows, new label columns and counts of one generator under every row of a table."""
-        names, span = generator.names, generator.span
+        names = generator.names
         if len(names) == 1:
             self.world.domains[names[0]] = generator.domain
+
+        def refuse_many(rows: float) -> None:
+            refuse_if_too_large(rows, len(table.columns) + len(names), what, generator.span)
+
         match generator.domain:
-            case sym.RangeDomain(low=low, high=high):
-                lows = self._integers(
-                    self.family(low, table), low.span, "the start of a range", table
-                )
-                highs = self._integers(
-                    self.family(high, table), high.span, "the end of a range", table
-                )
-                lows, highs = self._narrowed(lows, highs, known, table)
-                rows = float(np.maximum(highs.astype(float) - lows + 1, 0).sum())
-                refuse_if_too_large(rows, len(table.columns) + 1, what, span)
+            case sym.RangeDomain():
+                lows, highs = self._range_ends(generator.domain, known, table)
+                refuse_many(float(np.maximum(highs.astype(float) - lows + 1, 0).sum()))
                 parent, labels, counts = expand_ranges(lows, highs)
                 return parent, {names[0]: labels}, counts
             case sym.LayersDomain():
                 layers = self._layers(generator.domain, table)
                 counts = layers.counts()
-                refuse_if_too_large(float(counts.sum()), len(table.columns) + 1, what, span)
+                refuse_many(float(counts.sum()))
                 parent, members = layers.members(counts)
                 return parent, {names[0]: members}, counts
             case sym.ListDomain(items=items):
-                columns = [self.labels(item, table) for item in items]
-                parent, positions, counts = expand_members(table.size, len(columns))
-                stacked = (
-                    np.stack(columns, axis=1)
-                    if columns
-                    else np.zeros((table.size, 0), dtype=np.int64)
-                )
-                return parent, {names[0]: stacked[parent, positions]}, counts
+                parent, labels, counts = self._listed(items, table)
+                return parent, {names[0]: labels}, counts
             case sym.LinksAt(family=name, end=end, node=node):
-                family = self.world.families[name]
-                ends = self.link_ends(name, end)
+                family, ends = self.world.families[name], self.link_ends(name, end)
                 first, counts = ends.count(self.labels(node, table))
-                refuse_if_too_large(
-                    float(counts.sum()), len(table.columns) + len(names), what, span
-                )
+                refuse_many(float(counts.sum()))
                 parent, positions = ends.links(first, counts)
                 return parent, self._member_columns(family, names, positions), counts
             case sym.FamilyDomain(family=name):
                 family = self.world.families[name]
-                refuse_if_too_large(
-                    float(table.size) * family.size, len(table.columns) + len(names), what, span
-                )
+                refuse_many(float(table.size) * family.size)
                 parent, positions, counts = expand_members(table.size, family.size)
                 return parent, self._member_columns(family, names, positions), counts
             case _:
                 raise TypeError(f"unknown domain {type(generator.domain).__name__}")
+
+    def _range_ends(
+        self, domain: sym.RangeDomain, known: Iterable[Limit], table: Table
+    ) -> tuple[IntArray, IntArray]:
+        """First and last number of a range on every row, cut to what a condition leaves of it."""
+        low, high = domain.low, domain.high
+        lows = self._integers(self.family(low, table), low.span, "the start of a range", table)
+        highs = self._integers(self.family(high, table), high.span, "the end of a range", table)
+        return self._narrowed(lows, highs, known, table)
+
+    def _listed(
+        self, items: tuple[sym.Expression, ...], table: Table
+    ) -> tuple[IntArray, IntArray, IntArray]:
+        """Parent rows, labels and counts of labels written one by one."""
+        columns = [self.labels(item, table) for item in items]
+        parent, positions, counts = expand_members(table.size, len(columns))
+        stacked = (
+            np.stack(columns, axis=1) if columns else np.zeros((table.size, 0), dtype=np.int64)
+        )
+        return parent, stacked[parent, positions], counts
 
     def _narrowed(
         self, lows: IntArray, highs: IntArray, known: Iterable[Limit], table: Table

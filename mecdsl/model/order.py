@@ -31,20 +31,25 @@ def needs(model: sym.Model, name: str) -> Iterator[str]:
         parts += list(sym.space_parts(space))
         yield from _families(space)
     for part in parts:
-        for node in sym.walk(part):
-            match node:
-                case sym.Lookup(symbol=used):
-                    yield used
-                case sym.LinkEnd(family=used) | sym.Member(family=used):
-                    yield used
-                case sym.Aggregate(space=space):
-                    yield from _families(space)
-                case sym.Membership(
-                    domain=sym.FamilyDomain(family=used) | sym.LayersDomain(family=used)
-                ):
-                    yield used
-                case _:
-                    pass
+        yield from _named_in(part)
+
+
+def _named_in(expression: sym.Expression) -> Iterator[str]:
+    """The families and symbols that an expression speaks of."""
+    for node in sym.walk(expression):
+        match node:
+            case sym.Lookup(symbol=used):
+                yield used
+            case sym.LinkEnd(family=used) | sym.Member(family=used):
+                yield used
+            case sym.Aggregate(space=space):
+                yield from _families(space)
+            case sym.Membership(
+                domain=sym.FamilyDomain(family=used) | sym.LayersDomain(family=used)
+            ):
+                yield used
+            case _:
+                pass
 
 
 def _families(space: sym.Space) -> Iterator[str]:
@@ -87,69 +92,60 @@ def warn_unused(model: sym.Model, collector: Collector, in_forms: frozenset[str]
 
     `in_forms`: the words of the model's forms; what a form speaks of is not unused.
     """
-    used: set[str] = set()
-    todo = [s.name for s in model.symbols.values() if s.kind is Kind.REPORT]
+    used = _used(model)
+    for family in model.families.values():
+        shared = family.span.source.included  # with other models, which may use it
+        if family.kind is FamilyKind.SET and family.name not in used and not shared:
+            _warn_never_used("set", family, collector)
+    for symbol in model.symbols.values():
+        spoken_of = symbol.name in used or symbol.name.split(".")[-1] in in_forms
+        if not (spoken_of or symbol.kind is Kind.REPORT or _column_of_layers(model, symbol)):
+            _warn_of_symbol(symbol, collector)
+
+
+def _used(model: sym.Model) -> set[str]:
+    """The families and symbols that the objective, constraints, data or reports need."""
+    todo = [symbol.name for symbol in model.of_kind(Kind.REPORT)]
     for part in _roots(model):
-        for node in sym.walk(part):
-            if isinstance(node, sym.Lookup):
-                todo.append(node.symbol)
-            elif isinstance(node, sym.Aggregate):
-                todo += _families(node.space)
-            elif isinstance(node, sym.LinkEnd | sym.Member):
-                todo.append(node.family)
-            elif isinstance(node, sym.Membership) and isinstance(
-                node.domain, sym.FamilyDomain | sym.LayersDomain
-            ):
-                todo.append(node.domain.family)
+        todo += _named_in(part)
     for constraint in model.constraints:
         todo += _families(constraint.space)
     todo += [family.name for family in model.families.values() if family.kind is not FamilyKind.SET]
+    used: set[str] = set()
     while todo:
         name = todo.pop()
         if name not in used and (name in model.symbols or name in model.families):
             used.add(name)
             todo += needs(model, name)
-    for family in model.families.values():
-        if (
-            family.kind is FamilyKind.SET
-            and family.name not in used
-            and not family.span.source.included
-        ):
-            collector.warning(
-                "W401",
-                f"set `{family.name}` is never used",
-                family.span,
-                help="delete it, or use it",
-            )
-    for symbol in model.symbols.values():
-        file = model.families[symbol.owner].layer_file if symbol.owner is not None else None
-        if file is not None and symbol.span == file.span:  # a column of a file of layers
-            continue
-        if (
-            symbol.name in used
-            or symbol.kind is Kind.REPORT
-            or symbol.name.split(".")[-1] in in_forms
-        ):
-            continue
-        if symbol.kind is Kind.VAR:
-            collector.warning(
-                "W402",
-                f"variable `{symbol.name}` stands in no constraint and not in the objective",
-                symbol.span,
-                help="delete it, or use it",
-            )
-        elif symbol.span.source.included:  # shared with other models, which may use it
-            continue
-        elif symbol.owner is None or symbol.kind is Kind.LET:
-            what = "parameter" if symbol.kind is Kind.PARAM else "definition"
-            collector.warning(
-                "W401",
-                f"{what} `{symbol.name}` is never used",
-                symbol.span,
-                help="delete it, or use it",
-            )
-        else:
-            collector.warning("W401", f"attribute `{symbol.name}` is never used", symbol.span)
+    return used
+
+
+def _column_of_layers(model: sym.Model, symbol: sym.Symbol) -> bool:
+    """Whether a symbol is a column of a file of layers, which no text declares one by one."""
+    file = model.families[symbol.owner].layer_file if symbol.owner is not None else None
+    return file is not None and symbol.span == file.span
+
+
+def _warn_of_symbol(symbol: sym.Symbol, collector: Collector) -> None:
+    if symbol.kind is Kind.VAR:
+        collector.warning(
+            "W402",
+            f"variable `{symbol.name}` stands in no constraint and not in the objective",
+            symbol.span,
+            help="delete it, or use it",
+        )
+    elif symbol.span.source.included:  # shared with other models, which may use it
+        return
+    elif symbol.owner is None or symbol.kind is Kind.LET:
+        what = "parameter" if symbol.kind is Kind.PARAM else "definition"
+        _warn_never_used(what, symbol, collector)
+    else:
+        collector.warning("W401", f"attribute `{symbol.name}` is never used", symbol.span)
+
+
+def _warn_never_used(what: str, unused: sym.Family | sym.Symbol, collector: Collector) -> None:
+    message = f"{what} `{unused.name}` is never used"
+    collector.warning("W401", message, unused.span, help="delete it, or use it")
 
 
 def _roots(model: sym.Model) -> Iterator[sym.Expression]:
