@@ -8,6 +8,7 @@ is needed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -215,65 +216,67 @@ class Draft:
         original's, and the new.
         """
         original = self.instance
-        rows = (*constraints, *(row for row, _ in self.rows))
         model = replace(
             original.model,
             symbols=dict(self.symbols),
-            constraints=rows,
+            constraints=(*constraints, *(row for row, _ in self.rows)),
             objective=objective,
             dimensions=dict(self.dimensions),
         )
         shapes = Classifier(model)
-        order = (
-            *original.checked.order,
-            *(n for n in self.symbols if n not in original.model.symbols),
-        )
-        world = replace(
-            original.world,
-            model=model,
-            shapes=shapes,
-            symbols={**original.world.symbols, **self.tables},
-            values={**original.world.values, **self.values},
-            offsets=dict(original.world.offsets),
-        )
-        variables, first = list(original.variables), original.columns
-        for column in self.columns:
-            name, size = column.symbol.name, column.table.size
-            world.offsets[name] = first
-            variables.append(VariableFamily(name, first, size, column.symbol.domain))
-            first += size
-        tables = (
-            *(family.table for family in original.constraints),
-            *(table for _, table in self.rows),
-        )
-        families, row = [], 0
-        for constraint, table in zip(rows, tables, strict=True):
-            families.append(
-                ConstraintFamily(
-                    constraint.name, row, constraint, table, shapes.constraint(constraint)
-                )
-            )
-            row += table.size
+        new = [name for name in self.symbols if name not in original.model.symbols]
+        variables = self._variables()
         twin = Instance(
-            checked=CheckedModel(model, order, shapes),
-            world=world,
-            variables=tuple(variables),
-            constraints=tuple(families),
+            checked=CheckedModel(model, (*original.checked.order, *new), shapes),
+            world=replace(
+                original.world,
+                model=model,
+                shapes=shapes,
+                symbols={**original.world.symbols, **self.tables},
+                values={**original.world.values, **self.values},
+                offsets={**original.world.offsets, **{v.name: v.first for v in variables}},
+            ),
+            variables=(*original.variables, *variables),
+            constraints=self._families(model.constraints, shapes),
             lower=np.concatenate([original.lower, *(column.lower for column in self.columns)]),
             upper=np.concatenate([original.upper, *(column.upper for column in self.columns)]),
-            fixed=np.concatenate(
-                [original.fixed, *(np.full(c.table.size, np.nan) for c in self.columns)]
-            ),
+            fixed=self._continued(original.fixed, lambda column: np.nan),
             start=original.start,
-            integral=np.concatenate(
-                [original.integral, *(np.full(c.table.size, c.binary) for c in self.columns)]
-            ),
-            tolerance=np.concatenate(
-                [original.tolerance, *(np.full(c.table.size, np.nan) for c in self.columns)]
-            ),
+            integral=self._continued(original.integral, lambda column: column.binary),
+            tolerance=self._continued(original.tolerance, lambda column: np.nan),
             seed=original.seed,
         )
         return replace(twin, start=self.extended(original.start))
+
+    def _variables(self) -> list[VariableFamily]:
+        """The new columns as families, after those of the original."""
+        found: list[VariableFamily] = []
+        first = self.instance.columns
+        for column in self.columns:
+            size, symbol = column.table.size, column.symbol
+            found.append(VariableFamily(symbol.name, first, size, symbol.domain))
+            first += size
+        return found
+
+    def _families(
+        self, constraints: tuple[sym.Constraint, ...], shapes: Classifier
+    ) -> tuple[ConstraintFamily, ...]:
+        """Constraints over the tables of the original's, and of the new."""
+        tables = (
+            *(family.table for family in self.instance.constraints),
+            *(table for _, table in self.rows),
+        )
+        families, row = [], 0
+        for constraint, table in zip(constraints, tables, strict=True):
+            shape = shapes.constraint(constraint)
+            families.append(ConstraintFamily(constraint.name, row, constraint, table, shape))
+            row += table.size
+        return tuple(families)
+
+    def _continued(self, original: Any, of_new: Callable[[Column], float]) -> Any:
+        """An array over the columns of the original, with one value for each new family."""
+        new = (np.full(column.table.size, of_new(column)) for column in self.columns)
+        return np.concatenate([original, *new])
 
     def extended(self, x: FloatArray) -> FloatArray:
         """A point of the original with the new columns at what they stand for; nan where that is

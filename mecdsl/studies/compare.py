@@ -1,7 +1,7 @@
 """Several backends and forms on the same data, side by side, each against the best proven bound."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mecdsl.diagnostics import Diagnostic, ModelError
@@ -91,24 +91,19 @@ def compare(
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
         for backend in backends:
-            if any(
-                entry.result and entry.result.termination is Termination.INTERRUPTED
-                for entry in entries
-            ):
-                entries.append(
-                    Entry(
-                        backend=backend,
-                        form=form,
-                        asked_form=form,
-                        result=None,
-                        reason="interrupted before",
-                        bounds_only=False,
-                    )
-                )
+            if any(map(_interrupted, entries)):
+                entries.append(_not_run(backend, form, "interrupted before"))
                 continue
             started(backend, form)
             raw = {**options.get("raw", {}), **(own or {}).get(backend, {})}
             entries.append(_entry(model, backend, form, relax, {**options, "raw": raw}))
+    return _side_by_side(model, entries, forms, relax)
+
+
+def _side_by_side(
+    model: ModelWithData, entries: Sequence[Entry], forms: Sequence[str], relax: bool
+) -> Comparison:
+    """The entries measured against the best proven bound of their form, and each other."""
     by_form = {form: [e for e in entries if e.asked_form == form] for form in forms}
     bounds = {form: _best_bound(of_form) for form, of_form in by_form.items()}
     subject = model.checked(forms[0] if len(forms) == 1 else "", relax).model
@@ -122,6 +117,16 @@ def compare(
         title=subject.title,
         form=subject.form,
         relaxed=relax,
+    )
+
+
+def _interrupted(entry: Entry) -> bool:
+    return entry.result is not None and entry.result.termination is Termination.INTERRUPTED
+
+
+def _not_run(backend: str, form: str, reason: str) -> Entry:
+    return Entry(
+        backend=backend, form=form, asked_form=form, result=None, reason=reason, bounds_only=False
     )
 
 
@@ -151,14 +156,7 @@ def _entry(
         if not all(diagnostic.code == "E502" for diagnostic in error.diagnostics):
             if any(diagnostic.code == "E501" for diagnostic in error.diagnostics):
                 raise
-            return Entry(
-                backend=backend,
-                form=form,
-                asked_form=form,
-                result=None,
-                reason=error.diagnostics[0].message,
-                bounds_only=False,
-            )
+            return _not_run(backend, form, error.diagnostics[0].message)
         reason = error.diagnostics[0].message
     for relaxation in relaxations(model.document):
         joined = "+".join(part for part in (form, relaxation) if part)
@@ -176,9 +174,7 @@ def _entry(
             reason=reason,
             bounds_only=not _same_problem(model, relaxation, result),
         )
-    return Entry(
-        backend=backend, form=form, asked_form=form, result=None, reason=reason, bounds_only=False
-    )
+    return _not_run(backend, form, reason)
 
 
 def relaxations(document: syntax.Document) -> tuple[str, ...]:
@@ -263,13 +259,4 @@ def _with_distance(entry: Entry, bound: float | None) -> Entry:
         or result.objective is None
     ):
         return entry
-    distance = result.size.relative(result.objective, bound)
-    return Entry(
-        backend=entry.backend,
-        form=entry.form,
-        asked_form=entry.asked_form,
-        result=result,
-        reason=entry.reason,
-        bounds_only=entry.bounds_only,
-        distance=distance,
-    )
+    return replace(entry, distance=result.size.relative(result.objective, bound))

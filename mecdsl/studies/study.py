@@ -3,7 +3,8 @@ its own seed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from mecdsl.analysis.member_units import unit_text
 from mecdsl.diagnostics import ModelError
 from mecdsl.fitting import fitting
 from mecdsl.instances.instance import Instance
+from mecdsl.model import symbolic as sym
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.solution import SolveOptions, Termination
 from mecdsl.solve import check_options, find
-from mecdsl.studies.compare import Entry, check_own, compare
+from mecdsl.studies.compare import Comparison, Entry, check_own, compare
 from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Study, summaries
 
 
@@ -49,35 +51,50 @@ def study(
     backends = backends or fitting(list(firsts.values()))
     check_own(own or {}, backends)
     options = {**options, "own": own}
-    goals = {form: _goal(instance) for form, instance in firsts.items()}
-    runs: list[Run] = []
-    done: list[int] = []
-    contradictions: list[str] = []
-    data: list[Mapping[str, Any]] = []
+    found: list[_Findings] = []
     interrupted = False
     for seed in seeds:
         try:
-            of_seed, refuted, drawn = _seed(
-                replace(model, seed=seed), backends, forms, relax, started, options
-            )
+            of_seed = _seed(replace(model, seed=seed), backends, forms, relax, started, options)
         except KeyboardInterrupt:
             interrupted = True
             break
-        runs += of_seed
-        contradictions += refuted
-        data += drawn
-        done.append(seed)
-        finished(seed, of_seed)
+        found.append(of_seed)
+        finished(seed, of_seed.runs)
     subject = model.checked(forms[0] if len(forms) == 1 else "", relax).model
+    return _study(subject, firsts, found, relax, interrupted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Findings:
+    """The runs of one seed, its contradictions, and its data if any run had them."""
+
+    seed: int
+    runs: list[Run]
+    contradictions: list[str]
+    data: Mapping[str, Any] | None
+
+
+def _study(
+    subject: sym.Model,
+    firsts: Mapping[str, Instance],
+    found: Sequence[_Findings],
+    relax: bool,
+    interrupted: bool,
+) -> Study:
+    """What the seeds say together; `firsts`: an instance of each form."""
+    goals = {form: _goal(instance) for form, instance in firsts.items()}
+    runs = [run for of_seed in found for run in of_seed.runs]
+    data = [of_seed.data for of_seed in found if of_seed.data is not None]
     return Study(
         model=subject.name,
-        seeds=tuple(done),
+        seeds=tuple(of_seed.seed for of_seed in found),
         goals=goals,
         runs=tuple(runs),
         summaries=summaries(runs, goals),
-        contradictions=tuple(contradictions),
-        same_data=len(done) > 1
-        and len(data) == len(done)
+        contradictions=tuple(text for of_seed in found for text in of_seed.contradictions),
+        same_data=len(found) > 1
+        and len(data) == len(found)
         and all(_same(data[0], other) for other in data[1:]),
         interrupted=interrupted,
         displays={form: objective_display(instance) for form, instance in firsts.items()},
@@ -118,53 +135,62 @@ def _seed(
     relax: bool,
     started: Callable[[int, str, str], None],
     options: Mapping[str, Any],
-) -> tuple[list[Run], list[str], list[Mapping[str, Any]]]:
-    """The runs of one seed, its contradictions, and its data if any run had them.
+) -> _Findings:
+    """All forms of one seed.
 
     Whatever goes wrong is of this seed and form alone. Raises `KeyboardInterrupt` if a run was
     interrupted.
     """
     seed = model.seed
-    runs: list[Run] = []
-    contradictions: list[str] = []
-    data: list[Mapping[str, Any]] = []
-    for form in forms:
-        try:
-            found = compare(
-                model, backends, [form], relax, lambda name, at: started(seed, name, at), **options
-            )
-        except ModelError as error:
-            runs += [
-                Run(
-                    seed=seed,
-                    form=form,
-                    backend=name,
-                    outcome=Outcome.NO_DATA,
-                    reason=error.diagnostics[0].message,
-                )
-                for name in backends
-            ]
-            continue
-        except (
-            Exception
-        ) as error:  # hours of other seeds must not be lost for it; the exit code tells of it
-            reason = f"{OWN_FAULT}: {type(error).__name__}: {error}"
-            runs += [
-                Run(seed=seed, form=form, backend=name, outcome=Outcome.DID_NOT_RUN, reason=reason)
-                for name in backends
-            ]
-            continue
-        results = [entry.result for entry in found.entries if entry.result is not None]
-        if any(result.termination is Termination.INTERRUPTED for result in results):
-            raise KeyboardInterrupt
-        runs += [_run(seed, entry, found.best_bounds.get(form)) for entry in found.entries]
-        contradictions += [
-            f"seed {seed}{', form ' + form if form else ''}: {text}"
-            for text in found.contradictions
-        ]
-        if results and not data:
-            data.append(results[0].instance.world.values)
-    return runs, contradictions, data
+
+    def begun(backend: str, form: str) -> None:
+        started(seed, backend, form)
+
+    parts = [
+        _found(
+            seed, form, backends, partial(compare, model, backends, [form], relax, begun, **options)
+        )
+        for form in forms
+    ]
+    return _Findings(
+        seed,
+        [run for part in parts for run in part.runs],
+        [text for part in parts for text in part.contradictions],
+        next((part.data for part in parts if part.data is not None), None),
+    )
+
+
+def _found(
+    seed: int, form: str, backends: Sequence[str], compared: Callable[[], Comparison]
+) -> _Findings:
+    """One form of one seed; without its data, or after a fault of our own, no backend ran."""
+    try:
+        found = compared()
+    except ModelError as error:
+        outcome, reason = Outcome.NO_DATA, error.diagnostics[0].message
+    except (
+        Exception
+    ) as error:  # hours of other seeds must not be lost for it; the exit code tells of it
+        outcome, reason = Outcome.DID_NOT_RUN, f"{OWN_FAULT}: {type(error).__name__}: {error}"
+    else:
+        return _answers(seed, form, found)
+    runs = [
+        Run(seed=seed, form=form, backend=name, outcome=outcome, reason=reason) for name in backends
+    ]
+    return _Findings(seed, runs, [], None)
+
+
+def _answers(seed: int, form: str, found: Comparison) -> _Findings:
+    results = [entry.result for entry in found.entries if entry.result is not None]
+    if any(result.termination is Termination.INTERRUPTED for result in results):
+        raise KeyboardInterrupt
+    at = f"seed {seed}{', form ' + form if form else ''}"
+    return _Findings(
+        seed,
+        [_run(seed, entry, found.best_bounds.get(form)) for entry in found.entries],
+        [f"{at}: {text}" for text in found.contradictions],
+        results[0].instance.world.values if results else None,
+    )
 
 
 def _run(seed: int, entry: Entry, best_bound: float | None) -> Run:

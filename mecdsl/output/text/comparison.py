@@ -28,41 +28,37 @@ def comparison_text(comparison: Comparison) -> str:
         lines += ["", *at, _comparison_table(entries, unit)]
         if form in comparison.best_bounds:
             lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
-    lines.append("")
-    for entry in comparison.entries:
-        if entry.bounds_only:
-            assert entry.result is not None
-            proven = entry.result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP)
-            worth = (
-                "its optimum is a bound, not a plan"
-                if proven
-                else "neither a plan nor a proven bound"
-            )
-            lines.append(paragraph(f"* {entry.backend} solves form {entry.form}: {worth}"))
-        elif entry.result is None:
-            lines.append(paragraph(f"{entry.backend} did not run: {entry.reason}"))
-        else:
-            if entry.form != entry.asked_form:
-                same = "the same problem with its products as variables"
-                lines.append(paragraph(f"{entry.backend} solves form {entry.form}: {same}"))
-            elif not entry.result.instance.model.exact:
-                worth = (
-                    "holds a relaxation of products, its optimum is a bound for the "
-                    "model, not a plan"
-                )
-                lines.append(paragraph(f"{entry.backend}: form {entry.form} {worth}"))
-            lines += [paragraph(f"{entry.backend}: {fault}") for fault in entry.result.faults]
-            if entry.result.objective is None and entry.result.solution.message:
-                lines.append(paragraph(f"{entry.backend}: {entry.result.solution.message}"))
-    lines += [paragraph(f"CONTRADICTION: {found}") for found in comparison.contradictions]
+    remarks = [remark for entry in comparison.entries for remark in _remarks(entry)]
+    remarks += [f"CONTRADICTION: {found}" for found in comparison.contradictions]
     if any(result.objective is not None for result in results):
-        lines.append(
-            paragraph(
-                "distance: of the objective to the best proven bound; violation: relative to "
-                "the terms"
-            )
+        remarks.append(
+            "distance: of the objective to the best proven bound; violation: relative to the terms"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *map(paragraph, remarks)])
+
+
+def _remarks(entry: Entry) -> list[str]:
+    """What a row of the table does not tell: why there is no answer, and what an answer is of."""
+    result = entry.result
+    if result is None:
+        return [f"{entry.backend} did not run: {entry.reason}"]
+    if entry.bounds_only:
+        proven = result.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP)
+        worth = (
+            "its optimum is a bound, not a plan" if proven else "neither a plan nor a proven bound"
+        )
+        return [f"* {entry.backend} solves form {entry.form}: {worth}"]
+    remarks = []
+    if entry.form != entry.asked_form:
+        same = "the same problem with its products as variables"
+        remarks.append(f"{entry.backend} solves form {entry.form}: {same}")
+    elif not result.instance.model.exact:
+        worth = "holds a relaxation of products, its optimum is a bound for the model, not a plan"
+        remarks.append(f"{entry.backend}: form {entry.form} {worth}")
+    remarks += [f"{entry.backend}: {fault}" for fault in result.faults]
+    if result.objective is None and result.solution.message:
+        remarks.append(f"{entry.backend}: {result.solution.message}")
+    return remarks
 
 
 def _shown(results: Sequence[Result]) -> Unit:
