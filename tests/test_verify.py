@@ -11,7 +11,8 @@ import mecdsl
 from mecdsl.instances.instance import Instance
 from mecdsl.output.json.result import result_json
 from mecdsl.results.gap import ObjectiveSize
-from mecdsl.results.verify import polish, verify
+from mecdsl.results.judge import polish
+from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination
 
 # maximise 3x + 2y, x + y <= 4, x <= 3, y integer: x = 3, y = 1, objective 11.

@@ -18,7 +18,7 @@ import numpy as np
 from mecdsl.backends.scip.options import FEASIBILITY
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.verify import polish
+from mecdsl.results.judge import polish
 from mecdsl.results.violations import broken
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from mecdsl.backends import table
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.verify import polish
+from mecdsl.results.judge import polish
 from mecdsl.results.violations import broken
 from mecdsl.solution import Solution
 

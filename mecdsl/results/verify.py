@@ -1,8 +1,6 @@
 """Recompute everything a solver claims from the text of the model.
 
-The point is first brought onto what it claims to be: integer columns are rounded and overshoot of a
-bound within tolerance is cut off. Then objective and residuals are evaluated;
-`mecdsl.results.violations` says what a violation is, `mecdsl.results.gap` what a gap is.
+`mecdsl.results.judge` measures the point itself; `mecdsl.results.gap` says what a gap is.
 
 Claimed multipliers are tried too (`mecdsl.certificates.certificate`): wrong ones leave a point
 feasible but not optimal, right ones prove a bound where the problem is convex.
@@ -10,29 +8,23 @@ feasible but not optimal, right ones prove a bound where the problem is convex.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 import numpy as np
 
-from mecdsl.analysis.display_units import residual_text
 from mecdsl.certificates.certificate import BY_CONVEXITY, Certificate, certify, tighter
 from mecdsl.convexity.problem import Problem
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.reformulations import onto_products
 from mecdsl.instances.tables import FloatArray
 from mecdsl.parsing.syntax import Kind
-from mecdsl.results.gap import ObjectiveSize, objective_size
-from mecdsl.results.measures import TOLERANCE
-from mecdsl.results.repair import mended
+from mecdsl.results.judge import OBJECTIVE_TOLERANCE, JudgedPoint, apart, judge
 from mecdsl.results.result import Original, Result
-from mecdsl.results.violations import Violation, find_violations
+from mecdsl.results.violations import find_violations
 from mecdsl.results.worth import worth_of_misses
 from mecdsl.solution import Guarantee, Solution, Termination
 
-INTEGRALITY_TOLERANCE: Final = 1e-5
-OBJECTIVE_TOLERANCE: Final = 1e-6
 EXACT_GAP: Final = (
     1e-6  # up to here an optimum is called that, beyond it is optimal to so many per cent
 )
@@ -74,75 +66,85 @@ def verify(
         return replace(
             _without_point(instance, solution), faults=(fault,), guarantee=Guarantee.NONE
         )
-    x = polish(instance, solution.values)
-    violations = find_violations(instance, x)
-    repairs: tuple[str, ...] = ()
-    claimed_objective = instance.objective(x)
-    if repair and any(not violation.accepted for violation in violations):
-        x, violations, repairs = _repaired(instance, x, violations)
-    objective = instance.objective(x) if repairs else claimed_objective
-    size = objective_size(instance, x)
-    faults = _faults(instance, solution, (claimed_objective, objective), violations, size)
-    if repairs and _apart(size, claimed_objective, objective, OBJECTIVE_TOLERANCE):
-        # the claim was about a point whose worth came from what it missed, and says nothing of this
-        # one
-        solution = replace(
-            solution,
-            bound=None,
-            guarantee=min(solution.guarantee, Guarantee.FEASIBLE, key=_strength),
-        )
+    point = judge(instance, solution, repair)
     convex = problem is not None and problem.convex
     if certifier is None:
-        certifier = partial(certify, instance, solution, convex=convex)
-    certificate = Certificate() if faults else certifier(x)
-    # of an answer that is wrong in one thing nothing is believed
-    claimed = None if faults else _bound(instance, solution.bound, objective, size)
-    own = _bound(instance, certificate.bound, objective, size)
-    bound = tighter(instance, claimed, own)
-    found_gap, claimed_gap, own_gap = (size.relative(objective, b) for b in (bound, claimed, own))
-    guarantee = _guarantee(solution, not faults, claimed_gap, gap)
-    guarantee, notes = _certified(guarantee, certificate, (own_gap, found_gap), gap)
-    guarantee = _to_gap(guarantee, found_gap)
+        certifier = partial(certify, instance, point.solution, convex=convex)
+    certificate = Certificate() if point.faults else certifier(point.x)
+    bounds = _Bounds.at(point, certificate)
+    guarantee, notes = _granted(point, certificate, bounds, gap, convex)
+    return _result(point, certificate, bounds, guarantee, notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounds:
+    """What is proven of the optimum, and the relative gaps to the objective of the point.
+
+    `claimed` by the solver, `own` by its multipliers, `best` of both.
+    """
+
+    claimed: float | None
+    own: float | None
+    best: float | None
+    claimed_gap: float | None
+    own_gap: float | None
+    gap: float | None
+
+    @staticmethod
+    def at(point: JudgedPoint, certificate: Certificate) -> "_Bounds":
+        """Those at a point; of an answer that is wrong in one thing nothing is believed."""
+        claimed = None if point.faults else _bound(point, point.solution.bound)
+        own = _bound(point, certificate.bound)
+        best = tighter(point.instance, claimed, own)
+        claimed_gap, own_gap, gap = (
+            point.size.relative(point.objective, bound) for bound in (claimed, own, best)
+        )
+        return _Bounds(
+            claimed=claimed, own=own, best=best, claimed_gap=claimed_gap, own_gap=own_gap, gap=gap
+        )
+
+
+def _granted(
+    point: JudgedPoint, certificate: Certificate, bounds: _Bounds, gap: float, convex: bool
+) -> tuple[Guarantee, tuple[str, ...]]:
+    """The guarantee that point, certificate and bounds leave of the claimed one, and why."""
+    guarantee = _claimed(point, bounds.claimed_gap, gap)
+    guarantee, notes = _certified(guarantee, certificate, (bounds.own_gap, bounds.gap), gap)
+    guarantee = _to_gap(guarantee, bounds.gap)
     if guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) and not convex:
-        guarantee, doubts = _worth_it(instance, x, objective, size, guarantee)
+        guarantee, doubts = _worth_it(point, guarantee)
         notes += doubts
-    termination = _termination(solution.termination, guarantee)
-    decided = instance.symbol_values(x, (Kind.VAR, Kind.LET))
-    computed = {n: v for n, v in decided.items() if n not in instance.world.values}
-    reports = instance.symbol_values(x, (Kind.REPORT,))
+    return guarantee, notes
+
+
+def _result(
+    point: JudgedPoint,
+    certificate: Certificate,
+    bounds: _Bounds,
+    guarantee: Guarantee,
+    notes: tuple[str, ...],
+) -> Result:
+    instance = point.instance
+    decided = instance.symbol_values(point.x, (Kind.VAR, Kind.LET))
+    by_convexity = bounds.best is not None and bounds.best != bounds.claimed
     return Result(
         instance=instance,
-        solution=solution,
-        termination=termination,
+        solution=point.solution,
+        termination=_termination(point.solution.termination, guarantee),
         guarantee=guarantee,
-        verified=not faults,
-        faults=faults,
-        objective=objective,
-        bound=bound,
-        gap=found_gap,
-        violations=violations,
-        values=computed,
-        reports=reports,
+        verified=not point.faults,
+        faults=point.faults,
+        objective=point.objective,
+        bound=bounds.best,
+        gap=bounds.gap,
+        violations=point.violations,
+        values={n: v for n, v in decided.items() if n not in instance.world.values},
+        reports=instance.symbol_values(point.x, (Kind.REPORT,)),
         kkt=certificate.kkt,
-        bound_by=BY_CONVEXITY if bound is not None and bound != claimed else "",
-        notes=(*repairs, *notes),
-        size=size,
+        bound_by=BY_CONVEXITY if by_convexity else "",
+        notes=(*point.repairs, *notes),
+        size=point.size,
     )
-
-
-def _repaired(
-    instance: Instance, x: FloatArray, violations: tuple[Violation, ...]
-) -> tuple[FloatArray, tuple[Violation, ...], tuple[str, ...]]:
-    """The point, mended if that can be, with its violations, and what was done in words."""
-    found = mended(instance, x)
-    if found is None:
-        return x, violations, ()
-    worst = max((v for v in violations if not v.accepted), key=lambda violation: violation.relative)
-    unit = "" if worst.unit == "1" else " " + worst.unit
-    note = (
-        f"moved onto `{worst.member}`, which the solver's point missed by {worst.amount:.2g}{unit}"
-    )
-    return found, find_violations(instance, found), (note,)
 
 
 def _without_point(instance: Instance, solution: Solution) -> Result:
@@ -162,114 +164,26 @@ def _without_point(instance: Instance, solution: Solution) -> Result:
     )
 
 
-def polish(instance: Instance, values: FloatArray) -> FloatArray:
-    """The point with integers rounded and bounds kept, where that moves it by less than the
-    tolerance.
-
-    Nothing is forgiven here: what was moved is judged afterwards.
-    """
-    x = instance.complete(np.asarray(values, dtype=np.float64))
-    rounded = np.round(x)
-    near = instance.integral & (
-        np.abs(x - rounded) <= INTEGRALITY_TOLERANCE * np.maximum(1.0, np.abs(x))
-    )
-    x = np.where(near, rounded, x)
-    inside = np.clip(x, instance.lower, np.maximum(instance.lower, instance.upper))
-    small = np.abs(x - inside) <= TOLERANCE * _family_scale(instance, x)
-    x = np.where(instance.free & small, inside, x)
-    return onto_products(instance, x, TOLERANCE * _family_scale(instance, x))
-
-
-def _family_scale(instance: Instance, x: FloatArray) -> FloatArray:
-    """For each column the largest number of its family at a point, 1, or its own bound where that
-    is larger.
-    """
-    scale = np.ones(len(x))
-    for family in instance.variables:
-        if family.size:
-            scale[family.columns] = np.abs(x[family.columns]).max()
-    bounds = [np.where(np.isfinite(b), np.abs(b), 0.0) for b in (instance.lower, instance.upper)]
-    return np.maximum(np.maximum(scale, 1e-9), np.maximum(*bounds))
-
-
-def _faults(
-    instance: Instance,
-    solution: Solution,
-    objectives: tuple[float, float],
-    violations: tuple[Violation, ...],
-    size: ObjectiveSize,
-) -> tuple[str, ...]:
-    """What is wrong; `objectives`: at the solver's own point, and at the one that is judged."""
-    at_claim, objective = objectives
-    faults = [_fault(instance, violation) for violation in violations if not violation.accepted]
-    if not math.isfinite(objective):
-        faults.append("the objective is not a finite number at this point")
-    elif solution.objective is not None and _apart(
-        size, at_claim, solution.objective, OBJECTIVE_TOLERANCE
-    ):
-        faults.append(f"the solver claims objective {solution.objective:.9g}, it is {at_claim:.9g}")
-    if solution.bound is not None and math.isfinite(solution.bound) and math.isfinite(objective):
-        beyond = solution.bound - objective if not instance.maximize else objective - solution.bound
-        if beyond > 0.0 and _apart(size, objective, solution.bound, 10 * OBJECTIVE_TOLERANCE):
-            faults.append(
-                f"the objective {objective:.9g} is better than the claimed bound "
-                f"{solution.bound:.9g}"
-            )
-    return tuple(faults)
-
-
-def _fault(instance: Instance, violation: Violation) -> str:
-    """What is broken, by how much, and how much would be allowed."""
-    amount, allowed = (
-        residual_text(instance, violation.family, violation.member, number)
-        for number in (violation.amount, violation.allowed)
-    )
-    if violation.family == "integrality":
-        return f"`{violation.member}` is off a whole number by {amount}"
-    room = "nothing is allowed" if violation.allowed == 0.0 else f"{allowed} is allowed"
-    return f"`{violation.family}` is violated by {amount} at `{violation.member}`; {room}"
-
-
-def _apart(size: ObjectiveSize, first: float, second: float, tolerance: float) -> bool:
-    """Whether two values of the objective differ by more than a share of its size."""
-    found = size.relative(first, second)
-    return found is None or not found <= tolerance
-
-
-def _bound(
-    instance: Instance, bound: float | None, objective: float, size: ObjectiveSize
-) -> float | None:
+def _bound(point: JudgedPoint, bound: float | None) -> float | None:
     """A bound; one that lies past the objective by rounding alone is the objective itself."""
     if bound is None or not math.isfinite(bound):
         return None
-    past = bound < objective if instance.maximize else bound > objective
-    return (
-        objective
-        if past and not _apart(size, objective, bound, 10 * OBJECTIVE_TOLERANCE)
-        else bound
-    )
+    objective = point.objective
+    past = bound < objective if point.instance.maximize else bound > objective
+    rounding = not apart(point.size, objective, bound, 10 * OBJECTIVE_TOLERANCE)
+    return objective if past and rounding else bound
 
 
-def _strength(guarantee: Guarantee) -> int:
-    """Guarantees of points from none to the strongest."""
-    order = (
-        Guarantee.NONE,
-        Guarantee.FEASIBLE,
-        Guarantee.LOCAL,
-        Guarantee.TO_GAP,
-        Guarantee.GLOBAL,
-    )
-    return order.index(guarantee) if guarantee in order else 0
-
-
-def _guarantee(solution: Solution, fine: bool, gap: float | None, wanted: float) -> Guarantee:
-    if not fine:
+def _claimed(point: JudgedPoint, gap: float | None, wanted: float) -> Guarantee:
+    """What the solver claims of a point, as far as its bound shows it."""
+    claimed = point.solution.guarantee
+    if point.faults:
         return Guarantee.NONE
     if gap is not None and _closed(gap, wanted):
-        return Guarantee.GLOBAL if solution.guarantee is Guarantee.GLOBAL else Guarantee.FEASIBLE
-    if solution.guarantee is Guarantee.GLOBAL and gap is not None:
+        return Guarantee.GLOBAL if claimed is Guarantee.GLOBAL else Guarantee.FEASIBLE
+    if claimed is Guarantee.GLOBAL and gap is not None:
         return Guarantee.FEASIBLE
-    return solution.guarantee
+    return claimed
 
 
 def _certified(
@@ -314,14 +228,12 @@ def _to_gap(granted: Guarantee, gap: float | None) -> Guarantee:
     return Guarantee.TO_GAP if granted is Guarantee.GLOBAL and wide else granted
 
 
-def _worth_it(
-    instance: Instance, x: FloatArray, objective: float, size: ObjectiveSize, granted: Guarantee
-) -> tuple[Guarantee, tuple[str, ...]]:
+def _worth_it(point: JudgedPoint, granted: Guarantee) -> tuple[Guarantee, tuple[str, ...]]:
     """The guarantee where the rows that are kept to a tolerance only may be worth more than a
     gap.
     """
-    worth, member = worth_of_misses(instance, x)
-    share = size.relative(objective, objective + worth) or 0.0
+    worth, member = worth_of_misses(point.instance, point.x)
+    share = point.size.relative(point.objective, point.objective + worth) or 0.0
     if share <= MOST_WORTH:
         return granted, ()
     doubt = (
