@@ -18,6 +18,7 @@ from mecdsl import LoadedModel, ModelError, loads
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends import table
 from mecdsl.command_line import main as cli
+from mecdsl.command_line.options import Asked
 from mecdsl.command_line.study import read_seeds, run_study
 from mecdsl.model.classes import ProblemClass
 from mecdsl.output.text.study import study_text
@@ -471,7 +472,8 @@ def test_a_terminal_is_told_of_every_seed(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     told: list[str] = []
-    run_study(model, [4, 6], ["first", "silent"], [""], False, {}, told.append)
+    asked = Asked(["first", "silent"], [""], relax=False, options={})
+    run_study(model, [4, 6], asked, told.append)
     lines = [line.split(",") for line in capsys.readouterr().err.replace("\r", "").splitlines()]
     assert [(line[0], line[1].strip(), line[-1].split("s ")[1].strip()) for line in lines] == [
         ("seed 4: 1 verified", "1 no answer", "(1 of 2)"),

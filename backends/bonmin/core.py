@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -134,19 +134,17 @@ def solve_bonmin(
     scale = objective_scale(problem)
     solver = _solver(symbolic, integer, scale, reduction.padding, options)
     with interrupt_as_exception(), solver_output(echo=log) as printed:
-        status, objective, x = _call(solver, problem, reduction.padding)
-    return _outcome(
-        problem,
-        integer,
+        answer = _call(solver, problem, reduction.padding)
+    search = _Search(
+        problem=problem,
+        integer=integer,
         began=began,
         time_limit=time_limit,
-        options=options,
+        gap=float(options["allowable_fraction_gap"]),
         scale=scale,
-        status=status,
-        objective=objective,
-        x=x,
-        text=printed.text,
+        printed=printed.text,
     )
+    return search.outcome(answer)
 
 
 def _integral_bounds(problem: NlpProblem, integer: NDArray[np.bool_]) -> NlpProblem:
@@ -242,7 +240,16 @@ def interrupt_as_exception() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def _call(solver: Any, problem: NlpProblem, padding: int) -> tuple[str, float, Vector]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Bonmin returned: the scaled objective, infinite without a point, and the point."""
+
+    status: str
+    objective: float = np.inf
+    x: Vector = field(default_factory=lambda: np.zeros(0))
+
+
+def _call(solver: Any, problem: NlpProblem, padding: int) -> _Answer:
     extra = np.zeros(padding)
     arguments = {
         "x0": np.concatenate((clip_to_bounds(problem, problem.start), extra)),
@@ -254,15 +261,15 @@ def _call(solver: Any, problem: NlpProblem, padding: int) -> tuple[str, float, V
     try:
         answer = solver(**arguments)
     except KeyboardInterrupt:
-        return "USER_INTERRUPT", np.inf, np.zeros(0)
+        return _Answer("USER_INTERRUPT")
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         reason = reason.partition("bonmin_interface.cpp:")[2].partition(": ")[2] or reason
         if "BONMIN option" in reason or "Invalid options" in reason:
             raise ValueError(f"bonmin refuses an option: {reason}") from error
-        return f"MINLP_ERROR: {reason}", np.inf, np.zeros(0)
+        return _Answer(f"MINLP_ERROR: {reason}")
     x = answer["x"].full().ravel()[: problem.variable_count]
-    return str(solver.stats()["return_status"]), float(answer["f"]), x
+    return _Answer(str(solver.stats()["return_status"]), float(answer["f"]), x)
 
 
 def _claim(
@@ -302,81 +309,86 @@ def _single_point(problem: NlpProblem, x: Vector, began: float) -> BonminOutcome
         x=x,
         objective=objective,
         bound=objective,
-        violation=violation(
-            problem.constraints(x), problem.constraint_lower, problem.constraint_upper
-        ),
+        violation=_violation(problem, x),
     )
 
 
-def _outcome(
-    problem: NlpProblem,
-    integer: NDArray[np.bool_],
-    began: float,
-    time_limit: float | None,
-    options: Mapping[str, Any],
-    scale: float,
-    status: str,
-    objective: float,
-    x: Vector,
-    text: str,
-) -> BonminOutcome:
-    name, _, detail = status.partition(": ")
-    termination, message = STATUS.get(
-        name, (Termination.ERROR, f"bonmin returned the unknown status `{name}`")
-    )
-    message = f"{message}: {detail}" if detail else message
-    if name == "LIMIT_EXCEEDED":
-        termination, message = _limit(text, time_limit, began)
-    if name == "MINLP_ERROR":
-        message += _bad_start(problem)
-    bound = _stopped_bound(text, scale)
-    if not objective < NO_POINT or termination in (
-        Termination.INFEASIBLE,
-        Termination.INFEASIBLE_OR_UNBOUNDED,
-    ):
+def _violation(problem: NlpProblem, x: Vector) -> float:
+    values = problem.constraints(x)
+    return violation(values, problem.constraint_lower, problem.constraint_upper)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """A search of Bonmin that has ended: what was asked for, and the text it printed.
+
+    `gap`: that Bonmin had; `scale`: of the objective that Bonmin saw.
+    """
+
+    problem: NlpProblem
+    integer: NDArray[np.bool_]
+    began: float
+    time_limit: float | None
+    gap: float
+    scale: float
+    printed: str
+
+    def outcome(self, answer: _Answer) -> BonminOutcome:
+        """What the answer claims, checked as far as that needs no other solver."""
+        name, _, detail = answer.status.partition(": ")
+        termination, message = self._ending(name, detail)
+        bound = self._stopped_bound()
+        none_found = termination in (Termination.INFEASIBLE, Termination.INFEASIBLE_OR_UNBOUNDED)
+        if none_found or not answer.objective < NO_POINT:
+            bound = None if name == "INFEASIBLE" else bound
+            return _claim(self.began, name, termination, message, bound=bound)
+        x = clip_to_bounds(self.problem, answer.x)
+        rounded = np.where(self.integer, np.round(x), x)
+        if np.abs(rounded - x).max() > INTEGRALITY_TOLERANCE:
+            message = "bonmin returned a point that is not integer"
+            return _claim(self.began, name, Termination.ERROR, message, bound=bound)
+        value = float(self.problem.objective(rounded))
+        if termination is Termination.OPTIMAL:
+            bound = value - self.gap * abs(value) - NODE_TOLERANCE / self.scale
+        elif bound is not None:
+            bound = min(bound, value)
         return _claim(
-            began, name, termination, message, bound=None if name == "INFEASIBLE" else bound
-        )
-    x = clip_to_bounds(problem, x)
-    rounded = np.where(integer, np.round(x), x)
-    if np.abs(rounded - x).max() > INTEGRALITY_TOLERANCE:
-        return _claim(
-            began,
+            self.began,
             name,
-            Termination.ERROR,
-            "bonmin returned a point that is not integer",
+            termination,
+            message,
+            x=rounded,
+            objective=value,
             bound=bound,
+            violation=_violation(self.problem, rounded),
         )
-    value = float(problem.objective(rounded))
-    size = violation(
-        problem.constraints(rounded), problem.constraint_lower, problem.constraint_upper
-    )
-    if termination is Termination.OPTIMAL:
-        bound = (
-            value - float(options["allowable_fraction_gap"]) * abs(value) - NODE_TOLERANCE / scale
-        )
-    elif bound is not None:
-        bound = min(bound, value)
-    return _claim(
-        began, name, termination, message, x=rounded, objective=value, bound=bound, violation=size
-    )
 
+    def _ending(self, name: str, detail: str) -> tuple[Termination, str]:
+        """Why the search ended, from the name of its status and what was added to that."""
+        unknown = (Termination.ERROR, f"bonmin returned the unknown status `{name}`")
+        termination, message = STATUS.get(name, unknown)
+        message = f"{message}: {detail}" if detail else message
+        if name == "LIMIT_EXCEEDED":
+            return self._limit()
+        if name == "MINLP_ERROR":
+            message += _bad_start(self.problem)
+        return termination, message
 
-def _limit(text: str, time_limit: float | None, began: float) -> tuple[Termination, str]:
-    for sign, termination, message in LIMITS:
-        if sign in text:
-            return termination, message
-    if time_limit is not None and time.perf_counter() - began >= 0.9 * time_limit:
-        return Termination.TIME_LIMIT, "time limit"
-    return Termination.ITERATION_LIMIT, "a limit of the search"
+    def _limit(self) -> tuple[Termination, str]:
+        for sign, termination, message in LIMITS:
+            if sign in self.printed:
+                return termination, message
+        spent = time.perf_counter() - self.began
+        if self.time_limit is not None and spent >= 0.9 * self.time_limit:
+            return Termination.TIME_LIMIT, "time limit"
+        return Termination.ITERATION_LIMIT, "a limit of the search"
 
-
-def _stopped_bound(text: str, scale: float) -> float | None:
-    """The bound that the search printed when it was stopped, in the unit of the objective."""
-    found = STOPPED_SEARCH.findall(text)
-    if not found or abs(float(found[-1])) >= NO_POINT:
-        return None
-    return float(found[-1]) / scale
+    def _stopped_bound(self) -> float | None:
+        """The bound that the search printed when it was stopped, in the unit of the objective."""
+        found = STOPPED_SEARCH.findall(self.printed)
+        if not found or abs(float(found[-1])) >= NO_POINT:
+            return None
+        return float(found[-1]) / self.scale
 
 
 def _bad_start(problem: NlpProblem) -> str:

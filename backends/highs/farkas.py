@@ -80,8 +80,7 @@ def refutes(instance: Instance, found: Quadratics, weights: FloatArray) -> bool:
     weights = weights.copy()
     for family in instance.constraints:
         part = weights[family.rows]
-        if family.relation != "==":
-            part[part < 0.0 if family.relation == ">=" else part > 0.0] = 0.0
+        part[family.relation.sign * part > 0.0] = 0.0
     if not weights.any():
         return False
     # sum of weight * (left - right) is at least 0; left - right is constant + coefficients . x

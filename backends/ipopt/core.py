@@ -24,6 +24,7 @@ Choices, and why:
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,19 +115,7 @@ def solve_ipopt(
     reduction = reduce_problem(problem)
     if reduction.conflict or not len(reduction.free):
         return _without_solver(problem, reduction, began)
-    options: dict[str, str | float | int | bool] = {
-        "tol": float(tolerance),
-        "constr_viol_tol": FEASIBILITY_TOLERANCE,
-        "compl_inf_tol": COMPLEMENTARITY,
-        "bound_relax_factor": 0.0,
-        "max_iter": max_iterations,
-        "check_derivatives_for_naninf": True,
-        "obj_scaling_factor": max(1.0, objective_scale(reduction.problem)),
-        "print_level": 5 if log else 0,
-        "sb": True,
-    }
-    if time_limit is not None:
-        options["max_wall_time"] = float(time_limit)
+    options = _options(reduction.problem, time_limit, tolerance, max_iterations, log)
     with interruptible() as pressed:
         stop = should_stop or bool
         callbacks = Callbacks(
@@ -135,14 +124,30 @@ def solve_ipopt(
             began=began,
             careful=careful,
         )
-        if log:
-            with solver_output(echo=True):
-                point, status = _run(callbacks, options, raw or {})
-        else:
+        with solver_output(echo=True) if log else nullcontext():
             point, status = _run(callbacks, options, raw or {})
     if callbacks.failure is not None:
         raise callbacks.failure
     return _outcome(problem, reduction, callbacks, point, status)
+
+
+def _options(
+    problem: NlpProblem, time_limit: float | None, tolerance: float, max_iterations: int, log: bool
+) -> RawOptions:
+    options: dict[str, str | float | int | bool] = {
+        "tol": float(tolerance),
+        "constr_viol_tol": FEASIBILITY_TOLERANCE,
+        "compl_inf_tol": COMPLEMENTARITY,
+        "bound_relax_factor": 0.0,
+        "max_iter": max_iterations,
+        "check_derivatives_for_naninf": True,
+        "obj_scaling_factor": max(1.0, objective_scale(problem)),
+        "print_level": 5 if log else 0,
+        "sb": True,
+    }
+    if time_limit is not None:
+        options["max_wall_time"] = float(time_limit)
+    return options
 
 
 def _run(callbacks: Callbacks, options: RawOptions, raw: RawOptions) -> tuple[Point, int]:

@@ -8,7 +8,7 @@ interrupted.
 import errno
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ import typer
 from mecdsl import __version__
 from mecdsl.command_line.layers import layers
 from mecdsl.command_line.options import (
+    Asked,
     BackendName,
     BackendNames,
     BackendOptions,
@@ -72,6 +73,7 @@ from mecdsl.diagnostics import ModelError, Severity, count
 
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel
+    from mecdsl.studies.compare import Comparison
 
 BLANK_LINE = f"\r{' ' * 79}\r"
 DATA_SUFFIXES = (".json", ".toml", ".csv")
@@ -308,40 +310,20 @@ def compare(
 
     check_trace((model, data), trace, plot_trace, seeds)
     loaded = _load(model, data, set_, seed)
-    forms = _distinct(
-        one_form(name, loaded) for name in form.split(",") if name.strip() or form == ""
-    )
-    if not forms:
-        raise usage(
-            f"`--form {form}` names no form",
-            "write names separated by commas; `base` is the model itself",
-        )
+    forms = _forms(form, loaded)
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
     options = solve_options(time_limit, gap, threads) | {"own": backend_options(option)}
+    asked = Asked(names, forms, relax, options)
     if seeds or csv or plot:
         from mecdsl.command_line import study as cli_study
 
         numbers = cli_study.read_seeds(seeds, seed)
         cli_study.check_files((model, data), csv, plot)
         with _progress("comparing") as tell:
-            found = cli_study.run_study(
-                loaded,
-                numbers,
-                backends=names,
-                forms=forms,
-                relax=relax,
-                options=options,
-                tell=tell,
-            )
+            found = cli_study.run_study(loaded, numbers, asked, tell)
         raise Stop(cli_study.report(found, json_, csv, plot))
     with _progress("comparing") as tell:
-        comparison = loaded.compare(
-            names,
-            forms,
-            relax,
-            started=lambda backend, at: tell(f"{backend} on form {at}" if at else backend),
-            **options,
-        )
+        comparison = _compared(loaded, asked, tell)
     if json_:
         say_json(comparison_json(comparison, trace=bool(trace or plot_trace)))
     else:
@@ -350,6 +332,26 @@ def compare(
         [e.result for e in comparison.entries if e.result], trace, plot_trace, json_
     )
     raise Stop(comparison.exit_code or written)
+
+
+def _forms(text: str, loaded: "LoadedModel") -> list[str]:
+    """The forms to compare, each once; the model itself where none is named."""
+    named = [name for name in text.split(",") if name.strip() or not text]
+    if not named:
+        raise usage(
+            f"`--form {text}` names no form",
+            "write names separated by commas; `base` is the model itself",
+        )
+    return _distinct(one_form(name, loaded) for name in named)
+
+
+def _compared(loaded: "LoadedModel", asked: Asked, tell: Callable[[str], None]) -> "Comparison":
+    def started(backend: str, form: str) -> None:
+        tell(f"{backend} on form {form}" if form else backend)
+
+    return loaded.compare(
+        asked.backends, asked.forms, asked.relax, started=started, **asked.options
+    )
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -228,6 +230,16 @@ def one_form(form: str, loaded: "LoadedModel") -> str:
     if list(names) == ["base"] and "base" not in loaded.forms:
         return ""
     return "+".join(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a comparison is of; `options` are the keyword arguments of `LoadedModel.compare`."""
+
+    backends: Sequence[str]
+    forms: Sequence[str]
+    relax: bool
+    options: Mapping[str, Any]
 
 
 def solve_options(

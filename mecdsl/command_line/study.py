@@ -1,11 +1,12 @@
 """`mecdsl compare --seeds`: what was asked for, the runs, and where their results go."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from mecdsl.command_line.options import Asked
 from mecdsl.command_line.printing import complain, say, say_json, usage
 
 if TYPE_CHECKING:
@@ -80,10 +81,7 @@ def check_files(
 def run_study(
     loaded: "LoadedModel",
     seeds: Sequence[int],
-    backends: Sequence[str],
-    forms: Sequence[str],
-    relax: bool,
-    options: Mapping[str, Any],
+    asked: Asked,
     tell: Callable[[str], None],
 ) -> "Study":
     """The study, with a line on a terminal's stderr for every seed."""
@@ -103,7 +101,13 @@ def run_study(
             )  # over the line that says what is going on
 
     return loaded.study(
-        seeds, backends, forms, relax, started=started, finished=finished, **options
+        seeds,
+        asked.backends,
+        asked.forms,
+        asked.relax,
+        started=started,
+        finished=finished,
+        **asked.options,
     )
 
 

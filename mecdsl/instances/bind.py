@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -323,45 +323,58 @@ def check_values(
     """
     _require_levels(world, symbol, values, place)
     if symbol.domain is not sym.NumberDomain.REAL:
-        wrong = np.flatnonzero(
-            np.abs(values - np.round(values)) > 1e-9 * np.maximum(1.0, np.abs(values))
-        )
-        if len(wrong):
-            row = int(wrong[0])
-            message = (
-                f"`{world.row_text(symbol.name, row)}` is {values[row]:.10g}, expected an integer"
-            )
-            raise _fail("E306", message, place(row), symbol)
+        _require_integers(world, symbol, values, place)
     if symbol.member_of is not None:
-        family = world.families[symbol.member_of]
-        wrong = np.flatnonzero(family.locate([np.round(values).astype(np.int64)], len(values)) < 0)
-        if len(wrong):
-            row = int(wrong[0])
-            message = (
-                f"`{world.row_text(symbol.name, row)}` is {values[row]:g}, no member of "
-                f"`{symbol.member_of}`"
-            )
-            raise _fail("E306", message, place(row), symbol)
+        _require_members(world, symbol, values, place)
     evaluator = Evaluator(world, Floats())
     for limit in symbol.limits:
-        bound = np.asarray(
-            evaluator.family(limit.value, world.symbols[symbol.name].table), dtype=np.float64
+        table = world.symbols[symbol.name].table
+        bound = np.asarray(evaluator.family(limit.value, table), dtype=np.float64)
+        _require_bound(world, symbol, values, place, limit.operator, bound)
+
+
+def _require_integers(
+    world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]
+) -> None:
+    off = np.abs(values - np.round(values))
+    wrong = np.flatnonzero(off > 1e-9 * np.maximum(1.0, np.abs(values)))
+    if len(wrong):
+        row = int(wrong[0])
+        name = world.row_text(symbol.name, row)
+        message = f"`{name}` is {values[row]:.10g}, expected an integer"
+        raise _fail("E306", message, place(row), symbol)
+
+
+def _require_members(
+    world: World, symbol: sym.Symbol, values: FloatArray, place: Callable[[int], Span | None]
+) -> None:
+    name = symbol.member_of or ""
+    labels = np.round(values).astype(np.int64)
+    wrong = np.flatnonzero(world.families[name].locate([labels], len(values)) < 0)
+    if len(wrong):
+        row = int(wrong[0])
+        value = f"`{world.row_text(symbol.name, row)}` is {values[row]:g}"
+        raise _fail("E306", f"{value}, no member of `{name}`", place(row), symbol)
+
+
+KEEPS: Final = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
+
+
+def _require_bound(
+    world: World,
+    symbol: sym.Symbol,
+    values: FloatArray,
+    place: Callable[[int], Span | None],
+    operator: str,
+    bound: FloatArray,
+) -> None:
+    wrong = np.flatnonzero(~KEEPS[operator](values, bound))
+    if len(wrong):
+        row = int(wrong[0])
+        found, wanted = (
+            f"{value:.6g}" if symbol.unit is None else format_value(value, symbol.unit, 6)
+            for value in (float(values[row]), float(bound[row]))
         )
-        keeps = {
-            "<=": values <= bound,
-            ">=": values >= bound,
-            "<": values < bound,
-            ">": values > bound,
-        }
-        wrong = np.flatnonzero(~keeps[limit.operator])
-        if len(wrong):
-            row = int(wrong[0])
-            found, wanted = (
-                f"{value:.6g}" if symbol.unit is None else format_value(value, symbol.unit, 6)
-                for value in (float(values[row]), float(bound[row]))
-            )
-            message = (
-                f"`{world.row_text(symbol.name, row)}` is {found}, expected "
-                f"{limit.operator} {wanted}"
-            )
-            raise _fail("E306", message, place(row), symbol)
+        name = world.row_text(symbol.name, row)
+        message = f"`{name}` is {found}, expected {operator} {wanted}"
+        raise _fail("E306", message, place(row), symbol)
