@@ -23,7 +23,7 @@ from mecdsl.backends.cooperative.prices import Standing, coefficients, stationar
 from mecdsl.backends.cooperative.search import search, square_form
 from mecdsl.backends.cooperative.system import Integers, Layers, Limits, Plan, Reals, System
 from mecdsl.backends.shared.record import Record
-from mecdsl.solution import Iteration, Termination
+from mecdsl.solution import Termination
 
 LABEL = "cooperative-exact: outer approximation"
 GOAL = 1000.0  # scaled objective that suits the absolute tolerances of the solver
@@ -79,52 +79,59 @@ def exact(
         raise ValueError(f"expected a gap >= 0, found {gap!r}")
     deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
     state = _State(gap=gap, deadline=deadline)
-    wanted = choices(system, limits, layers, 1.0)
-    homeless = wanted.homeless()
+    problem = _Problem(system, limits, layers, factor_seconds)
+    homeless = problem.choices(1.0).homeless()
     if homeless.size:
         message = f"task {int(homeless[0]) + 1} can run nowhere, not even alone"
-        return _infeasible(
-            system,
-            limits,
-            layers=layers,
-            state=state,
-            message=message,
-            seconds=factor_seconds,
-            certificate={},
-        )
-    start = search(square_form(system, limits, layers), np.random.default_rng(seed), starts)
-    wanted = choices(system, limits, layers, _factor(system, limits, layers, start))
-    if start is not None:
-        _try(wanted, state, _options_of(wanted, start[0], start[1]))
-        state.note("local search", wanted.factor)
+        return _infeasible(problem, state, message, {})
+    wanted = _with_incumbent(problem, state, seed, starts)
     master = Master(wanted, threads)
     message, certificate, outcome = _root(wanted, master, state)
     if outcome is Outcome.OPTIMAL and not state.closed():
         outcome, message, nodes = _branch(wanted, master, state)
         certificate["nodes"] = float(nodes)
-    if outcome is Outcome.INFEASIBLE and state.chosen is None:
-        if state.undecided:
-            message = "a server's allocation stayed undecided, so infeasibility is not proven"
-            return Plan(Termination.ERROR, LABEL, iterations=state.record.steps, message=message)
-        message = "no assignment keeps the limits, by the bounds of the master problem"
-        return _infeasible(
-            system,
-            limits,
-            layers=layers,
-            state=state,
-            message=message,
-            seconds=factor_seconds,
-            certificate=certificate,
-        )
-    return _plan(
-        system,
-        limits,
-        wanted=wanted,
-        state=state,
-        outcome=outcome,
-        message=message,
-        certificate=certificate,
-    )
+    if outcome is not Outcome.INFEASIBLE or state.chosen is not None:
+        return _plan(problem, wanted, state, outcome, message, certificate)
+    if state.undecided:
+        message = "a server's allocation stayed undecided, so infeasibility is not proven"
+        return Plan(Termination.ERROR, LABEL, iterations=state.record.steps, message=message)
+    message = "no assignment keeps the limits, by the bounds of the master problem"
+    return _infeasible(problem, state, message, certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is solved; `factor_seconds`: how long the factor on latency limits may be sought."""
+
+    system: System
+    limits: Limits
+    layers: Layers
+    factor_seconds: float
+
+    def choices(self, factor: float) -> Choices:
+        """What may be chosen, times multiplied by a factor."""
+        return choices(self.system, self.limits, self.layers, factor)
+
+
+def _with_incumbent(problem: _Problem, state: _State, seed: int, starts: int) -> Choices:
+    """The scaled choices, with what the local search finds of them as first incumbent."""
+    square = square_form(problem.system, problem.limits, problem.layers)
+    start = search(square, np.random.default_rng(seed), starts)
+    if start is None:
+        system = problem.system
+        finite = np.isfinite(system.local_latency)
+        cost = float(np.where(finite, system.local_latency, system.max_latency).sum())
+        return problem.choices(_factor(cost))
+    server, depth, _ = start
+    wanted = problem.choices(_factor(square.cost(server, depth)))
+    _try(wanted, state, _options_of(wanted, server, depth))
+    state.note("local search", wanted.factor)
+    return wanted
+
+
+def _factor(cost: float) -> float:
+    """What brings an objective near `GOAL`."""
+    return GOAL / cost if cost > 0.0 else 1.0
 
 
 def _root(wanted: Choices, master: Master, state: _State) -> tuple[str, dict[str, float], Outcome]:
@@ -262,26 +269,8 @@ def _options_of(wanted: Choices, server: Integers, depth: Integers) -> Integers:
     return np.flatnonzero(same)
 
 
-def _factor(
-    system: System,
-    limits: Limits,
-    layers: Layers,
-    start: tuple[Integers, Integers, tuple[Iteration, ...]] | None,
-) -> float:
-    """What brings the objective near 1000: from the local search, else from local latencies and
-    limits.
-    """
-    if start is not None:
-        cost = square_form(system, limits, layers).cost(start[0], start[1])
-    else:
-        finite = np.isfinite(system.local_latency)
-        cost = float(np.where(finite, system.local_latency, system.max_latency).sum())
-    return GOAL / cost if cost > 0.0 else 1.0
-
-
 def _plan(
-    system: System,
-    limits: Limits,
+    problem: _Problem,
     wanted: Choices,
     state: _State,
     outcome: Outcome,
@@ -305,7 +294,7 @@ def _plan(
             message=message,
         )
     server, depth = places_of(wanted, state.chosen)
-    found = allocated(system, limits, server, depth, LABEL, certificate)
+    found = allocated(problem.system, problem.limits, server, depth, LABEL, certificate)
     if found.objective is None:
         message = f"the incumbent lost its shares: {found.message}"
         return Plan(Termination.ERROR, LABEL, bound=bound, iterations=steps, message=message)
@@ -331,18 +320,14 @@ def _plan(
 
 
 def _infeasible(
-    system: System,
-    limits: Limits,
-    layers: Layers,
-    state: _State,
-    message: str,
-    seconds: float,
-    certificate: Mapping[str, float],
+    problem: _Problem, state: _State, message: str, certificate: Mapping[str, float]
 ) -> Plan:
     """Infeasible, proven; with the least factor on the latency limits where these are on."""
     numbers = dict(certificate)
-    if limits.latency:
-        factor = least_factor(system, limits, layers, seconds)
+    if problem.limits.latency:
+        factor = least_factor(
+            problem.system, problem.limits, problem.layers, problem.factor_seconds
+        )
         if factor is not None:
             numbers["latency_factor"] = factor.bound
             if factor.reached is not None:

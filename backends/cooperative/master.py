@@ -11,8 +11,9 @@ relaxation sees sharing and is within about 0.2 % of the optimum, so that reduce
 options.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -94,19 +95,19 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Answer:
     """One run: `assign` y [P] and `cost` t [N] where there is a point, a lower bound, reduced costs
     of x and y.
     """
 
     outcome: Outcome
-    assign: Reals | None
-    cost: Reals | None
     bound: float
-    reduced: Reals | None
-    nodes: int
-    message: str
+    assign: Reals | None = None
+    cost: Reals | None = None
+    reduced: Reals | None = None
+    nodes: int = 0
+    message: str = ""
 
 
 class Master:
@@ -134,6 +135,22 @@ class Master:
         """Run as a linear programme or as it is; `gap` is relative."""
         from highspy import HighsModelStatus
 
+        status = self._run(seconds, gap)
+        if status == HighsModelStatus.kInfeasible:
+            return Answer(outcome=Outcome.INFEASIBLE, bound=np.inf)
+        text = f"HiGHS: {self.solver.modelStatusToString(status)}"
+        if status == HighsModelStatus.kOptimal:
+            return self._answer(Outcome.OPTIMAL, integral, text)
+        if status != HighsModelStatus.kTimeLimit:
+            return Answer(outcome=Outcome.FAILED, bound=-np.inf, message=text)
+        if integral:
+            return self._answer(Outcome.TIME_LIMIT, integral, text)
+        return Answer(outcome=Outcome.TIME_LIMIT, bound=-np.inf, message=text)
+
+    def _run(self, seconds: float, gap: float) -> Any:
+        """Run HiGHS; how it ended."""
+        from highspy import HighsModelStatus
+
         solver = self.solver
         solver.setOptionValue("time_limit", solver.getRunTime() + max(seconds, 0.0))
         solver.setOptionValue("mip_rel_gap", gap)
@@ -146,66 +163,26 @@ class Master:
             solver.run()
             if solver.getModelStatus() != HighsModelStatus.kSolveError:
                 break
-        status, information = solver.getModelStatus(), solver.getInfo()
-        if status == HighsModelStatus.kInfeasible:
-            return Answer(
-                outcome=Outcome.INFEASIBLE,
-                assign=None,
-                cost=None,
-                bound=np.inf,
-                reduced=None,
-                nodes=0,
-                message="",
-            )
-        text = f"HiGHS: {solver.modelStatusToString(status)}"
-        if status == HighsModelStatus.kOptimal:
-            outcome = Outcome.OPTIMAL
-        elif status == HighsModelStatus.kTimeLimit:
-            outcome = Outcome.TIME_LIMIT
-        else:
-            return Answer(
-                outcome=Outcome.FAILED,
-                assign=None,
-                cost=None,
-                bound=-np.inf,
-                reduced=None,
-                nodes=0,
-                message=text,
-            )
+        return solver.getModelStatus()
+
+    def _answer(self, outcome: Outcome, integral: bool, message: str) -> Answer:
+        """What the last run has proven and found."""
+        information, solution = self.solver.getInfo(), self.solver.getSolution()
         bound = information.mip_dual_bound if integral else information.objective_function_value
-        if outcome is Outcome.TIME_LIMIT and not integral:
-            return Answer(
-                outcome=outcome,
-                assign=None,
-                cost=None,
-                bound=-np.inf,
-                reduced=None,
-                nodes=0,
-                message=text,
-            )
-        nodes = max(int(information.mip_node_count), 0)
-        solution = solver.getSolution()
-        if not solution.value_valid:
-            return Answer(
-                outcome=outcome,
-                assign=None,
-                cost=None,
-                bound=float(bound),
-                reduced=None,
-                nodes=nodes,
-                message=text,
-            )
-        point = np.array(solution.col_value)
-        reduced = None if integral else np.array(solution.col_dual)[: self.first_cost]
-        assign = np.clip(point[self.first : self.first_cost], 0.0, 1.0)
-        return Answer(
+        proven = Answer(
             outcome=outcome,
-            assign=assign,
-            cost=point[self.first_cost : self.first_sum],
             bound=float(bound),
-            reduced=reduced,
-            nodes=nodes,
-            message=text,
+            nodes=max(int(information.mip_node_count), 0),
+            message=message,
+        )
+        if not solution.value_valid:
+            return proven
+        point = np.array(solution.col_value)
+        return replace(
+            proven,
+            assign=np.clip(point[self.first : self.first_cost], 0.0, 1.0),
+            cost=point[self.first_cost : self.first_sum],
+            reduced=None if integral else np.array(solution.col_dual)[: self.first_cost],
         )
 
     def fix(self, reduced: Reals, spare: float) -> int:

@@ -59,42 +59,20 @@ def multiplier_updates(
     """
     if not (step > 0.0 and start > 0.0):
         raise ValueError("expected a positive `step` and `start`")
-    sign = -1.0 if variant is Variant.PRINTED else 1.0
-    count = len(demand.limit)
-    limited = np.isfinite(demand.limit)
-    late = np.where(limited, start, 0.0)  # eta
-    slow = np.where(demand.floor > 0.0, start, 0.0)  # mu
-    single, price = (
-        np.full((count, 3), start),
-        np.full(3, start),
-    )  # gamma, theta, omega; epsilon, tau, psi
+    signed = -step if variant is Variant.PRINTED else step
+    most_share = 1.0 if variant is Variant.CORRECTED else np.inf
+    multipliers = _Multipliers.equal(demand, start)
     record = Record()
-    shares = np.zeros((count, 3))
+    shares = np.zeros((len(demand.limit), 3))
     converged = False
     for _ in range(most_rounds):
-        divisor = single + price
-        divisor[:, 0] -= slow
-        # no minimiser inside where the divisor is not positive: the share goes to its bound
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.sqrt(1.0 + late)[:, None] * demand.roots / np.sqrt(np.maximum(divisor, 0.0))
-        shares = np.where(demand.roots > 0.0, shares, 0.0)
-        if variant is Variant.CORRECTED:
-            shares = np.minimum(shares, 1.0)
+        shares = np.minimum(multipliers.shares(demand), most_share)
         with np.errstate(divide="ignore", invalid="ignore"):
             latency = np.where(demand.roots > 0.0, demand.roots**2 / shares, 0.0).sum(axis=1)
-        excess = np.where(limited, latency - np.where(limited, demand.limit, 0.0), 0.0)
-        before = np.concatenate([late, slow, single.ravel(), price])
-        late = np.where(limited, np.maximum(late + sign * step * excess, 0.0), 0.0)
-        slow = np.where(
-            demand.floor > 0.0,
-            np.maximum(slow + sign * step * (demand.floor - shares[:, 0]), 0.0),
-            0.0,
-        )
-        single = np.maximum(single + sign * step * (shares - 1.0), 0.0)
-        price = np.maximum(price + sign * step * (shares.sum(axis=0) - 1.0), 0.0)
-        violation = float((shares.sum(axis=0) - 1.0).max())
-        record.note(float(latency.sum()), residual=violation)
-        after = np.concatenate([late, slow, single.ravel(), price])
+        following = multipliers.moved(demand, shares, latency, signed)
+        record.note(float(latency.sum()), residual=float((shares.sum(axis=0) - 1.0).max()))
+        before, after = multipliers.flat(), following.flat()
+        multipliers = following
         if not np.all(np.isfinite(shares)) or not np.all(np.isfinite(after)):
             break
         if float(np.abs(after - before).sum()) <= tolerance:
@@ -102,3 +80,52 @@ def multiplier_updates(
             break
     label = f"Algorithm 2 with the multiplier updates (36)-(43) as {variant.value}"
     return Trace(label, shares, converged, record.steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Multipliers:
+    """`late` eta of C10 and `slow` mu of C9 [P]; `single` gamma, theta, omega of shares up to 1
+    [P, 3]; `price` epsilon, tau, psi of the budgets [3].
+    """
+
+    late: Reals
+    slow: Reals
+    single: Reals
+    price: Reals
+
+    @staticmethod
+    def equal(demand: Demand, value: float) -> "_Multipliers":
+        """All the same, 0 where there is no constraint."""
+        return _Multipliers(
+            np.where(np.isfinite(demand.limit), value, 0.0),
+            np.where(demand.floor > 0.0, value, 0.0),
+            np.full((len(demand.limit), 3), value),
+            np.full(3, value),
+        )
+
+    def shares(self, demand: Demand) -> Reals:
+        """The minimiser of the Lagrange function [P, 3], (33)-(35)."""
+        divisor = self.single + self.price
+        divisor[:, 0] -= self.slow
+        # no minimiser inside where the divisor is not positive: the share goes to its bound
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = (
+                np.sqrt(1.0 + self.late)[:, None] * demand.roots / np.sqrt(np.maximum(divisor, 0.0))
+            )
+        return np.where(demand.roots > 0.0, found, 0.0)
+
+    def moved(self, demand: Demand, shares: Reals, latency: Reals, step: float) -> "_Multipliers":
+        """After (36)-(43), a step along what the constraints are missed by."""
+        limited = np.isfinite(demand.limit)
+        excess = np.where(limited, latency - np.where(limited, demand.limit, 0.0), 0.0)
+        lack = demand.floor - shares[:, 0]
+        return _Multipliers(
+            np.where(limited, np.maximum(self.late + step * excess, 0.0), 0.0),
+            np.where(demand.floor > 0.0, np.maximum(self.slow + step * lack, 0.0), 0.0),
+            np.maximum(self.single + step * (shares - 1.0), 0.0),
+            np.maximum(self.price + step * (shares.sum(axis=0) - 1.0), 0.0),
+        )
+
+    def flat(self) -> Reals:
+        """All of them in one row."""
+        return np.concatenate([self.late, self.slow, self.single.ravel(), self.price])
