@@ -944,7 +944,10 @@ def test_bonmin_is_stopped_by_a_flag(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bonmin_that_dies_is_an_error_with_its_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bonmin_run, "solve_bonmin", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    def die(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(bonmin_run, "solve_bonmin", die)
     outcome = solve_pyomo(mixed(), solver="bonmin")
     assert outcome.termination is Termination.ERROR
     assert "signal 9, SIGKILL" in outcome.message
