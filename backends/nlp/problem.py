@@ -201,7 +201,7 @@ def reduce_problem(problem: NlpProblem) -> Reduction:
     )
     reduced = problem
     if not conflict and (not unchanged or crossed.size or rows_crossed.size):
-        reduced = _restrict(problem, limits, free, rows, point, padding)
+        reduced = _Restriction(problem, free, rows, point, padding).restricted(limits)
     return Reduction(
         problem=reduced, free=free, rows=rows, point=point, padding=padding, conflict=conflict
     )
@@ -244,54 +244,67 @@ def _constant_conflict(
     return ""
 
 
-def _restrict(
-    problem: NlpProblem,
-    limits: tuple[Vector, Vector, Vector, Vector],
-    free: Index,
-    rows: Index,
-    point: Vector,
-    padding: int,
-) -> NlpProblem:
-    lower, upper, row_lower, row_upper = limits
-    new_column = np.full(problem.variable_count, -1)
-    new_column[free] = np.arange(len(free))
-    new_row = np.full(problem.constraint_count, -1)
-    new_row[rows] = np.arange(len(rows))
-    entries = np.flatnonzero(
-        (new_row[problem.jacobian_rows] >= 0) & (new_column[problem.jacobian_columns] >= 0)
-    )
-    curved = np.flatnonzero(
-        (new_column[problem.hessian_rows] >= 0) & (new_column[problem.hessian_columns] >= 0)
-    )
-    extra = np.zeros(padding)
+@dataclass(frozen=True, slots=True)
+class _Restriction:
+    """A problem on the columns `free` and the rows `rows`; the other columns stay at `point`."""
 
-    def full(reduced: Vector) -> Vector:
-        result = point.copy()
-        result[free] = reduced[: len(free)]
+    problem: NlpProblem
+    free: Index
+    rows: Index
+    point: Vector
+    padding: int
+
+    def full(self, reduced: Vector) -> Vector:
+        """The point of all columns."""
+        result = self.point.copy()
+        result[self.free] = reduced[: len(self.free)]
         return result
 
-    def spread(multipliers: Vector) -> Vector:
-        result = np.zeros(problem.constraint_count)
-        result[rows] = multipliers
+    def spread(self, multipliers: Vector) -> Vector:
+        """Multipliers of all rows."""
+        result = np.zeros(self.problem.constraint_count)
+        result[self.rows] = multipliers
         return result
 
-    return NlpProblem(
-        lower=np.concatenate((lower[free], extra - 1.0)),
-        upper=np.concatenate((upper[free], extra + 1.0)),
-        constraint_lower=row_lower[rows],
-        constraint_upper=row_upper[rows],
-        start=np.concatenate((point[free], extra)),
-        objective=lambda reduced: problem.objective(full(reduced)),
-        gradient=lambda reduced: np.concatenate((problem.gradient(full(reduced))[free], extra)),
-        constraints=lambda reduced: problem.constraints(full(reduced))[rows],
-        jacobian_values=lambda reduced: problem.jacobian_values(full(reduced))[entries],
-        jacobian_rows=new_row[problem.jacobian_rows[entries]],
-        jacobian_columns=new_column[problem.jacobian_columns[entries]],
-        hessian_values=lambda reduced, multipliers, factor: problem.hessian_values(
-            full(reduced), spread(multipliers), factor
-        )[curved],
-        hessian_rows=new_column[problem.hessian_rows[curved]],
-        hessian_columns=new_column[problem.hessian_columns[curved]],
-        variable_name=lambda column: problem.variable_name(int(free[column])),
-        constraint_name=lambda row: problem.constraint_name(int(rows[row])),
-    )
+    def restricted(self, limits: tuple[Vector, Vector, Vector, Vector]) -> NlpProblem:
+        """The smaller problem; `limits`: lower and upper ones of all columns, then of all rows."""
+        problem, free, rows, full = self.problem, self.free, self.rows, self.full
+        lower, upper, row_lower, row_upper = limits
+        column_at = _positions(free, problem.variable_count)
+        row_at = _positions(rows, problem.constraint_count)
+        slopes = (row_at[problem.jacobian_rows], column_at[problem.jacobian_columns])
+        curves = (column_at[problem.hessian_rows], column_at[problem.hessian_columns])
+        entries, curved = _inside(*slopes), _inside(*curves)
+        extra = np.zeros(self.padding)
+        return NlpProblem(
+            lower=np.concatenate((lower[free], extra - 1.0)),
+            upper=np.concatenate((upper[free], extra + 1.0)),
+            constraint_lower=row_lower[rows],
+            constraint_upper=row_upper[rows],
+            start=np.concatenate((self.point[free], extra)),
+            objective=lambda reduced: problem.objective(full(reduced)),
+            gradient=lambda reduced: np.concatenate((problem.gradient(full(reduced))[free], extra)),
+            constraints=lambda reduced: problem.constraints(full(reduced))[rows],
+            jacobian_values=lambda reduced: problem.jacobian_values(full(reduced))[entries],
+            jacobian_rows=slopes[0][entries],
+            jacobian_columns=slopes[1][entries],
+            hessian_values=lambda reduced, multipliers, factor: problem.hessian_values(
+                full(reduced), self.spread(multipliers), factor
+            )[curved],
+            hessian_rows=curves[0][curved],
+            hessian_columns=curves[1][curved],
+            variable_name=lambda column: problem.variable_name(int(free[column])),
+            constraint_name=lambda row: problem.constraint_name(int(rows[row])),
+        )
+
+
+def _positions(kept: Index, count: int) -> Index:
+    """The new position of each of `count` old ones, -1 for those that are not kept."""
+    found = np.full(count, -1)
+    found[kept] = np.arange(len(kept))
+    return found
+
+
+def _inside(rows: Index, columns: Index) -> Index:
+    """The entries of which row and column are kept."""
+    return np.flatnonzero((rows >= 0) & (columns >= 0))

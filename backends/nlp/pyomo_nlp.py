@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,41 +257,47 @@ def solve_pyomo(
     rows. Raises UnsupportedModel, also for integers with Ipopt unless they are relaxed; ValueError
     for a wrong option.
     """
+    began = time.perf_counter()
     if solver not in ("ipopt", "bonmin"):
         raise ValueError(f"expected solver `ipopt` or `bonmin`, found `{solver}`")
-    began = time.perf_counter()
     nlp = nlp_from_pyomo(model)
-    integer = np.zeros_like(nlp.integer) if relax_integers else nlp.integer
+    integer = _integer_columns(nlp, solver, relax_integers)
+    scaling = find_scaling(nlp.problem, integer) if scale else no_scaling(nlp.problem)
+    asked: dict[str, Any] = {
+        "time_limit": time_limit,
+        "log": log,
+        "raw": raw,
+        "should_stop": should_stop,
+    }
+    if solver == "ipopt":
+        asked |= {"tolerance": tolerance, "max_iterations": max_iterations}
+        return _solved(solver, nlp, scaling, partial(_with_ipopt, **asked), began)
+    asked |= {"integer": integer, "node_limit": node_limit, "gap": gap}
+    return _solved(solver, nlp, scaling, partial(_with_bonmin, **asked), began)
+
+
+def _integer_columns(nlp: PyomoNlp, solver: str, relax: bool) -> NDArray[np.bool_]:
+    """The columns that are to be integral, which a solver has to be able to keep."""
+    integer = np.zeros_like(nlp.integer) if relax else nlp.integer
     if solver == "ipopt" and integer.any():
         name = nlp.variables[int(np.flatnonzero(integer)[0])].name
         raise UnsupportedModel(
             f"ipopt needs continuous variables, but `{name}` is integer (relax it, or use `bonmin`)"
         )
-    scaling = find_scaling(nlp.problem, integer) if scale else no_scaling(nlp.problem)
+    return integer
+
+
+def _solved(
+    solver: str,
+    nlp: PyomoNlp,
+    scaling: NlpScaling,
+    run: Callable[[PyomoNlp], dict[str, Any]],
+    began: float,
+) -> PyomoOutcome:
+    """What `run` finds of the scaled problem, in the numbers of the model and loaded into it."""
     handed = scaled_nlp(nlp, scaling)
     translated = time.perf_counter() - began
-    if solver == "ipopt":
-        found = _with_ipopt(
-            handed,
-            time_limit,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            log=log,
-            raw=raw,
-            should_stop=should_stop,
-        )
-    else:
-        found = _with_bonmin(
-            handed,
-            integer,
-            time_limit=time_limit,
-            node_limit=node_limit,
-            gap=gap,
-            log=log,
-            raw=raw,
-            should_stop=should_stop,
-        )
-    found = _unscaled(found, nlp, scaling)
+    found = _unscaled(run(handed), nlp, scaling)
     values, violation = found["values"], found["violation"]
     point = values is not None and violation is not None and violation <= FEASIBILITY_TOLERANCE
     loaded = point and found["termination"] not in (
