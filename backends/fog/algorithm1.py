@@ -43,6 +43,7 @@ from mecdsl.solution import Termination
 MOST_HALVINGS = 60
 FIRST_STEP = 0.2  # of tau, in `gradient`
 SHARE = 0.7  # of tau that the layers have at the start
+OUTSIDE = "the external problem leaves the domain of (32)"
 
 
 class Reading(Enum):
@@ -81,45 +82,53 @@ def algorithm1(
     here = first_point(inside, limits)
     if here is None:
         return at_the_limit(system, inside, fastest(inside), label)
-    record, best = Record(), _bound_at(inside, limits, here)
-    record.note(here.energy, max(best.value, 0.0), note="start")
-    ending, message = (
-        Termination.ITERATION_LIMIT,
-        f"still changing after {count(most_steps, 'iteration')}",
-    )
+    run = _Run(inside, limits, here, reading)
+    ending = Termination.ITERATION_LIMIT
+    message = f"still changing after {count(most_steps, 'iteration')}"
     for number in range(1, most_steps + 1):
-        move = _external(inside, limits, here, reading, number)
-        following, halved = _inside(inside, limits, here, move, reading)
-        if following is None:
-            ending, message = (
-                Termination.FINISHED,
-                f"broke down in iteration {number}: {move.breakdown or OUTSIDE}",
-            )
+        stopped = run.step(number, tolerance)
+        if stopped:
+            ending, message = Termination.FINISHED, stopped
             break
-        change = _change(inside, here, following)
-        here = following
-        best = max(best, _bound_at(inside, limits, here), key=lambda found: found.value)
-        record.note(
-            here.energy,
-            max(best.value, 0.0),
-            change,
-            f"{count(halved, 'halving')} of the step" if halved else "",
-        )
-        if change <= tolerance:
-            where = ", stopped by the boundary of the domain" if halved else ""
-            ending, message = (
-                Termination.FINISHED,
-                f"nothing changes after {count(number, 'iteration')}{where}",
-            )
-            break
-    plan = Plan(ending, label, bound=max(best.value, 0.0), iterations=record.steps)
+    here = run.here
+    plan = Plan(ending, label, bound=run.bound, iterations=run.record.steps)
     plan = with_point(plan, inside, here.rows, here.times, here.inner, here.outer)
     return with_empty_layers(
         replace(plan, message=message, certificate={"gap_to_its_own_bound": plan.gap}), system
     )
 
 
-OUTSIDE = "the external problem leaves the domain of (32)"
+class _Run:
+    """The algorithm under way: the point `here`, the best bound so far, and what was recorded."""
+
+    def __init__(self, system: System, limits: Fixed, here: Point, reading: Reading) -> None:
+        self.system, self.limits, self.reading = system, limits, reading
+        self.here = here
+        self.best = _bound_at(system, limits, here)
+        self.record = Record()
+        self.record.note(here.energy, self.bound, note="start")
+
+    @property
+    def bound(self) -> float:
+        """The best bound so far, in J."""
+        return max(self.best.value, 0.0)
+
+    def step(self, number: int, tolerance: float) -> str:
+        """One iteration; why the algorithm ends with it, empty if it goes on."""
+        move = _external(self.system, self.limits, self.here, self.reading, number)
+        following, halved = _inside(self.system, self.limits, self.here, move, self.reading)
+        if following is None:
+            return f"broke down in iteration {number}: {move.breakdown or OUTSIDE}"
+        change = _change(self.system, self.here, following)
+        self.here = following
+        new = _bound_at(self.system, self.limits, following)
+        self.best = max(self.best, new, key=lambda found: found.value)
+        note = f"{count(halved, 'halving')} of the step" if halved else ""
+        self.record.note(following.energy, self.bound, change, note)
+        if not change <= tolerance:
+            return ""
+        where = ", stopped by the boundary of the domain" if halved else ""
+        return f"nothing changes after {count(number, 'iteration')}{where}"
 
 
 def first_point(system: System, limits: Fixed) -> Point | None:

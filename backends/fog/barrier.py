@@ -105,49 +105,25 @@ def duals_at(here: Point, mu: float, rows_free: bool) -> Duals:
 
 def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free: bool) -> Step:
     """The step that solves the optimality conditions with complementarity mu to first order."""
-    curvature, outer = here.inner.curvature, here.outer
-    wall, wall_spare = duals.slack / here.slack, duals.spare / here.spare
-    pace = np.divide(
-        system.work,
-        here.inner.frequency,
-        out=np.zeros(system.shape),
-        where=here.inner.frequency > 0.0,
-    )
-    force, force_spare = mu / here.slack, mu / here.spare
-    time_slope = -(here.inner.beta + force).sum(axis=0) + outer.phi + force_spare
-    if not rows_free:
-        times = _without_rows(curvature, wall, outer.curvature + wall_spare, time_slope)
-        rows = np.zeros(here.rows.shape)
-        row_slope = rows
+    terms = _Terms.at(system, here, duals, mu, rows_free)
+    outer = here.outer
+    if rows_free:
+        rows, times = _Eliminated.of(system, outer, terms).solution()
     else:
-        row_slope = (row_prices(system, here.inner.beta) + force * system.row_time).sum(axis=1)
-        row_slope += outer.row_price - mu / here.rows + force_spare * system.send_time
-        own = duals.rows / here.rows
-        rows, times = _with_rows(
-            system,
-            outer,
-            soft=(curvature, pace),
-            wall=wall,
-            own=own,
-            wall_spare=wall_spare,
-            row_slope=row_slope,
-            time_slope=time_slope,
-        )
+        joint = outer.curvature + terms.wall_spare
+        times = _without_rows(terms.curvature, terms.wall, joint, terms.time_slope)
+        rows = np.zeros(here.rows.shape)
     slack = times - system.row_time * rows[:, None]
     spare = -float(times.sum()) - float(rows @ system.send_time)
     new = Duals(
-        force - wall * slack - duals.slack,
-        mu / here.rows - duals.rows / here.rows * rows - duals.rows if rows_free else rows,
-        force_spare - wall_spare * spare - duals.spare,
+        terms.force - terms.wall * slack - duals.slack,
+        terms.force_rows - terms.own * rows - duals.rows,
+        terms.force_spare - terms.wall_spare * spare - duals.spare,
     )
-    beta = here.inner.beta - curvature * (times - pace * rows[:, None]) + duals.slack + new.slack
-    phi = (
-        outer.phi
-        + outer.curvature * (float(times.sum()) + float(rows @ outer.row_time))
-        + duals.spare
-        + new.spare
-    )
-    slope = float(time_slope @ times) + float(row_slope @ rows)
+    beta = here.inner.beta - terms.curvature * (times - terms.pace * rows[:, None])
+    beta = beta + duals.slack + new.slack
+    turned = outer.curvature * (float(times.sum()) + float(rows @ outer.row_time))
+    phi = outer.phi + turned + duals.spare + new.spare
     return Step(
         rows=rows,
         times=times,
@@ -156,8 +132,58 @@ def newton_step(system: System, here: Point, duals: Duals, mu: float, rows_free:
         duals=new,
         beta=np.maximum(beta, 0.0),
         phi=max(phi, 0.0),
-        slope=slope,
+        slope=float(terms.time_slope @ times) + float(terms.row_slope @ rows),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Terms:
+    """The Hessian and the gradient of the barrier function at a point, term by term.
+
+    Of nodes and layers [K, N]: `curvature` w with `pace` a / f, `wall` z / s, `force` mu / s; of
+    nodes [K]: `own` z / d and `force_rows` mu / d, both 0 where the rows are given; of sT:
+    `wall_spare` and `force_spare`. `row_slope` [K], `time_slope` [N]: the gradient.
+    """
+
+    curvature: Reals
+    pace: Reals
+    wall: Reals
+    force: Reals
+    own: Reals
+    force_rows: Reals
+    wall_spare: float
+    force_spare: float
+    row_slope: Reals
+    time_slope: Reals
+
+    @staticmethod
+    def at(system: System, here: Point, duals: Duals, mu: float, rows_free: bool) -> "_Terms":
+        """Those at a point and multipliers, with complementarity mu."""
+        inner, outer = here.inner, here.outer
+        pace = np.divide(
+            system.work,
+            inner.frequency,
+            out=np.zeros(system.shape),
+            where=inner.frequency > 0.0,
+        )
+        force, force_spare = mu / here.slack, mu / here.spare
+        own = force_rows = row_slope = np.zeros(here.rows.shape)
+        if rows_free:
+            own, force_rows = duals.rows / here.rows, mu / here.rows
+            row_slope = (row_prices(system, inner.beta) + force * system.row_time).sum(axis=1)
+            row_slope += outer.row_price - force_rows + force_spare * system.send_time
+        return _Terms(
+            curvature=inner.curvature,
+            pace=pace,
+            wall=duals.slack / here.slack,
+            force=force,
+            own=own,
+            force_rows=force_rows,
+            wall_spare=duals.spare / here.spare,
+            force_spare=force_spare,
+            row_slope=row_slope,
+            time_slope=-(inner.beta + force).sum(axis=0) + outer.phi + force_spare,
+        )
 
 
 def _without_rows(curvature: Reals, wall: Reals, joint: float, slope: Reals) -> Reals:
@@ -168,33 +194,90 @@ def _without_rows(curvature: Reals, wall: Reals, joint: float, slope: Reals) -> 
     return result
 
 
-def _with_rows(
-    system: System,
-    outer: Distribution,
-    soft: tuple[Reals, Reals],
-    wall: Reals,
-    own: Reals,
-    wall_spare: float,
-    row_slope: Reals,
-    time_slope: Reals,
-) -> tuple[Reals, Reals]:
-    """dd and dt of the whole system, with one step of iterative refinement."""
-    (curvature, pace), hard = soft, system.row_time
-    nodes, layers = system.shape
-    pull = curvature * pace + wall * hard  # - B
-    squares = curvature * pace**2 + wall * hard**2
-    diagonal = squares.sum(axis=1) + own
-    # columns of dd for dt, the two terms of rank one and the multiplier
-    columns = np.concatenate(
-        [-pull, outer.row_time[:, None], system.send_time[:, None], np.ones((nodes, 1))], axis=1
-    )
-    matrix = -(columns.T @ (columns / diagonal[:, None]))
-    others = squares @ (1.0 - np.eye(layers)) + own[:, None]
-    cross = curvature * wall * (pace - hard) ** 2
-    matrix[range(layers), range(layers)] = (
-        ((curvature + wall) * others + cross) / diagonal[:, None]
-    ).sum(axis=0)
-    stiff = np.array([outer.curvature, wall_spare])
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Eliminated:
+    """The system without dd: dt, the two terms of rank one, and the multiplier of sum d.
+
+    `diagonal` [K] of d, `pull` [K, N]: -B, `columns` [K, N + 3] of d for the unknowns that are
+    left, `stiff`: weights of the terms of rank one; one without weight has neither row nor column.
+    `matrix` [N + 3, N + 3] is scaled to a diagonal of 1 and -1 by `scale`.
+    """
+
+    terms: _Terms
+    diagonal: Reals
+    pull: Reals
+    columns: Reals
+    stiff: Reals
+    matrix: Reals
+    scale: Reals
+
+    @staticmethod
+    def of(system: System, outer: Distribution, terms: _Terms) -> "_Eliminated":
+        """The system of a step."""
+        curvature, pace, wall, hard = terms.curvature, terms.pace, terms.wall, system.row_time
+        nodes, layers = system.shape
+        pull = curvature * pace + wall * hard
+        squares = curvature * pace**2 + wall * hard**2
+        diagonal = squares.sum(axis=1) + terms.own
+        columns = np.concatenate(
+            [-pull, outer.row_time[:, None], system.send_time[:, None], np.ones((nodes, 1))], axis=1
+        )
+        matrix = -(columns.T @ (columns / diagonal[:, None]))
+        # the sum of positive terms in place of A - B' D^-1 B
+        others = squares @ (1.0 - np.eye(layers)) + terms.own[:, None]
+        cross = curvature * wall * (pace - hard) ** 2
+        matrix[range(layers), range(layers)] = (
+            ((curvature + wall) * others + cross) / diagonal[:, None]
+        ).sum(axis=0)
+        stiff = np.array([outer.curvature, terms.wall_spare])
+        _join_rank_one(matrix, columns, stiff)
+        scale = 1.0 / np.sqrt(np.abs(np.diag(matrix)))
+        return _Eliminated(
+            terms=terms,
+            diagonal=diagonal,
+            pull=pull,
+            columns=columns,
+            stiff=stiff,
+            matrix=matrix * scale[:, None] * scale,
+            scale=scale,
+        )
+
+    def solution(self) -> tuple[Reals, Reals]:
+        """dd and dt, with one step of iterative refinement."""
+        terms, layers = self.terms, self.pull.shape[1]
+        rows, answer = self._solve(terms.row_slope, terms.time_slope, np.zeros(3))
+        more, change = self._solve(*self._residual(rows, answer))
+        return rows + more, answer[:layers] + change[:layers]
+
+    def _solve(self, of_rows: Reals, of_times: Reals, of_rest: Reals) -> tuple[Reals, Reals]:
+        """dd and the unknowns that are left, for a gradient."""
+        layers = self.pull.shape[1]
+        right = self.columns.T @ (of_rows / self.diagonal)
+        right[:layers] -= of_times
+        right[layers:] -= of_rest
+        answer = self.scale * np.linalg.solve(self.matrix, self.scale * right)
+        return -(of_rows + self.columns @ answer) / self.diagonal, answer
+
+    def _residual(self, rows: Reals, answer: Reals) -> tuple[Reals, Reals, Reals]:
+        """What a solution leaves of the system before elimination, for d, t and the rest."""
+        terms, layers = self.terms, self.pull.shape[1]
+        stiffness = (terms.curvature + terms.wall).sum(axis=0)
+        of_times = terms.time_slope + stiffness * answer[:layers] - self.pull.T @ rows
+        of_times += sum(answer[layers + place] for place in range(2) if self.stiff[place] > 0.0)
+        of_rows = terms.row_slope + self.diagonal * rows + self.columns @ answer
+        of_rest = self.columns[:, layers:].T @ rows
+        total = float(answer[:layers].sum())
+        for place in range(2):
+            if self.stiff[place] > 0.0:
+                of_rest[place] += total - answer[layers + place] / self.stiff[place]
+        return of_rows, of_times, of_rest
+
+
+def _join_rank_one(matrix: Reals, columns: Reals, stiff: Reals) -> None:
+    """Write the terms of rank one into the matrix after elimination, and take out those without
+    weight, there and among the columns.
+    """
+    layers = len(matrix) - 3
     for place, weight in enumerate(stiff, start=layers):
         if weight > 0.0:
             matrix[:layers, place] += 1.0
@@ -203,25 +286,3 @@ def _with_rows(
         else:
             matrix[place, :], matrix[:, place], matrix[place, place] = 0.0, 0.0, -1.0
             columns[:, place] = 0.0
-    scale = 1.0 / np.sqrt(np.abs(np.diag(matrix)))
-    scaled = matrix * scale[:, None] * scale
-
-    def solve(of_rows: Reals, of_times: Reals, of_rest: Reals) -> tuple[Reals, Reals]:
-        right = columns.T @ (of_rows / diagonal)
-        right[:layers] -= of_times
-        right[layers:] -= of_rest
-        answer = scale * np.linalg.solve(scaled, scale * right)
-        return -(of_rows + columns @ answer) / diagonal, answer
-
-    rows, answer = solve(row_slope, time_slope, np.zeros(3))
-    # the residual of the system before elimination
-    total = float(answer[:layers].sum())
-    of_times = time_slope + (curvature + wall).sum(axis=0) * answer[:layers] - pull.T @ rows
-    of_times += sum(answer[layers + place] for place in range(2) if stiff[place] > 0.0)
-    of_rows = row_slope + diagonal * rows + columns @ answer
-    of_rest = columns[:, layers:].T @ rows
-    for place in range(2):
-        if stiff[place] > 0.0:
-            of_rest[place] += total - answer[layers + place] / stiff[place]
-    more, change = solve(of_rows, of_times, of_rest)
-    return rows + more, answer[:layers] + change[:layers]

@@ -86,16 +86,12 @@ def draw(
     """
     macs, columns = layer_sizes(np.full(layers, 3.0), float(input_columns))
 
-    def spread(*shape: int) -> Reals:
-        return 10.0 ** generator.uniform(-decades / 2.0, decades / 2.0, size=shape)
-
     def gain(*shape: int) -> Reals:
         return 1e-4 * generator.uniform(5.0, 50.0, size=shape) ** -3.0
 
     pairs = gain(nodes - 1, 1) * np.ones(layers)
     up, down = np.full((nodes, layers), np.nan), np.full((nodes, layers), np.nan)
     up[1:], down[:-1] = pairs, pairs
-    circuits = np.full(nodes, 0.1)
     system = System(
         work=np.outer(generator.uniform(270.0, 730.0, size=nodes), macs),
         capacitance=np.full(nodes, 1e-28),
@@ -104,7 +100,7 @@ def draw(
         gain_up=up,
         gain_down=down,
         power_max=np.full(nodes, 0.2),
-        circuit_power=circuits,
+        circuit_power=np.full(nodes, 0.1),
         master=int(generator.integers(nodes)),
         row_nats=float(input_columns),
         boundary_rows=boundary_rows(nodes),
@@ -115,17 +111,27 @@ def draw(
         input_rows=input_rows,
         macs=macs,
     )
-    if decades <= 0.0:
-        return system
+    return _spread(system, generator, decades) if decades > 0.0 else system
+
+
+def _spread(system: System, generator: np.random.Generator, decades: float) -> System:
+    """The system with gains, capacitances and powers spread over so many decades."""
+    nodes, layers = system.shape
+
+    def factor(*shape: int) -> Reals:
+        return 10.0 ** generator.uniform(-decades / 2.0, decades / 2.0, size=shape)
+
     return replace(
         system,
-        capacitance=system.capacitance * spread(nodes),
-        distribution_gain=system.distribution_gain * spread(nodes),
-        gain_up=system.gain_up * spread(nodes, layers),
-        gain_down=system.gain_down * spread(nodes, layers),
-        power_max=system.power_max * spread(nodes),
+        capacitance=system.capacitance * factor(nodes),
+        distribution_gain=system.distribution_gain * factor(nodes),
+        gain_up=system.gain_up * factor(nodes, layers),
+        gain_down=system.gain_down * factor(nodes, layers),
+        power_max=system.power_max * factor(nodes),
         circuit_power=np.where(
-            generator.random(nodes) < 0.25, 0.0, circuits * np.minimum(spread(nodes), 10.0)
+            generator.random(nodes) < 0.25,
+            0.0,
+            system.circuit_power * np.minimum(factor(nodes), 10.0),
         ),
     )
 

@@ -67,13 +67,9 @@ def dual(
     )
     rounds = len(search.steps)
     if search.gap() > gap and message != "time limit":
-        inner = last if rows is not None else _with_rows_for_all(inside, limits, last)
-        if inner is None:
-            inner = inside_point(inside, limits, start(inside))
+        inner = last if rows is not None else _inner_point(inside, limits, last)
         if inner is None:
             return at_the_limit(system, inside, fastest(inside), LABEL)
-        logs = inner.slack.size + inner.rows.size + 1
-        mu = min(max(search.gap(), gap), 1.0) * inner.energy / logs
         message = descend(
             inside,
             limits,
@@ -82,7 +78,7 @@ def dual(
             rows_free=rows is None,
             gap=gap,
             time_limit=time_limit,
-            first_mu=mu,
+            first_mu=_first_mu(inner, max(search.gap(), gap)),
         )
     return finished(
         system,
@@ -94,6 +90,18 @@ def dual(
         message=message,
         numbers={"rounds": float(rounds)},
     )
+
+
+def _inner_point(system: System, limits: Fixed, last: Point) -> Point | None:
+    """A point for the barrier method near the last of the rounds, else its own start."""
+    found = _with_rows_for_all(system, limits, last)
+    return inside_point(system, limits, start(system)) if found is None else found
+
+
+def _first_mu(here: Point, gap: float) -> float:
+    """The complementarity that goes with a gap, in J."""
+    logs = here.slack.size + here.rows.size + 1
+    return min(gap, 1.0) * here.energy / logs
 
 
 def _simple_start(system: System, limits: Fixed, rows: Reals | None) -> Point | None:
