@@ -305,8 +305,6 @@ def compare(
     With --seeds, everything is done for each seed, and every backend's answers are summarised.
     """
     from mecdsl.command_line.trace import check_trace, write_trace
-    from mecdsl.output.json.comparison import comparison_json
-    from mecdsl.output.text.comparison import comparison_text
 
     check_trace((model, data), trace, plot_trace, seeds)
     loaded = _load(model, data, set_, seed)
@@ -324,10 +322,7 @@ def compare(
         raise Stop(cli_study.report(found, json_, csv, plot))
     with _progress("comparing") as tell:
         comparison = _compared(loaded, asked, tell)
-    if json_:
-        say_json(comparison_json(comparison, trace=bool(trace or plot_trace)))
-    else:
-        say(comparison_text(comparison))
+    _say_comparison(comparison, json_, bool(trace or plot_trace))
     written = write_trace(
         [e.result for e in comparison.entries if e.result], trace, plot_trace, json_
     )
@@ -352,6 +347,16 @@ def _compared(loaded: "LoadedModel", asked: Asked, tell: Callable[[str], None]) 
     return loaded.compare(
         asked.backends, asked.forms, asked.relax, started=started, **asked.options
     )
+
+
+def _say_comparison(comparison: "Comparison", json_asked: bool, trace: bool) -> None:
+    from mecdsl.output.json.comparison import comparison_json
+    from mecdsl.output.text.comparison import comparison_text
+
+    if json_asked:
+        say_json(comparison_json(comparison, trace=trace))
+    else:
+        say(comparison_text(comparison))
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
