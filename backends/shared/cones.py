@@ -19,8 +19,8 @@ def only_upward(instance: Instance) -> bool:
     sense = -1 if instance.maximize else 1
     sides = [(instance.model.objective.value, sense)]
     for family in instance.constraints:
-        signs = {"<=": (1, -1), ">=": (-1, 1), "==": (0, 0)}[family.relation]
-        sides += [(family.constraint.left, signs[0]), (family.constraint.right, signs[1])]
+        sign = family.relation.sign
+        sides += [(family.constraint.left, sign), (family.constraint.right, -sign)]
     return all(walk.upward(expression, sign) for expression, sign in sides)
 
 
@@ -54,10 +54,8 @@ class _Walk:
             case sym.Choice(then=then, otherwise=otherwise):
                 return self.upward(then, sign) and self.upward(otherwise, sign)
             case sym.Lookup(symbol=name):
-                value = self.instance.model.symbols[name].value
-                return not isinstance(value, sym.DataArray | sym.DataFile | None) and self.upward(
-                    value, sign
-                )
+                formula = self.instance.model.symbols[name].formula
+                return formula is not None and self.upward(formula, sign)
             case _:
                 return False
 
@@ -75,8 +73,8 @@ class _Walk:
         if isinstance(node, sym.Function):
             return node.name == QUOTIENT
         if isinstance(node, sym.Lookup):
-            value = self.instance.model.symbols[node.symbol].value
-            return not isinstance(value, sym.DataArray | sym.DataFile | None) and self._holds(value)
+            formula = self.instance.model.symbols[node.symbol].formula
+            return formula is not None and self._holds(formula)
         return False
 
     def _sign(self, factor: sym.Expression) -> int:

@@ -56,8 +56,8 @@ def _calls(
             case sym.Lookup(symbol=name) if name not in seen:
                 seen.add(name)
                 symbol = instance.model.symbols[name]
-                if symbol.kind is not Kind.VAR and isinstance(symbol.value, sym.Expression):
-                    yield from _calls(instance, symbol.value, seen)
+                if symbol.kind is not Kind.VAR and symbol.formula is not None:
+                    yield from _calls(instance, symbol.formula, seen)
             case _:
                 continue
 

@@ -106,13 +106,11 @@ class _TermEvaluator(Evaluator):
 
     def _data(self, lookup: sym.Lookup, table: Table) -> Value:
         symbol = self.world.model.symbols[lookup.symbol]
-        if symbol.kind is not Kind.LET or isinstance(
-            symbol.value, sym.DataArray | sym.DataFile | None
-        ):
+        if symbol.kind is not Kind.LET or symbol.formula is None:
             return _lifted(self.of_data.value(lookup, table), table.size)
         if lookup.symbol not in self.definitions:
             rows = self.world.symbols[lookup.symbol].table
-            found = self.family(symbol.value, rows)
+            found = self.family(symbol.formula, rows)
             self.definitions[lookup.symbol] = (
                 found if isinstance(found, Magnitude) else _lifted(found, rows.size)
             )
@@ -157,12 +155,10 @@ def _is_exact(instance: Instance, family: ConstraintFamily) -> bool:
             case sym.Lookup(symbol=name):
                 if name not in values or not _whole(values[name]):
                     return False
-                value = symbols[name].value
+                formula = symbols[name].formula
                 if symbols[name].kind is Kind.LET and name not in seen:
                     seen.add(name)
-                    pending += (
-                        [] if isinstance(value, sym.DataArray | sym.DataFile | None) else [value]
-                    )
+                    pending += [] if formula is None else [formula]
             case sym.Operation(operator=operator, operands=operands) if operator in EXACT:
                 pending += operands
             case sym.Choice(then=then, otherwise=otherwise):

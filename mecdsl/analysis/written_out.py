@@ -45,8 +45,8 @@ def definition_sizes(instance: Instance) -> dict[str, int]:
             or name in instance.world.values
         ):
             continue
-        if isinstance(symbol.value, sym.Expression):
-            sizes[name] = _parts(symbol.value, sizes)
+        if symbol.formula is not None:
+            sizes[name] = _parts(symbol.formula, sizes)
     return sizes
 
 

@@ -282,9 +282,9 @@ class Evaluator:
         """Something of a definition, found once and kept under a key, on the rows of a table."""
         name = lookup.symbol
         if key not in self.definitions:
-            value = self.world.model.symbols[name].value
-            assert isinstance(value, sym.Expression)
-            self.definitions[key] = evaluate(value, self.world.symbols[name].table)
+            formula = self.world.model.symbols[name].formula
+            assert formula is not None
+            self.definitions[key] = evaluate(formula, self.world.symbols[name].table)
         value = self.definitions[key]
         if rows is None:
             rows = np.zeros(table.size, dtype=np.int64)

@@ -194,9 +194,8 @@ class Instance:
         if symbol.kind is Kind.VAR:
             first = self.world.offsets[symbol.name]
             return x[first : first + self.world.symbols[symbol.name].size]
-        assert symbol.value is not None
-        assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
-        value = evaluator.family(symbol.value, self.world.symbols[symbol.name].table)
+        assert symbol.formula is not None
+        value = evaluator.family(symbol.formula, self.world.symbols[symbol.name].table)
         return np.asarray(value, dtype=np.float64)
 
     def data(self, name: str) -> FloatArray:

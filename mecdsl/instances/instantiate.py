@@ -400,9 +400,8 @@ class _Builder:
         parts = [(self.model.objective.value, SINGLE)]
         for symbol in self.model.symbols.values():
             if symbol.kind in (Kind.LET, Kind.REPORT) and symbol.name not in self.world.values:
-                assert symbol.value is not None
-                assert not isinstance(symbol.value, sym.DataFile | sym.DataArray)
-                parts.append((symbol.value, self.world.symbols[symbol.name].table))
+                assert symbol.formula is not None
+                parts.append((symbol.formula, self.world.symbols[symbol.name].table))
         for family in instance.constraints:
             parts += [
                 (family.constraint.left, family.table),

@@ -66,9 +66,9 @@ def is_exponential_sum(evaluator: Evaluates, expression: sym.Expression) -> bool
             parts = (body,)
         case sym.Lookup(symbol=name):
             symbol = evaluator.world.model.symbols[name]
-            if symbol.kind is Kind.VAR or not isinstance(symbol.value, sym.Expression):
+            if symbol.kind is Kind.VAR or symbol.formula is None:
                 return False
-            parts = (symbol.value,)
+            parts = (symbol.formula,)
         case _:
             return False
     return all(shapes.is_data(part) or is_exponential_sum(evaluator, part) for part in parts)

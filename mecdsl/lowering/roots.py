@@ -60,7 +60,7 @@ class Roots:
         cannot be put in.
         """
         symbol = self.model.symbols[lookup.symbol]
-        if symbol.kind is Kind.VAR or not isinstance(symbol.value, sym.Expression):
+        if symbol.kind is Kind.VAR or symbol.formula is None:
             return None
         try:
             return self.expander.definition(lookup)

@@ -87,11 +87,9 @@ class Walk:
                 return not self._is_data(node)
             case sym.Lookup(symbol=name):
                 symbol = self.draft.symbols[name]
-                if symbol.kind not in (Kind.LET, Kind.REPORT) or not isinstance(
-                    symbol.value, sym.Expression
-                ):
+                if symbol.kind not in (Kind.LET, Kind.REPORT) or symbol.formula is None:
                     return False
-                return name not in self.instance.world.values and self.holds(symbol.value)
+                return name not in self.instance.world.values and self.holds(symbol.formula)
             case _:
                 return False
 
@@ -143,11 +141,11 @@ class Walk:
         key = (lookup.symbol, side, domain)
         if key not in self.copies:
             symbol = self.draft.symbols[lookup.symbol]
-            assert isinstance(symbol.value, sym.Expression)
+            assert symbol.formula is not None
             place = of_symbol(
                 self.instance.model, symbol, self.instance.world.symbols[symbol.name].table
             )
-            value = self.lower(symbol.value, side, place, domain)
+            value = self.lower(symbol.formula, side, place, domain)
             same = value is symbol.value
             self.copies[key] = symbol.name if same else self.draft.definition(symbol, value)
         name = self.copies[key]
@@ -441,8 +439,8 @@ class Walk:
             case sym.Function(name=name, arguments=arguments) if name in EXTREMES:
                 return all(self._piecewise_linear(one) for one in arguments)
             case sym.Lookup(symbol=name):
-                value = self.draft.symbols[name].value
-                return isinstance(value, sym.Expression) and self._piecewise_linear(value)
+                formula = self.draft.symbols[name].formula
+                return formula is not None and self._piecewise_linear(formula)
             case _:
                 return False
 

@@ -109,11 +109,11 @@ class Classifier:
                 self.symbols[name] = CONSTANT if name in self.fixed else LINEAR
             elif symbol.kind is Kind.PARAM or name in self.open:
                 return CONSTANT
-            elif isinstance(symbol.value, sym.DataFile | sym.DataArray) or symbol.value is None:
+            elif symbol.formula is None:
                 self.symbols[name] = CONSTANT
             else:
                 self.open.add(name)
-                self.symbols[name] = self.shape(symbol.value)
+                self.symbols[name] = self.shape(symbol.formula)
                 self.open.discard(name)
         return self.symbols[name]
 

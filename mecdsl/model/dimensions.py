@@ -111,8 +111,8 @@ class _Checker:
         declared = symbol.unit.dimension if symbol.unit else None
         if declared is None and symbol.value is not None and name not in self.open:
             self.open.append(name)  # a circle is reported by the pass that orders definitions
-            if not isinstance(symbol.value, sym.DataFile | sym.DataArray):
-                declared = self._number(symbol.value)
+            if symbol.formula is not None:
+                declared = self._number(symbol.formula)
             self.open.remove(name)
         elif symbol.value is not None:
             self.known[name] = declared

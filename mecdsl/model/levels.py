@@ -179,12 +179,10 @@ class Levels:
                 symbol.domain is sym.NumberDomain.INTEGER and symbol.unit.dimension.is_dimensionless
             )
             return NUMBER if counted else _of_unit(symbol.unit)
-        if symbol.kind is not Kind.LET or symbol.name in self.open or symbol.value is None:
-            return PLAIN
-        if isinstance(symbol.value, sym.DataFile | sym.DataArray):
+        if symbol.kind is not Kind.LET or symbol.name in self.open or symbol.formula is None:
             return PLAIN
         self.open.add(symbol.name)  # a circle is reported by the pass that orders definitions
-        found = self.find(symbol.value)
+        found = self.find(symbol.formula)
         self.open.remove(symbol.name)
         return found
 

@@ -241,9 +241,10 @@ class _Lowering:
             smooth = shape.degree is not Degree.NONSMOOTH
             if known or not smooth or sizes.get(symbol.name, 0) > LONGEST:
                 continue
-            assert symbol.value is not None
-            assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
-            values = evaluator.family(symbol.value, self.instance.world.symbols[symbol.name].table)
+            assert symbol.formula is not None
+            values = evaluator.family(
+                symbol.formula, self.instance.world.symbols[symbol.name].table
+            )
             block = self.sets.block(symbol.owner)
             component = _component(
                 pyo.Expression, self.sets.of_symbol(symbol), values.tolist(), _doc(symbol)

@@ -208,10 +208,10 @@ class Intervals:
     def _definition(self, lookup: sym.Lookup, side: str) -> sym.Expression:
         """A definition over data, with the index of the definition over variables."""
         symbol = self.limits.symbols[lookup.symbol]
-        assert isinstance(symbol.value, sym.Expression)
+        assert symbol.formula is not None
         name = f"{symbol.name}.{side}"
         if name not in self.limits.made:
-            value, doc = self.end(symbol.value, side), f"{side} bound of {symbol.name}"
+            value, doc = self.end(symbol.formula, side), f"{side} bound of {symbol.name}"
             self.limits.made[name] = replace(
                 symbol,
                 name=name,

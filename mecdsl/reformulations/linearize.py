@@ -122,10 +122,10 @@ class _Pass:
     def run(self, order: Sequence[str]) -> sym.Model:
         model = self.model
         for symbol in (model.symbols[name] for name in order if name in model.symbols):
-            if symbol.kind is Kind.LET and isinstance(symbol.value, sym.Expression):
+            if symbol.kind is Kind.LET and symbol.formula is not None:
                 self.place = symbol.name
                 owner = (model.families[symbol.owner].space,) if symbol.owner else ()
-                value = self._rewrite(symbol.value, (*owner, symbol.own_space))
+                value = self._rewrite(symbol.formula, (*owner, symbol.own_space))
                 self.symbols[symbol.name] = replace(symbol, value=value)
         constraints: list[sym.Constraint] = []
         for constraint in model.constraints:

@@ -135,16 +135,14 @@ class Expander:
     def definition(self, lookup: sym.Lookup) -> sym.Expression:
         """The value of a definition at the indices of a lookup."""
         symbol = self.symbols[lookup.symbol]
-        assert symbol.value is not None
-        assert not isinstance(symbol.value, sym.DataArray | sym.DataFile)
+        assert symbol.formula is not None
         if not lookup.by_row:
-            return substitute(
-                symbol.value, dict(zip(symbol.space.names, lookup.indices, strict=True))
-            )
+            indices = dict(zip(symbol.space.names, lookup.indices, strict=True))
+            return substitute(symbol.formula, indices)
         assert symbol.owner is not None
         family = self.model.families[symbol.owner]
         row, *own = lookup.indices
-        body = _by_row(symbol.value, self.symbols, family, row)
+        body = _by_row(symbol.formula, self.symbols, family, row)
         values: dict[str, sym.Expression] = dict(zip(symbol.own_space.names, own, strict=True))
         values |= _ends(family, row)
         if all_names((body,)) & (set(family.space.names) - set(values)):
