@@ -41,7 +41,10 @@ class Corner:
 
     def solve(self, request):
         return Solution(
-            self.name, Termination.FINISHED, Guarantee.FEASIBLE, request.instance.lower.copy()
+            backend=self.name,
+            termination=Termination.FINISHED,
+            guarantee=Guarantee.FEASIBLE,
+            values=request.instance.lower.copy(),
         )
 """
 BOX = "var x : 1 >= 2 <= 9\nminimize cost = 3*x"  # 6, at the lower end

@@ -69,7 +69,10 @@ class LayerTable:
     def to_csv(self) -> str:
         """The table as CSV; a column `after` names the predecessors unless the network is a chain.
 
-        >>> print(LayerTable("tiny", (Layer("fc", "dense", 6, 8, 64, 96, ()),)).to_csv(), end="")
+        >>> layer = Layer(
+        ...     name="fc", kind="dense", macs=6, parameters=8, input=64, output=96, before=()
+        ... )
+        >>> print(LayerTable("tiny", (layer,)).to_csv(), end="")
         index,name,kind,macs [mac],flops [flop],parameters,input [bit],output [bit]
         1,fc,dense,6,12,8,64,96
         """
