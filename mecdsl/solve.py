@@ -409,10 +409,22 @@ def choose(request: Request) -> tuple[Backend, str]:
         ):
             return candidate, f"{candidate.capabilities.title}: exact for this model"
     for candidate, reason in _takers(request):
-        return candidate, f"{problem.phrase}{_said(lowered(request.instance))}: {reason}"
+        kind = f"{problem.phrase}{_said(lowered(request.instance))}"
+        return candidate, f"{kind}: {reason}{_who_proves(candidate, request)}"
     reasons = [accepts(backend, request).reason for backend, _ in preferred(problem)]
     message = f"no backend solves this {problem.class_name}"
     raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
+
+
+def _who_proves(chosen: Backend, request: Request) -> str:
+    """What is said where another general backend would give the proof that the chosen one cannot."""
+    problem = solved_problem(request)
+    if problem.convex or "optimum" in chosen.capabilities.proves:
+        return ""
+    for other, _ in preferred(problem):
+        if "optimum" in other.capabilities.proves and accepts(other, request).accepted:
+            return f"; `{other.name}` would give a proof"
+    return ""
 
 
 def solved_problem(request: Request) -> Problem:

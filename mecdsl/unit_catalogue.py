@@ -6,6 +6,7 @@ prefix below `k`: nobody has a millibit, and `mbit` written for `Mbit` would be 
 """
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ UNPREFIXED: Mapping[str, NamedUnit] = {
     "mol": _named(1, Prefixes.ALL, "", mol=1),
     "cd": _named(1, Prefixes.ALL, "", cd=1),
     "rad": _named(1, Prefixes.ALL, ""),
+    "deg": _named(Fraction(math.pi) / 180, Prefixes.NONE, ""),
     "%": _named(Fraction(1, 100), Prefixes.NONE, ""),
     "Hz": _named(1, Prefixes.ALL, _LARGE, s=-1),
     "N": _named(1, Prefixes.ALL, _SMALL + _LARGE, kg=1, m=1, s=-2),

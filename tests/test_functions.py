@@ -406,3 +406,20 @@ def test_names_of_other_languages_are_led_here() -> None:
         with pytest.raises(ModelError) as caught:
             mecdsl.loads(f"model m\nvar x : 1 >= 0\nminimize z = {name}(x)").solve()
         assert caught.value.diagnostics[0].help == f"did you mean `{right}`?"
+
+
+def test_angles_have_units() -> None:
+    text = "model m\nparam tilt : deg = 30\nvar x : deg >= 0 deg <= 90 deg\n"
+    text += "minimize z = cos(x) + sin(tilt) + sin(90 deg)"
+    model = mecdsl.loads(text)
+    assert model.instance().data("tilt") == pytest.approx(math.pi / 6.0)
+    result = model.solve("scip")
+    assert result.objective == pytest.approx(1.5, abs=1e-6)
+    assert result["x"] == pytest.approx(math.pi / 2.0, abs=1e-6)
+
+
+def test_auto_names_a_prover_only_where_it_takes_the_model() -> None:
+    for function, said in (("sin", True), ("erf", False)):
+        model = mecdsl.loads(f"model m\nvar x : 1 >= 0 <= 9\nminimize z = x*{function}(x) - x")
+        choice = model.solve().choice
+        assert ("`scip` would give a proof" in choice) is said

@@ -92,7 +92,7 @@ class Ipopt:
             prefer(20, "continuous", ProblemClass.NONCONVEX_QP, ProblemClass.NONCONVEX_QCP),
             prefer(
                 10,
-                "nonlinear and continuous; `scip` would give a proof",
+                "nonlinear and continuous",
                 ProblemClass.NLP,
                 where_convex="a local optimum is global",
             ),
