@@ -417,7 +417,7 @@ def choose(request: Request) -> tuple[Backend, str]:
 
 
 def _who_proves(chosen: Backend, request: Request) -> str:
-    """What is said where another general backend would give the proof that the chosen one cannot."""
+    """What is said where another general backend would prove what the chosen one cannot."""
     problem = solved_problem(request)
     if problem.convex or "optimum" in chosen.capabilities.proves:
         return ""
