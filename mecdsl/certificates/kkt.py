@@ -23,7 +23,7 @@ Each is divided by the size of the objective near the point (`mecdsl.certificate
 the sum of its absolute terms there, or with columns moved by their typical size where that is
 larger (an optimum at 0 has no size of its own). So no amount changes if a unit does. Products with
 the column's size rather than sums of cancelling terms are the yardstick, for huge multipliers that
-cancel would make any residual look small.
+cancel would make any residual look small; what rounding leaves of their sum counts as a residual.
 
 Choice of `TOLERANCE`: a column could change the objective by 1e-5 of itself, in the first order.
 Ipopt stops with products of 1e-12 to 3e-8 of the objective on regular problems, and with 5e-6 where
@@ -46,6 +46,7 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.model.relation import Relation
 
 TOLERANCE: Final = 1e-5
+ROUNDING: Final = 2.0**-52  # of the terms of a slope, which was added up from them
 AT_BOUND: Final = 1e-6  # of the size of a column: nearer than that, the bound counts as reached
 
 
@@ -182,7 +183,10 @@ def _columns(
     instance: Instance, at: Lagrangian, ends: _Ends, size: float
 ) -> tuple[Condition, Condition]:
     """Stationarity, and complementarity of bounds."""
-    force = np.abs(at.slope)
+    lost = np.where(instance.free, ROUNDING * at.slope_size * ends.room, 0.0) / size
+    # multipliers so huge that their sum is all rounding may cancel to anything
+    unknown = np.where(lost > TOLERANCE, ROUNDING * at.slope_size, 0.0)
+    force = np.maximum(np.abs(at.slope), unknown)
     share = np.where(instance.free, force * ends.room, 0.0) / size
     away, held = np.where(ends.reached, 0.0, share), np.where(ends.reached, share, 0.0)
     conditions = []
