@@ -28,6 +28,7 @@ from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.analysis.poles import poles
 from mecdsl.analysis.scaling import reference_point
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
+from mecdsl.backends.bonmin.dependence import equations_depend
 from mecdsl.backends.bonmin.sizes import sizes_alike
 from mecdsl.backends.nlp.words import WORDS
 from mecdsl.backends.shared.words import accepts_functions
@@ -54,6 +55,7 @@ SINGULAR: Final = "a heuristic: within the bounds a function has no value but a 
 UNLIKE: Final = (
     "a heuristic: the numbers are of such different sizes that a node may be cut off by a tolerance"
 )
+DEPENDENT: Final = "a heuristic: equations depend on each other, so a node may end anywhere"
 NONCONVEX: Final = "a heuristic on a nonconvex problem"
 
 
@@ -189,7 +191,8 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
         outcome.bound is not None and bool(np.isnan(outcome.bound))
     )
     alike = sizes_alike(instance, reduced.scaling)
-    proves = convex and alike and not singular
+    dependent = equations_depend(reduced)
+    proves = convex and alike and not singular and not dependent
     x = None if outcome.x is None else reduced.point(outcome.x)
     value = None if x is None else instance.objective(x)
     bound = reduced.bound(outcome.bound) if outcome.bound is not None and proves else None
@@ -202,13 +205,13 @@ def _solution(request: Request, program: _Program, outcome: "BonminOutcome") -> 
         objective=value,
         bound=bound,
         message=f"Bonmin: {outcome.message or outcome.status}",
-        label="" if proves else _why_heuristic(convex, alike, nonlinear),
+        label="" if proves else _why_heuristic(convex, alike, dependent, nonlinear),
     )
 
 
-def _why_heuristic(convex: bool, alike: bool, nonlinear: bool) -> str:
+def _why_heuristic(convex: bool, alike: bool, dependent: bool, nonlinear: bool) -> str:
     if convex:
-        return SINGULAR if alike else UNLIKE
+        return UNLIKE if not alike else DEPENDENT if dependent else SINGULAR
     return UNPROVEN if nonlinear else NONCONVEX
 
 
