@@ -18,7 +18,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.model.classes import ProblemClass
-from mecdsl.proofs.confirm import confirmed, contradiction, own_proof
+from mecdsl.proofs.confirm import CONTRADICTED, confirmed, contradiction, own_proof
 from mecdsl.proofs.leak_search import SECONDS as SEARCHED
 from mecdsl.proofs.leak_search import SOLVES as UNSETTLED
 from mecdsl.proofs.leak_search import LeakSearch, missed_alone, searched
@@ -179,7 +179,7 @@ def refuted(result: Result) -> bool:
     """
     if result.termination is Termination.INTERRUPTED:
         return False
-    if NOT_BELIEVED in result.solution.certificate:
+    if result.solution.certificate.keys() & {NOT_BELIEVED, CONTRADICTED}:
         return True
     if result.termination is Termination.FINISHED and UNSETTLED in result.solution.certificate:
         return True  # its own answer was wrong, and what it was mended to is not proven

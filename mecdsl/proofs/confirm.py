@@ -31,6 +31,7 @@ from mecdsl.reduction.conflicts import crossed_bounds, false_row
 from mecdsl.results.verify import verify
 from mecdsl.solution import Guarantee, Solution, Termination
 
+CONTRADICTED: Final = "contradicted"  # in the certificate of a claim that another solver refuted
 SECONDS: Final = 10.0  # s that a second solver gets
 GLOBAL_SOLVERS: Final = ("highs", "scip")
 LOCAL_SOLVERS: Final = ("ipopt", "bonmin")
@@ -112,7 +113,8 @@ def _second_opinion(request: Request, solution: Solution) -> Solution:
             found.values is not None
             and verify(request.instance, found, request.options.gap).verified
         ):
-            return _local(solution, f"but `{name}` finds a point that keeps the model")
+            wrong = _local(solution, f"but `{name}` finds a point that keeps the model")
+            return replace(wrong, certificate={**wrong.certificate, CONTRADICTED: 1.0})
     if local:
         return _local(solution, "which proves nothing of a local solver")
     return _proven(solution, f"by branch and bound of `{solution.backend}` alone")
