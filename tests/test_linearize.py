@@ -20,6 +20,7 @@ from mecdsl.diagnostics import ModelError, Severity
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import reformulations, with_products
 from mecdsl.instances.tables import FloatArray
+from mecdsl.output.json.reformulation import reformulation_json
 from mecdsl.output.text.comparison import comparison_text
 from mecdsl.output.text.explanation import explanation_text
 from mecdsl.results.violations import find_violations
@@ -386,7 +387,7 @@ def test_explanation_says_what_became_what_with_limits_and_sizes() -> None:
 def test_numbers_of_a_reformulation() -> None:
     (found,) = reformulations(loads(KNAPSACK, cap="40 sample").instance("linear"))
     assert (found.columns, found.rows) == (3, 9)
-    assert found.as_dict()["limits"] == {
+    assert reformulation_json(found)["limits"] == {
         "learner.used": {"lower": [0.0, 0.0], "upper": [1.0, 1.0]},
         "learner.batch": {"lower": [0.0, 0.0], "upper": [40.0, 40.0]},
     }

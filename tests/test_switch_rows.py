@@ -14,6 +14,7 @@ from mecdsl.diagnostics import Severity
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import big_ms
 from mecdsl.instances.tables import FloatArray
+from mecdsl.output.json.big_m import big_m_json
 from mecdsl.output.text.explanation import explanation_text
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import Judge, find_violations
@@ -55,7 +56,7 @@ def test_big_m_is_the_range_over_the_declared_limits() -> None:
     np.testing.assert_allclose(instance.data("away.big_m_lower"), [-2.0, -2.0])
     np.testing.assert_allclose(instance.data("away.big_m_upper"), [6.0, 6.0])
     np.testing.assert_allclose(instance.data("fair.big_m"), [4e9])
-    found = {one.fact.constraint.name: one.as_dict() for one in big_ms(instance)}
+    found = {one.fact.constraint.name: big_m_json(one) for one in big_ms(instance)}
     assert found["away"] == {
         "constraint": "away",
         "when": "not k.local",

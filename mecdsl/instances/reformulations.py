@@ -4,7 +4,6 @@ with.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,22 +35,6 @@ class Reformulation:
     rows: int
     ranges: tuple[LimitRange, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data."""
-        return {
-            "product": self.fact.product,
-            "variable": self.fact.variable,
-            "exact": self.fact.exact,
-            "method": self.fact.method,
-            "places": list(self.fact.places),
-            "line": self.fact.span.line,
-            "columns": self.columns,
-            "rows": self.rows,
-            "limits": {
-                r.symbol: {"lower": list(r.lower), "upper": list(r.upper)} for r in self.ranges
-            },
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class BigM:
@@ -61,16 +44,6 @@ class BigM:
     rows: int
     smallest: float
     largest: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data."""
-        return {
-            "constraint": self.fact.constraint.name,
-            "when": self.fact.switch.span.text,
-            "rows": self.rows,
-            "big_m": [self.smallest, self.largest],
-            "line": self.fact.constraint.span.line,
-        }
 
 
 def big_ms(instance: Instance) -> tuple[BigM, ...]:

@@ -5,7 +5,9 @@ from typing import Any
 from mecdsl.convexity.problem import FamilyReport, Problem
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.reformulations import big_ms, reformulations
+from mecdsl.output.json.big_m import big_m_json
 from mecdsl.output.json.lowering import lowering_json
+from mecdsl.output.json.reformulation import reformulation_json
 
 
 def problem_json(instance: Instance, problem: Problem) -> dict[str, Any]:
@@ -19,8 +21,8 @@ def problem_json(instance: Instance, problem: Problem) -> dict[str, Any]:
         "fixed_variables": problem.fixed_columns,
         "rows": problem.rows,
         "lowered": lowering_json(instance),
-        "linearized": [found.as_dict() for found in reformulations(instance)],
-        "switched": [found.as_dict() for found in big_ms(instance)],
+        "linearized": [reformulation_json(found) for found in reformulations(instance)],
+        "switched": [big_m_json(found) for found in big_ms(instance)],
         "families": [
             {
                 "name": report.name,

@@ -9,6 +9,7 @@ from mecdsl.instances.reformulations import reformulations
 from mecdsl.instances.tables import FloatArray
 from mecdsl.output.json.kkt import kkt_json
 from mecdsl.output.json.plain import plain, whole
+from mecdsl.output.json.reformulation import reformulation_json
 from mecdsl.output.json.trace import trace_json
 from mecdsl.parsing.syntax import Kind
 from mecdsl.results.result import Result
@@ -91,7 +92,7 @@ def _circumstances(result: Result) -> dict[str, Any]:
         },
         "kkt": kkt_json(result.kkt),
         "original": _original(result),
-        "linearized": [found.as_dict() for found in reformulations(result.instance)],
+        "linearized": [reformulation_json(found) for found in reformulations(result.instance)],
         "iterations": len(result.solution.iterations),
         "seconds": dict(result.seconds),
         "seed": result.instance.seed,
