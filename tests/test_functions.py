@@ -261,6 +261,7 @@ def least(name: str) -> float:
     return float(np.min(value + (y - 0.5) ** 2 + 0.3 * x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("backend", ["auto", "ipopt", "scip", "bonmin", "highs"])
 def test_a_backend_has_the_function_and_its_optimum_or_refuses(name: str, backend: str) -> None:
