@@ -45,6 +45,7 @@ def test_both_models_have_the_same_names_objective_and_rows() -> None:
             np.testing.assert_allclose(found_rows[name], values, rtol=1e-12, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_fog_benchmark_compares_optima_of_the_same_instances(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -200,6 +200,7 @@ ROWS: tuple[Callable[[str, Row], Row | None], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("change", ROWS)
 def test_a_family_that_is_another_is_refused_by_name(
@@ -272,6 +273,7 @@ def with_symbol(model: Model, symbol: sym.Symbol) -> Model:
     return replace(model, symbols={**model.symbols, symbol.name: symbol})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_other_bounds_are_refused_with_the_column(problem: str) -> None:
     model = checked(problem).model

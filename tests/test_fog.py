@@ -22,6 +22,7 @@ from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import difference
 from mecdsl.results.result import Result
 
+pytestmark = pytest.mark.slow  # whole solves of the fog model
 MODELS = Path(__file__).resolve().parent.parent / "models"
 MODEL = MODELS / "fog.mec"
 POWERS = MODELS / "fog_powers.mec"

@@ -27,6 +27,7 @@ from mecdsl.solution import Guarantee, SolveOptions, Termination
 from mecdsl.solve import find
 from tests.test_readme import CONSOLE, run
 
+pytestmark = pytest.mark.slow  # whole solves of the fog model
 MODELS = Path(__file__).resolve().parent.parent / "models"
 MODEL, POWERS = MODELS / "fog.mec", MODELS / "fog_powers.mec"
 EXACT = ("fog-newton", "fog-dual")

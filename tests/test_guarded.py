@@ -45,6 +45,7 @@ def test_an_exception_comes_back() -> None:
         run_guarded(lambda _: int("no such option"), lambda: False, None)
 
 
+@pytest.mark.slow
 def test_a_solver_that_ignores_its_limit_is_ended() -> None:
     found = run_guarded(stubborn, lambda: False, 0.1, grace=0.5)
     assert (found.answer, found.reason) == (None, "time limit")

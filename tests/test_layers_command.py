@@ -73,6 +73,7 @@ def test_json_holds_columns_units_and_totals() -> None:
     assert "bits_per_value" not in chain  # a table does not say
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -219,6 +219,7 @@ def test_known_crashes_end_in_an_answer(path: Path) -> None:
     _none_found(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_their_kinds_end_in_an_answer(kind: str) -> None:
     lines = [line.strip() for line in KINDS[kind].strip().split("\n")]
