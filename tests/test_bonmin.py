@@ -170,6 +170,7 @@ def test_what_is_accepted() -> None:
     assert "`bonmin` needs smooth functions: `z` holds `abs` of variables" in kinked.reason
 
 
+@pytest.mark.slow
 @WAYS
 def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     found = within_some_limit(

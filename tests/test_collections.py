@@ -54,6 +54,7 @@ def test_auto_ends_verified_at_the_listed_value(problem: Published) -> None:
         assert verdict in (Verdict.MATCHES, Verdict.BETTER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK_FOR_SCIP)
 def test_scip_proves_the_best_value_known(name: str) -> None:
     (problem,) = published(names=[name])

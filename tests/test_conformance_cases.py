@@ -319,6 +319,7 @@ def chord_breaks(instance: Instance) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [c for c in CASES if c.problem_class not in (ProblemClass.LP, ProblemClass.MILP)],

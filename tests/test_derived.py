@@ -375,6 +375,7 @@ SAME = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("change", SAME)
 def test_the_same_rows_are_recognised_however_they_are_written(

@@ -159,6 +159,7 @@ def random_system(seed: int) -> System:
     return drawn(seed, nodes, layers, factor, decades, columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_gap_is_certified(seed: int) -> None:
     system = random_system(seed)

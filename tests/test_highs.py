@@ -278,6 +278,7 @@ def test_node_limit_is_no_proof() -> None:
     assert found.objective is None or found.objective <= found.bound
 
 
+@pytest.mark.slow
 @WAYS
 def test_time_limit_returns_incumbent_and_bound(via: str) -> None:
     found = within_some_limit(

@@ -406,6 +406,7 @@ def test_a_number_that_is_not_finite_is_named() -> None:
 # Limits, options, warm starts
 
 
+@pytest.mark.slow
 @WAYS
 def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     instance = instance_of(HARD)

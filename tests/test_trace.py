@@ -95,6 +95,7 @@ def test_a_record_counts_steps_and_time() -> None:
     assert 0.0 < first.seconds <= second.seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "backend", "form"),
     [
