@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mecdsl.analysis.scaling import Scaling
-from mecdsl.backends.shared.cones import QUOTIENT, square_over
+from mecdsl.backends.shared.cones import QUOTIENT
 from mecdsl.diagnostics import Diagnostic, ModelError, Span
 from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Objects, Value
@@ -190,7 +190,7 @@ class Combinations(Objects):
 
     def _square_over(self, above: Any, below: Any) -> Any:
         if not isinstance(above, Combination) and not isinstance(below, Combination):
-            return square_over(float(above), float(below))
+            return float(TABLE[QUOTIENT].value(above, below))
         if (
             not isinstance(above, Combination)
             or not isinstance(below, Combination)

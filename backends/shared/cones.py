@@ -5,8 +5,6 @@ under sums and factors that data show to be nonnegative. The row is a convex con
 0 at x = y = 0, which the quotient has not.
 """
 
-import numpy as np
-
 from mecdsl.instances.instance import Instance
 from mecdsl.model import symbolic as sym
 
@@ -89,10 +87,3 @@ class _Walk:
                 return self._sign(left) * self._sign(right)
             case _:
                 return 0
-
-
-def square_over(above: float, below: float) -> float:
-    """x^2/y of numbers, 0 at x = y = 0."""
-    if above == 0.0 and below >= 0.0:
-        return 0.0
-    return above * above / below if below != 0.0 else np.inf

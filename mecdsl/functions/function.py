@@ -268,7 +268,7 @@ class Several(Function):
     `partials`: f, f_u, f_v, f_uu, f_uv, f_vv of two float arrays; None where the expansion or, of
     `min` and `max`, the chosen argument has them. `rising`: in every argument, wherever all are in
     `domain`. `image`: the least and the largest value, from the lower ends and the upper ends of
-    its arguments; by default those at the ends, which is right where it rises.
+    its arguments.
     """
 
     arity: int | None
