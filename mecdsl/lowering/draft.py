@@ -280,8 +280,11 @@ class Draft:
 
     def extended(self, x: FloatArray) -> FloatArray:
         """A point of the original with the new columns at what they stand for; nan where that is
-        not known.
+        not known, or beyond all numbers, which is no place to start from.
         """
         evaluator = self.instance.evaluator(Floats(self.instance.complete(x)))
         with np.errstate(all="ignore"):
-            return np.concatenate([x, *(column.meaning(evaluator) for column in self.columns)])
+            new = [column.meaning(evaluator) for column in self.columns]
+        return np.concatenate(
+            [x, *(np.where(np.isfinite(values), values, np.nan) for values in new)]
+        )

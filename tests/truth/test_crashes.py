@@ -421,3 +421,16 @@ def test_a_row_that_pyomo_takes_for_a_number_stays_as_it_is_written(relation: st
     found = scaled_pyomo(reduce_instance(loads(f"{text}{relation} 0").instance()))
     assert found.reduced.scaling.row.shape == (1,)
     assert str(found.lowered.constraints["c"][0].body) == "(5.0 + 0.0*y)/(10.0 + 0.0*y)"
+
+
+@pytest.mark.parametrize("backend", ["ipopt", "scip"])
+def test_a_part_that_is_infinite_at_the_start_is_no_start(backend: str) -> None:
+    # at the start y = 0, x^2/y is infinite; the least of max(x, x^2/y) + (y - 2)^2 with x >= 1 has
+    # x = 1, and then 1/y falls until y = 1 and (y - 2)^2 until y = 2: it is 1 at y = 2
+    text = (
+        "var x : real in 1..5\nvar y : real in 0..9\n"
+        "minimize goal = max(x, quad_over_lin(x, y)) + (y - 2)^2\nstart x = 3\nstart y = 0"
+    )
+    found = loads(text).solve(backend)
+    assert found.verified
+    assert found.objective == pytest.approx(1, abs=1e-6)
