@@ -19,6 +19,7 @@ from mecdsl.instances.evaluate_layers import LayerRows
 from mecdsl.instances.joins import LinkEnds, neighbours
 from mecdsl.instances.log_sums import BASES, NegativeTerm, is_exponential_sum, log_of
 from mecdsl.instances.narrow import Limit, limits
+from mecdsl.instances.ordered_sums import OrderedSum, ordered_sum
 from mecdsl.instances.random_streams import coordinate, draw, draw_level
 from mecdsl.instances.tables import (
     SINGLE,
@@ -152,6 +153,7 @@ class Evaluator:
         self.definitions: dict[str, Value] = {}
         self.free: dict[int, frozenset[str]] = {}
         self.log_sums: dict[int, bool] = {}
+        self.orders: dict[int, OrderedSum | None] = {}
 
     # Entry points
 
@@ -574,7 +576,7 @@ class Evaluator:
     # Aggregates and generators
 
     def _aggregate(self, aggregate: sym.Aggregate, table: Table) -> Value:
-        free = self._free_indices(aggregate)
+        free = self.free_indices(aggregate)
         used = [name for name in table.columns if name in free or EVERY_INDEX in free]
         if len(used) < len(table.columns) and table.size > 1:
             small, spread = _project(table, used)
@@ -586,7 +588,7 @@ class Evaluator:
         """Plain numbers stay plain; anything else belongs to the algebra of this evaluator."""
         return self.plain if all(_is_plain(value) for value in values) else self.algebra
 
-    def _free_indices(self, expression: sym.Expression) -> frozenset[str]:
+    def free_indices(self, expression: sym.Expression) -> frozenset[str]:
         """The indices an expression takes from outside."""
         if id(expression) not in self.free:
             match expression:
@@ -596,13 +598,16 @@ class Evaluator:
                     found = frozenset({EVERY_INDEX})
                 case sym.Aggregate(body=body, space=space):
                     parts = (body, *sym.space_parts(space))
-                    found = frozenset().union(*map(self._free_indices, parts)) - set(space.names)
+                    found = frozenset().union(*map(self.free_indices, parts)) - set(space.names)
                 case _:
-                    found = frozenset().union(*map(self._free_indices, sym.children(expression)))
+                    found = frozenset().union(*map(self.free_indices, sym.children(expression)))
             self.free[id(expression)] = found
         return self.free[id(expression)]
 
     def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
+        running = self._ordered_sum(aggregate, table)
+        if running is not None:
+            return running
         child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`")
         body = self.family(aggregate.body, child)
         algebra = self.algebra_of(body)
@@ -629,6 +634,28 @@ class Evaluator:
                 return algebra.segment_extreme(aggregate.function, body, parent, table.size)
             case _:
                 raise TypeError(f"unknown aggregate {aggregate.function}")
+
+    def _ordered_sum(self, aggregate: sym.Aggregate, table: Table) -> FloatArray | None:
+        """A sum over the members before one in an order as a running sum; None where it is none, or
+        has terms of another algebra.
+        """
+        if id(aggregate) not in self.orders:
+            names = tuple(table.columns)
+            self.orders[id(aggregate)] = ordered_sum(aggregate, names, self.free_indices)
+        ordered = self.orders[id(aggregate)]
+        if ordered is None:
+            return None
+        shared, spread = _project(table, ordered.shared)
+        try:
+            members, parent, _ = self.space(ordered.members, shared, f"`{aggregate.span.text}`")
+            body = self.family(aggregate.body, members)
+            if not _is_plain(body):
+                return None
+            of_members = [self.family(pair[0], members) for pair in ordered.compared]
+            of_places = [self.family(pair[1], table) for pair in ordered.compared]
+        except ModelError:  # a member that the condition leaves out has not what is asked for
+            return None
+        return ordered.sums(body, (parent, *of_members), (spread, *of_places))
 
     def _generator(
         self, generator: sym.Generator, table: Table, what: str, known: Iterable[Limit]
