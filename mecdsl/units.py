@@ -512,13 +512,13 @@ def _prefix(value: float, unit: Unit, digits: int) -> tuple[str, Fraction]:
     if value == 0 or not math.isfinite(value) or first is None or "*" in unit.text:
         return "", Fraction(1)
     units, name = linear_units(), unit.text.split("/")[0]
-    # rounded first, so that 999.96 becomes 1 k and not 1000
-    size = abs(float(f"{value:.{digits - 1}e}"))
+    # rounded first, so that 999.96 becomes 1 k and not 1000; rounded up, the largest double is none
+    size = abs(Fraction(f"{value:.{digits - 1}e}"))
     prefixed: Iterable[tuple[str, Fraction]] = (
         (p, units[p + name].factor / first.factor) for p in first.shown
     )
     for prefix, factor in (("", Fraction(1)), *prefixed):
-        if factor <= Fraction(repr(size)) < 1000 * factor:
+        if factor <= size < 1000 * factor:
             return prefix, factor
     return "", Fraction(1)
 

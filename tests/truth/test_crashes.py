@@ -20,6 +20,7 @@ from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 from mecdsl.command_line.main import main
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
+from mecdsl.output.text.instance import instance_text
 from mecdsl.reduction.reduced import reduce_instance
 from tests.fuzz.draw import ROOT, Input
 from tests.fuzz.stages import run
@@ -434,3 +435,9 @@ def test_a_part_that_is_infinite_at_the_start_is_no_start(backend: str) -> None:
     found = loads(text).solve(backend)
     assert found.verified
     assert found.objective == pytest.approx(1, abs=1e-6)
+
+
+def test_the_largest_double_is_shown() -> None:
+    data = "param load[c in {1, 2}] : s = [1.7976931348623157e308 s, 0 s]"
+    instance = loads(f"{data}\nvar x : >= 0\nminimize cost = x").instance()
+    assert "1.7977e+308" in instance_text(instance)
