@@ -6,10 +6,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mecdsl.analysis.loose_terms import Looseness
+from mecdsl.analysis.magnitude import Magnitudes
+from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.api import loads
+from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances import evaluate
+from mecdsl.instances.algebra import Jets
 from mecdsl.instances.ordered_sums import running_sums
+from mecdsl.results.verify import verify
+from mecdsl.solution import Guarantee, Solution, Termination
 
 TEXT = """
 param count : integer = {count}
@@ -150,3 +157,50 @@ def test_running_sums_are_sums_in_order(lengths: list[int]) -> None:
     )
     result = running_sums(terms, group)
     assert np.array_equal(result, np.concatenate(expected) if expected else np.zeros(0))
+
+
+CELL = """
+param count : integer = 0
+nodes user[i in 1..count] {
+    key : 1 = i
+    var sent : in 1..2
+    let before : 1 = sum(v.sent for v in user where v.key < key)
+}
+minimize goal = sum(i.sent*i.before^2 for i in user)
+constraint least[i in user]: i.sent >= 1
+"""
+
+
+def test_a_long_sum_is_judged_without_its_pairs() -> None:
+    # 4,000 members have 8 million pairs, which is more than is looked at for ranges and curvature
+    instance = loads(CELL, count=4000).instance()
+    report = analyse(instance).objective
+    assert report.convex is None
+    assert "too many to look at" in report.cause
+    ones = np.ones(4000)
+    solution = Solution(
+        backend="given", termination=Termination.FINISHED, guarantee=Guarantee.FEASIBLE, values=ones
+    )
+    result = verify(instance, solution)
+    assert result.verified
+    assert result.objective == sum(k**2 for k in range(4000))  # k members stand before member k + 1
+    assert instance.goal.name in implied_box(instance).poles  # nothing is known of it
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_every_algebra_of_numbers_has_the_same_running_sums(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(3).uniform(1, 2, count)
+
+    def looks() -> list[np.ndarray]:
+        instance = loads(CELL, count=count).instance()
+        sized = instance.goal.value(instance.evaluator(Magnitudes(x)))
+        loose = instance.goal.value(instance.evaluator(Looseness(x, 0.5 * x)))
+        jets = instance.goal.value(instance.evaluator(Jets(x, 1, instance.free)))
+        return [sized.value, sized.size, loose.value, loose.total, loose.loose, jets.value]
+
+    running = looks()
+    monkeypatch.setattr(evaluate, "ordered_sum", lambda *given: None)
+    for one, other in zip(running, looks(), strict=True):
+        assert one == pytest.approx(other, rel=1e-12)

@@ -22,7 +22,7 @@ import numpy as np
 
 from mecdsl.functions.function import ABOVE, Smoothness, Univariate
 from mecdsl.functions.table import TABLE
-from mecdsl.instances.algebra import Algebra, Floats
+from mecdsl.instances.algebra import Algebra, Floats, Sums
 from mecdsl.instances.tables import FloatArray, IntArray
 
 UNIT_ROUNDOFF: Final = 2.0**-53
@@ -217,6 +217,15 @@ class Looseness(Algebra):
         return self.kind(
             found, total, loose, error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total)
         )
+
+    def running_sum(self, value: Any, sums: Sums) -> Loose | None:
+        if self.kind is not Loose:  # the least of what stands before is no sum
+            return None
+        that = loosely(value)
+        total, error, counts = map(sums, (that.total, that.error, np.ones_like(that.total)))
+        exact = (rounding(total) == 0.0) & (error == 0.0)
+        off = error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total)
+        return Loose(sums(that.value), total, sums(that.loose), off)
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Loose:
         that = loosely(value)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mecdsl.instances.algebra import Algebra, Floats
+from mecdsl.instances.algebra import Algebra, Floats, Sums
 from mecdsl.instances.tables import FloatArray, IntArray
 
 
@@ -102,6 +102,9 @@ class Magnitudes(Algebra):
             self.plain.segment_sum(value_of(value), parent, size),
             self.plain.segment_sum(size_of(value), parent, size),
         )
+
+    def running_sum(self, value: Any, sums: Sums) -> Magnitude:
+        return Magnitude(sums(value_of(value)), sums(size_of(value)))
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Magnitude:
         return Magnitude(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mecdsl.instances.algebra import Algebra, Floats
+from mecdsl.instances.algebra import Algebra, Floats, Sums
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray, IntArray
 
@@ -103,6 +103,10 @@ class _Offsets(Algebra):
         that = _offset(value)
         moving = self.plain.segment_sum(that.moving.astype(np.float64), parent, size) > 0.0
         return _Offset(self.plain.segment_sum(that.constant, parent, size), moving)
+
+    def running_sum(self, value: Any, sums: Sums) -> _Offset:
+        that = _offset(value)
+        return _Offset(sums(that.constant), sums(that.moving.astype(np.float64)) > 0.0)
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> _Offset:
         that = _offset(value)

@@ -19,7 +19,7 @@ from mecdsl.convexity.curvature import DOMAIN, Curve, multiplied, number, settle
 from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Ratio, proportion
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
-from mecdsl.instances.tables import FloatArray, IntArray, Table
+from mecdsl.instances.tables import EXPLORED, FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 
 EXPLAINED = (sym.Operation, sym.Function, sym.Aggregate)
@@ -214,6 +214,8 @@ class CurvatureEvaluator(Evaluator):
     alone: within them lies a convex set that holds every feasible point, and a proof on a convex
     set is what convexity needs.
     """
+
+    most = EXPLORED
 
     def __init__(
         self, world: World, algebra: Curvatures, parts: Mapping[Place, Range] | None = None

@@ -18,6 +18,7 @@ from mecdsl.convexity.sampling import Counterexample, refute
 from mecdsl.diagnostics import Span
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.tables import TooManyRows
 from mecdsl.model.classes import Degree, ProblemClass, Shape, problem_class
 
 LARGEST_EIGENPROBLEM: Final = (
@@ -140,7 +141,11 @@ class _Rules:
     def finding(self, family: ConstraintFamily | None) -> Finding:
         """Of a family, or of the objective."""
         self.found = self.found or Convexity(self.instance)
-        return self.found.constraint(family) if family else self.found.objective()
+        try:
+            return self.found.constraint(family) if family else self.found.objective()
+        except TooManyRows as error:
+            cause = f"it has {error.rows:.3g} terms of one kind, too many to look at"
+            return Finding(Curvature.UNKNOWN, False, cause, error.diagnostics[0].span)
 
 
 def _objective_report(instance: Instance, rules: _Rules) -> FamilyReport:

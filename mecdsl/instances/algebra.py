@@ -17,6 +17,7 @@ from mecdsl.instances import jets
 from mecdsl.instances.jets import Jet
 from mecdsl.instances.tables import FloatArray, IntArray
 
+Sums = Callable[[FloatArray], FloatArray]
 Value = Any  # float, float64[n], bool[n], Jet, Magnitude or object[n]
 
 
@@ -49,6 +50,13 @@ class Algebra(ABC):
     def call(self, name: str, arguments: Sequence[Value]) -> Value:
         """A function of the language."""
 
+    def running_sum(self, value: Value, sums: Sums) -> Value | None:
+        """Sums over what stands before in an order; None where they have to be written out.
+
+        `sums` does it for float64 of the members.
+        """
+        return None
+
     def segment_prod(self, value: Value, parent: IntArray, size: int) -> Value:
         """Row r of the result is the product of the rows with parent r."""
         raise TypeError(f"`prod` of variables in {type(self).__name__}")
@@ -76,6 +84,9 @@ class Floats(Algebra):
 
     def segment_sum(self, value: Value, parent: IntArray, size: int) -> FloatArray:
         return np.bincount(parent, weights=value, minlength=size).astype(np.float64)
+
+    def running_sum(self, value: Value, sums: Sums) -> FloatArray | None:
+        return sums(value)
 
     def merge(self, size: int, parts: Sequence[tuple[IntArray, Value]]) -> NDArray[Any]:
         kind = (

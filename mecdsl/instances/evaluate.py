@@ -27,6 +27,7 @@ from mecdsl.instances.tables import (
     FloatArray,
     IntArray,
     Table,
+    TooManyRows,
     expand_members,
     expand_ranges,
     refuse_if_too_large,
@@ -144,7 +145,12 @@ def written(name: str) -> str:
 class Evaluator:
     """Evaluates expressions of one world in one algebra; definitions over variables are computed
     once.
+
+    `most`: how many rows an index space may have, where a look that may be left out would cost too
+    much otherwise; then `TooManyRows` is raised.
     """
+
+    most: int | None = None
 
     def __init__(self, world: World, algebra: Algebra) -> None:
         self.world = world
@@ -605,7 +611,7 @@ class Evaluator:
         return self.free[id(expression)]
 
     def _aggregate_on(self, aggregate: sym.Aggregate, table: Table) -> Value:
-        running = self._ordered_sum(aggregate, table)
+        running = self._running_sum(aggregate, table)
         if running is not None:
             return running
         child, parent, _ = self.space(aggregate.space, table, f"`{aggregate.span.text}`")
@@ -635,9 +641,9 @@ class Evaluator:
             case _:
                 raise TypeError(f"unknown aggregate {aggregate.function}")
 
-    def _ordered_sum(self, aggregate: sym.Aggregate, table: Table) -> FloatArray | None:
-        """A sum over the members before one in an order as a running sum; None where it is none, or
-        has terms of another algebra.
+    def _running_sum(self, aggregate: sym.Aggregate, table: Table) -> Value | None:
+        """A sum over the members before one in an order; None where it is none, or where the
+        algebra has it written out.
         """
         if id(aggregate) not in self.orders:
             names = tuple(table.columns)
@@ -649,13 +655,12 @@ class Evaluator:
         try:
             members, parent, _ = self.space(ordered.members, shared, f"`{aggregate.span.text}`")
             body = self.family(aggregate.body, members)
-            if not _is_plain(body):
-                return None
             of_members = [self.family(pair[0], members) for pair in ordered.compared]
             of_places = [self.family(pair[1], table) for pair in ordered.compared]
         except ModelError:  # a member that the condition leaves out has not what is asked for
             return None
-        return ordered.sums(body, (parent, *of_members), (spread, *of_places))
+        sums = partial(ordered.sums, (parent, *of_members), (spread, *of_places))
+        return self.algebra_of(body).running_sum(body, sums)
 
     def _generator(
         self, generator: sym.Generator, table: Table, what: str, known: Iterable[Limit]
@@ -666,6 +671,8 @@ class Evaluator:
             self.world.domains[names[0]] = generator.domain
 
         def refuse_many(rows: float) -> None:
+            if self.most is not None and rows > self.most:
+                raise TooManyRows(rows, generator.span)
             refuse_if_too_large(rows, len(table.columns) + len(names), what, generator.span)
 
         match generator.domain:

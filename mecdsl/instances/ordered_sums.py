@@ -51,7 +51,7 @@ class OrderedSum:
         return (*self.equal, *self.keys)
 
     def sums(
-        self, values: FloatArray, members: Sequence[Number], places: Sequence[Number]
+        self, members: Sequence[Number], places: Sequence[Number], values: FloatArray
     ) -> FloatArray:
         """For each place the sum of the values of the members that stand before it.
 

@@ -137,6 +137,17 @@ def expand_members(size: int, members: int) -> tuple[IntArray, IntArray, IntArra
     return parent, positions, np.full(size, members, dtype=np.int64)
 
 
+class TooManyRows(ModelError):
+    """An index space with more rows than a look at it is worth; the problem itself is fine."""
+
+    def __init__(self, rows: float, span: Span | None) -> None:
+        super().__init__([Diagnostic("E310", f"{rows:.3g} rows are too many to look at", span)])
+        self.rows = rows
+
+
+EXPLORED = 5_000_000  # rows up to which ranges and curvature are looked for: some 2 GiB
+
+
 def memory_limit() -> int:
     """Half of the machine's memory in bytes: what one instance may take."""
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)

@@ -20,7 +20,7 @@ from mecdsl.analysis.propagation.tape import Node, Tape
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
-from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.tables import FloatArray, TooManyRows
 
 TOLERANCE: Final = 1e-6  # of the terms of a row: what the verifier lets pass at most
 
@@ -114,7 +114,7 @@ def _inward(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Written:
     """All constraint families of an instance on a tape; `goal`: the step of the objective, if it
-    holds variables.
+    holds variables. `unseen`: what has too many terms to be looked at, and may come to a pole.
     """
 
     tape: Tape
@@ -122,6 +122,7 @@ class _Written:
     roots: tuple[Root, ...]
     places: Mapping[Place, int]
     goal: tuple[str, int] | None
+    unseen: tuple[str, ...]
 
     def sweep(self, ends: tuple[FloatArray, FloatArray], rounding: Rounding) -> Sweep:
         """A sweep that has run."""
@@ -143,8 +144,8 @@ class _Written:
         with np.errstate(all="ignore"):
             bare, cones = (sweep.poles(cones) for cones in (False, True))
         return (
-            tuple(name for name, step in stated if bare[step].any()),
-            tuple(name for name, step in stated if cones[step].any()),
+            (*(name for name, step in stated if bare[step].any()), *self.unseen),
+            (*(name for name, step in stated if cones[step].any()), *self.unseen),
         )
 
     def parts(self, sweep: Sweep) -> Mapping[Place, Range]:
@@ -166,14 +167,22 @@ def _written(instance: Instance, whole: bool) -> _Written:
         )
     tape = Tape(np.where(fixed, whole_value, instance.integral & whole))
     evaluator = TapeEvaluator(instance.world, tape)
-    families, roots = [], []
+    families, roots, unseen = [], [], list[str]()
     with np.errstate(all="ignore"):
         for family in instance.constraints:
-            value = difference(evaluator, family) if family.size else None
+            try:
+                value = difference(evaluator, family) if family.size else None
+            except TooManyRows:
+                unseen.append(family.name)
+                continue
             if isinstance(value, Node):
                 families.append(family)
                 roots.append(Root(value.number, family.relation))
         # not a row, but what it has in common with rows is bounded by them
-        value = instance.goal.value(evaluator)
+        try:
+            value = instance.goal.value(evaluator)
+        except TooManyRows:
+            value = None
+            unseen.append(instance.goal.name)
     goal = (instance.goal.name, value.number) if isinstance(value, Node) else None
-    return _Written(tape, tuple(families), tuple(roots), evaluator.places, goal)
+    return _Written(tape, tuple(families), tuple(roots), evaluator.places, goal, tuple(unseen))

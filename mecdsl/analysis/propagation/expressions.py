@@ -7,7 +7,7 @@ from typing import Any
 
 from mecdsl.analysis.propagation.tape import Node, Tape
 from mecdsl.instances.evaluate import Evaluator, World
-from mecdsl.instances.tables import Table
+from mecdsl.instances.tables import EXPLORED, Table
 from mecdsl.model import symbolic as sym
 
 Place = tuple[int, Hashable]
@@ -33,6 +33,8 @@ class Places:
 
 class TapeEvaluator(Evaluator):
     """Writes expressions to a tape; `places`: which step belongs to which part."""
+
+    most = EXPLORED
 
     def __init__(self, world: World, tape: Tape) -> None:
         super().__init__(world, tape)
