@@ -485,3 +485,16 @@ def test_only_data_that_are_declared_can_be_read() -> None:
     assert said.found.number("cycle_time") == 30.0
     with pytest.raises(KeyError, match="not declared"):
         said.found.data("learner_count")
+
+
+@pytest.mark.parametrize("problem", ["mel", "mel dropout", "mel relaxed", "fog", "fog_powers"])
+def test_what_is_written_as_shipped_needs_no_points(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise AssertionError("points were drawn")
+
+    monkeypatch.setattr("mecdsl.backends.derived.recognise.random_points", refuse)
+    # a fresh instance, for what was found of the other one is kept
+    fresh = instantiate(checked(problem), loaded(problem).given, seed=4)
+    assert isinstance(recognise(fresh, PROBLEMS[problem][0]), Recognised)

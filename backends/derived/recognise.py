@@ -6,13 +6,14 @@ those data: an algorithm reads it and answers in its terms, and `Found` brings t
 of the instance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
 import numpy as np
 
 from mecdsl.backends.derived.agreement import NOT_HERE
+from mecdsl.backends.derived.as_written import as_written
 from mecdsl.backends.derived.columns import columns_of, compare_bounds, compare_columns, odd_name
 from mecdsl.backends.derived.found import Found
 from mecdsl.backends.derived.paper import Paper, Problem
@@ -66,7 +67,23 @@ def _found(instance: Instance, paper: Paper[Any]) -> Found:
     missing = sorted(paper.reads - instance.world.values.keys())
     if missing:
         raise Differs(f"the model has no `{missing[0]}`")
-    problem = _nearest(instance, paper.problems)
+    sizes = frozenset(name for name, _ in paper.sizes)
+    for problem in paper.problems:
+        found = as_written(instance, problem, paper.reads, sizes)
+        if found is not None:
+            return found
+    first: Differs | None = None
+    for problem in _candidates(instance, paper.problems):
+        try:
+            return _compared(instance, paper, problem)
+        except Differs as difference:
+            first = first or difference
+    assert first is not None
+    raise first
+
+
+def _compared(instance: Instance, paper: Paper[Any], problem: Shipped) -> Found:
+    """The instance beside one shipped model, at points; raises `Differs`."""
     wanted = reference(instance, problem, paper.reads, paper.sizes)
     columns = columns_of(instance, wanted)
     fixed = compare_columns(instance, wanted, columns, paper.may_be_fixed)
@@ -100,8 +117,8 @@ def _sides(instance: Instance, wanted: Instance, columns: np.ndarray) -> tuple[S
     )
 
 
-def _nearest(instance: Instance, problems: tuple[Shipped, ...]) -> Shipped:
-    """The first problem with the variables and the integers of an instance, else the first with its
+def _candidates(instance: Instance, problems: tuple[Shipped, ...]) -> Sequence[Shipped]:
+    """The problems with the variables and the integers of an instance, else the first with its
     variables.
 
     Raises `Differs` where none has its variables.
@@ -110,15 +127,15 @@ def _nearest(instance: Instance, problems: tuple[Shipped, ...]) -> Shipped:
         family.name: instance.integral[family.columns][instance.free[family.columns]]
         for family in instance.variables
     }
-    candidates = []
+    alike, candidates = [], []
     for problem in problems:
         wanted = _domains(problem)
         if wanted.keys() == domains.keys():
             if all((own == wanted[name]).all() for name, own in domains.items()):
-                return problem
+                alike.append(problem)
             candidates.append(problem)
-    if candidates:
-        return candidates[0]
+    if alike or candidates:
+        return alike or candidates[:1]
     nearest = min(problems, key=lambda problem: len(_domains(problem).keys() ^ domains.keys()))
     raise Differs(odd_name(domains.keys(), _domains(nearest).keys()))
 

@@ -68,7 +68,7 @@ def reference(
         own = instance.world.symbols[symbol.name]
         return instance.world.values[symbol.name][places(symbol.name, own, table)]
 
-    model = _needed(shipped, reads)
+    model = needed(shipped, reads)
     given = {
         name: Given(value=size, place=lambda _indices: None)
         for name, size in _sizes(instance, sizes).items()
@@ -112,7 +112,7 @@ def places(name: str, own: FamilyTable, wanted: FamilyTable) -> IntArray:
 
 
 @cache
-def _needed(shipped: Shipped, reads: frozenset[str]) -> CheckedModel:
+def needed(shipped: Shipped, reads: frozenset[str]) -> CheckedModel:
     """The shipped model without start values and reports, and without what only data that are
     taken over need.
     """
