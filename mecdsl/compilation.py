@@ -12,8 +12,10 @@ from typing import TypeVar
 from mecdsl.compiling.check import CheckedModel, check
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import ModelError
+from mecdsl.forms.apply import restatement
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.instantiate import instantiate
+from mecdsl.instances.restated import restate
 from mecdsl.parsing import syntax
 
 T = TypeVar("T")
@@ -56,7 +58,11 @@ class Compilation:
                 tuple(given.values()), seed, _made(lambda: instantiate(checked, given, seed))
             )
             self._instances[place] = kept
-        return _raised(kept.found).with_seed(seed)
+        found = _raised(kept.found).with_seed(seed)
+        name = "" if relax else restatement(self.document, form)
+        if name:
+            restate(found, name, lambda: self.instance(given, name, False, seed))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,15 @@ def _verified(chosen: Backend, request: Request) -> Result:
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
-    notes = (*result.notes, *_start_notes(instance, request.options))
+    notes = (*result.notes, *_start_notes(instance, request.options), *_stated_notes(twin, result))
     return replace(result, seconds=seconds, notes=notes)
+
+
+def _stated_notes(twin: Lowered, result: Result) -> tuple[str, ...]:
+    """On whose word the bound holds, where the solver was given an exact form."""
+    if not twin.restated or result.bound is None:
+        return ()
+    return (f"the bound is that of form `{twin.restated}`, which the model states to be exact",)
 
 
 def _without_leaks(

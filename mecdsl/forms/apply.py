@@ -39,6 +39,22 @@ def form_names(document: syntax.Document) -> list[str]:
     return [s.name for s in document.statements if isinstance(s, syntax.Form)]
 
 
+def restatement(document: syntax.Document, form: str) -> str:
+    """The forms that state the model in `form` once more, for general solvers; "" without any.
+
+    An exact form states the model anew, or the model in those of its parents that are not exact.
+    """
+    forms = {s.name: s for s in document.statements if isinstance(s, syntax.Form)}
+    asked = {part.strip() for part in form.replace("+", ",").split(",")} - {""}
+    if any(name in forms and forms[name].exact for name in asked):
+        return ""
+    for name, exact in forms.items():
+        parents = {parent.name for parent in exact.parents}
+        if exact.exact and {p for p in parents if p in forms and not forms[p].exact} == asked:
+            return name
+    return ""
+
+
 def apply_form(
     document: syntax.Document, form: str, relax: bool, collector: Collector
 ) -> FormedDocument:
@@ -95,7 +111,35 @@ class _Work:
         for parent in form.parents:
             self.apply(parent.name, parent.span, (*stack, name))
         for change in form.changes:
+            if form.exact:
+                self._require_exact(form, change)
             self._change(change)
+
+    def _require_exact(self, form: syntax.Form, change: object) -> None:
+        """An exact form keeps variables and data as they are, and says the rest in other words."""
+        variables = {name for name, d in self._declarations() if d.kind is Kind.VAR}
+        match change:
+            case syntax.Relax(targets=targets):
+                word, names, span = "relaxes", [t.name for t in targets], change.span
+            case syntax.Fix(target=target):
+                word, names, span = "fixes", [target.name], change.span
+            case syntax.SetValue(target=target):
+                word, names, span = "sets", [target.name], change.span
+            case syntax.Linearize():
+                word, names, span = "linearizes", ["products"], change.span
+            case syntax.Drop(targets=targets):
+                word, span = "drops", change.span
+                names = [target.name for target in targets if target.name in variables]
+            case syntax.Add(statement=syntax.Declaration(name=name), replace=True):
+                word, span = "replaces", change.span
+                names = [name] if name in variables else []
+            case _:
+                return
+        if names:
+            message = f"the exact form `{form.name}` {word} `{names[0]}`"
+            fix = "let it add variables and constraints, and change only what is said of them"
+            labels = (Label(form.name_span, "called exact here"),)
+            self.collector.error("E123", message, span, labels=labels, help=fix)
 
     def _change(self, change: object) -> None:
         match change:

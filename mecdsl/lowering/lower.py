@@ -20,6 +20,7 @@ import numpy as np
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.restated import restated, restatement_of
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
@@ -44,7 +45,7 @@ class Lowered:
 
     `steps`: what became of every kink. `factors`: for rows that are stated squared, what their
     multipliers are multiplied by to be those of the row as written. `draft`: None where nothing was
-    lowered; then `instance` is `original`.
+    lowered; then `instance` is `original`, or what the exact form `restated` makes of it.
     """
 
     original: Instance
@@ -52,16 +53,18 @@ class Lowered:
     steps: tuple[Step, ...]
     factors: Mapping[str, FloatArray]
     draft: Draft | None
+    restated: str = ""
 
     @property
     def changed(self) -> bool:
         """Whether the twin is another instance than the original."""
-        return self.draft is not None
+        return self.draft is not None or bool(self.restated)
 
     @property
     def words(self) -> tuple[str, ...]:
         """What was lowered and how, in words, each once: "`max` as rows"."""
-        return tuple(dict.fromkeys(step.words for step in self.steps if step.method))
+        form = (f"form `{self.restated}`",) if self.restated else ()
+        return (*form, *dict.fromkeys(step.words for step in self.steps if step.method))
 
     def point(self, x: FloatArray) -> FloatArray:
         """The point of the original in a point of the twin."""
@@ -69,6 +72,9 @@ class Lowered:
 
     def extended(self, x: FloatArray) -> FloatArray:
         """The point of the twin for one of the original; nan where that is nan."""
+        if self.restated:
+            columns = self.instance.columns if self.draft is None else self.draft.instance.columns
+            x = np.concatenate([x, np.full(columns - len(x), np.nan)])
         return x if self.draft is None else self.draft.extended(x)
 
     def solution(self, found: Solution) -> Solution:
@@ -77,13 +83,13 @@ class Lowered:
         Without the new columns a point is at least as good; where it is better than was claimed,
         its own value counts.
         """
-        if self.draft is None:
+        if not self.changed:
             return found
         values, objective = found.values, found.objective
         if values is not None and len(values) == self.instance.columns:
             values = self.point(values)
             objective = self._better(values, objective)
-        at = found.multipliers_at
+        at = None if self.restated else found.multipliers_at
         return replace(
             found,
             values=values,
@@ -96,6 +102,8 @@ class Lowered:
         """Those of the original's rows; a row keeps its right-hand side, so its multiplier is the
         same number.
         """
+        if self.restated:  # its rows are others, whatever they are called
+            return {}
         names = [family.name for family in self.original.constraints]
         return {name: found[name] * self.factors.get(name, 1.0) for name in names if name in found}
 
@@ -114,7 +122,18 @@ def lowered(instance: Instance, cones: bool = False) -> Lowered:
 
     `cones`: norms become cones too, for solvers that need derivatives.
     """
-    return _lowered(instance, cones)
+    return _twin(instance, cones)
+
+
+@fact
+def _twin(instance: Instance, cones: bool) -> Lowered:
+    stated = restated(instance)
+    if stated is None:
+        return _lowered(instance, cones)
+    form = restatement_of(instance)
+    assert form is not None
+    twin = _lowered(stated, cones)
+    return replace(twin, original=instance, factors={}, restated=form.name)
 
 
 @fact

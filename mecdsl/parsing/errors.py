@@ -32,7 +32,7 @@ OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
     "param let var report set ordered node nodes layers links minimize maximize constraint "
-    "start form model cite "
+    "start form exact model cite "
     "include unit dimension"
 ).split()
 SYNONYMS = {

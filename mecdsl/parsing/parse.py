@@ -27,7 +27,7 @@ MOST_SYNTAX_ERRORS = 20
 MOST_NESTING = 150
 STATEMENT_WORDS = (
     "model cite include unit dimension param set ordered node nodes links layers let var "
-    "minimize maximize constraint form report start"
+    "minimize maximize constraint form exact report start"
 ).split()
 VALUES = ("NAME", "MEMBER", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 

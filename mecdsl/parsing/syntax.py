@@ -363,6 +363,7 @@ class Form:
     changes: tuple["Relax | Fix | SetValue | Drop | Add | Linearize", ...]
     span: Span
     name_span: Span
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,8 +339,12 @@ class TreeBuilder:
     def form_parents(self, meta: Meta, children: Children) -> tuple[syntax.Name, ...]:
         return tuple(syntax.Name(str(c), self._token(c)) for c in children)
 
+    def exact(self, meta: Meta, children: Children) -> bool:
+        return True
+
     def form(self, meta: Meta, children: Children) -> syntax.Form:
-        name, *rest = children
+        exact = children[0] is True
+        name, *rest = children[1:] if exact else children
         parents = next((c for c in rest if isinstance(c, tuple)), ())
         changes: list[Any] = []
         for change in (c for c in rest if not isinstance(c, Token | tuple)):
@@ -370,6 +374,7 @@ class TreeBuilder:
             changes=tuple(changes),
             span=self._span(meta),
             name_span=self._token(name),
+            exact=exact,
         )
 
     def relax(self, meta: Meta, children: Children) -> syntax.Relax:
