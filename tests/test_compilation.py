@@ -30,7 +30,8 @@ RANDOM = "param need : 1 = uniform(1, 2)\n" + FIXED.replace("x >= 2", "x >= need
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Any, ...]]:
-    """How often each stage ran, by its form."""
+    """How often each stage ran, by its document and form; shipped models that an instance is
+    compared with are documents of their own."""
     found: Counter[tuple[Any, ...]] = Counter()
 
     def counted(
@@ -43,7 +44,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Any, ...]]:
         return run
 
     monkeypatch.setattr(
-        compilation, "check", counted("check", check, lambda _, form, relax: (form, relax))
+        compilation, "check", counted("check", check, lambda document, *form: (id(document), *form))
     )
     stage = counted("instantiate", instantiate, lambda checked, given, seed: (id(checked), seed))
     monkeypatch.setattr(compilation, "instantiate", stage)
