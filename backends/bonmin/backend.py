@@ -159,7 +159,7 @@ def _run(request: Request, program: _Program) -> "BonminOutcome":
     start = np.clip(start, instance.lower, instance.upper)
     try:
         outcome = run_bonmin(
-            replace(program.problem, start=program.reduced.scaled(start)),
+            replace(program.problem, start=program.reduced.started_at(start)),
             program.symbolic,
             program.reduced.integral,
             time_limit=None if options.time_limit is None else max(SHORTEST, options.time_limit),

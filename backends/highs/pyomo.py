@@ -141,7 +141,7 @@ def _values(scaled: "ScaledPyomo", results: Any) -> FloatArray:
     """The scaled point; variables that occur nowhere stay where they start."""
     found = results.solution_loader.get_vars()
     reduced, variables = scaled.reduced, scaled.lowered.variables
-    values = reduced.scaled(reduced.instance.first_point())
+    values = reduced.started_at(reduced.instance.first_point())
     for position, column in enumerate(reduced.columns.tolist()):
         value = found.get(variables[column])
         if value is not None:

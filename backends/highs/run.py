@@ -72,7 +72,7 @@ def run_highs(program: LinearProgram, request: Request, own: Mapping[str, str | 
     set_options(highs, options, own)
     hand_over(highs, program)
     if options.start is not None and program.integral.any():
-        values = program.reduced.scaled(options.start)
+        values = program.reduced.started_at(options.start)
         known = np.flatnonzero(np.isfinite(values))
         values = values[known]
         highs.setSolution(len(known), known.astype(np.int32), values)

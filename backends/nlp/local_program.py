@@ -38,7 +38,7 @@ class LocalProgram:
 
     def started_at(self, x: FloatArray) -> NlpProblem:
         """The scaled problem with its start at a point of the instance."""
-        return replace(self.problem, start=self.reduced.scaled(x))
+        return replace(self.problem, start=self.reduced.started_at(x))
 
     def typical_point(self, seed: int) -> FloatArray:
         """The first point of the instance, with columns that have no start value off their bounds.
@@ -171,7 +171,7 @@ def _scaled(problem: NlpProblem, reduced: Reduced) -> NlpProblem:
         upper=reduced.upper,
         constraint_lower=problem.constraint_lower * row,
         constraint_upper=problem.constraint_upper * row,
-        start=reduced.scaled(reduced.instance.first_point()),
+        start=reduced.started_at(reduced.instance.first_point()),
         objective=lambda z: size * problem.objective(unscaled(z)),
         gradient=lambda z: size * column * problem.gradient(unscaled(z)),
         constraints=lambda z: row * problem.constraints(unscaled(z)),

@@ -472,7 +472,7 @@ def _warm_start(built: "ScipModel", options: SolveOptions) -> None:
     complete.
     """
     assert options.start is not None
-    model, reduced, start = built.model, built.reduced, built.reduced.scaled(options.start)
+    model, reduced, start = built.model, built.reduced, built.reduced.started_at(options.start)
     known, values = np.isfinite(start), start.tolist()
     if known.all():
         whole = model.createSol()

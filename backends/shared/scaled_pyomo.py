@@ -78,7 +78,7 @@ def _scale(reduced: Reduced, lowered: PyomoModel) -> None:
     instance = reduced.instance
     variables = np.empty(len(reduced.columns), dtype=object)
     variables[:] = [lowered.variables[column] for column in reduced.columns.tolist()]
-    starts = reduced.scaled(instance.start).tolist()
+    starts = reduced.started_at(instance.start).tolist()
     limits = zip(reduced.lower.tolist(), reduced.upper.tolist(), starts, strict=True)
     changed = (reduced.column_factor != 1.0) | (reduced.origin != 0.0)
     for variable, (low, high, start), other in zip(variables, limits, changed, strict=True):

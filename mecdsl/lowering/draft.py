@@ -246,7 +246,8 @@ class Draft:
             tolerance=self._continued(original.tolerance, lambda column: np.nan),
             seed=original.seed,
         )
-        return replace(twin, start=self.extended(original.start))
+        start = np.clip(original.start, original.lower, original.upper)
+        return replace(twin, start=self.extended(start))
 
     def _variables(self) -> list[VariableFamily]:
         """The new columns as families, after those of the original."""

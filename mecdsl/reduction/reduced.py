@@ -110,6 +110,14 @@ class Reduced:
         """Scaled variables of a point of the instance."""
         return (x[self.columns] - self.origin) / self.column_factor
 
+    def started_at(self, x: FloatArray) -> FloatArray:
+        """Scaled variables of a point to start from; what would leave the doubles ends with them,
+        and nan stays nan.
+        """
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore"):
+            return np.clip(self.scaled(x), -largest, largest)
+
     def objective(self, scaled: float) -> float:
         """A value of the scaled objective in the units and sense of the model."""
         return (scaled + self.kept_out) / self.objective_factor

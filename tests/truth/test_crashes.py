@@ -441,3 +441,17 @@ def test_the_largest_double_is_shown() -> None:
     data = "param load[c in {1, 2}] : s = [1.7976931348623157e308 s, 0 s]"
     instance = loads(f"{data}\nvar x : >= 0\nminimize cost = x").instance()
     assert "1.7977e+308" in instance_text(instance)
+
+
+@pytest.mark.parametrize("backend", ["bonmin", "ipopt"])
+def test_a_start_far_outside_of_the_bounds_is_none(backend: str) -> None:
+    # least of max(x^2, x) - y for x in -1..2, y in 0..1: 0 at x = 0, minus 1
+    domain = "binary" if backend == "bonmin" else "in 0..1"
+    text = f"var x : in -1..2\nvar y : {domain}\nminimize goal = max(x^2, x) - y\nstart x = 1e308"
+    assert loads(text).solve(backend).objective == pytest.approx(-1, abs=1e-6)
+
+
+def test_a_start_that_leaves_the_doubles_in_scaled_units_ends_with_them() -> None:
+    reduced = reduce_instance(loads("var x : in 0..1e-3\nminimize goal = x^2 - x").instance())
+    assert np.isfinite(reduced.started_at(np.array([1e308]))).all()
+    assert np.isnan(reduced.started_at(np.array([np.nan]))).all()
