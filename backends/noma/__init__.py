@@ -1,0 +1,1 @@
+"""The algorithms derived for split inference over NOMA."""
