@@ -23,21 +23,27 @@ def weaker(gain: list[list[list[float]]], home: list[int], v: int, i: int, m: in
     return (gain[home[v]][v][m], v) < (gain[home[i]][i][m], i)
 
 
-def uplink_rate(data: Data, i: int, sent: list[list[float]], m: int, share: int | None) -> float:
-    """b log2(1 + SINR) of (5); `sent` [U][M] in W; `share`: k users share the subchannel (OMA)."""
+def uplink_rate(
+    data: Data, i: int, own: float, sent: list[list[float]], m: int, share: int | None
+) -> float:
+    """b log2(1 + SINR) of (5) at an own power; `sent` [U][M] by all, in W; `share`: k users share the
+    subchannel (OMA).
+    """
     home, gain, users = data["home"], data["up_gain"], range(len(data["home"]))
     cell = sum(sent[v][m] * gain[home[v]][v][m] for v in users if weaker(gain, home, v, i, m))
     others = sum(sent[t][m] * gain[home[i]][t][m] for t in users if home[t] != home[i])
-    return shared(data, "up", sent[i][m] * gain[home[i]][i][m], cell, others, share)
+    return shared(data, "up", own * gain[home[i]][i][m], cell, others, share)
 
 
-def downlink_rate(data: Data, i: int, sent: list[list[float]], m: int, share: int | None) -> float:
+def downlink_rate(
+    data: Data, i: int, own: float, sent: list[list[float]], m: int, share: int | None
+) -> float:
     """b log2(1 + SINR) of (8)."""
     home, gain, users = data["home"], data["down_gain"], range(len(data["home"]))
-    own = gain[home[i]][i][m]
-    cell = own * sum(sent[v][m] for v in users if weaker(gain, home, i, v, m))
+    heard = gain[home[i]][i][m]
+    cell = heard * sum(sent[v][m] for v in users if weaker(gain, home, i, v, m))
     others = sum(sent[t][m] * gain[home[t]][i][m] for t in users if home[t] != home[i])
-    return shared(data, "down", sent[i][m] * own, cell, others, share)
+    return shared(data, "down", own * heard, cell, others, share)
 
 
 def shared(
@@ -79,7 +85,8 @@ def objective(
                     k = sum(beta[way][t][m] for t in users if data["home"][t] == home)
                     share = max(1, round(k)) if oma else None
                     rate_of = uplink_rate if way == 0 else downlink_rate
-                    rate += beta[way][i][m] * rate_of(data, i, sent, m, share)
+                    own = power[way][i][m]
+                    rate += beta[way][i][m] * rate_of(data, i, own, sent, m, share)
                 if load > 0.0:
                     time += load / rate if rate > 0.0 else math.inf
                     energy += sum(sent[i]) * load / rate if rate > 0.0 else math.inf

@@ -69,8 +69,8 @@ def test_the_best_power_of_one_user_is_that_of_a_search() -> None:
     link = system.uplink
     draw = np.random.default_rng(1)
     for gain in 10.0 ** draw.uniform(-4.0, 8.0, 60):
-        weights = 10.0 ** draw.uniform(-3.0, 0.0, 2)
-        found = lone_power(np.array(gain), *weights, 1e-3, 0.3162)
+        weights = tuple(10.0 ** draw.uniform(-3.0, 0.0, 2))
+        found = lone_power(np.array(gain), weights[0], weights[1], 1e-3, 0.3162)
         best = minimize_scalar(
             lambda log_power, *data: float(price(link, np.array(np.exp(log_power)), *data)),
             bounds=(np.log(1e-3), np.log(0.3162)),
@@ -78,7 +78,9 @@ def test_the_best_power_of_one_user_is_that_of_a_search() -> None:
             method="bounded",
             options={"xatol": 1e-12},
         )
-        assert price(link, found, np.array(gain), *weights) <= best.fun * (1.0 + 1e-12)
+        assert price(link, found, np.array(gain), weights[0], weights[1]) <= best.fun * (
+            1.0 + 1e-12
+        )
 
 
 @pytest.mark.parametrize("a", [1e-12, 1e-8, 0.99e-4, 1.01e-4, 0.5, 1.0, 30.0, 1e9])
