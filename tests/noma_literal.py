@@ -213,3 +213,47 @@ def draw_decisions(system: System, seed: int, form: Form = BASE) -> Decisions:
         found[f"{name}_power"] = np.where(active, power, 0.0)
     units = draw.uniform(system.edge_units_min, system.edge_units_max, users)
     return Decisions(cut=cut, edge_units=units, **found)
+
+
+def model_data(system: System) -> dict[str, Any]:
+    """A system as the data of `noma.mec` and `noma_relaxed.mec`."""
+    access_points, users, subchannels = system.shape
+    numbers: Data = {
+        "access_point_count": access_points,
+        "user_count": users,
+        "subchannel_count": subchannels,
+        "layer_count": system.layers,
+        "users_per_subchannel_max": system.users_per_subchannel_max,
+        "edge_units_min": system.edge_units_min,
+        "edge_units_max": system.edge_units_max,
+        "edge_exponent": system.edge_exponent,
+    }
+    for link in system.links:
+        for name in ("bandwidth", "noise", "power_min", "power_max"):
+            numbers[f"{link.way.value}_{name}"] = getattr(link, name)
+        numbers[link.way.value] = {"gain": link.gain.tolist()}
+    of_users = ("cpu", "capacitance", "cycles_per_flop", "time_weight", "energy_weight")
+    user = {name: getattr(system, name).tolist() for name in (*of_users, "layer_work", "cut_size")}
+    numbers["user"] = user | {
+        "home": (system.home + 1).tolist(),
+        "result_size": system.result_size.tolist(),
+    }
+    numbers["access_point"] = {
+        "unit_speed": system.unit_speed.tolist(),
+        "capacitance": system.edge_capacitance.tolist(),
+        "cycles_per_flop": system.edge_cycles_per_flop.tolist(),
+    }
+    return numbers
+
+
+def model_values(system: System, decisions: Decisions) -> dict[str, np.ndarray]:
+    """A point as values of the variable families of `noma.mec`."""
+    layers, subchannels = np.arange(system.layers + 1), np.arange(system.shape[2])
+    return {
+        "user.cut": (decisions.cut[:, None] == layers).astype(float),
+        "user.edge_units": decisions.edge_units,
+        "user.uplink_assigned": (decisions.up[:, None] == subchannels).astype(float),
+        "user.downlink_assigned": (decisions.down[:, None] == subchannels).astype(float),
+        "user.uplink_power": decisions.up_power,
+        "user.downlink_power": decisions.down_power,
+    }
