@@ -1,7 +1,7 @@
 """What a model says in an exact form, for solvers that find their way better in it.
 
-An exact form has the same optimum as the model, as its author says: it only adds variables, behind
-those of the model, and the point of a solver is that of the model without them. What is kept here
+An exact form has the same optimum as the model, as its author says: it only adds variables, and the
+point of a solver is that of the model without them. What is kept here
 belongs to one instance; a copy with other bounds or values has none, since the form does not know
 of the change.
 """
@@ -9,7 +9,10 @@ of the change.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +34,27 @@ def restatement_of(instance: Instance) -> Restatement | None:
     return found
 
 
-def restated(instance: Instance) -> Instance | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Restated:
+    """An instance in its exact form `name`; `columns`: where there each of its own columns is."""
+
+    name: str
+    instance: Instance
+    columns: IntArray
+
+
+def restated(instance: Instance) -> Restated | None:
     """The instance in its exact form, None where there is none.
 
-    The compiler has seen to it that the form keeps the variables of the model, which come first.
+    The compiler has seen to it that the form keeps the variables of the model.
     """
     stated = restatement_of(instance)
     if stated is None:
         return None
     other = stated.make()
-    first = other.variables[: len(instance.variables)]
-    if [(f.name, f.columns) for f in first] == [(f.name, f.columns) for f in instance.variables]:
-        return other
-    raise RuntimeError(f"the variables of form `{stated.name}` are not those of the model")
+    places = {family.name: family.columns for family in other.variables}
+    columns = [
+        np.arange(other.columns, dtype=np.int64)[places[family.name]]
+        for family in instance.variables
+    ]
+    return Restated(stated.name, other, np.concatenate([np.zeros(0, dtype=np.int64), *columns]))

@@ -20,7 +20,7 @@ import numpy as np
 from mecdsl.diagnostics import ModelError
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance
-from mecdsl.instances.restated import restated, restatement_of
+from mecdsl.instances.restated import Restated, restated
 from mecdsl.instances.tables import SINGLE, FloatArray
 from mecdsl.lowering.draft import Draft
 from mecdsl.lowering.place import Place
@@ -41,11 +41,12 @@ the bound that the multipliers prove.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
-    """The twin of an instance: its columns and rows are those of `original`, followed by new ones.
+    """The twin of an instance: its columns and rows are those of `original`, followed by new ones;
+    where an exact form stands for it, those of the form, whose rows are others.
 
     `steps`: what became of every kink. `factors`: for rows that are stated squared, what their
     multipliers are multiplied by to be those of the row as written. `draft`: None where nothing was
-    lowered; then `instance` is `original`, or what the exact form `restated` makes of it.
+    lowered; then `instance` is `original`, or that of the exact form `form`.
     """
 
     original: Instance
@@ -53,12 +54,17 @@ class Lowered:
     steps: tuple[Step, ...]
     factors: Mapping[str, FloatArray]
     draft: Draft | None
-    restated: str = ""
+    form: Restated | None = None
 
     @property
     def changed(self) -> bool:
         """Whether the twin is another instance than the original."""
-        return self.draft is not None or bool(self.restated)
+        return self.draft is not None or self.form is not None
+
+    @property
+    def restated(self) -> str:
+        """The name of the exact form that stands for the original; empty without one."""
+        return "" if self.form is None else self.form.name
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -68,13 +74,13 @@ class Lowered:
 
     def point(self, x: FloatArray) -> FloatArray:
         """The point of the original in a point of the twin."""
-        return x[: self.original.columns]
+        return x[: self.original.columns] if self.form is None else x[self.form.columns]
 
     def extended(self, x: FloatArray) -> FloatArray:
         """The point of the twin for one of the original; nan where that is nan."""
-        if self.restated:
-            columns = self.instance.columns if self.draft is None else self.draft.instance.columns
-            x = np.concatenate([x, np.full(columns - len(x), np.nan)])
+        if self.form is not None:
+            own, x = x, np.full(self.form.instance.columns, np.nan)
+            x[self.form.columns] = own
         return x if self.draft is None else self.draft.extended(x)
 
     def solution(self, found: Solution) -> Solution:
@@ -113,6 +119,8 @@ class Lowered:
         own = self.original.objective(values)
         if not np.isfinite(own):
             return claimed
+        if self.form is not None:  # what its rows miss by their tolerances is no claim of the model
+            return own
         return max(own, claimed) if self.original.maximize else min(own, claimed)
 
 
@@ -127,13 +135,10 @@ def lowered(instance: Instance, cones: bool = False) -> Lowered:
 
 @fact
 def _twin(instance: Instance, cones: bool) -> Lowered:
-    stated = restated(instance)
-    if stated is None:
+    form = restated(instance)
+    if form is None:
         return _lowered(instance, cones)
-    form = restatement_of(instance)
-    assert form is not None
-    twin = _lowered(stated, cones)
-    return replace(twin, original=instance, factors={}, restated=form.name)
+    return replace(_lowered(form.instance, cones), original=instance, factors={}, form=form)
 
 
 @fact
