@@ -56,6 +56,7 @@ def codes(expression: str) -> list[str]:
         ("band*log2(1 + count_)", "1/s"),
         ("band*log2(1 + count_)*1 bit", "bit/s"),
         ("rate(power, count_, band, power/band)", "bit/s"),
+        ("sinr_rate(power, 2*power, power, band)", "bit/s"),
         ("sqrt(energy*energy)", "J"),
         ("sqrt(size)", "bit^(1/2)"),
         ("delay^2", "s^2"),

@@ -352,6 +352,8 @@ def test_a_tool_without_a_function_says_so() -> None:
     ("text", "value"),
     [
         ("hypot(3, 4)", 5.0),
+        # a signal of three times what disturbs it: two bits for every Hz
+        ("sinr_rate(6 W, 1 W, 1 W, 5 Hz) / (1 bit/s)", 10.0),
         ("relu(-2) + relu(3) + pos(4)", 7.0),
         ("norm(v[i] for i in 1..2)", 13.0),
         ("logsumexp(v[i] - 12 for i in 1..2)", math.log(math.exp(-7) + 1.0)),

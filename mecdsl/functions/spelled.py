@@ -10,6 +10,11 @@ ROWS: Final = (
         parameters=("power", "gain", "bandwidth", "density"),
         text="bandwidth * log2(1 + power*gain/(density*bandwidth)) * 1 bit",
     ),
+    Spelled(
+        name="sinr_rate",
+        parameters=("signal", "interference", "noise", "bandwidth"),
+        text="bandwidth * log2(1 + signal/(interference + noise)) * 1 bit",
+    ),
     Spelled(name="relu", parameters=("x",), text="max(x, 0)", also=("pos",)),
     Spelled(name="hypot", parameters=("x", "y"), text="sqrt(x^2 + y^2)"),
     Spelled(
