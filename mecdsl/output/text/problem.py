@@ -75,6 +75,10 @@ def _convexity_lines(problem: Problem) -> list[str]:
     )
 
 
+def _apart(found: Counterexample, digits: int) -> bool:
+    return number(found.middle, digits) != number(found.chord, digits)
+
+
 def _counterexample_text(found: Counterexample) -> str:
     """The two points in SI, at most `SHOWN` variables of them."""
     names = list(found.first)
@@ -83,6 +87,8 @@ def _counterexample_text(found: Counterexample) -> str:
     def point(values: Mapping[str, float]) -> str:
         return ", ".join(f"{name} = {number(values[name], 6)}" for name in names[:SHOWN]) + rest
 
-    middle, chord = number(found.middle, 6), number(found.chord, 6)
+    # as many digits as tell the two apart
+    digits = next(d for d in range(6, 18) if d == 17 or _apart(found, d))
+    middle, chord = number(found.middle, digits), number(found.chord, digits)
     text = f"`{found.member}`, in SI, between {point(found.first)} and {point(found.second)}:"
     return paragraph(f"{text} {middle} half-way, {chord} on the chord", 2)
