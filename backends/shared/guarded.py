@@ -67,6 +67,14 @@ def run_guarded(
     """
     if not hasattr(os, "fork"):
         return Guarded(work(should_stop))
+    with forked(work) as fork:
+        reason = _wait(fork, should_stop, time_limit, grace)
+        return fork.answer(reason)
+
+
+@contextlib.contextmanager
+def forked(work: Callable[[Stop], Answer]) -> "Iterator[Fork[Answer]]":
+    """`work` in a fork, which is gone when the block ends."""
     receiver, sender = Pipe(duplex=False)
     flush_c_streams()  # else the fork would print a second time what waits in a buffer
     sys.stdout.flush()
@@ -83,17 +91,9 @@ def run_guarded(
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
             sender.close()
-            reason = _wait(child, receiver, should_stop, time_limit, grace)
-            kind, value = _received(receiver)
+            yield Fork(child, receiver)
         finally:
             child.end()
-    if kind == "raised":
-        raise value
-    if kind == "answer":
-        return Guarded(value)
-    return (
-        Guarded(None, reason, _WORDS[reason]) if reason else Guarded(None, "died", child.ending())
-    )
 
 
 _WORDS: Final = {
@@ -150,6 +150,37 @@ class _Child:
             self.ended, self.code = True, os.waitstatus_to_exitcode(status)
 
 
+@dataclass(slots=True)
+class Fork(Generic[Answer]):
+    """A running fork and the end of the pipe its answer comes through."""
+
+    child: _Child
+    receiver: "Connection[Any, Any]"
+
+    @property
+    def done(self) -> bool:
+        """Whether an answer waits, or none will come."""
+        return self.receiver.poll(0) or not self.child.alive()
+
+    def interrupt(self) -> None:
+        """Have the work asked to stop."""
+        self.child.interrupt()
+
+    def answer(self, reason: str) -> Guarded[Answer]:
+        """What came of it; an exception of the work is raised here. `reason`: why it was told to
+        stop, if it was.
+        """
+        kind, value = _received(self.receiver)
+        self.child.end()
+        if kind == "raised":
+            raise value
+        if kind == "answer":
+            return Guarded(value)
+        if reason:
+            return Guarded(None, reason, _WORDS[reason])
+        return Guarded(None, "died", self.child.ending())
+
+
 def _name(number: int) -> str:
     try:
         return f", {signal.Signals(number).name}"
@@ -157,22 +188,16 @@ def _name(number: int) -> str:
         return ""
 
 
-def _wait(
-    child: _Child,
-    receiver: "Connection[Any, Any]",
-    should_stop: Stop,
-    limit: float | None,
-    grace: float,
-) -> str:
+def _wait(fork: "Fork[Answer]", should_stop: Stop, limit: float | None, grace: float) -> str:
     """Wait for an answer or the end; the reason if the fork had to be told to stop."""
     started = time.perf_counter()
     reason, patience = "", float("inf")
-    while time.perf_counter() < patience and not receiver.poll(POLL) and child.alive():
+    while time.perf_counter() < patience and not fork.receiver.poll(POLL) and fork.child.alive():
         if reason:
             continue
         late = limit is not None and time.perf_counter() - started > limit + LATE
         if late or should_stop():
-            child.interrupt()
+            fork.interrupt()
             reason, patience = "time limit" if late else "interrupted", time.perf_counter() + grace
     return reason
 
