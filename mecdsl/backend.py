@@ -51,7 +51,9 @@ class Capabilities:
     finishes. `models`: names of the models a hand-derived algorithm was derived for; empty for
     general solvers. `options`: the names of its own options with their meaning. `smooth`: it needs
     derivatives everywhere, so norms are given to it as cones. `preferences`: when `auto` takes it;
-    a general backend without one runs only by name.
+    a general backend without one runs only by name. `starts`: it is a local solver that begins at
+    `SolveOptions.start` and looks at nothing else of the kind, so that other starts may find other
+    optima.
     """
 
     title: str
@@ -62,6 +64,7 @@ class Capabilities:
     bounds: bool = False
     multipliers: bool = False
     warm_start: bool = False
+    starts: bool = False
     time_limit: bool = False
     pyomo: bool = False
     exact: bool = False  # a hand-derived algorithm whose answer is the proven optimum

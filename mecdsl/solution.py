@@ -55,6 +55,24 @@ class Iteration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What many starts of a local solver came to; objectives in SI, None where there is no optimum.
+
+    `starts`: how many were asked for. `optima`: of them, those that ended in a local optimum that
+    keeps the model; `distinct`: how many values these have, to 1e-6 relative; `best`, `worst` in
+    the sense of the model. `failed`: the others, counted by why they ended, such as
+    `iteration limit`; those that a limit kept from beginning are among them.
+    """
+
+    starts: int
+    optima: int
+    distinct: int
+    best: float | None
+    worst: float | None
+    failed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """What a backend claims, in SI units and in the sense of the model (not negated).
 
@@ -63,7 +81,8 @@ class Solution:
     the order of its rows; sign: derivative of the optimal objective with respect to the right-hand
     side. `multipliers_at`: the point the multipliers belong to where it is not `values`, such as
     that of an interior point method before variables were put onto the bounds they all but reach;
-    slopes such as that of `x^2/y` near 0 depend on it.
+    slopes such as that of `x^2/y` near 0 depend on it. `spread`: what the other starts came to,
+    where there were any.
     """
 
     backend: str
@@ -80,6 +99,7 @@ class Solution:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     multipliers_at: NDArray[np.float64] | None = None
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,4 +113,5 @@ class SolveOptions:
     log: bool = False
     via: str = "arrays"  # or "pyomo"
     start: NDArray[np.float64] | None = None  # warm start, one entry per column
+    starts: int = 1  # of a local solver; the best answer is kept
     raw: Mapping[str, str | float | int | bool] = field(default_factory=dict)

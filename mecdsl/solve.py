@@ -28,10 +28,12 @@ from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
+from mecdsl.starts.best import best_of_starts
 
 NOT_BELIEVED = (
     "proof_not_believed"  # in the certificate, where a switch is too large to be resolved
 )
+MOST_STARTS = 100_000
 MOST_THREADS = 256  # a solver told to start a million ends the process
 
 
@@ -51,6 +53,20 @@ def preferred(problem: Problem) -> tuple[tuple[Backend, str], ...]:
     return tuple((backend, reason) for _, backend, reason in sorted(found, key=lambda f: f[0]))
 
 
+def require_starts(chosen: Backend, request: Request) -> None:
+    """Raise `ModelError` E505 where a backend does not take the starts that were asked for."""
+    options, can = request.options, chosen.capabilities
+    if options.start is not None and not can.warm_start:
+        able = [n for n, _ in _able(request) if table.load(n).capabilities.warm_start]
+        fix = f"backends that take one: {', '.join(able)}" if able else "leave out the warm start"
+        raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
+    if options.starts > 1 and not can.starts:
+        able = [n for n, _ in _able(request) if table.load(n).capabilities.starts]
+        message = f"`{chosen.name}` is no local solver: other starts would change nothing"
+        fix = f"backends that take them: {', '.join(able)}" if able else "leave out `starts`"
+        raise ModelError([Diagnostic("E505", message, help=fix)])
+
+
 @np.errstate(all="ignore")  # what is not finite is looked for where it is used
 def solve(instance: Instance, backend: str | Backend, options: SolveOptions) -> Result:
     """Solve an instance with a backend ("auto" chooses) and verify the answer.
@@ -64,12 +80,7 @@ def solve(instance: Instance, backend: str | Backend, options: SolveOptions) -> 
     chosen, choice = choose(request) if backend == "auto" else (find(backend), "")
     if not choice:
         require(chosen, request)
-    if options.start is not None and not chosen.capabilities.warm_start:
-        able = ", ".join(
-            name for name, _ in _able(request) if table.load(name).capabilities.warm_start
-        )
-        fix = f"backends that take one: {able}" if able else "leave out the warm start"
-        raise ModelError([Diagnostic("E505", f"`{chosen.name}` takes no warm start", help=fix)])
+    require_starts(chosen, request)
     started = time.perf_counter()
     result = replace(_verified(chosen, request), choice=choice)
     return _or_next(result, request, started) if choice and refuted(result) else result
@@ -80,7 +91,7 @@ def _verified(chosen: Backend, request: Request) -> Result:
     started = time.perf_counter()
     instance, handed = request.instance, interface.request_for(chosen, request)
     twin = interface.lowered_for(chosen, instance)
-    found = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed))
+    found = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed, twin))
     solved = time.perf_counter()
     solution = twin.solution(found)
     result = verify(
@@ -252,7 +263,10 @@ def _start_notes(instance: Instance, options: SolveOptions) -> tuple[str, ...]:
     )
 
 
-def _run(chosen: Backend, request: Request) -> Solution:
+def _run(chosen: Backend, request: Request, twin: Lowered | None = None) -> Solution:
+    """The answer of a backend; with `twin`, whose instance is the request's, the best of as many
+    starts as were asked for.
+    """
     if (
         chosen.capabilities.models
     ):  # algorithms derived by hand look at no flag, so Ctrl-C ends them at once
@@ -268,7 +282,10 @@ def _run(chosen: Backend, request: Request) -> Solution:
             )
     require_finite_objective(request.instance)
     with interface.interruptible() as should_stop:
-        return chosen.solve(replace(request, should_stop=should_stop))
+        request = replace(request, should_stop=should_stop)
+        if twin is not None and request.options.starts > 1:
+            return best_of_starts(chosen, request, twin)
+        return chosen.solve(request)
 
 
 def _confirmed(request: Request, solution: Solution) -> Solution:
@@ -310,6 +327,8 @@ def check_options(options: SolveOptions) -> None:
         faults.append(f"the number of threads is {threads}, expected 1 to {MOST_THREADS}")
     if limit is not None and not 0 <= limit < math.inf:
         faults.append(f"the time limit is {limit:g} s, expected a finite time of 0 s or more")
+    if not 1 <= options.starts <= MOST_STARTS:
+        faults.append(f"the number of starts is {options.starts}, expected 1 to {MOST_STARTS}")
     if options.seed < 0:
         faults.append(f"the seed is {options.seed}, expected a whole number from 0 on")
     if options.via not in ("arrays", "pyomo"):
@@ -383,10 +402,10 @@ def _follows(candidate: Backend, request: Request) -> bool:
 
 
 def _heeds(candidate: Backend, request: Request) -> bool:
-    """Whether a backend is fed the way that was asked for and takes the start that was given."""
-    return _follows(candidate, request) and (
-        request.options.start is None or candidate.capabilities.warm_start
-    )
+    """Whether a backend is fed the way that was asked for and takes the starts that were."""
+    options, can = request.options, candidate.capabilities
+    takes_start = options.start is None or can.warm_start
+    return _follows(candidate, request) and takes_start and (options.starts == 1 or can.starts)
 
 
 def _able(request: Request) -> Iterable[tuple[str, Acceptance]]:
@@ -418,6 +437,9 @@ def choose(request: Request) -> tuple[Backend, str]:
     for candidate, reason in _takers(request):
         kind = f"{problem.phrase}{_said(lowered(request.instance))}"
         return candidate, f"{kind}: {reason}{_who_proves(candidate, request)}"
+    if request.options.starts > 1:
+        message = f"no local solver takes this {problem.class_name}, and `starts` is for those"
+        raise ModelError([Diagnostic("E505", message, help="leave out `starts`")])
     reasons = [accepts(backend, request).reason for backend, _ in preferred(problem)]
     message = f"no backend solves this {problem.class_name}"
     raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])

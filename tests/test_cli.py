@@ -786,6 +786,20 @@ def test_auto_takes_a_backend_that_heeds_the_warm_start(run: Run, tmp_path: Path
     assert "`mel-integer` takes no warm start\n  help: backends that take one: scip, bonmin" in err
 
 
+def test_many_starts_are_told_in_text_and_as_numbers(run: Run) -> None:
+    code, out, _ = run("solve", SHARE, "-b", "ipopt", "--starts", "3")
+    assert code == 0
+    assert "note       3 starts: 3 local optima, all of value" in out
+    _, out, _ = run("solve", SHARE, "-b", "ipopt", "--starts", "3", "--threads", "1", "--json")
+    starts = json.loads(out)["starts"]
+    assert (starts["asked"], starts["optima"], starts["distinct"]) == (3, 3, 1)
+    code, _, err = run("solve", SHARE, "-b", "scip", "--starts", "3")
+    assert code == 2
+    assert "help: backends that take them: ipopt" in err
+    code, _, err = run("solve", SHARE, "--starts", "0")
+    assert code == 2
+
+
 # Streams ------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ STAGES: list[list[str]] = [
     ["backend"],
     ["backends"],
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
-    ["proofs"],
+    ["proofs", "starts"],
     ["solve"],
     ["fitting"],
     ["model_with_data"],

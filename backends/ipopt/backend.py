@@ -82,6 +82,7 @@ class Ipopt:
         "large-scale nonlinear programming, Math. Program. 106, 2006",
         multipliers=True,
         warm_start=True,
+        starts=True,
         smooth=True,
         time_limit=True,
         pyomo=True,

@@ -44,6 +44,7 @@ from mecdsl.command_line.options import (
     Seeds,
     Settings,
     ShowScaling,
+    Starts,
     Threads,
     TimeLimit,
     Trace,
@@ -248,6 +249,7 @@ def solve(
     time_limit: TimeLimit = "",
     gap: Gap = 1e-6,
     threads: Threads = None,
+    starts: Starts = 1,
     option: Options = None,
     warm_start: WarmStart = None,
     via: Via = "arrays",
@@ -265,7 +267,7 @@ def solve(
     check_trace((model, data, warm_start), trace, plot_trace)
     loaded = _load(model, data, set_, seed)
     form = one_form(form, loaded)
-    options = solve_options(time_limit, gap, threads, option, via, log)
+    options = solve_options(time_limit, gap, threads, option, via, log, starts)
     if warm_start is not None:
         options["start"] = start_values(warm_start)
     with _progress(f"solving with {backend}"):
@@ -293,6 +295,7 @@ def compare(
     time_limit: TimeLimit = "",
     gap: Gap = 1e-6,
     threads: Threads = None,
+    starts: Starts = 1,
     option: BackendOptions = None,
     csv: Csv = None,
     plot: Plot = None,
@@ -310,7 +313,8 @@ def compare(
     loaded = _load(model, data, set_, seed)
     forms = _forms(form, loaded)
     names = _distinct(name.strip() for name in backends.split(",") if name.strip())
-    options = solve_options(time_limit, gap, threads) | {"own": backend_options(option)}
+    options = solve_options(time_limit, gap, threads, starts=starts)
+    options["own"] = backend_options(option)
     asked = Asked(names, forms, relax, options)
     if seeds or csv or plot:
         from mecdsl.command_line import study as cli_study

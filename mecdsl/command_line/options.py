@@ -82,6 +82,12 @@ Gap = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="NUMBER", help="threads of the solver")
 ]
+Starts = Annotated[
+    int,
+    typer.Option(
+        "--starts", min=1, metavar="NUMBER", help="starts of a local solver; the best is kept"
+    ),
+]
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="solver's own option: limits/nodes=100"),
@@ -162,6 +168,7 @@ ONCE: Final = (
     ("--time-limit",),
     ("--gap",),
     ("--threads",),
+    ("--starts",),
     ("--warm-start",),
     ("--via",),
     ("--to",),
@@ -249,11 +256,20 @@ def solve_options(
     option: list[str] | None = None,
     via: str = "arrays",
     log: bool = False,
+    starts: int = 1,
 ) -> dict[str, Any]:
     """The arguments of `SolveOptions`. Raises `Stop`."""
     raw = _named_values(option or [], "name")
     limit = _seconds(time_limit) if time_limit else None
-    return {"time_limit": limit, "gap": gap, "threads": threads, "raw": raw, "via": via, "log": log}
+    return {
+        "time_limit": limit,
+        "gap": gap,
+        "threads": threads,
+        "raw": raw,
+        "via": via,
+        "log": log,
+        "starts": starts,
+    }
 
 
 def backend_options(option: list[str] | None) -> dict[str, dict[str, RawValue]]:

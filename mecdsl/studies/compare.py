@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from mecdsl.backends import table
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.fitting import fitting
 from mecdsl.model_with_data import ModelWithData
@@ -80,13 +81,15 @@ def compare(
     A backend that only solves a relaxation the model declares is run on that, and its answer counts
     as a bound. `started` is called before each run; an interrupted run is the last. `own`: by name
     of a backend, options of its own beside those that all get in `raw`; a backend that does not
-    take one does not run, and its entry says so. Raises `ModelError` for faults of the model
-    itself, unknown backends and options that no backend can follow.
+    take one does not run, and its entry says so. Of `starts` the local solvers take heed. Raises
+    `ModelError` for faults of the model itself, unknown backends and options that no backend can
+    follow.
     """
     check_options(SolveOptions(**options))
     model = model.across(forms)
     backends = backends or fitting([model.instance(form, relax) for form in forms])
     check_own(own or {}, backends)
+    check_starts(options.get("starts", 1), backends)
     entries: list[Entry] = []
     for form in forms:
         model.instance(form, relax)  # faults of the model or its data concern every backend
@@ -96,7 +99,9 @@ def compare(
                 continue
             started(backend, form)
             raw = {**options.get("raw", {}), **(own or {}).get(backend, {})}
-            entries.append(_entry(model, backend, form, relax, {**options, "raw": raw}))
+            starts = options.get("starts", 1) if find(backend).capabilities.starts else 1
+            given = {**options, "raw": raw, "starts": starts}
+            entries.append(_entry(model, backend, form, relax, given))
     return _side_by_side(model, entries, forms, relax)
 
 
@@ -138,6 +143,16 @@ def check_own(own: Mapping[str, Mapping[str, Any]], backends: Sequence[str]) -> 
             message = f"there are options for `{name}`, and `{name}` is not compared"
             fix = f"compared are {', '.join(backends)}"
             raise ModelError([Diagnostic("E505", message, help=fix)])
+
+
+def check_starts(starts: int, backends: Sequence[str]) -> None:
+    """Raise `ModelError` E505 for many starts where no local solver is compared."""
+    if starts == 1 or any(find(name).capabilities.starts for name in backends):
+        return
+    able = [name for name in table.names() if table.load(name).capabilities.starts]
+    message = "`starts` is for local solvers, and none is compared"
+    fix = f"leave it out, or compare {' or '.join(able)} too"
+    raise ModelError([Diagnostic("E505", message, help=fix)])
 
 
 def _entry(

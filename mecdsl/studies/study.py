@@ -18,7 +18,7 @@ from mecdsl.model import symbolic as sym
 from mecdsl.model_with_data import ModelWithData
 from mecdsl.solution import SolveOptions, Termination
 from mecdsl.solve import check_options, find
-from mecdsl.studies.compare import Comparison, Entry, check_own, compare
+from mecdsl.studies.compare import Comparison, Entry, check_own, check_starts, compare
 from mecdsl.studies.study_result import OWN_FAULT, Goal, Outcome, Run, Study, summaries
 
 
@@ -50,6 +50,7 @@ def study(
     firsts = {form: first_instance(model, seeds, form, relax) for form in forms}
     backends = backends or fitting(list(firsts.values()))
     check_own(own or {}, backends)
+    check_starts(options.get("starts", 1), backends)
     options = {**options, "own": own}
     found: list[_Findings] = []
     interrupted = False

@@ -28,6 +28,7 @@ def _backend(backend: Backend) -> dict[str, Any]:
         "options": dict(can.options),
         "time_limit": can.time_limit,
         "warm_start": can.warm_start,
+        "starts": can.starts,
         "bounds": can.bounds,
         "multipliers": can.multipliers,
     }

@@ -10,6 +10,7 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.output.json.kkt import kkt_json
 from mecdsl.output.json.plain import plain, whole
 from mecdsl.output.json.reformulation import reformulation_json
+from mecdsl.output.json.spread import spread_json
 from mecdsl.output.json.trace import trace_json
 from mecdsl.parsing.syntax import Kind
 from mecdsl.results.result import Result
@@ -94,6 +95,7 @@ def _circumstances(result: Result) -> dict[str, Any]:
         "original": _original(result),
         "linearized": [reformulation_json(found) for found in reformulations(result.instance)],
         "iterations": len(result.solution.iterations),
+        "starts": spread_json(result.solution.spread),
         "seconds": dict(result.seconds),
         "seed": result.instance.seed,
         "versions": dict(result.solution.versions),

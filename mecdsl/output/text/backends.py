@@ -21,5 +21,6 @@ def _lines(backend: Backend) -> list[str]:
         paragraph(f"{backend.name}: {can.title}{missing}", further=4),
         paragraph(f"gives: {can.guarantee.value}; {versions or there.reason}", 4, 4),
         paragraph(f"solves: {solves}", 4, 4),
+        *([paragraph("--starts NUMBER: of that many starts the best", 4, 4)] if can.starts else []),
         *(paragraph(f"--option {name}=...: {meaning}", 4, 4) for name, meaning in can.options),
     ]

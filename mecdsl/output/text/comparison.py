@@ -6,6 +6,7 @@ import numpy as np
 
 from mecdsl.analysis.display_units import objective_display
 from mecdsl.output.text.layout import WIDTH, common_unit, heading, number, paragraph, table
+from mecdsl.output.text.spread import spread_text
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee
 from mecdsl.studies.compare import Comparison, Entry
@@ -56,6 +57,9 @@ def _remarks(entry: Entry) -> list[str]:
         worth = "holds a relaxation of products, its optimum is a bound for the model, not a plan"
         remarks.append(f"{entry.backend}: form {entry.form} {worth}")
     remarks += [f"{entry.backend}: {fault}" for fault in result.faults]
+    if result.solution.spread is not None:
+        spread = spread_text(result.solution.spread, objective_display(result.instance))
+        remarks.append(f"{entry.backend}: {spread}")
     if result.objective is None and result.solution.message:
         remarks.append(f"{entry.backend}: {result.solution.message}")
     return remarks

@@ -20,6 +20,7 @@ from mecdsl.output.text.layout import (
     table,
     unit_of,
 )
+from mecdsl.output.text.spread import spread_text
 from mecdsl.results.result import Result
 from mecdsl.results.violations import Violation
 from mecdsl.solution import Guarantee, Termination
@@ -52,6 +53,8 @@ def result_text(result: Result, every_value: bool = False) -> str:
         rows.append(["bound", _bound_text(result, unit, digits)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
+    if result.solution.spread is not None:
+        rows.append(["note", spread_text(result.solution.spread, objective_display(instance))])
     lines.append(table(rows, indent=0))
     if result.violations:
         lines += ["", "residuals", table([_violation_row(instance, v) for v in result.violations])]

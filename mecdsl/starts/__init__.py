@@ -1,0 +1,1 @@
+"""Many starts of a local solver: points to start from, runs side by side, and the best of them."""
