@@ -197,6 +197,19 @@ def _ratio_sum(ratio: Ratio, parent: IntArray, size: int) -> Ratio:
     return Ratio(ratio.probe[first], _all_of(ratio.bend.where(same), parent, size))
 
 
+def within(found: Curve, known: Range) -> Curve:
+    """The rows with a range that is known of them, where they are affine."""
+    if len(known.low) != found.size:
+        return found
+    affine = ~np.isnan(found.probe).any(axis=1)
+    inside = found.ends.inside(Ends(known.low, known.high))
+    low, high = (
+        np.where(affine, one, two)
+        for one, two in ((inside.low, found.ends.low), (inside.high, found.ends.high))
+    )
+    return settled(replace(found, ends=Ends(low, high)))
+
+
 class Cause(Enum):
     """What is wrong with the part to blame."""
 
@@ -251,15 +264,7 @@ class CurvatureEvaluator(Evaluator):
     def _within_rows(self, found: Curve, expression: sym.Expression, table: Table) -> Curve:
         """With the range that the rows leave to this part, where it is affine."""
         known = self.parts.get(self.places.of(expression, table)) if self.parts else None
-        if known is None or len(known.low) != found.size:
-            return found
-        affine = ~np.isnan(found.probe).any(axis=1)
-        inside = found.ends.inside(Ends(known.low, known.high))
-        low, high = (
-            np.where(affine, one, two)
-            for one, two in ((inside.low, found.ends.low), (inside.high, found.ends.high))
-        )
-        return settled(replace(found, ends=Ends(low, high)))
+        return found if known is None else within(found, known)
 
     def _number(self, expression: sym.Expression, cause: Cause) -> int:
         key = (id(expression), cause)

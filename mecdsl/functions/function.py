@@ -75,6 +75,15 @@ class Whole(Enum):
     ALWAYS = auto()
 
 
+class Cone(Enum):
+    """What a convex cone is made of, in which functions may be said."""
+
+    LINEAR = "linear"
+    SECOND_ORDER = "second order"
+    EXPONENTIAL = "exponential"
+    POWER = "power"
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """From `low` to `high`, both included."""
@@ -123,7 +132,9 @@ class Function:
     `value`: of float arrays; nan or infinite off the domain, where NumPy may warn. `homogeneous`:
     the degree k of f(m*x) = m^k f(x) for m > 0. `also`: other names it may be called by;
     `mistaken`: names of other languages, which a message leads here. `above_zero`: the position of
-    the argument that must stay above 0, where there is a pole.
+    the argument that must stay above 0, where there is a pole. `cone`: in which the points above
+    it, where it is convex, or below it, where it is concave, can be said; None where it has none of
+    its own, and may have that of its expansion.
     """
 
     name: str
@@ -135,6 +146,7 @@ class Function:
     homogeneous: float | None = None
     expansion: Expansion | None = None
     above_zero: int | None = None
+    cone: Cone | None = None
     also: tuple[str, ...] = ()
     mistaken: tuple[str, ...] = ()
 

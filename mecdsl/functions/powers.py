@@ -9,6 +9,7 @@ import numpy as np
 from mecdsl.functions.function import (
     ABOVE,
     LINE,
+    Cone,
     Derivatives,
     DimensionRule,
     Expansion,
@@ -51,6 +52,7 @@ def _logarithm(
         back=(power, power),
         above_zero=0,
         logarithm=scale,
+        cone=Cone.EXPONENTIAL if own else None,
         vanishes=True,
         expansion=None if own else expansion,
         mistaken=mistaken,
@@ -92,6 +94,7 @@ ROWS: Final = (
         values=ABOVE,
         convex=LINE,
         rising=LINE,
+        cone=Cone.EXPONENTIAL,
         # what is 0 may have been a little more
         back=(np.log, lambda value: np.log(value + TINY)),
     ),
@@ -119,6 +122,7 @@ ROWS: Final = (
         values=ABOVE,
         concave=ABOVE,
         rising=ABOVE,
+        cone=Cone.SECOND_ORDER,
         back=(np.square, np.square),
     ),
 )

@@ -7,6 +7,7 @@ import numpy as np
 
 from mecdsl.functions.function import (
     Call,
+    Cone,
     DimensionRule,
     Expansion,
     FloatArray,
@@ -102,6 +103,7 @@ ROWS: Final = (
         rising=True,
         image=_rate_image,
         above_zero=0,
+        cone=Cone.EXPONENTIAL,
         expansion=Expansion(("ln",), _rate_written_out),
     ),
     Several(
@@ -113,6 +115,7 @@ ROWS: Final = (
         homogeneous=1.0,
         image=_square_over_image,
         above_zero=1,
+        cone=Cone.SECOND_ORDER,
         expansion=Expansion((), lambda call, x, y: x**2.0 / y),
     ),
 )
