@@ -60,7 +60,9 @@ def dual_bound(
     empty = bool((lower > upper).any())  # no feasible point is as good as this one
     curvature = curvature_floor(instance, right, scaling.size)
     bound = (
-        at.objective if empty else min(_least(at, point, (lower, upper), curvature), at.objective)
+        at.objective
+        if empty
+        else min(least_value(at, point, (lower, upper), curvature), at.objective)
     )
     return sense(instance) * bound if np.isfinite(bound) else None
 
@@ -76,7 +78,7 @@ def _as_good(instance: Instance, point: FloatArray) -> tuple[FloatArray, float] 
     return slope, float(terms.sum()) + ROUNDING * len(terms) * float(np.abs(terms).sum())
 
 
-def _least(
+def least_value(
     at: Lagrangian, point: FloatArray, box: tuple[FloatArray, FloatArray], curvature: FloatArray
 ) -> float:
     """The least of L over a box by its slope and the least curvature, less an allowance for

@@ -7,6 +7,7 @@ The words of the result say who proved it:
   of data;
 - a combination of the rows that no point within the bounds keeps (Farkas), recomputed from the
   model's own numbers;
+- of a convex problem, the same of multipliers that a solver gives (`mecdsl.proofs.convex_rows`);
 - else a second global solver, for a short time; where there is none, the first one's branch and
   bound alone.
 
@@ -26,6 +27,7 @@ from mecdsl.backends.highs.farkas import farkas_proof
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import IntArray
 from mecdsl.model.classes import Degree, ProblemClass
+from mecdsl.proofs.convex_rows import convex_proof
 from mecdsl.proofs.rays import ray_proof
 from mecdsl.reduction.conflicts import crossed_bounds, false_row
 from mecdsl.results.verify import verify
@@ -35,6 +37,7 @@ CONTRADICTED: Final = "contradicted"  # in the certificate of a claim that anoth
 SECONDS: Final = 10.0  # s that a second solver gets
 GLOBAL_SOLVERS: Final = ("highs", "scip")
 LOCAL_SOLVERS: Final = ("ipopt", "bonmin")
+NOT_ALONE: Final = (*LOCAL_SOLVERS, "clarabel")  # their word proves nothing
 LINEAR: Final = (ProblemClass.LP, ProblemClass.MILP)
 
 
@@ -82,10 +85,12 @@ def _infeasible(request: Request, solution: Solution) -> Solution:
     proof = own_proof(request.instance)
     if not proof and request.problem.problem_class in LINEAR:
         proof = farkas_proof(request.instance)
+    proof = proof or convex_proof(request, solution)
+    solution = replace(solution, multipliers={}, multipliers_at=None)
     if proof:
         return _proven(solution, f"proven: {proof}" if proof not in solution.message else "")
     backend = solution.backend
-    if backend not in (*GLOBAL_SOLVERS, *LOCAL_SOLVERS):
+    if backend not in (*GLOBAL_SOLVERS, *NOT_ALONE):
         return solution  # an algorithm derived by hand, whose certificate is its own
     if backend == "ipopt":
         return (
@@ -98,7 +103,7 @@ def _infeasible(request: Request, solution: Solution) -> Solution:
 
 def _second_opinion(request: Request, solution: Solution) -> Solution:
     """What another solver says; a point that keeps the model withdraws the claim."""
-    local = solution.backend in LOCAL_SOLVERS
+    local = solution.backend in NOT_ALONE
     others = [name for name in GLOBAL_SOLVERS if name != solution.backend]
     others += [name for name in LOCAL_SOLVERS if not local]
     for name in others:
@@ -116,7 +121,8 @@ def _second_opinion(request: Request, solution: Solution) -> Solution:
             wrong = _local(solution, f"but `{name}` finds a point that keeps the model")
             return replace(wrong, certificate={**wrong.certificate, CONTRADICTED: 1.0})
     if local:
-        return _local(solution, "which proves nothing of a local solver")
+        kind = "a local solver" if solution.backend in LOCAL_SOLVERS else "rounded multipliers"
+        return _local(solution, f"which proves nothing of {kind}")
     return _proven(solution, f"by branch and bound of `{solution.backend}` alone")
 
 
