@@ -20,7 +20,7 @@ from mecdsl.solve import takes
 from tests.random_models import RandomModel, random_model
 from tests.waiting import PATIENCE
 
-BACKENDS = ("highs", "ipopt", "scip", "bonmin")
+BACKENDS = ("highs", "ipopt", "clarabel", "scip", "bonmin")
 TOLERANCE = 1e-5  # of the objective: points may keep their rows to 1e-6 only
 NEAR_ZERO = 1e-7  # of an objective whose terms are near one
 

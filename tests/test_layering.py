@@ -53,6 +53,7 @@ STAGES: list[list[str]] = [
 
 SLOW_PACKAGES = (
     "casadi",
+    "clarabel",
     "cyipopt",
     "highspy",
     "matplotlib",

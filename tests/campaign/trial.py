@@ -11,7 +11,7 @@ from mecdsl.solve import takes
 from tests.campaign.judge import false_claims, label
 from tests.campaign.kinds import make
 
-BACKENDS: Final = ("highs", "ipopt", "scip", "bonmin")
+BACKENDS: Final = ("highs", "ipopt", "clarabel", "scip", "bonmin")
 TIME_LIMIT: Final = 3.0  # s, of a solve
 
 

@@ -42,10 +42,10 @@ from mecdsl.solve import takes
 from tests.fuzz.draw import Input
 
 STAGES: Final = (
-    "parse check instantiate class show scaling data lp mps nl pyomo highs ipopt scip bonmin "
+    "parse check instantiate class show scaling data lp mps nl pyomo highs ipopt clarabel scip bonmin "
     "command"
 ).split()
-SOLVERS: Final = ("highs", "ipopt", "scip", "bonmin")
+SOLVERS: Final = ("highs", "ipopt", "clarabel", "scip", "bonmin")
 EXIT_CODES: Final = (0, 1, 2, 3, 4, 5)
 MOST_FORMS: Final = 3
 SOLVE_SECONDS: Final = 1.0

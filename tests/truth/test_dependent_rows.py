@@ -38,7 +38,7 @@ CASES = {"a plan": (TWICE, 2.08), "a line": (LINE, 6.320944444444445e-8)}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["auto", "highs", "ipopt", "scip", "bonmin"])
+@pytest.mark.parametrize("backend", ["auto", "highs", "ipopt", "clarabel", "scip", "bonmin"])
 @pytest.mark.parametrize("case", CASES)
 def test_no_other_point_is_called_optimal(case: str, backend: str) -> None:
     text, best = CASES[case]

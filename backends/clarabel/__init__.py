@@ -1,0 +1,1 @@
+"""Clarabel: convex problems in cones, derived from the templates of the families."""
