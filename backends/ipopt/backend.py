@@ -29,6 +29,7 @@ import numpy as np
 
 from mecdsl.analysis.derivatives import smooth_program
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
+from mecdsl.backends.ipopt.library import Cyipopt, Library
 from mecdsl.backends.ipopt.starts import smooth_start
 from mecdsl.backends.nlp.local_program import LocalProgram, from_arrays, from_pyomo
 from mecdsl.backends.nlp.problem import NlpProblem
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from mecdsl.backends.ipopt.core import IpoptOutcome
     from mecdsl.backends.nlp.problem import NlpProblem
 
+IPOPT: Final = Cyipopt()
 CONTINUOUS: Final = frozenset(kind for kind in ProblemClass if not kind.integral)
 NO_NUMBER: Final = -13  # Ipopt's `Invalid_Number_Detected`: a derivative was not finite
 SUCCEEDED: Final = (
@@ -73,6 +75,8 @@ class Ipopt:
     """Ipopt from arrays, or through Pyomo with `via="pyomo"`."""
 
     name = "ipopt"
+    library: Library = IPOPT
+    missing = ""  # what to do where the library is not there, in words
     capabilities = Capabilities(
         title="Ipopt",
         classes=CONTINUOUS,
@@ -101,19 +105,17 @@ class Ipopt:
     )
 
     def availability(self) -> Availability:
-        """Whether cyipopt can be imported."""
+        """Whether the library can be imported."""
         try:
-            import cyipopt
+            return Availability(True, dict(self.library.versions()))
         except ImportError as error:
-            return Availability(False, reason=str(error))
-        library = ".".join(str(part) for part in cyipopt.IPOPT_VERSION)
-        return Availability(True, {"ipopt": library, "cyipopt": cyipopt.__version__})
+            return Availability(False, reason=f"{error}{self.missing}")
 
     def accepts(self, request: Request) -> Acceptance:
         """Every continuous class of smooth functions."""
         accepted = accepts_class(self, request.problem)
         if accepted.accepted:
-            accepted = _smooth(request.problem)
+            accepted = _smooth(self.name, request.problem)
         if accepted.accepted and request.options.via == "pyomo":
             return accepts_functions(self.name, request.instance, PYOMO_WORDS, " through Pyomo")
         return accepted
@@ -124,40 +126,40 @@ class Ipopt:
         Raises `ModelError` E505 for an option Ipopt does not know or a value it does not take, E311
         for a coefficient that is not finite.
         """
-        _require_known(request.options.raw)
-        return replace(_solve(request), versions=self.availability().versions)
+        _require_known(request.options.raw, self.library)
+        return replace(_solve(request, self.library), versions=self.availability().versions)
 
 
-def _smooth(problem: Problem) -> Acceptance:
+def _smooth(name: str, problem: Problem) -> Acceptance:
     for report in (problem.objective, *problem.families):
         if report.degree is Degree.NONSMOOTH and report.size:
             line = f", line {report.place.line}" if report.place else ""
             return Acceptance(
                 False,
-                f"`ipopt` needs smooth functions: `{report.name}` holds {report.reason}{line}",
+                f"`{name}` needs smooth functions: `{report.name}` holds {report.reason}{line}",
             )
     return Acceptance(True)
 
 
-def _solve(request: Request) -> Solution:
+def _solve(request: Request, library: Library) -> Solution:
     started = time.perf_counter()
     instance = request.instance
     conflict = reduce_instance(instance).conflict
     if conflict:
         return Solution(
-            backend="ipopt",
+            backend=library.name,
             termination=Termination.INFEASIBLE,
             guarantee=Guarantee.INFEASIBLE,
             message=conflict,
         )
     if not instance.free.any():
-        return _single_point(instance)
+        return replace(_single_point(instance), backend=library.name)
     through_pyomo = request.options.via == "pyomo"
     local = from_pyomo(instance) if through_pyomo else from_arrays(smooth_program(instance))
     lowered = time.perf_counter()
-    outcome, told = _run(local, request)
-    local, outcome = _refined(local, request, outcome, lowered)
-    solution = _solution(local, outcome, request.problem)
+    outcome, told = _run(local, request, library)
+    local, outcome = _refined(local, request, outcome, lowered, library)
+    solution = _solution(local, outcome, request.problem, library)
     if told:
         solution = replace(solution, message=f"{solution.message}; {told}")
     seconds = {"lower": lowered - started, "solve": time.perf_counter() - lowered}
@@ -180,7 +182,7 @@ def _single_point(instance: Instance) -> Solution:
     )
 
 
-def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
+def _run(local: LocalProgram, request: Request, library: Library) -> tuple["IpoptOutcome", str]:
     """Ipopt from the first start that leads somewhere, and what was done to that start, in
     words.
     """
@@ -191,7 +193,7 @@ def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
         for start in _starts(local, request):
             limit = _remaining(options.time_limit, began)
             start, moved = smooth_start(local, start, options.seed)
-            found = _tried(local, start, request, limit)
+            found = _tried(local, start, request, limit, library)
             if outcome is None or found.termination is Termination.LOCALLY_OPTIMAL:
                 outcome, told = found, moved
             if found.termination not in WORTH_A_SECOND_START or limit == SHORTEST:
@@ -201,7 +203,11 @@ def _run(local: LocalProgram, request: Request) -> tuple["IpoptOutcome", str]:
 
 
 def _tried(
-    local: LocalProgram, start: FloatArray, request: Request, limit: float | None
+    local: LocalProgram,
+    start: FloatArray,
+    request: Request,
+    limit: float | None,
+    library: Library,
 ) -> "IpoptOutcome":
     """Ipopt from one start; once more, turning back from points without derivatives, where it came
     to one.
@@ -217,6 +223,7 @@ def _tried(
             raw=OWN | dict(options.raw),
             should_stop=request.should_stop,
             careful=careful,
+            library=library,
         )
         if found.status != NO_NUMBER:
             break
@@ -224,7 +231,11 @@ def _tried(
 
 
 def _refined(
-    local: LocalProgram, request: Request, outcome: "IpoptOutcome", began: float
+    local: LocalProgram,
+    request: Request,
+    outcome: "IpoptOutcome",
+    began: float,
+    library: Library,
 ) -> tuple[LocalProgram, "IpoptOutcome"]:
     """The program and its outcome, solved again where the objective ended far smaller than it was
     scaled for.
@@ -251,6 +262,7 @@ def _refined(
                 log=options.log,
                 raw=OWN | dict(options.raw),
                 should_stop=request.should_stop,
+                library=library,
             )
         if found.termination is not Termination.LOCALLY_OPTIMAL:
             break
@@ -303,7 +315,9 @@ def _starts(local: LocalProgram, request: Request) -> list[FloatArray]:
     return [local.typical_point(request.options.seed), first]
 
 
-def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) -> Solution:
+def _solution(
+    local: LocalProgram, outcome: "IpoptOutcome", problem: Problem, library: Library
+) -> Solution:
     termination, guarantee, message = outcome.termination, Guarantee.NONE, outcome.message
     if termination is Termination.LOCALLY_OPTIMAL:
         guarantee = Guarantee.LOCAL
@@ -330,7 +344,7 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
     solved = guarantee in (Guarantee.LOCAL, Guarantee.GLOBAL)
     multipliers = local.reduced.multipliers(-found) if solved and found is not None else {}
     return Solution(
-        backend="ipopt",
+        backend=library.name,
         termination=termination,
         guarantee=guarantee,
         values=x,
@@ -341,7 +355,7 @@ def _solution(local: LocalProgram, outcome: "IpoptOutcome", problem: Problem) ->
         certificate={}
         if outcome.violation is None
         else {"violation": outcome.violation, "iterations": float(len(outcome.iterations))},
-        message=f"Ipopt: {outcome.status_text}" + (f", {message}" if message else ""),
+        message=f"{library.title}: {outcome.status_text}" + (f", {message}" if message else ""),
         multipliers_at=local.reduced.point(outcome.x)
         if outcome.x is not None and multipliers
         else None,
@@ -403,9 +417,9 @@ def _iterations(found: tuple[Iteration, ...], reduced: Reduced) -> tuple[Iterati
     )
 
 
-def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
-    """Try the options on a problem of one variable; raises `ModelError` E505 for one that Ipopt
-    refuses.
+def _require_known(raw: Mapping[str, str | float | int | bool], library: Library) -> None:
+    """Try the options on a problem of one variable; raises `ModelError` E505 for one that is
+    refused.
     """
     if not raw:
         return
@@ -431,7 +445,7 @@ def _require_known(raw: Mapping[str, str | float | int | bool]) -> None:
     with solver_output():
         for name, value in raw.items():
             try:
-                solve_ipopt(parabola, raw={name: value, "print_level": 0})
+                solve_ipopt(parabola, raw={name: value, "print_level": 0}, library=library)
             except ValueError as error:
-                message = f"Ipopt has no option `{name}` that takes `{value}`"
+                message = f"{library.title} has no option `{name}` that takes `{value}`"
                 raise ModelError([Diagnostic("E505", message)]) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mecdsl.backends.ipopt.library import Library
 from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE, NlpProblem, Vector, violation
 from mecdsl.solution import Iteration
 
@@ -37,9 +38,11 @@ class Callbacks:
     problem: NlpProblem
     should_stop: Callable[[], bool]
     began: float
+    library: Library
     iterations: list[Iteration] = field(default_factory=list)
     best: Point | None = None
     last: Vector | None = None
+    accepted: Vector | None = None  # where a gradient was asked for last
     evaluations: int = 0
     failure: BaseException | None = None
     handle: Any = None  # the cyipopt.Problem, for its current iterate
@@ -60,6 +63,7 @@ class Callbacks:
         return float(self._guarded(lambda: np.array([self._objective(x)]), 1)[0])
 
     def gradient(self, x: Vector) -> Vector:
+        self.accepted = x
         return self._guarded(lambda: self.problem.gradient(x), self.problem.variable_count)
 
     def constraints(self, x: Vector) -> Vector:
@@ -122,13 +126,19 @@ class Callbacks:
         """Keep the feasible iterate of least objective; before there is one, that of least
         violation.
         """
-        current = self.handle.get_current_iterate()
+        current = self.library.iterate(self.handle, self.accepted)
         if current is None:
             return
         limits = self.problem.constraint_lower, self.problem.constraint_upper
-        size = violation(current["g"], *limits) if self.problem.constraint_count else 0.0
+        rows = current["g"] if "g" in current else self.problem.constraints(current["x"])
+        size = violation(rows, *limits) if self.problem.constraint_count else 0.0
         rank = (0.0, objective) if size <= FEASIBILITY_TOLERANCE else (size, objective)
         if self.best is None or rank < self.best.rank:
+            count, rows_count = self.problem.variable_count, self.problem.constraint_count
             self.best = Point(
-                current["x"], current["mult_g"], current["mult_x_L"], current["mult_x_U"], rank
+                current["x"],
+                current.get("mult_g", np.zeros(rows_count)),
+                current.get("mult_x_L", np.zeros(count)),
+                current.get("mult_x_U", np.zeros(count)),
+                rank,
             )

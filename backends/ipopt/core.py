@@ -1,4 +1,4 @@
-"""Solve an `NlpProblem` with Ipopt through cyipopt: arrays in, arrays out.
+"""Solve an `NlpProblem` with Ipopt, or a library with its interface: arrays in, arrays out.
 
 Multipliers follow Ipopt: gradient f + Jacobian' lambda - z_L + z_U = 0 for the minimisation, so the
 derivative of the optimal objective with respect to the right-hand side of a constraint is -lambda.
@@ -26,14 +26,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
-import cyipopt
 import numpy as np
 
 from mecdsl.backend import interruptible
 from mecdsl.backends.ipopt.callbacks import Callbacks, Point
 from mecdsl.backends.ipopt.first_order import first_order_holds
+from mecdsl.backends.ipopt.library import Cyipopt, Library
 from mecdsl.backends.ipopt.status import KEEPS_LAST_POINT, NO_FREE_VARIABLE, STALLED, STATUS
 from mecdsl.backends.nlp.problem import FEASIBILITY_TOLERANCE as FEASIBILITY_TOLERANCE
 from mecdsl.backends.nlp.problem import (
@@ -49,6 +48,7 @@ from mecdsl.backends.nlp.problem import NlpProblem as NlpProblem
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.solution import Iteration, Termination
 
+IPOPT: Library = Cyipopt()
 ROW_RELAXATION = 1e-9
 COMPLEMENTARITY = 1e-10
 RawOptions = Mapping[str, str | float | int | bool]
@@ -85,11 +85,6 @@ class IpoptOutcome:
         return self.violation is not None and self.violation <= FEASIBILITY_TOLERANCE
 
 
-def ipopt_version() -> str:
-    """Version of the Ipopt library, such as `3.14.11`."""
-    return ".".join(str(part) for part in cyipopt.IPOPT_VERSION)
-
-
 def solve_ipopt(
     problem: NlpProblem,
     time_limit: float | None = None,
@@ -99,6 +94,7 @@ def solve_ipopt(
     raw: RawOptions | None = None,
     should_stop: Callable[[], bool] | None = None,
     careful: bool = False,
+    library: Library = IPOPT,
 ) -> IpoptOutcome:
     """A local minimum of `problem`.
 
@@ -114,7 +110,7 @@ def solve_ipopt(
     began = time.perf_counter()
     reduction = reduce_problem(problem)
     if reduction.conflict or not len(reduction.free):
-        return _without_solver(problem, reduction, began)
+        return _without_solver(problem, reduction, began, library)
     options = _options(reduction.problem, time_limit, tolerance, max_iterations, log)
     with interruptible() as pressed:
         stop = should_stop or bool
@@ -122,10 +118,11 @@ def solve_ipopt(
             problem=reduction.problem,
             should_stop=lambda: pressed() or stop(),
             began=began,
-            careful=careful,
+            library=library,
+            careful=careful or not library.looks,
         )
         with solver_output(echo=True) if log else nullcontext():
-            point, status = _run(callbacks, options, raw or {})
+            point, status = _run(library, callbacks, options, raw or {})
     if callbacks.failure is not None:
         raise callbacks.failure
     return _outcome(problem, reduction, callbacks, point, status)
@@ -150,24 +147,13 @@ def _options(
     return options
 
 
-def _run(callbacks: Callbacks, options: RawOptions, raw: RawOptions) -> tuple[Point, int]:
+def _run(
+    library: Library, callbacks: Callbacks, options: RawOptions, raw: RawOptions
+) -> tuple[Point, int]:
     problem = callbacks.problem
-    row_lower, row_upper = _widened(problem)
-    callbacks.handle = cyipopt.Problem(
-        n=problem.variable_count,
-        m=problem.constraint_count,
-        problem_obj=callbacks,
-        lb=problem.lower,
-        ub=problem.upper,
-        cl=row_lower,
-        cu=row_upper,
-    )
-    for name, value in options.items():
-        _set_option(callbacks.handle, name, value)
+    callbacks.handle = library.opened(callbacks, problem, _widened(problem), options)
     if raw:
-        with solver_output():  # a wrong option makes ipopt print, whatever its print level
-            for name, value in raw.items():
-                _set_option(callbacks.handle, name, value)
+        library.with_raw(callbacks.handle, raw)
     x, info = callbacks.handle.solve(clip_to_bounds(problem, problem.start))
     callbacks.handle = None  # it refers back to the callbacks
     return Point(x, info["mult_g"], info["mult_x_L"], info["mult_x_U"]), int(info["status"])
@@ -182,30 +168,9 @@ def _widened(problem: NlpProblem) -> tuple[Vector, Vector]:
     )
 
 
-def _set_option(handle: Any, name: str, value: str | float | int | bool) -> None:
-    """Ipopt tells `1` from `1.0` and knows no booleans; users need not care."""
-    candidates: tuple[object, ...]
-    match value:
-        case bool():
-            candidates = ("yes" if value else "no",)
-        case int():
-            candidates = (value, float(value))
-        case float() if value.is_integer():
-            candidates = (float(value), int(value))
-        case float():
-            candidates = (float(value),)
-        case _:
-            candidates = (value,)
-    for candidate in candidates:
-        try:
-            handle.add_option(name, candidate)
-        except TypeError:  # cyipopt's word for any refusal
-            continue
-        return
-    raise ValueError(f"ipopt has no option `{name}` that takes `{value}`")
-
-
-def _without_solver(problem: NlpProblem, reduction: Reduction, began: float) -> IpoptOutcome:
+def _without_solver(
+    problem: NlpProblem, reduction: Reduction, began: float, library: Library
+) -> IpoptOutcome:
     """One point or none: nothing to search, so the claims are proven."""
     name, termination, message = STATUS[NO_FREE_VARIABLE]
     x: Vector | None = reduction.point
@@ -234,7 +199,7 @@ def _without_solver(problem: NlpProblem, reduction: Reduction, began: float) -> 
         iterations=(),
         seconds=seconds,
         evaluations=0 if reduction.conflict else 2,
-        version=ipopt_version(),
+        version=next(iter(library.versions().values())),
     )
 
 
@@ -283,7 +248,7 @@ def _outcome(
         iterations=tuple(callbacks.iterations),
         seconds=time.perf_counter() - callbacks.began,
         evaluations=callbacks.evaluations,
-        version=ipopt_version(),
+        version=next(iter(callbacks.library.versions().values())),
     )
 
 
