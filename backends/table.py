@@ -16,6 +16,7 @@ from mecdsl.solution import Guarantee, Solution
 BUILT_IN: Mapping[str, str] = {
     "highs": "mecdsl.backends.highs.backend:Highs",
     "ipopt": "mecdsl.backends.ipopt.backend:Ipopt",
+    "pounce": "mecdsl.backends.pounce.backend:Pounce",
     "clarabel": "mecdsl.backends.clarabel.backend:Clarabel",
     "scip": "mecdsl.backends.scip.backend:Scip",
     "bonmin": "mecdsl.backends.bonmin.backend:Bonmin",

@@ -18,7 +18,7 @@ BACKENDS = general_backends()
 
 
 def test_the_solvers_that_come_with_the_package_are_found() -> None:
-    assert BACKENDS == ("highs", "ipopt", "clarabel", "scip", "bonmin")
+    assert BACKENDS == ("highs", "ipopt", "pounce", "clarabel", "scip", "bonmin")
     both = [backend for backend in BACKENDS if ways(backend) == ("arrays", "pyomo")]
     assert set(BACKENDS) - set(both) == {"clarabel"}  # cones have no words in Pyomo
 

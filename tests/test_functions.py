@@ -263,7 +263,9 @@ def least(name: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
-@pytest.mark.parametrize("backend", ["auto", "ipopt", "clarabel", "scip", "bonmin", "highs"])
+@pytest.mark.parametrize(
+    "backend", ["auto", "ipopt", "pounce", "clarabel", "scip", "bonmin", "highs"]
+)
 def test_a_backend_has_the_function_and_its_optimum_or_refuses(name: str, backend: str) -> None:
     model = mecdsl.loads(example(name))
     try:

@@ -58,6 +58,7 @@ SLOW_PACKAGES = (
     "highspy",
     "matplotlib",
     "pandas",
+    "pounce",
     "pyomo",
     "pyscipopt",
     "scipy",

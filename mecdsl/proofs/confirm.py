@@ -37,7 +37,7 @@ CONTRADICTED: Final = "contradicted"  # in the certificate of a claim that anoth
 SECONDS: Final = 10.0  # s that a second solver gets
 GLOBAL_SOLVERS: Final = ("highs", "scip")
 LOCAL_SOLVERS: Final = ("ipopt", "bonmin")
-NOT_ALONE: Final = (*LOCAL_SOLVERS, "clarabel")  # their word proves nothing
+NOT_ALONE: Final = (*LOCAL_SOLVERS, "pounce", "clarabel")  # their word proves nothing
 LINEAR: Final = (ProblemClass.LP, ProblemClass.MILP)
 
 
@@ -92,7 +92,7 @@ def _infeasible(request: Request, solution: Solution) -> Solution:
     backend = solution.backend
     if backend not in (*GLOBAL_SOLVERS, *NOT_ALONE):
         return solution  # an algorithm derived by hand, whose certificate is its own
-    if backend == "ipopt":
+    if backend in ("ipopt", "pounce"):
         return (
             solution
             if solution.termination is Termination.LOCALLY_INFEASIBLE
@@ -121,7 +121,7 @@ def _second_opinion(request: Request, solution: Solution) -> Solution:
             wrong = _local(solution, f"but `{name}` finds a point that keeps the model")
             return replace(wrong, certificate={**wrong.certificate, CONTRADICTED: 1.0})
     if local:
-        kind = "a local solver" if solution.backend in LOCAL_SOLVERS else "rounded multipliers"
+        kind = "rounded multipliers" if solution.backend == "clarabel" else "a local solver"
         return _local(solution, f"which proves nothing of {kind}")
     return _proven(solution, f"by branch and bound of `{solution.backend}` alone")
 

@@ -1,0 +1,1 @@
+"""POUNCE: Ipopt's method in Rust."""
