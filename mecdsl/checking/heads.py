@@ -2,15 +2,10 @@
 before any expression is resolved.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from mecdsl.checking.index_ranges import NODE_KINDS, IndexRanges
 from mecdsl.checking.member_files import TUPLE_INDICES, member_name
 from mecdsl.checking.named_objective import objective_as_definition
-from mecdsl.checking.resolve_layers import static_info
-from mecdsl.checking.resolve_topology import ENDS, Topology
 from mecdsl.checking.scope import (
-    NODE_KINDS,
     FamilyHead,
     IndexInfo,
     Names,
@@ -23,16 +18,14 @@ from mecdsl.parsing.syntax import FamilyKind
 from mecdsl.units import OwnUnits, UnitError, parse_unit
 
 RESERVED = frozenset({"inf"})
-NO_INDICES: Mapping[str, IndexInfo] = MappingProxyType({})
 
 
 class Heads:
     """Fills `Names` from the statements of a document; faults go to its collector."""
 
-    def __init__(self, document: FormedDocument, names: Names, topology: Topology) -> None:
-        self.document, self.names = document, names
+    def __init__(self, document: FormedDocument, names: Names, ranges: IndexRanges) -> None:
+        self.document, self.names, self.ranges = document, names, ranges
         self.collector = names.collector
-        self.topology = topology
 
     def collect(self) -> None:
         """Note every name that is declared, once."""
@@ -105,7 +98,7 @@ class Heads:
                 )
                 head.owner = None
             owners = self.names.families[head.owner].indices if head.owner else {}
-            own = self._infos(head.declared.index, owners)
+            own = self.ranges.of_text(head.declared.index, owners)
             head.indices = (*owners.items(), *own.items())
             head.member_of = self._member_of(head.declared.type)
 
@@ -138,7 +131,7 @@ class Heads:
             head.indices = {name: IndexInfo(None, name if head.labels else IndexInfo().root)}
             head.indices = self.tuple_infos(declared) or head.indices
             layers = (
-                static_info(declared.members, {}, self.names)
+                self.ranges.of_layers_text(declared.members, {})
                 if declared.members is not None
                 else None
             )
@@ -150,7 +143,7 @@ class Heads:
                 parent = declared.members.name
                 self._family_head(parent, done, (*stack, name))
                 head.parents = (parent,)
-                head.indices = {name: self.names.member_info(parent)}
+                head.indices = {name: self.ranges.of_members(parent)}
         if declared.ends is not None:
             head.end_families = (
                 self._end_family(declared.ends[0], head),
@@ -189,52 +182,12 @@ class Heads:
         """The infos of a family's indices; the one index of `nodes n[k in 1..3]` runs over the
         nodes themselves.
         """
-        infos = self._infos(declared.index)
+        infos = self.ranges.of_text(declared.index)
         if len(infos) == 1 and declared.kind in NODE_KINDS:
             return {
                 i: IndexInfo(name) if info == IndexInfo() else info for i, info in infos.items()
             }
         return infos
-
-    def _infos(
-        self, index: syntax.IndexList | None, outer: Mapping[str, IndexInfo] = NO_INDICES
-    ) -> dict[str, IndexInfo]:
-        """Index infos without reporting faults: `space` reports them later.
-
-        `outer`: the indices of the owner.
-        """
-        infos: dict[str, IndexInfo] = {}
-        for generator in index.generators if index else ():
-            domain = generator.domain
-            family = self._domain_family(domain, {**outer, **infos})
-            if family is not None:
-                infos.update(self.names.index_infos(family, generator.names))
-            else:
-                layers = static_info(domain, infos, self.names)
-                infos.update(dict.fromkeys(generator.names, layers or IndexInfo()))
-        return infos
-
-    def _domain_family(
-        self, domain: syntax.Expression, infos: Mapping[str, IndexInfo]
-    ) -> str | None:
-        """The family whose members a set is made of, where that can be seen from its names."""
-        match domain:
-            case syntax.Name(name=name) if name in self.names.families:
-                return name
-            case syntax.Call(function=function, base=syntax.Name(name=name)) if function in ENDS:
-                return name if name in self.names.families else None
-            case syntax.Call(function=function, arguments=(syntax.Name(name=name),)) if (
-                function in ENDS
-            ):
-                info = (
-                    self.names.member_info(name)
-                    if name in self.names.families
-                    else infos.get(name, IndexInfo())
-                )
-                fits = self.topology.meant(info, ENDS[function])
-                return fits[0] if len(fits) == 1 else None
-            case _:
-                return None
 
     def _member_of(self, type_: syntax.Type | None) -> str | None:
         for word in type_.words if type_ else ():

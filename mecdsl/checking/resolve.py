@@ -23,7 +23,7 @@ def resolve(document: FormedDocument, units: OwnUnits, collector: Collector) -> 
     """
     names = Names(collector=collector, units=units)
     expressions = ExpressionResolver(names)
-    heads = Heads(document, names, expressions.topology)
+    heads = Heads(document, names, expressions.ranges)
     heads.collect()
     heads.find()
     families = FamilyResolver(expressions, heads)

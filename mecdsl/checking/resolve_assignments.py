@@ -67,7 +67,7 @@ class AssignmentResolver:
         condition: sym.Expression | None = None
         for name, pattern_ in equal:
             index = sym.IndexValue(name, pattern_.span, infos[name].family, infos[name].root)
-            member = self.expressions.known(pattern_, scope, infos[name]).expression
+            member = self.expressions.ranged(pattern_, scope, infos[name]).expression
             test = sym.Operation("==", (index, member), pattern_.span)
             condition = (
                 test

@@ -138,7 +138,7 @@ class FamilyResolver:
             try:
                 wanted = [*head.indices.values(), *[None] * len(parts)]
                 known = tuple(
-                    self.expressions.known(part, Scope(), info)
+                    self.expressions.ranged(part, Scope(), info)
                     for part, info in zip(parts, wanted, strict=False)
                 )
                 self.expressions.topology.check_indices(declared.name, known, item.span)

@@ -4,27 +4,24 @@
 
 from collections.abc import Callable
 
+from mecdsl.checking.index_ranges import LAYER_GROUPS, IndexRanges
 from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
-from mecdsl.checking.scope import IndexInfo, Names, Scope, Unresolved
+from mecdsl.checking.scope import Names, Scope, Unresolved
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import DIMENSIONLESS
 
-GROUPS = {
-    "crossing": sym.LayerGroup.CROSSING,
-    "before": sym.LayerGroup.BEFORE,
-    "after": sym.LayerGroup.AFTER,
-}
 Resolve = Callable[[syntax.Expression, Scope], sym.Expression]
 
 
 def layers_domain(
-    expression: syntax.Expression, scope: Scope, names: Names, resolve: Resolve
+    expression: syntax.Expression, scope: Scope, ranges: IndexRanges, resolve: Resolve
 ) -> sym.Domain | None:
     """The set of cuts or layers an expression means, None if it means something else.
 
     Raises `Unresolved` after reporting a fault.
     """
+    names = ranges.names
     match expression:
         case syntax.Name(name=name) if (
             name in scope.indices and scope.indices[name].cuts_of is not None
@@ -35,31 +32,8 @@ def layers_domain(
             name in names.families
         ):
             return _cuts(name, expression, names, resolve)
-        case syntax.Call(function=function, base=None) if function in GROUPS:
-            return _group(expression, scope, names, resolve)
-        case _:
-            return None
-
-
-def static_info(
-    expression: syntax.Expression, infos: dict[str, IndexInfo], names: Names
-) -> IndexInfo | None:
-    """What an index over such a set is, told from the text alone; None if the expression is no such
-    set.
-    """
-    match expression:
-        case syntax.Call(function="cuts", arguments=(syntax.Name(name=name),), base=None) if (
-            name in names.families
-        ):
-            return IndexInfo(cuts_of=name)
-        case (
-            syntax.Name(name=name) | syntax.Call(arguments=(syntax.Name(name=name),), base=None)
-        ) if name in infos:
-            if isinstance(expression, syntax.Name) or expression.function == "crossing":
-                family = infos[name].cuts_of
-            else:
-                family = _layers_of(infos[name], names) if expression.function in GROUPS else None
-            return names.member_info(family) if family else None
+        case syntax.Call(function=function, base=None) if function in LAYER_GROUPS:
+            return _group(expression, scope, ranges, resolve)
         case _:
             return None
 
@@ -108,15 +82,18 @@ def _chain_end(name: str, names: Names) -> syntax.Expression:
             raise Unresolved
 
 
-def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> sym.LayersDomain:
+def _group(
+    call: syntax.Call, scope: Scope, ranges: IndexRanges, resolve: Resolve
+) -> sym.LayersDomain:
+    names = ranges.names
     if len(call.arguments) != 1:
         message = f"`{call.function}` takes 1 argument, found {len(call.arguments)}"
         raise _fail(names, "E110", message, call, None)
-    argument, group = call.arguments[0], GROUPS[call.function]
+    argument, group = call.arguments[0], LAYER_GROUPS[call.function]
     info = scope.indices.get(argument.name) if isinstance(argument, syntax.Name) else None
     value = resolve(argument, scope)
     cut = group is sym.LayerGroup.CROSSING
-    family = None if info is None else info.cuts_of if cut else _layers_of(info, names)
+    family = None if info is None else info.cuts_of if cut else ranges.layers_of(info)
     if family is None:
         layers = [
             n
@@ -130,12 +107,3 @@ def _group(call: syntax.Call, scope: Scope, names: Names, resolve: Resolve) -> s
         raise _fail(names, "E106", message, argument, fix)
     _chain_end(family, names)  # layers of a file are numbered so as well
     return sym.LayersDomain(family, group, value)
-
-
-def _layers_of(info: IndexInfo, names: Names) -> str | None:
-    """The family of layers with one index that the members of a family belong to."""
-    for name in sorted(names.ancestors(info.family)):
-        head = names.families[name]
-        if head.declared.kind is syntax.FamilyKind.LAYERS and head.arity == 1:
-            return name
-    return None

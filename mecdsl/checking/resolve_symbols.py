@@ -42,16 +42,11 @@ class SymbolResolver:
         with suppress(Unresolved):
             type_ = self.types.type(head, scope)
         address = f"{head.owner}.(x, y)" if isinstance(declared.value, syntax.Coordinate) else name
-        self.expressions.random_for, self.expressions.calls = (
-            address if declared.kind is Kind.PARAM else None,
-            0,
+        value_of = self.expressions.value_of(
+            address=address if declared.kind is Kind.PARAM else None, member_of=head.member_of
         )
-        self.expressions.value_of = (
-            self.names.member_info(head.member_of) if head.member_of else None
-        )
-        with suppress(Unresolved):
+        with suppress(Unresolved), value_of:
             value = self._value(declared, scope)
-        self.expressions.random_for = self.expressions.value_of = None
         if value is not None and type_.unit is not None and takes_numbers(type_.unit):
             value = value if isinstance(value, sym.DataFile) else in_level(value, type_.unit)
         self._require(declared, name, type_)

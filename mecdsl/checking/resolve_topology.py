@@ -7,6 +7,7 @@ Everything takes expressions that are resolved already, together with what is kn
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mecdsl.checking.index_ranges import ENDS, IndexRanges, Ranged
 from mecdsl.checking.scope import IndexInfo, Names, Unresolved
 from mecdsl.diagnostics import Label, Span, count
 from mecdsl.model import symbolic as sym
@@ -14,7 +15,6 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind
 from mecdsl.units import DIMENSIONLESS
 
-ENDS = {"out": 0, "in": 1}
 ORDER = ("first", "last", "prev", "next")
 COORDINATES = ("x", "y", "z")
 VERBS = ("leave", "enter")
@@ -22,69 +22,36 @@ Fail = Callable[..., Unresolved]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A resolved expression and what its values are; `info` None for anything but an index."""
-
-    expression: sym.Expression
-    info: IndexInfo | None
-
-
-@dataclass(frozen=True, slots=True)
 class Topology:
     """Resolves the words of networks against the declared names; `fail` reports a fault."""
 
     names: Names
+    ranges: IndexRanges
     fail: Fail
 
     # Links at a node
 
-    def links_at(self, call: syntax.Call, node: Known, family: str | None) -> sym.LinksAt:
+    def links_at(self, call: syntax.Call, node: Ranged, family: str | None) -> sym.LinksAt:
         """`out(n)` or `in(n)`; `family` is the one named before the dot."""
         end, info = ENDS[call.function], node.info or IndexInfo()
         if family is None:
             family = self._only(call, info, end)
-        elif not self._meets(info, family, end):
+        elif not self.ranges.meets(info, family, end):
             raise self._unrelated(call, info, end, [family])
         return sym.LinksAt(family, end, node.expression)
 
-    def _link_classes(self) -> list[str]:
-        return [
-            n for n, head in self.names.families.items() if head.declared.kind is FamilyKind.LINKS
-        ]
-
-    def _meets(self, info: IndexInfo, family: str, end: int) -> bool:
-        target = self.names.families[family].end_families[end]
-        return self.names.compatible(
-            info, self.names.member_info(target) if target else IndexInfo()
-        )
-
-    def meant(self, info: IndexInfo, end: int) -> list[str]:
-        """The classes of links that may be meant; those whose end is of no family count only if no
-        other does.
-        """
-        fits = [name for name in self._link_classes() if self._meets(info, name, end)]
-        return [name for name in fits if self._related(info, name, end)] or fits
-
     def _only(self, call: syntax.Call, info: IndexInfo, end: int) -> str:
-        fits = self.meant(info, end)
+        fits = self.ranges.links_meant(info, end)
         if len(fits) == 1:
             return fits[0]
         if not fits:
-            raise self._unrelated(call, info, end, self._link_classes())
+            raise self._unrelated(call, info, end, self.ranges.link_classes())
         text = call.span.text
         labels = tuple(
             Label(self.names.families[name].declared.name_span, "these links") for name in fits
         )
         message = f"`{text}` may mean links of {_listed(fits)}"
         raise self.fail("E117", message, call.span, labels=labels, help=f"write `{fits[0]}.{text}`")
-
-    def _related(self, info: IndexInfo, family: str, end: int) -> bool:
-        target = self.names.families[family].end_families[end]
-        if info.family is None or target is None:
-            return False
-        return target in self.names.ancestors(info.family) or info.family in self.names.ancestors(
-            target
-        )
 
     def _unrelated(
         self, call: syntax.Call, info: IndexInfo, end: int, classes: list[str]
@@ -102,8 +69,8 @@ class Topology:
             named = call.base is not None
             fits = [
                 name
-                for name in (classes if named else self._link_classes())
-                if self._meets(info, name, 1 - end)
+                for name in (classes if named else self.ranges.link_classes())
+                if self.ranges.meets(info, name, 1 - end)
             ]
             other = "in" if end == 0 else "out"
             base = f"{fits[0]}." if len(fits) > 1 or (fits and named) else ""
@@ -126,7 +93,7 @@ class Topology:
         self._require_order(call, family)
         return sym.Member(family, call.function, (), call.span)
 
-    def neighbour(self, call: syntax.Call, member: Known) -> sym.Member:
+    def neighbour(self, call: syntax.Call, member: Ranged) -> sym.Member:
         """`prev(k)` and `next(k)` of an index over an ordered family."""
         info, text = member.info, call.arguments[0].span.text
         if info is None or info.family is None:
@@ -146,10 +113,10 @@ class Topology:
         """Fail unless the members are numbers, or names of a set that is declared ordered."""
         head = self.names.families[family]
         labels = (Label(head.declared.name_span, "declared here"),)
-        if head.arity != 1 or self.names.member_info(family).row:
+        if head.arity != 1 or self.ranges.of_members(family).row:
             what = "is a single node" if head.arity == 0 else "has members with several indices"
             raise self.fail("E106", f"`{family}` {what} and no order", call.span, labels=labels)
-        lineage = [self.names.families[name] for name in self.names.ancestors(family)]
+        lineage = [self.names.families[name] for name in self.ranges.ancestors(family)]
         unordered = next(
             (other for other in lineage if other.labels and not other.declared.ordered), None
         )
@@ -170,23 +137,21 @@ class Topology:
 
     # Positions
 
-    def distance(self, call: syntax.Call, first: Known, second: Known) -> sym.Expression:
+    def distance(self, call: syntax.Call, first: Ranged, second: Ranged) -> sym.Expression:
         """The Euclidean distance of two members: `sqrt((a.x - b.x)^2 + (a.y - b.y)^2)`, with `z` if
         both have one.
         """
         span = call.span
         ends = [
-            self._owner(known, part)
-            for known, part in zip((first, second), call.arguments, strict=True)
+            self._owner(member, part)
+            for member, part in zip((first, second), call.arguments, strict=True)
         ]
-        wanted = [
-            c for c in COORDINATES if c != "z" or any(self._coordinate(end, c) for end in ends)
-        ]
+        axes = [c for c in COORDINATES if c != "z" or any(self._coordinate(end, c) for end in ends)]
         squares: list[sym.Expression] = []
-        for name in wanted:
+        for name in axes:
             sides = [
-                self._read(known, end, name, part)
-                for known, end, part in zip((first, second), ends, call.arguments, strict=True)
+                self._read(member, end, name, part)
+                for member, end, part in zip((first, second), ends, call.arguments, strict=True)
             ]
             two = sym.Constant(2.0, DIMENSIONLESS, span)
             squares.append(
@@ -197,17 +162,17 @@ class Topology:
             total = sym.Operation("+", (total, square), span)
         return sym.Function("sqrt", (total,), span)
 
-    def place(self, known: Known, part: syntax.Expression, axis: int) -> sym.Expression:
+    def place(self, member: Ranged, part: syntax.Expression, axis: int) -> sym.Expression:
         """A coordinate of a member, 0 for `x` and 1 for `y`; a member without a place is reported
         once.
         """
-        family = self._owner(known, part)
+        family = self._owner(member, part)
         if axis and self._coordinate(family, COORDINATES[0]) is None:
             raise Unresolved
-        return self._read(known, family, COORDINATES[axis], part)
+        return self._read(member, family, COORDINATES[axis], part)
 
-    def _owner(self, known: Known, part: syntax.Expression) -> str:
-        if known.info is None or known.info.family is None:
+    def _owner(self, member: Ranged, part: syntax.Expression) -> str:
+        if member.info is None or member.info.family is None:
             text = part.span.text
             fix = "let an index run over a family of nodes with `x : m` and `y : m`"
             raise self.fail(
@@ -216,7 +181,7 @@ class Topology:
                 part.span,
                 help=fix,
             )
-        return known.info.family
+        return member.info.family
 
     def _coordinate(self, family: str, name: str) -> str | None:
         """The qualified name of a coordinate, of the family or of one its single index runs
@@ -224,14 +189,14 @@ class Topology:
         """
         if self.names.families[family].arity > 1:
             return f"{family}.{name}" if f"{family}.{name}" in self.names.symbols else None
-        lineage = [family, *sorted(self.names.ancestors(family) - {family})]
+        lineage = [family, *sorted(self.ranges.ancestors(family) - {family})]
         return next(
             (f"{owner}.{name}" for owner in lineage if f"{owner}.{name}" in self.names.symbols),
             None,
         )
 
     def _read(
-        self, known: Known, family: str, name: str, part: syntax.Expression
+        self, member: Ranged, family: str, name: str, part: syntax.Expression
     ) -> sym.Expression:
         symbol = self._coordinate(family, name)
         if symbol is None:
@@ -244,14 +209,14 @@ class Topology:
                 labels=labels,
                 help=fix,
             )
-        row = known.info is not None and known.info.row
+        row = member.info is not None and member.info.row
         arity = self.names.families[family].arity
-        return sym.Lookup(symbol, (known.expression,) if arity else (), part.span, by_row=row)
+        return sym.Lookup(symbol, (member.expression,) if arity else (), part.span, by_row=row)
 
     # Members by their indices
 
     def member_at(
-        self, family: str, indices: tuple[Known, ...], span: Span, function: str = "at"
+        self, family: str, indices: tuple[Ranged, ...], span: Span, function: str = "at"
     ) -> sym.Expression:
         """The member of a family with these indices, for several its row; `row` gives -1 where
         there is none.
@@ -259,9 +224,9 @@ class Topology:
         self.check_indices(family, indices, span)
         if len(indices) == 1:
             return indices[0].expression
-        return sym.Member(family, function, tuple(known.expression for known in indices), span)
+        return sym.Member(family, function, tuple(index.expression for index in indices), span)
 
-    def check_indices(self, family: str, indices: tuple[Known, ...], span: Span) -> None:
+    def check_indices(self, family: str, indices: tuple[Ranged, ...], span: Span) -> None:
         """Fail unless the indices are as many and of the families that members of the family
         need.
         """
@@ -273,14 +238,15 @@ class Topology:
             raise self.fail(
                 "E104", message, span, labels=(Label(head.declared.name_span, "declared here"),)
             )
-        for known, (name, wanted) in zip(indices, head.indices.items(), strict=True):
-            given = known.info or IndexInfo()
-            if not self.names.compatible(given, wanted):
-                runs = f"belongs to `{given.family}`" if given.family else "is a number"
-                needs = f"members of `{wanted.family}`" if wanted.family else f"`{wanted.root}`"
-                message = f"`{known.expression.span.text}` {runs}, `{family}` is indexed by {needs}"
+        for index, (name, place) in zip(indices, head.indices.items(), strict=True):
+            info = index.info or IndexInfo()
+            if not self.ranges.compatible(info, place):
+                text = index.expression.span.text
+                runs = f"belongs to `{info.family}`" if info.family else "is a number"
+                needs = f"members of `{place.family}`" if place.family else f"`{place.root}`"
+                message = f"`{text}` {runs}, `{family}` is indexed by {needs}"
                 labels = (Label(head.declared.name_span, f"declared over `{name}`"),)
-                raise self.fail("E105", message, known.expression.span, labels=labels)
+                raise self.fail("E105", message, index.expression.span, labels=labels)
 
 
 def _listed(names: list[str]) -> str:

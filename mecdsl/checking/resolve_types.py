@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mecdsl.checking.resolve_expression import ExpressionResolver, part_of_unit
+from mecdsl.checking.resolve_expression import ExpressionResolver
+from mecdsl.checking.resolve_quantity import part_of_unit
 from mecdsl.checking.scope import (
     Scope,
     SymbolHead,

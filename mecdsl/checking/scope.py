@@ -1,6 +1,6 @@
 """What names mean where: the declared families and symbols, and the indices in scope."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mecdsl.diagnostics import Collector
@@ -8,7 +8,6 @@ from mecdsl.parsing import syntax
 from mecdsl.units import NO_OWN, OwnUnits
 
 INTEGERS = "integers"
-NODE_KINDS = (syntax.FamilyKind.NODES, syntax.FamilyKind.NODE, syntax.FamilyKind.LAYERS)
 
 
 class Unresolved(Exception):
@@ -76,50 +75,6 @@ class Names:
         for name, head in self.families.items():
             for position, label in enumerate(head.labels or (), 1):
                 self.labels[label] = (*self.labels.get(label, ()), (name, position))
-
-    def ancestors(self, family: str | None) -> frozenset[str]:
-        """The family and those its index runs over, all the way down."""
-        found: set[str] = set()
-        stack = [family] if family else []
-        while stack:
-            name = stack.pop()
-            if name not in found and name in self.families:
-                found.add(name)
-                stack.extend(self.families[name].parents)
-        return frozenset(found)
-
-    def compatible(self, given: IndexInfo, wanted: IndexInfo) -> bool:
-        """Whether a value of the given index may stand where the other is wanted."""
-        if given.row or wanted.row:
-            return given.row == wanted.row and given.family == wanted.family
-        if given.root != wanted.root:
-            return False
-        if given.family is None or wanted.family is None:
-            return True
-        if wanted.family in self.ancestors(given.family) or given.family in self.ancestors(
-            wanted.family
-        ):
-            return True
-        kinds = [self.families[name].declared.kind for name in (given.family, wanted.family)]
-        return not all(kind in NODE_KINDS for kind in kinds)
-
-    def member_info(self, family: str) -> IndexInfo:
-        """The index that runs over the members of a family."""
-        head = self.families[family]
-        if head.arity > 1:
-            return IndexInfo(family, family, row=True)
-        inner = next(iter(head.indices.values()), IndexInfo())
-        if inner.row:  # a subset of links: its members are links
-            return inner
-        root = inner.root
-        return IndexInfo(family, family if head.labels else root, cuts_of=inner.cuts_of)
-
-    def index_infos(self, family: str, indices: Sequence[str]) -> dict[str, IndexInfo]:
-        """What indices over a family range over: one over its members, several as its own."""
-        if len(indices) == 1:
-            return {indices[0]: self.member_info(family)}
-        own = self.families[family].indices.values()
-        return dict(zip(indices, own, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
