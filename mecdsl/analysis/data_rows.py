@@ -19,9 +19,10 @@ from mecdsl.analysis.magnitude import Magnitude, Magnitudes, size_of, value_of
 from mecdsl.functions.function import Smoothness, Univariate, Whole
 from mecdsl.functions.table import TABLE
 from mecdsl.instances.algebra import Floats, Value
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray, IntArray, Table
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
@@ -108,14 +109,15 @@ class _TermEvaluator(Evaluator):
         symbol = self.world.model.symbols[lookup.symbol]
         if symbol.kind is not Kind.LET or symbol.formula is None:
             return _lifted(self.of_data.value(lookup, table), table.size)
-        if lookup.symbol not in self.definitions:
+        definitions = self.lookups.definitions
+        if lookup.symbol not in definitions:
             rows = self.world.symbols[lookup.symbol].table
             found = self.family(symbol.formula, rows)
-            self.definitions[lookup.symbol] = (
+            definitions[lookup.symbol] = (
                 found if isinstance(found, Magnitude) else _lifted(found, rows.size)
             )
-        where = self._rows(lookup, table)
-        return self.definitions[lookup.symbol][
+        where = self.lookups.rows(lookup, table)
+        return definitions[lookup.symbol][
             np.zeros(table.size, dtype=np.int64) if where is None else where
         ]
 

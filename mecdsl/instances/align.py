@@ -14,11 +14,11 @@ from mecdsl.data_files.labels import NO_MEMBER, labels_of
 from mecdsl.data_files.read import Given, is_records
 from mecdsl.data_files.table import Table, no_column_name, number_or_text, records_table
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
-from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Indexed, indexed
 from mecdsl.instances.labelled_rows import Keys, in_order
 from mecdsl.instances.named_values import named_values
 from mecdsl.instances.tables import IntArray
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 
 

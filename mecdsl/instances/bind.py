@@ -17,8 +17,9 @@ from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, count, nearest
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.align import aligned
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.tables import FloatArray, IntArray
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.units import Unit, UnitError, format_value, parse_unit
 

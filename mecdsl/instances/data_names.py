@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Span
-from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import indexed
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 

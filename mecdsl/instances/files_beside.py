@@ -7,9 +7,9 @@ from mecdsl.data_files.read import Given, beside, columns_of, is_records, read_d
 from mecdsl.data_files.table import Table, no_column_name
 from mecdsl.diagnostics import Diagnostic, ModelError, Span, nearest
 from mecdsl.instances.align import aligned_table
-from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Indexed, indexed
 from mecdsl.instances.labelled_rows import Keys, in_order
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mecdsl.data_files.table import Table
 from mecdsl.diagnostics import Diagnostic, ModelError
-from mecdsl.instances.evaluate import World
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from mecdsl.compiling.check import CheckedModel
 from mecdsl.instances.algebra import Algebra, Floats
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.facts import Facts
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Shape
 from mecdsl.model.relation import Relation

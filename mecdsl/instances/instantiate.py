@@ -14,13 +14,14 @@ from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, n
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.bind import bind, check_values
 from mecdsl.instances.data_names import label_columns, opened
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.files_beside import family_file, symbol_file
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.listed_sets import check_link_ends, is_listed, listed_table
 from mecdsl.instances.positions import with_coordinates
 from mecdsl.instances.reformulations import infinite_limits, with_products
 from mecdsl.instances.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import STATED_TOLERANCE, FamilyKind, Kind
 from mecdsl.units import coherent_unit

@@ -10,9 +10,9 @@ import numpy as np
 
 from mecdsl.data_files.labels import NO_MEMBER, integer_of, labels_of, text_of
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
-from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Index, Indexed
 from mecdsl.instances.tables import FamilyTable, IntArray
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 
 

@@ -12,10 +12,12 @@ from mecdsl.data_files.members import set_table
 from mecdsl.data_files.read import beside
 from mecdsl.data_files.table import Table as DataTable
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span, nearest
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
+from mecdsl.instances.evaluate_members import link_ends
 from mecdsl.instances.files_beside import read_by_others
 from mecdsl.instances.index_columns import Index, indexed
 from mecdsl.instances.tables import SINGLE, IntArray, Table
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import FamilyKind
 
@@ -192,7 +194,7 @@ def check_link_ends(evaluator: Evaluator, family: sym.Family) -> None:
             continue
         nodes, labels = (
             evaluator.world.families[target],
-            evaluator.link_ends(family.name, end).labels,
+            link_ends(evaluator, family.name, end).labels,
         )
         if len(nodes.names) == 0:
             continue  # a single node

@@ -10,42 +10,18 @@ number, which changes neither the value nor any derivative. Algebras that have n
 modelling tools and of curvature, see what is written.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from mecdsl.functions.table import UNIVARIATE
-from mecdsl.instances.algebra import Algebra
+from mecdsl.instances.evaluates import Evaluates
 from mecdsl.instances.tables import FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
 BASES = {name: row.logarithm for name, row in UNIVARIATE.items() if row.logarithm}
 """Each logarithm as a multiple of `ln`."""
-
-
-class Evaluates(Protocol):
-    """What is needed of an evaluator (`mecdsl.instances.evaluate.Evaluator`)."""
-
-    world: Any
-
-    def family(self, expression: sym.Expression, table: Table) -> Any:
-        """The value of an expression on every row of a table."""
-
-    def condition(self, expression: sym.Expression, table: Table) -> Any:
-        """The truth of a data condition on every row."""
-
-    def space(
-        self, space: sym.Space, base: Table, what: str
-    ) -> tuple[Table, IntArray, list[IntArray]]:
-        """The rows of a space under every row of a table."""
-
-    def algebra_of(self, *values: Any) -> Algebra:
-        """What values belong to."""
-
-    def definition_at(self, lookup: sym.Lookup, table: Table, how: Callable[..., Any]) -> Any:
-        """What `how` finds of a definition."""
 
 
 def is_exponential_sum(evaluator: Evaluates, expression: sym.Expression) -> bool:

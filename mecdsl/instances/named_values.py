@@ -11,9 +11,9 @@ import numpy as np
 from mecdsl.data_files.labels import labels_of
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, Span
-from mecdsl.instances.evaluate import World
 from mecdsl.instances.index_columns import Indexed, indexed
 from mecdsl.instances.labelled_rows import Keys, in_order
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 
 Path = tuple[str | int, ...]

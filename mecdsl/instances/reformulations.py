@@ -9,9 +9,10 @@ import numpy as np
 
 from mecdsl.diagnostics import Diagnostic, Label
 from mecdsl.instances.algebra import Floats
-from mecdsl.instances.evaluate import Evaluator, World
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.world import World
 from mecdsl.model import symbolic as sym
 
 
