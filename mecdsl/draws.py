@@ -1,17 +1,13 @@
-"""The random functions of the language and the regions of positions, and how many arguments they
-take.
-
-None is one or more.
-"""
+"""The random functions of the language and the regions of positions, with their arguments."""
 
 from collections.abc import Mapping
 
-DRAWS: Mapping[str, int | None] = {
-    "uniform": 2,
-    "normal": 2,
-    "exponential": 1,
-    "rayleigh": 1,
-    "choice": None,
+DRAWS: Mapping[str, tuple[str, ...]] = {
+    "uniform": ("low", "high"),
+    "normal": ("mean", "deviation"),
+    "exponential": ("mean",),
+    "rayleigh": ("scale",),
+    "choice": ("a", "b", "..."),
 }
 
 # What `position in` is followed by; every argument is a length.

@@ -9,9 +9,9 @@ import pytest
 
 import mecdsl
 from mecdsl.checking.resolve_topology import ORDER
-from mecdsl.diagnostics import Severity
+from mecdsl.diagnostics import ModelError, Severity
 from mecdsl.draws import DRAWS, REGIONS
-from mecdsl.functions.table import NAMES
+from mecdsl.functions.table import NAMES, SPELLED
 from mecdsl.parsing.tree import AGGREGATES
 from mecdsl.unit_catalogue import LOGARITHMIC, UNPREFIXED
 
@@ -98,3 +98,22 @@ EXPLAINED = {word for code in CODE for word in re.findall(r"[A-Za-zµ%][A-Za-z0-
 def test_the_reference_explains_every_word(words: list[str]) -> None:
     assert words
     assert sorted(set(words) - EXPLAINED) == []
+
+
+SEVERAL = """atan2(y, x), hypot(x, y), perspective(t, e), quad_over_lin(x, y), distance(a, b),
+min(x, y, ...), max(x, y, ...), rate(power, gain, bandwidth, noise_density), uniform(low, high),
+normal(mean, deviation), exponential(mean), rayleigh(scale), choice(a, b, ...), first(S), last(S),
+prev(k), next(k)"""
+SIGNATURES = {call.split("(")[0]: call for call in re.findall(r"\w+\(.*?\)", SEVERAL)}
+CALLED = [name for name, row in NAMES.items() if row not in SPELLED or not SPELLED[row].family]
+
+
+@pytest.mark.parametrize("name", [*CALLED, *DRAWS, *ORDER, "distance"])
+def test_a_call_without_arguments_is_led_to_the_signature_of_the_reference(name: str) -> None:
+    """What has none there is a function of `x`."""
+    text = f"model m\nparam p : 1 = {name}()\nvar x : 1 >= p\nminimize z = x"
+    with pytest.raises(ModelError) as caught:
+        mecdsl.loads(text).instance()
+    assert name not in SIGNATURES or f"`{SIGNATURES[name]}`" in REFERENCE
+    fix = f"write `{SIGNATURES.get(name, f'{name}(x)')}`"
+    assert caught.value.diagnostics[0].help == fix

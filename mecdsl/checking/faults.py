@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from mecdsl.checking.scope import Unresolved
-from mecdsl.diagnostics import Collector, Label, Span
+from mecdsl.diagnostics import Collector, Label, Span, count
+from mecdsl.functions.signature import arity, signature
+from mecdsl.parsing import syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,15 @@ class Faults:
             return Unresolved()
         self.said.add(place)
         return self.fail(code, message, span, labels=labels, help=help)
+
+
+def wrong_number(
+    call: syntax.Call, parameters: tuple[str, ...], noun: str = "argument"
+) -> tuple[str, str] | None:
+    """The message and the help for a call with too few or too many arguments, else None."""
+    given, takes = len(call.arguments), arity(parameters)
+    if given == takes or (takes is None and given):
+        return None
+    least = f"at least {count(1, noun)}" if takes is None else count(takes, noun)
+    message = f"`{call.function}` takes {least}, found {given}"
+    return message, f"write `{signature(call.function, parameters)}`"

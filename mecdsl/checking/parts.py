@@ -4,7 +4,7 @@ way back to whole expressions, which hold parts of every other kind.
 
 from typing import Protocol
 
-from mecdsl.checking.faults import Faults
+from mecdsl.checking.faults import Faults, wrong_number
 from mecdsl.checking.index_ranges import IndexRanges, Ranged
 from mecdsl.checking.member_names import MemberNames
 from mecdsl.checking.resolve_topology import Topology
@@ -57,3 +57,11 @@ class Part:
         self.names, self.ranges = whole.names, whole.ranges
         self.members, self.topology = whole.members, whole.topology
         self.fail, self.fail_once = whole.faults.fail, whole.faults.fail_once
+
+    def require_arguments(
+        self, call: syntax.Call, parameters: tuple[str, ...], noun: str = "argument"
+    ) -> None:
+        """Fail unless a call has as many arguments as there are parameters."""
+        fault = wrong_number(call, parameters, noun)
+        if fault is not None:
+            raise self.fail("E110", fault[0], call.span, help=fault[1])

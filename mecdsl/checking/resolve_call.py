@@ -5,10 +5,10 @@ from typing import Final
 from mecdsl.checking.index_ranges import ENDS
 from mecdsl.checking.parts import Part, Whole
 from mecdsl.checking.resolve_draw import Draws
-from mecdsl.checking.resolve_topology import ORDER
+from mecdsl.checking.resolve_topology import DISTANCE, ORDER
 from mecdsl.checking.scope import Scope, Unresolved
 from mecdsl.checking.spelled import written_out
-from mecdsl.diagnostics import count, nearest
+from mecdsl.diagnostics import nearest
 from mecdsl.draws import DRAWS, REGIONS
 from mecdsl.functions.table import MISTAKEN, NAMES, SPELLED, TABLE
 from mecdsl.model import symbolic as sym
@@ -33,29 +33,19 @@ class Calls(Part):
         if name in ORDER:
             return self._in_order(call, scope)
         if name == "distance":
-            self._require_arguments(call, 2)
+            self.require_arguments(call, DISTANCE)
             first, second = (self.whole.ranged(argument, scope) for argument in call.arguments)
             return self.topology.distance(call, first, second)
         if name in DRAWS:
             return self.draws.draw(call, scope)
         if name in SPELLED and not SPELLED[name].family:
-            self._require_arguments(call, len(SPELLED[name].parameters))
+            self.require_arguments(call, SPELLED[name].parameters)
             arguments = self.whole.resolve_all(call.arguments, scope)
             return written_out(SPELLED[name], arguments, None, call.span)
         if name in TABLE:
-            arity = TABLE[name].arity
-            if arity is not None:
-                self._require_arguments(call, arity)
-            elif not call.arguments:
-                raise self.fail("E110", f"`{name}` takes at least 1 argument, found 0", call.span)
+            self.require_arguments(call, TABLE[name].parameters)
             return sym.Function(name, self.whole.resolve_all(call.arguments, scope), call.span)
         raise self._unknown_function(call)
-
-    def _require_arguments(self, call: syntax.Call, takes: int) -> None:
-        given = len(call.arguments)
-        if given != takes:
-            message = f"`{call.function}` takes {count(takes, 'argument')}, found {given}"
-            raise self.fail("E110", message, call.span)
 
     def _unknown_function(self, call: syntax.Call) -> Unresolved:
         name = call.function
@@ -85,7 +75,7 @@ class Calls(Part):
 
     def _in_order(self, call: syntax.Call, scope: Scope) -> sym.Member:
         """`first(S)`, `last(S)`, `prev(k)`, `next(k)`."""
-        self._require_arguments(call, 1)
+        self.require_arguments(call, ORDER[call.function])
         (argument,) = call.arguments
         if call.function in ("prev", "next"):
             return self.topology.neighbour(call, self.whole.ranged(argument, scope))

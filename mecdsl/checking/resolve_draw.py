@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from mecdsl.checking.parts import Part, Whole
 from mecdsl.checking.scope import Scope
-from mecdsl.diagnostics import count, nearest
+from mecdsl.diagnostics import nearest
 from mecdsl.draws import DRAWS, REGIONS
+from mecdsl.functions.signature import signature
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import DIMENSIONLESS
@@ -33,13 +34,8 @@ class Draws(Part):
         """A random number; only the data of a parameter may be random, so that a file can hold
         them.
         """
-        name, takes = call.function, DRAWS[call.function]
-        if takes is not None and len(call.arguments) != takes:
-            words = {1: "one argument", 2: "two arguments"}[takes]
-            message = f"`{name}` takes {words}, found {len(call.arguments)}"
-            raise self.fail("E110", message, call.span)
-        if not call.arguments:
-            raise self.fail("E110", f"`{name}` has nothing to choose from", call.span)
+        name = call.function
+        self.require_arguments(call, DRAWS[name])
         if self.address is None:
             raise self.fail(
                 "E115",
@@ -89,14 +85,10 @@ class Draws(Part):
         name = region.function
         if name not in REGIONS:
             near = nearest(name, REGIONS)
-            regions = ", ".join(map(_region_text, REGIONS))
+            regions = ", ".join(signature(shape, lengths) for shape, lengths in REGIONS.items())
             fix = f"did you mean `{near}`?" if near else f"known are {regions}"
             raise self.fail("E110", f"unknown region `{name}`", region.span, help=fix)
-        takes, given = len(REGIONS[name]), len(region.arguments)
-        if given != takes:
-            message = f"`{name}` takes {count(takes, 'length')}, found {given}"
-            fix = f"write `{_region_text(name)}`"
-            raise self.fail("E110", message, region.span, help=fix)
+        self.require_arguments(region, REGIONS[name], "length")
 
     def _centre(self, around: syntax.Expression, axis: int, scope: Scope) -> sym.Expression:
         """A coordinate of what a region lies around."""
@@ -109,8 +101,3 @@ class Draws(Part):
         if isinstance(around, syntax.Tuple):
             return self.whole.resolve(around.items[axis], scope)
         return self.topology.place(self.whole.ranged(around, scope), around, axis)
-
-
-def _region_text(name: str) -> str:
-    """`ring(inner, outer)`."""
-    return f"{name}({', '.join(REGIONS[name])})"

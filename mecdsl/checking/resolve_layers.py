@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 
+from mecdsl.checking.faults import wrong_number
 from mecdsl.checking.index_ranges import LAYER_GROUPS, IndexRanges
 from mecdsl.checking.layer_cuts import MOST_CUTS, TooManyCutsError, valid_cuts
 from mecdsl.checking.scope import Names, Scope, Unresolved
@@ -86,9 +87,9 @@ def _group(
     call: syntax.Call, scope: Scope, ranges: IndexRanges, resolve: Resolve
 ) -> sym.LayersDomain:
     names = ranges.names
-    if len(call.arguments) != 1:
-        message = f"`{call.function}` takes 1 argument, found {len(call.arguments)}"
-        raise _fail(names, "E110", message, call, None)
+    fault = wrong_number(call, ("c",) if call.function == "crossing" else ("j",))
+    if fault is not None:
+        raise _fail(names, "E110", fault[0], call, fault[1])
     argument, group = call.arguments[0], LAYER_GROUPS[call.function]
     info = scope.indices.get(argument.name) if isinstance(argument, syntax.Name) else None
     value = resolve(argument, scope)

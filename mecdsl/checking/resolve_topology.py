@@ -15,7 +15,8 @@ from mecdsl.parsing import syntax
 from mecdsl.parsing.syntax import FamilyKind
 from mecdsl.units import DIMENSIONLESS
 
-ORDER = ("first", "last", "prev", "next")
+ORDER = {"first": ("S",), "last": ("S",), "prev": ("k",), "next": ("k",)}
+DISTANCE = ("a", "b")
 COORDINATES = ("x", "y", "z")
 VERBS = ("leave", "enter")
 Fail = Callable[..., Unresolved]

@@ -172,7 +172,7 @@ ROWS: Final = (
     ),
     Several(
         name="atan2",
-        arity=2,
+        parameters=("y", "x"),
         value=np.arctan2,
         partials=_angle,
         dimensions=DimensionRule.RATIO,

@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mecdsl.functions.signature import arity
+
 FloatArray = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Derivatives = tuple[FloatArray, FloatArray, FloatArray]
@@ -129,6 +131,7 @@ class Bends:
 class Function:
     """What functions of any number of arguments have in common.
 
+    `parameters`: the names of its arguments in a signature, the last `...` where more may follow.
     `value`: of float arrays; nan or infinite off the domain, where NumPy may warn. `homogeneous`:
     the degree k of f(m*x) = m^k f(x) for m > 0. `also`: other names it may be called by;
     `mistaken`: names of other languages, which a message leads here. `above_zero`: the position of
@@ -139,6 +142,7 @@ class Function:
 
     name: str
     value: Callable[..., FloatArray]
+    parameters: tuple[str, ...] = ("x",)
     dimensions: DimensionRule = DimensionRule.PLAIN
     levels: LevelRule = LevelRule.JOINED
     smoothness: Smoothness = Smoothness.SMOOTH
@@ -149,6 +153,11 @@ class Function:
     cone: Cone | None = None
     also: tuple[str, ...] = ()
     mistaken: tuple[str, ...] = ()
+
+    @property
+    def arity(self) -> int | None:
+        """How many arguments it takes; None for one or more."""
+        return arity(self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,11 +193,6 @@ class Univariate(Function):
     exact: bool = False
     logarithm: float = 0.0
     vanishes: bool = False
-
-    @property
-    def arity(self) -> int:
-        """How many arguments it takes."""
-        return 1
 
     @property
     def bends_by_expansion(self) -> bool:
@@ -275,7 +279,7 @@ class Univariate(Function):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Several(Function):
-    """A function of several arguments; `arity` None: of one or more.
+    """A function of several arguments.
 
     `partials`: f, f_u, f_v, f_uu, f_uv, f_vv of two float arrays; None where the expansion or, of
     `min` and `max`, the chosen argument has them. `rising`: in every argument, wherever all are in
@@ -283,7 +287,6 @@ class Several(Function):
     its arguments.
     """
 
-    arity: int | None
     partials: Callable[[FloatArray, FloatArray], Partials] | None = None
     rising: bool = False
     image: Callable[[Sequence[Any], Sequence[Any]], tuple[FloatArray, FloatArray]]

@@ -72,7 +72,7 @@ def _extreme(name: str, function: Callable[[Any, Any], Any], sign: float) -> Sev
 
     return Several(
         name=name,
-        arity=None,
+        parameters=("x", "y", "..."),
         value=value,
         dimensions=DimensionRule.SAME,
         levels=LevelRule.CHOSEN,

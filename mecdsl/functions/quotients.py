@@ -95,7 +95,7 @@ def _square_over_image(lows: Sequence[Any], highs: Sequence[Any]) -> tuple[Float
 ROWS: Final = (
     Several(
         name="perspective",
-        arity=2,
+        parameters=("t", "e"),
         value=_rate_of_time,
         partials=_rate_partials,
         dimensions=DimensionRule.SAME,
@@ -108,7 +108,7 @@ ROWS: Final = (
     ),
     Several(
         name="quad_over_lin",
-        arity=2,
+        parameters=("x", "y"),
         value=_square_over,
         partials=_square_over_partials,
         dimensions=DimensionRule.SQUARE_OVER,

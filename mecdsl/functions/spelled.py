@@ -7,8 +7,8 @@ from mecdsl.functions.function import Spelled
 ROWS: Final = (
     Spelled(
         name="rate",
-        parameters=("power", "gain", "bandwidth", "density"),
-        text="bandwidth * log2(1 + power*gain/(density*bandwidth)) * 1 bit",
+        parameters=("power", "gain", "bandwidth", "noise_density"),
+        text="bandwidth * log2(1 + power*gain/(noise_density*bandwidth)) * 1 bit",
     ),
     Spelled(
         name="sinr_rate",
