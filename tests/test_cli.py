@@ -638,15 +638,23 @@ MISTAKES: list[tuple[str, int, str]] = [
     (
         f"solve {MEL} --warm-start {{}}/offload-result.json",
         2,
-        "no values of the variables of this model",
+        "/offload-result.json` has no values of the variables of this model",
     ),
     (
         f"solve {MEL} --warm-start {{}}/short-result.json",
         2,
-        "`learner.batch` has 2 values, the model 10",
+        "/short-result.json` does not fit: `learner.batch` has 2 values, the model 10",
     ),
-    (f"solve {MEL} --warm-start {{}}/words-result.json", 2, "`learner.batch` has no numbers"),
-    (f"solve {MEL} --warm-start {{}}/infeasible-result.json", 2, "holds no values"),
+    (
+        f"solve {MEL} --warm-start {{}}/words-result.json",
+        2,
+        "/words-result.json` does not fit: `learner.batch` has no numbers",
+    ),
+    (
+        f"solve {MEL} --warm-start {{}}/infeasible-result.json",
+        2,
+        "/infeasible-result.json` holds no values",
+    ),
     (f"export {MEL}", 2, "missing option `--to`"),
     (f"export {MEL} --to gams", 2, "known are pyomo, lp, mps, nl"),
     (f"export {MEL} --to lp --out {{}}/no/where.lp", 2, "no such file or directory"),

@@ -263,14 +263,16 @@ def solve(
     from mecdsl.command_line.trace import check_trace, write_trace
     from mecdsl.output.json.result import result_json
     from mecdsl.output.text.result import result_text
+    from mecdsl.results.start import start_of
 
     check_trace((model, data, warm_start), trace, plot_trace)
     loaded = _load(model, data, set_, seed)
     form = one_form(form, loaded)
     options = solve_options(time_limit, gap, threads, option, via, log, starts)
-    if warm_start is not None:
-        options["start"] = start_values(warm_start)
+    start = None if warm_start is None else start_values(warm_start)
     with _progress(f"solving with {backend}"):
+        if start is not None:
+            options["start"] = start_of(loaded.instance(form, relax), start, f"`{warm_start}`")
         result = loaded.solve(backend, form, relax, **options)
     if json_:
         say_json(result_json(result, trace=bool(trace or plot_trace)))

@@ -12,34 +12,38 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.results.result import Result
 
 
-def start_of(instance: Instance, given: Result | Mapping[str, Any] | FloatArray) -> FloatArray:
+def start_of(
+    instance: Instance,
+    given: Result | Mapping[str, Any] | FloatArray,
+    name: str = "the start",
+) -> FloatArray:
     """float64[columns], SI: a start from a result, from values by qualified name (numbers, nested
     lists or arrays in family order) or from the columns themselves.
 
-    What is not named keeps its own start. Raises `ModelError` E505 if the values are those of
-    another model or of other data.
+    What is not named keeps its own start. `name`: what messages call it. Raises `ModelError` E505
+    if the values are those of another model or of other data.
     """
     if isinstance(given, np.ndarray):
         return given
     values = given.values if isinstance(given, Result) else given
     if not values:
-        raise _unusable("the start holds no values", "a result without a point cannot be a start")
-    start, known = instance.first_point(), False
+        raise _unusable(f"{name} holds no values", "a result without a point cannot be a start")
+    start, fits = instance.first_point(), False
     for family in instance.variables:
         if family.name not in values:
             continue
         flat = _numbers(values[family.name])
         if flat is None or len(flat) != family.size:
-            found = "no numbers" if flat is None else f"{len(flat)} values"
+            has = "no numbers" if flat is None else f"{len(flat)} values"
             raise _unusable(
-                f"the start does not fit: `{family.name}` has {found}, the model {family.size}",
+                f"{name} does not fit: `{family.name}` has {has}, the model {family.size}",
                 "give a result of the same model with the same data",
             )
         start[family.columns] = np.asarray(flat, dtype=np.float64)
-        known = True
-    if not known:
+        fits = True
+    if not fits:
         raise _unusable(
-            "the start has no values of the variables of this model",
+            f"{name} has no values of the variables of this model",
             "give a result of the same model",
         )
     return with_products(instance.world, start)
