@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from mecdsl.convexity.problem import Problem, analyse
+from mecdsl.diagnostics import Label
 from mecdsl.instances.instance import Instance
 from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.model.classes import ProblemClass
@@ -99,10 +100,13 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Whether a backend takes a problem; if not, why."""
+    """Whether a backend takes a problem; if not, why, and the part of the text to blame where that
+    is another than what makes the class of the problem.
+    """
 
     accepted: bool
     reason: str = ""
+    place: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,16 +363,26 @@ def require(chosen: Backend, request: Request) -> None:
             message = f"`{chosen.name}` takes arrays only: no model is handed to it through Pyomo"
             raise ModelError([Diagnostic("E505", message, help="leave out `--via pyomo`")])
         return
-    culprit = request.problem.culprit
-    labels: tuple[Label, ...] = ()
-    if culprit is not None and culprit.place is not None and not chosen.capabilities.models:
-        labels = (Label(culprit.place, culprit.reason),)
-    able = [name for name, _ in _able(original)]
-    fix = f"backends that take it: {', '.join(able)}" if able else None
+    culprit, place = request.problem.culprit, acceptance.place
+    by_class = place is None and culprit is not None and not chosen.capabilities.models
+    if by_class and culprit is not None and culprit.place is not None:
+        place = Label(culprit.place, culprit.reason)
+    labels = () if place is None else (place,)
     stays = "" if chosen.capabilities.models else _kept(original)
+    able = [name for name, _ in _able(original)]
+    fix = f"backends that take it: {', '.join(able)}" if able else _takers_from_arrays(original)
     raise ModelError(
         [Diagnostic("E502", acceptance.reason, None, labels, note=stays or None, help=fix)]
     )
+
+
+def _takers_from_arrays(request: Request) -> str | None:
+    """Where no backend takes a problem through Pyomo: those that take it from arrays, in words."""
+    if request.options.via == "arrays":
+        return None
+    from_arrays = replace(request, options=replace(request.options, via="arrays"))
+    able = [name for name, _ in _able(from_arrays)]
+    return f"backends that take it without `--via pyomo`: {', '.join(able)}" if able else None
 
 
 def _kept(request: Request) -> str:
@@ -442,7 +452,8 @@ def choose(request: Request) -> tuple[Backend, str]:
         raise ModelError([Diagnostic("E505", message, help="leave out `starts`")])
     reasons = [accepts(backend, request).reason for backend, _ in preferred(problem)]
     message = f"no backend solves this {problem.class_name}"
-    raise ModelError([Diagnostic("E502", message, note="; ".join(reasons))])
+    fix = _takers_from_arrays(request)
+    raise ModelError([Diagnostic("E502", message, note="; ".join(reasons), help=fix)])
 
 
 def _who_proves(chosen: Backend, request: Request) -> str:

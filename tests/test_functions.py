@@ -15,7 +15,7 @@ from mecdsl.analysis.poles import poles
 from mecdsl.analysis.propagation.box import implied_box
 from mecdsl.convexity.curvature import Curvature
 from mecdsl.convexity.problem import analyse
-from mecdsl.diagnostics import ModelError
+from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.functions.function import Several, Smoothness, Univariate
 from mecdsl.functions.table import MISTAKEN, NAMES, SEVERAL, SPELLED, TABLE, UNIVARIATE
 from mecdsl.model.classes import Degree
@@ -339,12 +339,39 @@ def test_convexity_on_a_range_is_proven(text: str, convex: bool) -> None:
     assert analyse(model.instance()).convex is convex
 
 
+TOOL_LACKS = "model m\nvar x : 1 >= 0 <= 2\nminimize z = (x - 1)^2*erf(x)"
+
+
+def refusal(text: str, backend: str, **options: Any) -> Diagnostic:
+    """What a backend that does not take a model says of it."""
+    with pytest.raises(ModelError) as caught:
+        mecdsl.loads(text).solve(backend, **options)
+    (said,) = caught.value.diagnostics
+    assert said.code == "E502"
+    return said
+
+
 def test_a_tool_without_a_function_says_so() -> None:
-    text = "model m\nvar x : 1 >= 0 <= 2\nminimize z = (x - 1)^2*erf(x)"
-    with pytest.raises(ModelError, match="`erf` of variables"):
-        mecdsl.loads(text).solve("scip")
-    with pytest.raises(ModelError, match="has no `erf` through Pyomo"):
-        mecdsl.loads(text).solve("ipopt", via="pyomo")
+    assert "`erf` of variables" in refusal(TOOL_LACKS, "scip").message
+    assert "has no `erf` through Pyomo" in refusal(TOOL_LACKS, "ipopt", via="pyomo").message
+
+
+@pytest.mark.parametrize("backend", ["ipopt", "scip", "auto"])
+def test_a_refusal_through_pyomo_names_who_takes_it_from_arrays(backend: str) -> None:
+    fix = refusal(TOOL_LACKS, backend, via="pyomo").help
+    assert fix == "backends that take it without `--via pyomo`: ipopt"
+    assert mecdsl.loads(TOOL_LACKS).solve("ipopt").verified
+
+
+@pytest.mark.parametrize(("backend", "via"), [("scip", "arrays"), ("bonmin", "pyomo")])
+def test_a_refusal_points_at_the_function_that_is_lacking(backend: str, via: str) -> None:
+    """And not at the first part of the class of the problem, which is the tangent."""
+    text = (
+        "model m\nvar x : 1 >= 0 <= 2\nvar n : integer >= 0 <= 4\nminimize z = x + n\n"
+        "constraint first: tan(x/4)*sin(n) <= 9\nconstraint second: erf(x)*n >= 0"
+    )
+    labels = refusal(text, backend, via=via).labels
+    assert [label.span.text for label in labels] == ["erf(x)"]
 
 
 # What is written out ------------------------------------------------------------------------------

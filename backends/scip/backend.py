@@ -44,7 +44,7 @@ import numpy as np
 from mecdsl.analysis.poles import poles
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.scip.options import RawValue, parameters, searches
-from mecdsl.backends.scip.unknown import unknown_part
+from mecdsl.backends.scip.unknown import accepts_parts
 from mecdsl.backends.shared.guarded import run_guarded
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.instances.instance import Instance
@@ -168,8 +168,7 @@ class Scip:
         accepted = accepts_class(self, request.problem)
         if not accepted.accepted:
             return accepted
-        reason = unknown_part(request.instance, through_pyomo=request.options.via == "pyomo")
-        return Acceptance(not reason, reason and f"`scip` cannot state {reason}")
+        return accepts_parts(request.instance, through_pyomo=request.options.via == "pyomo")
 
     def solve(self, request: Request) -> Solution:
         """Solve; the bound is proven to SCIP's tolerances, and a gap that was reached counts as

@@ -2,19 +2,20 @@
 
 from mecdsl.analysis.called_functions import lacking
 from mecdsl.analysis.written_out import LONGEST, too_long
+from mecdsl.backend import Acceptance
 from mecdsl.backends.scip.words import THROUGH_PYOMO, WORDS
 from mecdsl.instances.instance import Instance
 
 
-def unknown_part(instance: Instance, through_pyomo: bool) -> str:
-    """The first part of the model that SCIP has no expression for, in words; empty if there is
-    none.
-    """
+def accepts_parts(instance: Instance, through_pyomo: bool) -> Acceptance:
+    """Whether SCIP has expressions for all parts of the model; if not, the first that it lacks."""
     long = too_long(instance)
     if long:
-        return f"`{long}`: more than {LONGEST} parts with its definitions written out"
-    found = lacking(instance, THROUGH_PYOMO if through_pyomo else WORDS)
-    if found is None:
-        return ""
+        reason = f"`{long}`: more than {LONGEST} parts with its definitions written out"
+        return Acceptance(False, f"`scip` cannot state {reason}")
+    lost = lacking(instance, THROUGH_PYOMO if through_pyomo else WORDS)
+    if lost is None:
+        return Acceptance(True)
     way = " through Pyomo" if through_pyomo else ""
-    return f"`{found.where}`: `{found.name}` of variables{way}"
+    reason = f"`{lost.where}`: `{lost.name}` of variables{way}"
+    return Acceptance(False, f"`scip` cannot state {reason}", lost.label)

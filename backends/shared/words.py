@@ -17,4 +17,5 @@ def accepts_functions(
     lost = lacking(instance, words)
     if lost is None:
         return Acceptance(True)
-    return Acceptance(False, f"`{backend}` has no `{lost.name}`{way}: it stands in `{lost.where}`")
+    reason = f"`{backend}` has no `{lost.name}`{way}: it stands in `{lost.where}`"
+    return Acceptance(False, reason, lost.label)

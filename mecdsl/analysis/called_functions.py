@@ -5,6 +5,7 @@ before anything is handed to it.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from mecdsl.diagnostics import Label
 from mecdsl.functions.table import TABLE
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
@@ -22,6 +23,11 @@ class CalledFunction:
     name: str
     where: str
     call: sym.Function | sym.Aggregate
+
+    @property
+    def label(self) -> Label:
+        """Where it stands, for a message."""
+        return Label(self.call.span, f"`{self.name}` of variables")
 
 
 @fact
