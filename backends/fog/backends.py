@@ -9,7 +9,9 @@ points; beside them stands the bound of `fog-newton`, found after the clock has 
 
 from dataclasses import replace
 from importlib import import_module
+from types import ModuleType
 
+from mecdsl.backend import Capabilities
 from mecdsl.backends.derived.base import Answer, Derived
 from mecdsl.backends.fog.columns import columns, multipliers
 from mecdsl.backends.fog.recognise import PAPER, Recognised
@@ -38,8 +40,12 @@ class Fog(Derived[Recognised, Plan]):
             return "takes equal rows, and others are fixed"
         return ""
 
+    def imported(self) -> ModuleType:
+        """Where the algorithm is."""
+        return import_module(f"mecdsl.backends.fog.{self.module}")
+
     def prepare(self) -> None:
-        import_module(f"mecdsl.backends.fog.{self.module}")
+        self.imported()
 
     def answer(self, problem: Recognised, outcome: Plan, options: SolveOptions) -> Answer:
         """The plan of an exact method with its prices; any other beside the proven bound."""
@@ -107,46 +113,33 @@ def _closed(plan: Plan, options: SolveOptions) -> Plan:
     return plan
 
 
-class FogNewton(Fog):
+class Exact(Fog):
+    """An exact method: the function that is called as its module."""
+
+    def run(self, problem: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
+        method = getattr(self.imported(), self.module)
+        plan: Plan = method(problem.system, problem.rows, _asked(options), options.time_limit)
+        return _closed(plan, options)
+
+
+def _exact(title: str) -> Capabilities:
+    return PAPER.offers(title, Guarantee.GLOBAL, exact=True, multipliers=True, time_limit=True)
+
+
+class FogNewton(Exact):
     """Barrier method over rows and layer times."""
 
     name = "fog-newton"
     module = "newton"
-    capabilities = PAPER.offers(
-        "barrier method over rows and layer times",
-        Guarantee.GLOBAL,
-        exact=True,
-        multipliers=True,
-        time_limit=True,
-    )
-
-    def run(self, problem: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
-        from mecdsl.backends.fog.newton import newton
-
-        return _closed(
-            newton(problem.system, problem.rows, _asked(options), options.time_limit), options
-        )
+    capabilities = _exact("barrier method over rows and layer times")
 
 
-class FogDual(Fog):
+class FogDual(Exact):
     """Decomposition by prices."""
 
     name = "fog-dual"
     module = "dual"
-    capabilities = PAPER.offers(
-        "decomposition by prices",
-        Guarantee.GLOBAL,
-        exact=True,
-        multipliers=True,
-        time_limit=True,
-    )
-
-    def run(self, problem: Recognised, options: SolveOptions, own: OwnOptions) -> Plan:
-        from mecdsl.backends.fog.dual import dual
-
-        return _closed(
-            dual(problem.system, problem.rows, _asked(options), options.time_limit), options
-        )
+    capabilities = _exact("decomposition by prices")
 
 
 class FogAlgorithm1(Fog):
