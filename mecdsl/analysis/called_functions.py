@@ -37,13 +37,13 @@ def called_functions(instance: Instance) -> tuple[CalledFunction, ...]:
     What is linear or quadratic is handed over as coefficients.
     """
     shapes, seen = instance.checked.shapes, set[str]()
-    found: dict[str, CalledFunction] = {}
+    first_calls: dict[str, CalledFunction] = {}
     for where, expression in instance.stated:
         if shapes.shape(expression).degree > Degree.QUADRATIC:
             for call in _calls(instance, expression, seen):
                 name = call.name if isinstance(call, sym.Function) else call.function
-                found.setdefault(name, CalledFunction(name, where, call))
-    return tuple(found.values())
+                first_calls.setdefault(name, CalledFunction(name, where, call))
+    return tuple(first_calls.values())
 
 
 def _calls(

@@ -119,13 +119,16 @@ def require_finite_objective(instance: Instance) -> None:
     stated = instance.model.objective
     if instance.goal.shape.degree > Degree.QUADRATIC:
         return
-    found = objective_coefficients(instance)
+    coefficients = objective_coefficients(instance)
     columns = np.concatenate(
-        [found.column[~np.isfinite(found.value)], found.first[~np.isfinite(found.quadratic_value)]]
+        [
+            coefficients.column[~np.isfinite(coefficients.value)],
+            coefficients.first[~np.isfinite(coefficients.quadratic_value)],
+        ]
     )
     if len(columns):
         what = f"coefficient of `{instance.column_name(int(columns.min()))}`"
-    elif not np.isfinite(found.constant).all():
+    elif not np.isfinite(coefficients.constant).all():
         what = "constant part"
     else:
         return
@@ -201,20 +204,20 @@ def _merge(
 
 
 def _require_finite(
-    instance: Instance, families: Sequence[ConstraintFamily], found: Quadratics
+    instance: Instance, families: Sequence[ConstraintFamily], coefficients: Quadratics
 ) -> None:
     bad = np.concatenate(
         [
-            np.flatnonzero(np.isnan(found.constant)),
-            *_infinite_sides(families, found),
-            found.row[~np.isfinite(found.value)],
-            found.quadratic_row[~np.isfinite(found.quadratic_value)],
+            np.flatnonzero(np.isnan(coefficients.constant)),
+            *_infinite_sides(families, coefficients),
+            coefficients.row[~np.isfinite(coefficients.value)],
+            coefficients.quadratic_row[~np.isfinite(coefficients.quadratic_value)],
         ]
     )
     if not len(bad):
         return
     row = int(bad.min())
-    what = "coefficient" if np.isfinite(found.constant[row]) else "constant part"
+    what = "coefficient" if np.isfinite(coefficients.constant[row]) else "constant part"
     first = 0
     for family in families:
         if row < first + family.size:
@@ -233,16 +236,18 @@ def _require_finite(
         first += family.size
 
 
-def _infinite_sides(families: Sequence[ConstraintFamily], found: Quadratics) -> Iterator[IntArray]:
+def _infinite_sides(
+    families: Sequence[ConstraintFamily], coefficients: Quadratics
+) -> Iterator[IntArray]:
     """The rows with variables that no finite point can keep, such as `x >= 1/0`; `x <= 1/0` holds
     everywhere.
     """
-    depends = np.zeros(found.size, dtype=bool)
-    depends[found.row] = depends[found.quadratic_row] = True
+    depends = np.zeros(coefficients.size, dtype=bool)
+    depends[coefficients.row] = depends[coefficients.quadratic_row] = True
     first = 0
     for family in families:
         rows = slice(first, first + family.size)
-        part = np.where(depends[rows], found.constant[rows], 0.0)
-        never = np.flatnonzero(family.relation.excess(part) == np.inf)
+        constants = np.where(depends[rows], coefficients.constant[rows], 0.0)
+        never = np.flatnonzero(family.relation.excess(constants) == np.inf)
         yield never + first
         first += family.size

@@ -45,8 +45,10 @@ def data_rows(instance: Instance, family: ConstraintFamily) -> DataRows:
     values.
     """
     algebra = _Terms(instance.first_point())
-    found = difference(_TermEvaluator(instance.world, algebra), family)
-    value, size = (_spread(part, family.size) for part in (value_of(found), size_of(found)))
+    differences = difference(_TermEvaluator(instance.world, algebra), family)
+    value, size = (
+        _spread(numbers, family.size) for numbers in (value_of(differences), size_of(differences))
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         rounding = size * EPSILON * (ROUNDINGS + algebra.longest)
     if _is_exact(instance, family):
@@ -112,9 +114,9 @@ class _TermEvaluator(Evaluator):
         definitions = self.lookups.definitions
         if lookup.symbol not in definitions:
             rows = self.world.symbols[lookup.symbol].table
-            found = self.family(symbol.formula, rows)
+            values = self.family(symbol.formula, rows)
             definitions[lookup.symbol] = (
-                found if isinstance(found, Magnitude) else _lifted(found, rows.size)
+                values if isinstance(values, Magnitude) else _lifted(values, rows.size)
             )
         where = self.lookups.rows(lookup, table)
         return definitions[lookup.symbol][

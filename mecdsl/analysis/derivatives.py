@@ -201,8 +201,8 @@ class SmoothProgram:
 
     def _evaluate(self, x: FloatArray) -> FloatArray:
         values = self._quadratics.value_at(x)
-        found = self._families(Floats(x))
-        for family, first, value in zip(self._curved, self._firsts, found, strict=True):
+        jet = self._families(Floats(x))
+        for family, first, value in zip(self._curved, self._firsts, jet, strict=True):
             values[first : first + (1 if family is None else family.size)] = value
         return values
 
@@ -266,15 +266,17 @@ def _concatenate(parts: Sequence[IntArray]) -> IntArray:
 def _stacked(parts: Sequence[tuple[Quadratics, IntArray]], size: int) -> Quadratics:
     """Coefficients whose row r becomes row places[r] of `size` rows; the other rows are zero."""
     constant = np.zeros(size)
-    for found, places in parts:
-        constant[places] = found.constant
+    for coefficients, places in parts:
+        constant[places] = coefficients.constant
     return Quadratics(
         constant=constant,
-        row=_concatenate([places[found.row] for found, places in parts]),
-        column=_concatenate([found.column for found, _ in parts]),
-        value=np.concatenate([found.value for found, _ in parts]),
-        quadratic_row=_concatenate([places[found.quadratic_row] for found, places in parts]),
-        first=_concatenate([found.first for found, _ in parts]),
-        second=_concatenate([found.second for found, _ in parts]),
-        quadratic_value=np.concatenate([found.quadratic_value for found, _ in parts]),
+        row=_concatenate([places[coefficients.row] for coefficients, places in parts]),
+        column=_concatenate([coefficients.column for coefficients, _ in parts]),
+        value=np.concatenate([coefficients.value for coefficients, _ in parts]),
+        quadratic_row=_concatenate(
+            [places[coefficients.quadratic_row] for coefficients, places in parts]
+        ),
+        first=_concatenate([coefficients.first for coefficients, _ in parts]),
+        second=_concatenate([coefficients.second for coefficients, _ in parts]),
+        quadratic_value=np.concatenate([coefficients.quadratic_value for coefficients, _ in parts]),
     )

@@ -65,16 +65,16 @@ def _round(rows: _Rows, lower: FloatArray, upper: FloatArray) -> tuple[FloatArra
     high, low = np.full(len(lower), np.inf), np.full(len(lower), -np.inf)
     least = rows.value * np.where(rows.value > 0.0, lower[rows.column], upper[rows.column])
     open_end = ~np.isfinite(least)
-    known = np.where(open_end, 0.0, least)
+    finite = np.where(open_end, 0.0, least)
     size = len(rows.limit)
-    total = np.bincount(rows.row, known, size)
-    terms = np.bincount(rows.row, np.abs(known), size) + np.abs(rows.limit)
+    total = np.bincount(rows.row, finite, size)
+    terms = np.bincount(rows.row, np.abs(finite), size) + np.abs(rows.limit)
     missing = np.bincount(rows.row, open_end, size)
     alone = missing[rows.row] == open_end  # every other entry of the row has a least value
     entry = np.flatnonzero(alone)
     row, column, value = rows.row[entry], rows.column[entry], rows.value[entry]
     with np.errstate(over="ignore"):
-        room = rows.limit[row] - (total[row] - known[entry])
+        room = rows.limit[row] - (total[row] - finite[entry])
         room = room + (rows.count[row] + 4) * EPSILON * terms[row]
         bound = room / value
         bound = bound + np.where(value > 0.0, 2.0, -2.0) * EPSILON * np.abs(bound)
@@ -88,21 +88,29 @@ def _round(rows: _Rows, lower: FloatArray, upper: FloatArray) -> tuple[FloatArra
 def _linear_rows(instance: Instance) -> _Rows:
     """Every row without products as `<=`; an equality as two of them."""
     families = plain_families(instance)
-    found = constraint_coefficients(instance, families)
+    coefficients = constraint_coefficients(instance, families)
     side = np.concatenate([np.zeros(0), *(np.full(f.size, f.relation.sign) for f in families)])
-    linear = np.isfinite(found.constant)
-    linear[found.quadratic_row] = False
+    linear = np.isfinite(coefficients.constant)
+    linear[coefficients.quadratic_row] = False
     parts: list[tuple[IntArray, IntArray, FloatArray]] = []
     limits: list[FloatArray] = []
     first = 0
     for sign in (1.0, -1.0):
         kept = linear & ((side == sign) | (side == 0.0))
         number = np.cumsum(kept) - 1 + first
-        entry = kept[found.row]
-        parts.append((number[found.row[entry]], found.column[entry], sign * found.value[entry]))
-        limits.append(-sign * found.constant[kept])
+        entry = kept[coefficients.row]
+        parts.append(
+            (
+                number[coefficients.row[entry]],
+                coefficients.column[entry],
+                sign * coefficients.value[entry],
+            )
+        )
+        limits.append(-sign * coefficients.constant[kept])
         first += int(kept.sum())
-    row, column, value = (np.concatenate([part[place] for part in parts]) for place in range(3))
+    row, column, value = (
+        np.concatenate([entries[place] for entries in parts]) for place in range(3)
+    )
     limit = np.concatenate(limits)
     return _Rows(row, column, value, limit, np.bincount(row, minlength=len(limit)))
 

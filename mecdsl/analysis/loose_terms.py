@@ -212,10 +212,10 @@ class Looseness(Algebra):
             for part in (that.total, that.error, np.ones(len(parent)))
         )
         loose = self.kind.gathered(that.loose, parent, size)
-        found = self.plain.segment_sum(that.value, parent, size)
+        sums = self.plain.segment_sum(that.value, parent, size)
         exact = (rounding(total) == 0.0) & (error == 0.0)
         return self.kind(
-            found, total, loose, error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total)
+            sums, total, loose, error + np.where(exact, 0.0, UNIT_ROUNDOFF * counts * total)
         )
 
     def running_sum(self, value: Any, sums: Sums) -> Loose | None:
@@ -229,7 +229,7 @@ class Looseness(Algebra):
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Loose:
         that = loosely(value)
-        found, total, reach = (
+        products, total, reach = (
             self.plain.segment_prod(part, parent, size)
             for part in (that.value, that.total, np.maximum(that.total, that.loose))
         )
@@ -239,42 +239,50 @@ class Looseness(Algebra):
         shares = self.plain.segment_sum(share + UNIT_ROUNDOFF, parent, size)
         exact = (rounding(total) == 0.0) & (self.plain.segment_sum(that.error, parent, size) == 0.0)
         error = np.where(exact, 0.0, _times(shares, total))
-        return self.kind(found, total, np.where(moving, reach, 0.0), error)
+        return self.kind(products, total, np.where(moving, reach, 0.0), error)
 
     def segment_extreme(self, name: str, value: Any, parent: IntArray, size: int) -> Loose:
         that = loosely(value)
-        found = self.plain.segment_extreme(name, that.value, parent, size)
+        extremes = self.plain.segment_extreme(name, that.value, parent, size)
         largest = [
             self.plain.segment_extreme("max", part, parent, size)
             for part in (that.total, that.loose, that.error)
         ]
-        return self.kind(found, *largest)
+        return self.kind(extremes, *largest)
 
     def merge(self, size: int, parts: Sequence[tuple[IntArray, Any]]) -> Loose:
-        known = [(rows, loosely(value)) for rows, value in parts]
+        filled = [(rows, loosely(value)) for rows, value in parts]
         return self.kind(
-            self.plain.merge(size, [(rows, part.value) for rows, part in known]).astype(np.float64),
-            self.plain.merge(size, [(rows, part.total) for rows, part in known]).astype(np.float64),
-            self.plain.merge(size, [(rows, part.loose) for rows, part in known]).astype(np.float64),
-            self.plain.merge(size, [(rows, part.error) for rows, part in known]).astype(np.float64),
+            self.plain.merge(size, [(rows, part.value) for rows, part in filled]).astype(
+                np.float64
+            ),
+            self.plain.merge(size, [(rows, part.total) for rows, part in filled]).astype(
+                np.float64
+            ),
+            self.plain.merge(size, [(rows, part.loose) for rows, part in filled]).astype(
+                np.float64
+            ),
+            self.plain.merge(size, [(rows, part.error) for rows, part in filled]).astype(
+                np.float64
+            ),
         )
 
     def call(self, name: str, arguments: Sequence[Any]) -> Loose:
-        row, known = TABLE[name], [loosely(argument) for argument in arguments]
-        inner = known[0]
+        row, loose_arguments = TABLE[name], [loosely(argument) for argument in arguments]
+        inner = loose_arguments[0]
         if isinstance(row, Univariate) and row.homogeneous is not None:
             return self._homogeneous(row, inner)
         if row.smoothness is Smoothness.KINKED:
-            return self._extreme(name, known)
-        found = function(self.kind, lambda *values: self.plain.call(name, values), known)
+            return self._extreme(name, loose_arguments)
+        result = function(self.kind, lambda *values: self.plain.call(name, values), loose_arguments)
         if isinstance(row, Univariate) and row.vanishes:
-            loose = np.where(inner.loose == 0.0, 0.0, np.fmax(found.loose, _moved(row, inner)))
-            return self.kind(found.value, found.total, loose, found.error)
+            loose = np.where(inner.loose == 0.0, 0.0, np.fmax(result.loose, _moved(row, inner)))
+            return self.kind(result.value, result.total, loose, result.error)
         if row.homogeneous == 1.0:
-            return self._of_sizes(name, known, found)
+            return self._of_sizes(name, loose_arguments, result)
         stepped = row.smoothness is Smoothness.STEPPED
-        error = np.zeros_like(found.value) if stepped else found.error
-        return self.kind(found.value, found.total, found.loose, error)
+        error = np.zeros_like(result.value) if stepped else result.error
+        return self.kind(result.value, result.total, result.loose, error)
 
     def _homogeneous(self, row: Univariate, inner: Loose) -> Loose:
         if row.smoothness is Smoothness.SMOOTH:
@@ -283,25 +291,25 @@ class Looseness(Algebra):
         value = self.plain.call(row.name, [inner.value])
         return self.kind(value, inner.total, inner.loose, inner.error)
 
-    def _extreme(self, name: str, known: Sequence[Loose]) -> Loose:
-        value = self.plain.call(name, [part.value for part in known])
+    def _extreme(self, name: str, arguments: Sequence[Loose]) -> Loose:
+        value = self.plain.call(name, [argument.value for argument in arguments])
         return self.kind(
             value,
-            np.broadcast_to(_largest(*(part.total for part in known)), value.shape),
-            np.broadcast_to(_largest(*(part.loose for part in known)), value.shape),
-            np.broadcast_to(_largest(*(part.error for part in known)), value.shape),
+            np.broadcast_to(_largest(*(argument.total for argument in arguments)), value.shape),
+            np.broadcast_to(_largest(*(argument.loose for argument in arguments)), value.shape),
+            np.broadcast_to(_largest(*(argument.error for argument in arguments)), value.shape),
         )
 
-    def _of_sizes(self, name: str, known: Sequence[Loose], found: Loose) -> Loose:
+    def _of_sizes(self, name: str, arguments: Sequence[Loose], result: Loose) -> Loose:
         """Functions that are 0 with their arguments count at least what they are at the sizes of
         these.
         """
-        first, second = known
+        first, second = arguments
         above = np.maximum(first.total, first.loose)
         below = np.maximum(second.total, second.loose)
         usual = np.abs(self.plain.call(name, [above, below]))
-        loose = np.where(found.loose == 0.0, 0.0, np.fmax(found.loose, usual))
-        return self.kind(found.value, found.total, loose, found.error)
+        loose = np.where(result.loose == 0.0, 0.0, np.fmax(result.loose, usual))
+        return self.kind(result.value, result.total, loose, result.error)
 
 
 def _moved(row: Univariate, inner: Loose) -> FloatArray:
@@ -316,17 +324,20 @@ def _moved(row: Univariate, inner: Loose) -> FloatArray:
         return np.fmax(*(np.abs(end - value) for end in ends)) / SMALL_SHARE
 
 
-def function(kind: type[Loose], of: Callable[..., Any], known: Sequence[Loose]) -> Loose:
+def function(kind: type[Loose], of: Callable[..., Any], arguments: Sequence[Loose]) -> Loose:
     """A function starts anew: its value is its size, loose if an argument is."""
     with np.errstate(all="ignore"):
-        value = np.asarray(of(*(part.value for part in known)), dtype=np.float64)
+        value = np.asarray(of(*(argument.value for argument in arguments)), dtype=np.float64)
         error = FUNCTION_ROUNDING * UNIT_ROUNDOFF * np.abs(value)
-        if any((part.error > 0.0).any() for part in known):
-            ends = [(part.value - part.error, part.value + part.error) for part in known]
+        if any((argument.error > 0.0).any() for argument in arguments):
+            ends = [
+                (argument.value - argument.error, argument.value + argument.error)
+                for argument in arguments
+            ]
             for corner in itertools.product(*ends):
                 moved = np.abs(np.asarray(of(*corner)) - value)
                 error = np.maximum(error, np.where(np.isfinite(moved), moved, 0.0))
     moving = np.zeros(value.shape, dtype=bool)
-    for part in known:
-        moving = moving | (part.loose > 0.0)
+    for argument in arguments:
+        moving = moving | (argument.loose > 0.0)
     return kind(value, np.abs(value), np.where(moving, np.abs(value), 0.0), error)

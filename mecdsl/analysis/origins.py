@@ -88,37 +88,37 @@ def _unrounded(end: FloatArray, stated: FloatArray) -> FloatArray:
         return np.where(np.abs(end - stated) <= SAME * np.abs(stated), stated, end)
 
 
-def constants_at(found: Quadratics, origin: FloatArray) -> FloatArray:
+def constants_at(coefficients: Quadratics, origin: FloatArray) -> FloatArray:
     """The constants of rows where columns count from their origins, which are no part of products.
 
     The sums cancel, so they are added with the digits of a long double; what is left of rounding
     alone is 0, for a row that says `x == bound` must not say `x - bound == 1e-17`.
     """
-    total = found.constant.astype(np.longdouble)
-    moved = np.flatnonzero(origin[found.column])
-    products = found.value[moved].astype(np.longdouble) * origin[found.column[moved]]
-    np.add.at(total, found.row[moved], products)
+    total = coefficients.constant.astype(np.longdouble)
+    moved = np.flatnonzero(origin[coefficients.column])
+    products = coefficients.value[moved].astype(np.longdouble) * origin[coefficients.column[moved]]
+    np.add.at(total, coefficients.row[moved], products)
     result = np.asarray(total, dtype=np.float64)
-    size = np.zeros(found.size)
-    np.add.at(size, found.row[moved], np.abs(np.asarray(products, dtype=np.float64)))
-    noise = np.where(size > 0.0, ROUNDING * (size + np.abs(found.constant)), 0.0)
+    size = np.zeros(coefficients.size)
+    np.add.at(size, coefficients.row[moved], np.abs(np.asarray(products, dtype=np.float64)))
+    noise = np.where(size > 0.0, ROUNDING * (size + np.abs(coefficients.constant)), 0.0)
     return np.where(np.abs(result) <= noise, 0.0, result)
 
 
-def rounding_at(found: Quadratics, origin: FloatArray) -> FloatArray:
+def rounding_at(coefficients: Quadratics, origin: FloatArray) -> FloatArray:
     """By how much the doubles of a row may miss what its text says; 0 in rows without an origin.
 
     `begin + limit` at 1.7e9 s is known to 2e-7 s. Where a limit is met exactly the jobs would be
     late by that, and a proof of infeasibility would prove nothing but the rounding. Coefficients
     that are whole, as those of `start[2] - start[1]`, carry none.
     """
-    value = found.value
-    products = np.where(value == np.round(value), 0.0, np.abs(value * origin[found.column]))
-    moved = np.flatnonzero(origin[found.column])
-    known, clocks = np.zeros(found.size), np.zeros(found.size, dtype=bool)
-    np.add.at(known, found.row, products)
-    clocks[found.row[moved]] = True
-    return np.where(clocks, ROUNDING * (known + np.abs(found.constant)), 0.0)
+    value = coefficients.value
+    products = np.where(value == np.round(value), 0.0, np.abs(value * origin[coefficients.column]))
+    moved = np.flatnonzero(origin[coefficients.column])
+    sizes, clocks = np.zeros(coefficients.size), np.zeros(coefficients.size, dtype=bool)
+    np.add.at(sizes, coefficients.row, products)
+    clocks[coefficients.row[moved]] = True
+    return np.where(clocks, ROUNDING * (sizes + np.abs(coefficients.constant)), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

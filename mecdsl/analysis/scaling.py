@@ -155,10 +155,10 @@ def _from_origin(instance: Instance, origin: FloatArray) -> Instance:
     moved = origin != 0.0
     lower = np.where(moved, -np.inf, instance.lower)
     upper = np.where(moved, np.inf, instance.upper)
-    found = replace(instance, lower=lower, upper=upper, start=instance.start - origin)
+    counted = replace(instance, lower=lower, upper=upper, start=instance.start - origin)
     implied_box(instance, whole=False)
-    found.facts.share(instance.facts, box_of)  # of unmoved columns
-    return found
+    counted.facts.share(instance.facts, box_of)  # of unmoved columns
+    return counted
 
 
 def _bounded(sizes: FloatArray) -> FloatArray:
@@ -253,8 +253,8 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
     equation = np.arange(count)
     parts = [(equation, terms.row, np.ones(count))]
     for side in (terms.first, terms.second):
-        known = np.flatnonzero(side >= 0)
-        parts.append((known, rows + side[known], np.ones(len(known))))
+        there = np.flatnonzero(side >= 0)
+        parts.append((there, rows + side[there], np.ones(len(there))))
     right = [-terms.size]
     far_weight = (
         FAR_WEIGHT if _degree(instance) <= Degree.LINEAR else 0.0
@@ -264,25 +264,25 @@ def _column_sizes(instance: Instance, terms: _Terms, rows: int) -> FloatArray:
         (instance.lower, BOUND_WEIGHT),
         (instance.upper, BOUND_WEIGHT),
     ):
-        told = np.flatnonzero(np.isfinite(values) & (values != 0.0) & instance.free)
-        weights = np.where(np.abs(values[told]) < NO_BOUND, weight, far_weight)
-        parts.append((count + np.arange(len(told)), rows + told, weights))
-        right.append(weights * np.log2(np.abs(values[told])))
-        count += len(told)
+        stated = np.flatnonzero(np.isfinite(values) & (values != 0.0) & instance.free)
+        weights = np.where(np.abs(values[stated]) < NO_BOUND, weight, far_weight)
+        parts.append((count + np.arange(len(stated)), rows + stated, weights))
+        right.append(weights * np.log2(np.abs(values[stated])))
+        count += len(stated)
     matrix = csr_matrix(
         (
-            np.concatenate([part[2] for part in parts]),
+            np.concatenate([entries[2] for entries in parts]),
             (
-                np.concatenate([part[0] for part in parts]),
-                np.concatenate([part[1] for part in parts]),
+                np.concatenate([entries[0] for entries in parts]),
+                np.concatenate([entries[1] for entries in parts]),
             ),
         ),
         shape=(count, rows + columns),
     )
-    found = lsqr(
+    solution = lsqr(
         matrix, np.concatenate(right), damp=DAMPING, atol=1e-4, btol=1e-4, iter_lim=ITERATIONS
     )[0]
-    return np.asarray(found[rows:], dtype=np.float64)
+    return np.asarray(solution[rows:], dtype=np.float64)
 
 
 def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:
@@ -298,12 +298,12 @@ def _inside(instance: Instance, sizes: FloatArray) -> FloatArray:
             np.isfinite((instance.lower, instance.upper)), (instance.lower, instance.upper), 0.0
         )
     )
-    known = (
+    bounded = (
         np.isfinite(most)
         & (most > np.maximum(LEAST_RANGE, LEAST_SHARE * stated.max(axis=0)))
         & instance.free
     )
-    return np.where(known, np.minimum(sizes, np.log2(np.where(known, most, 1.0))), sizes)
+    return np.where(bounded, np.minimum(sizes, np.log2(np.where(bounded, most, 1.0))), sizes)
 
 
 def reference_point(instance: Instance, size: FloatArray | None = None) -> FloatArray:
@@ -385,15 +385,15 @@ def _degree(instance: Instance) -> Degree:
 
 def _terms(instance: Instance, plain: _Terms, size: FloatArray | None) -> _Terms:
     """All terms; `size`: of the columns as far as the plain rows know them."""
-    found = [plain]
+    terms = [plain]
     curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
     evaluator = instance.evaluator(Slopes(reference_point(instance, size), instance.free))
     with np.errstate(all="ignore"):
         if _objective_degree(instance) > Degree.QUADRATIC:
             last = np.array([instance.rows], dtype=np.int64)
-            found.append(_without_constants(_of_jet(instance.goal.value(evaluator), last)))
-        found += [_of_jet(difference(evaluator, family), rows_of([family])) for family in curved]
-    return _joined(found)
+            terms.append(_without_constants(_of_jet(instance.goal.value(evaluator), last)))
+        terms += [_of_jet(difference(evaluator, family), rows_of([family])) for family in curved]
+    return _joined(terms)
 
 
 def _joined(found: Sequence[_Terms]) -> _Terms:

@@ -34,34 +34,34 @@ def solver_rows(instance: Instance, families: Sequence[ConstraintFamily]) -> Qua
     The rows hold at the same points with whole binaries as those of `constraint_coefficients`.
     Raises `ModelError` where a coefficient is not finite.
     """
-    found = constraint_coefficients(instance, families)
+    coefficients = constraint_coefficients(instance, families)
     binary = instance.free & instance.integral & (instance.lower == 0.0) & (instance.upper == 1.0)
-    if not binary.any() or not len(found.row):
-        return found
+    if not binary.any() or not len(coefficients.row):
+        return coefficients
     signs = [np.full(family.size, float(family.relation.sign)) for family in families]
     sign = np.concatenate(signs)
-    linear = np.ones(found.size, dtype=bool)
-    linear[found.quadratic_row] = False
+    linear = np.ones(coefficients.size, dtype=bool)
+    linear[coefficients.quadratic_row] = False
     candidate = linear & (sign != 0.0)
-    entries = np.flatnonzero(binary[found.column] & candidate[found.row])
+    entries = np.flatnonzero(binary[coefficients.column] & candidate[coefficients.row])
     if not len(entries):
-        return found
-    order = entries[np.lexsort((-np.abs(found.value[entries]), found.row[entries]))]
-    first = np.concatenate([[True], found.row[order][1:] != found.row[order][:-1]])
-    return _tightened(instance, found, np.where(sign < 0.0, -1.0, 1.0), order[first])
+        return coefficients
+    order = entries[np.lexsort((-np.abs(coefficients.value[entries]), coefficients.row[entries]))]
+    first = np.concatenate([[True], coefficients.row[order][1:] != coefficients.row[order][:-1]])
+    return _tightened(instance, coefficients, np.where(sign < 0.0, -1.0, 1.0), order[first])
 
 
 def _tightened(
-    instance: Instance, found: Quadratics, sign: FloatArray, chosen: np.ndarray
+    instance: Instance, coefficients: Quadratics, sign: FloatArray, chosen: np.ndarray
 ) -> Quadratics:
     """The rows with one entry of each of some rows tightened; `sign`: what makes each row a `<=`
     row.
     """
-    rows = found.row[chosen]
-    value, constant = sign[found.row] * found.value, sign * found.constant
+    rows = coefficients.row[chosen]
+    value, constant = sign[coefficients.row] * coefficients.value, sign * coefficients.constant
     limits = -constant[rows], -(constant[rows] + value[chosen])
     wider, narrower = np.maximum(*limits), np.minimum(*limits)
-    rest, size = _largest_rest(instance, found, value, chosen)
+    rest, size = _largest_rest(instance, coefficients, value, chosen)
     reach = (rest + OUTWARD * size)[rows]
     # what is left of `1e-9*5.9*z <= 5.9e-9` at z = 1 is rounding, and no limit
     apart = np.abs(constant[rows]) + np.abs(value[chosen])
@@ -72,16 +72,16 @@ def _tightened(
     smaller = reach < WORTH * wider + (1.0 - WORTH) * narrower
     worth = np.flatnonzero(np.isfinite(reach) & switches & smaller)
     if not len(worth):
-        return found
+        return coefficients
     at_zero, at_one = (np.where(limit == wider, reach, limit)[worth] for limit in limits)
-    new_value, new_constant = found.value.copy(), found.constant.copy()
+    new_value, new_constant = coefficients.value.copy(), coefficients.constant.copy()
     new_value[chosen[worth]] = sign[rows[worth]] * (at_zero - at_one)
     new_constant[rows[worth]] = -sign[rows[worth]] * at_zero
-    return replace(found, value=new_value, constant=new_constant)
+    return replace(coefficients, value=new_value, constant=new_constant)
 
 
 def _largest_rest(
-    instance: Instance, found: Quadratics, value: FloatArray, chosen: np.ndarray
+    instance: Instance, coefficients: Quadratics, value: FloatArray, chosen: np.ndarray
 ) -> tuple[FloatArray, FloatArray]:
     """For each row the largest value of its linear terms without the chosen entries, and the sizes
     of these.
@@ -89,8 +89,10 @@ def _largest_rest(
     box = implied_box(instance)
     others = np.ones(len(value), dtype=bool)
     others[chosen] = False
-    row, column, factor = found.row[others], found.column[others], value[others]
+    row, column, factor = coefficients.row[others], coefficients.column[others], value[others]
     with np.errstate(invalid="ignore"):
         terms = np.where(factor > 0.0, factor * box.upper[column], factor * box.lower[column])
-    rest, size = (np.bincount(row, part, found.size) for part in (terms, np.abs(terms)))
+    rest, size = (
+        np.bincount(row, numbers, coefficients.size) for numbers in (terms, np.abs(terms))
+    )
     return rest.astype(np.float64), size.astype(np.float64)

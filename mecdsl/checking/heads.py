@@ -173,9 +173,11 @@ class Heads:
                 return base.name
         if isinstance(base, syntax.Attribute):  # a member that is an attribute of another, `m.home`
             owner = self._end_family(base.base, head)
-            known = self.names.families[owner].declared.declarations if owner else ()
-            found = next((declared for declared in known if declared.name == base.name), None)
-            return self._member_of(found.type) if found else None
+            attributes = self.names.families[owner].declared.declarations if owner else ()
+            attribute = next(
+                (declared for declared in attributes if declared.name == base.name), None
+            )
+            return self._member_of(attribute.type) if attribute else None
         return None
 
     def _own_infos(self, name: str, declared: syntax.Family) -> dict[str, IndexInfo]:
@@ -213,8 +215,8 @@ def _label_names(declared: syntax.Family) -> tuple[tuple[str, Span], ...]:
     """The members of `set S = {a, "north wing"}` as written; nothing for numbers and ranges."""
     items = listed_items(declared)
     names = [(member_name(item), item.span) for item in items]
-    found = tuple((name, span) for name, span in names if name is not None)
-    return found if len(found) == len(items) else ()
+    named = tuple((name, span) for name, span in names if name is not None)
+    return named if len(named) == len(items) else ()
 
 
 def _is_unit(text: str, own: OwnUnits) -> bool:

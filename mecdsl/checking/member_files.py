@@ -67,8 +67,8 @@ class _Writer:
         try:
             path = beside(statement.source_file.value, statement.source_file.span)
             if statement.kind is FamilyKind.NODES:
-                known = [name for name, _ in _attributes(self.document, statement)]
-                table, column = nodes_table(path, statement.name, known)
+                attributes = [name for name, _ in _attributes(self.document, statement)]
+                table, column = nodes_table(path, statement.name, attributes)
                 self._refuse_declared(statement, table, column)
                 return _nodes(statement, labels_in(table, column), table.titles[column])
             table = set_table(path, statement.name)
@@ -170,8 +170,8 @@ class _Writer:
         labels = labels_in(table, column)
         if labels.names is None:
             return _numbers(sorted({int(value) for value in labels.values}), span)
-        wanted = set(labels.names)
-        fits = [name for name, members in self.members.items() if wanted <= members]
+        own = set(labels.names)
+        fits = [name for name, members in self.members.items() if own <= members]
         if len(fits) == 1:
             return syntax.Name(fits[0], span)
         what = (
@@ -250,22 +250,22 @@ def _read_by_others(document: syntax.Document, family: syntax.Family) -> frozens
     """The titles in the file of a set that parameters and other families read from it."""
     assert family.source_file is not None
     path = family.source_file.value
-    found: set[str] = set()
+    titles: set[str] = set()
     for statement in document.statements:
         match statement:
             case syntax.Declaration(source_file=syntax.Text(value=value), name=name) if (
                 value == path
             ):
-                found |= {name, name.rpartition(".")[2]}
+                titles |= {name, name.rpartition(".")[2]}
             case syntax.Family(source_file=syntax.Text(value=value)) if value == path:
                 names: Mapping[str, object] = dict(_attributes(document, statement))
-                found |= {*names, *(f"{statement.name}.{name}" for name in names)}
+                titles |= {*names, *(f"{statement.name}.{name}" for name in names)}
             case syntax.Family():
-                found |= {
+                titles |= {
                     declared.name
                     for declared in statement.declarations
                     if declared.source_file is not None and declared.source_file.value == path
                 }
             case _:
                 pass
-    return frozenset(found)
+    return frozenset(titles)

@@ -183,7 +183,7 @@ class _Declared:
             if name in words or (unit.value is None and any(word.endswith(name) for word in words)):
                 self._size(name)
         try:
-            found = parse_unit(text, OwnUnits.of(self.sizes))
+            unit_read = parse_unit(text, OwnUnits.of(self.sizes))
         except UnitError as error:
             start = span.end_column - len(text) + error.start
             place = Span(
@@ -191,8 +191,8 @@ class _Declared:
             )
             self.collector.error("E114", error.message, place, help=error.help)
             raise _Faulty from None
-        assert found.exact_factor is not None
-        return found.dimension, found.exact_factor
+        assert unit_read.exact_factor is not None
+        return unit_read.dimension, unit_read.exact_factor
 
     def _fault(self, message: str, span: Span, fix: str | None) -> _Faulty:
         self._error(message, span, fix)

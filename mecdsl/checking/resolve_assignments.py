@@ -34,14 +34,14 @@ class AssignmentResolver:
 
     def _assignment(self, statement: syntax.Start | syntax.Fix | syntax.SetValue) -> sym.Assignment:
         target = statement.target
-        wanted = (Kind.PARAM, Kind.LET) if isinstance(statement, syntax.SetValue) else (Kind.VAR,)
+        kinds = (Kind.PARAM, Kind.LET) if isinstance(statement, syntax.SetValue) else (Kind.VAR,)
         head = self.names.symbols.get(target.name)
-        if head is not None and head.declared.kind not in wanted:
+        if head is not None and head.declared.kind not in kinds:
             raise self._wrong_kind(statement, head.declared.kind)
         if head is None:
-            known = [n for n, h in self.names.symbols.items() if h.declared.kind in wanted]
-            near = nearest(target.name, known)
-            what = KIND_WORDS[wanted[0]]
+            names = [n for n, h in self.names.symbols.items() if h.declared.kind in kinds]
+            near = nearest(target.name, names)
+            what = KIND_WORDS[kinds[0]]
             fix = f"did you mean `{near}`?" if near else None
             self.collector.error("E102", f"no {what} named `{target.name}`", target.span, help=fix)
             raise Unresolved

@@ -117,9 +117,9 @@ class ConstraintResolver:
         raise Unresolved
 
     def objective(self) -> sym.Objective:
-        found = [s for s in self.document.statements if isinstance(s, syntax.Objective)]
+        stated = [s for s in self.document.statements if isinstance(s, syntax.Objective)]
         zero = sym.Constant(0.0, None, self.document.span)
-        if not found:
+        if not stated:
             empty = not self.document.statements
             message = "the text holds no statement" if empty else "the model has no objective"
             fix = "write `minimize name = expression` or `maximize name = expression`"
@@ -127,18 +127,18 @@ class ConstraintResolver:
             return sym.Objective(
                 name="objective", sense="minimize", value=zero, doc="", span=self.document.span
             )
-        for extra in found[1:]:
+        for extra in stated[1:]:
             fix = "weigh the two in one sum; a weight has a unit, such as J/s"
-            if extra.span.source.included and found[0].span.source.included:
+            if extra.span.source.included and stated[0].span.source.included:
                 fix = (
                     "state the objective in the file that includes both, it stands in "
                     "place of theirs"
                 )
-            labels = (Label(found[0].name_span, "the first is here"),)
+            labels = (Label(stated[0].name_span, "the first is here"),)
             self.collector.error(
                 "E111", "the model has a second objective", extra.name_span, labels=labels, help=fix
             )
-        first = found[0]
+        first = stated[0]
         try:
             value = self.expressions.resolve(first.value, Scope())
         except Unresolved:

@@ -136,13 +136,13 @@ class FamilyResolver:
         for item in listed_items(declared):
             parts = item.items if isinstance(item, syntax.Tuple) else (item,)
             try:
-                wanted = [*head.indices.values(), *[None] * len(parts)]
-                known = tuple(
+                places = [*head.indices.values(), *[None] * len(parts)]
+                indices = tuple(
                     self.expressions.ranged(part, Scope(), info)
-                    for part, info in zip(parts, wanted, strict=False)
+                    for part, info in zip(parts, places, strict=False)
                 )
-                self.expressions.topology.check_indices(declared.name, known, item.span)
-                members.append(tuple(part.expression for part in known))
+                self.expressions.topology.check_indices(declared.name, indices, item.span)
+                members.append(tuple(part.expression for part in indices))
             except Unresolved:
                 faulty = True
         if faulty:

@@ -101,8 +101,12 @@ def _group(
             for n, head in names.families.items()
             if head.declared.kind is syntax.FamilyKind.LAYERS
         ]
-        known = layers[0] if len(layers) == 1 else "net"
-        what, example = ("cuts", f"c in cuts({known})") if cut else ("layers", f"j in {known}")
+        example_family = layers[0] if len(layers) == 1 else "net"
+        what, example = (
+            ("cuts", f"c in cuts({example_family})")
+            if cut
+            else ("layers", f"j in {example_family}")
+        )
         fix = f"let an index run over the {what}: `{example}`"
         message = f"`{argument.span.text}` is no index over {what}"
         raise _fail(names, "E106", message, argument, fix)

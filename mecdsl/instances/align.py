@@ -44,12 +44,12 @@ def _column(world: World, symbol: sym.Symbol, table: Table, given: Given) -> Giv
     """A column of a table, ordered by the columns of its indices if it has them."""
     of = indexed(world, symbol.name)
     columns = of.column_of(table)
-    known = [column for column in columns if column is not None]
-    if not known:
+    labelled = [column for column in columns if column is not None]
+    if not labelled:
         return given
-    if len(known) < len(columns):
+    if len(labelled) < len(columns):
         raise _index_missing(symbol, table, of, columns)
-    order = in_order(world, of, _keys(table, known))
+    order = in_order(world, of, _keys(table, labelled))
     return _ordered(symbol, table, given.column, order)
 
 
@@ -181,7 +181,9 @@ def _no_index(
     symbol: sym.Symbol, table: Table, of: Indexed, column: int, columns: Sequence[int | None]
 ) -> ModelError:
     title = table.titles[column]
-    free = [index.name for index, found in zip(of.indices, columns, strict=True) if found is None]
+    free = [
+        index.name for index, position in zip(of.indices, columns, strict=True) if position is None
+    ]
     message = f"`{title}` is none of the indices of `{symbol.name}`: {of.names}"
     if not of.indices:
         message = f"`{symbol.name}` has no index, and the table has a column `{title}`"
@@ -203,12 +205,12 @@ def _matrix_rows(
 
     A corner without a title stands over the labels of the first index.
     """
-    found = list(columns)
-    if len(found) == 2 and found.count(None) == 2 and rest and table.titles[0] == "":
-        found[0] = 0
-    if found.count(None) != 1 or not rest:
+    labelled = list(columns)
+    if len(labelled) == 2 and labelled.count(None) == 2 and rest and table.titles[0] == "":
+        labelled[0] = 0
+    if labelled.count(None) != 1 or not rest:
         return None
-    return found if len([c for c in rest if c not in found]) > 0 else None
+    return labelled if len([c for c in rest if c not in labelled]) > 0 else None
 
 
 def _matrix(

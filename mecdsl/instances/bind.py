@@ -128,12 +128,12 @@ def _check_level(
             f"{_shape_text(nodes[position])}"
         )
         raise _fail("E302", message, place, symbol, fix)
-    found = int(lengths[position])
-    more = "too many" if found > expected else "missing"
+    given_count = int(lengths[position])
+    more = "too many" if given_count > expected else "missing"
     noun = "list" if depth + 1 < len(world.symbols[symbol.name].levels) else "value"
     message = (
-        f"{where} has {count(found, noun)}, expected {expected} ({what}): "
-        f"{abs(found - expected)} {more}"
+        f"{where} has {count(given_count, noun)}, expected {expected} ({what}): "
+        f"{abs(given_count - expected)} {more}"
     )
     raise _fail("E302", message, place, symbol, _shape_fix(world, symbol, nodes, depth))
 
@@ -251,16 +251,16 @@ def _item(
         return _member(world, symbol, item, name, place)
     if not isinstance(item, str):
         return unit.to_si(float(item)) if math.isfinite(item) else float(item)
-    found = QUANTITY.match(item)
-    if found is None:
+    quantity = QUANTITY.match(item)
+    if quantity is None:
         if item.strip().lower() in ("nan", "inf", "-inf", "infinity", "-infinity"):
             return float(item)
         shown = f"`{item}`" if item.strip() else "empty"
         raise _fail("E304", f"{name} is {shown}, expected a number or a quantity", place, symbol)
-    if found[2] is None:
-        return unit.to_si(float(found[1]))
+    if quantity[2] is None:
+        return unit.to_si(float(quantity[1]))
     try:
-        own = parse_unit(found[2], world.model.units)
+        own = parse_unit(quantity[2], world.model.units)
     except UnitError as error:
         if DECIMAL_COMMA.match(item):
             message, fix = (
@@ -270,7 +270,7 @@ def _item(
             raise _fail("E304", message, place, symbol, fix) from None
         raise _fail("E305", f"{name}: {error.message}", place, symbol, error.help) from None
     _require_dimension(symbol, own, place)
-    return own.to_si(float(found[1]))
+    return own.to_si(float(quantity[1]))
 
 
 def _member(world: World, symbol: sym.Symbol, item: Any, name: str, place: Span | None) -> float:
@@ -301,11 +301,11 @@ def _require_levels(
     wrong = np.flatnonzero(values < 0.0)
     if len(wrong):
         row, unit = int(wrong[0]), symbol.unit
-        found = f"{values[row]:.10g}" + (
+        shown = f"{values[row]:.10g}" + (
             "" if unit.dimension.is_dimensionless else f" {unit.dimension}"
         )
         message = (
-            f"`{world.row_text(symbol.name, row)}` is {found}, which no level in "
+            f"`{world.row_text(symbol.name, row)}` is {shown}, which no level in "
             f"{unit.text} stands for"
         )
         fix = (
@@ -372,10 +372,10 @@ def _require_bound(
     wrong = np.flatnonzero(~KEEPS[operator](values, bound))
     if len(wrong):
         row = int(wrong[0])
-        found, wanted = (
+        shown, limit = (
             f"{value:.6g}" if symbol.unit is None else format_value(value, symbol.unit, 6)
             for value in (float(values[row]), float(bound[row]))
         )
         name = world.row_text(symbol.name, row)
-        message = f"`{name}` is {found}, expected {operator} {wanted}"
+        message = f"`{name}` is {shown}, expected {operator} {limit}"
         raise _fail("E306", message, place(row), symbol)

@@ -33,15 +33,15 @@ def opened(model: sym.Model, given: Mapping[str, Given]) -> dict[str, Given]:
     """The data with the objects opened that belong to no parameter, so that a fault names what is
     in them.
     """
-    found: dict[str, Given] = {}
+    entries: dict[str, Given] = {}
     for name, value in given.items():
         symbol = model.symbols.get(name)
         if symbol is not None or not isinstance(value.value, Mapping) or not value.value:
-            found[name] = value
+            entries[name] = value
             continue
         for inner, item in value.value.items():
-            found[f"{name}.{inner}"] = Given(value=item, place=_inside(value, inner))
-    return found
+            entries[f"{name}.{inner}"] = Given(value=item, place=_inside(value, inner))
+    return entries
 
 
 def _inside(given: Given, key: str) -> Callable[[Sequence[str | int]], Span | None]:

@@ -44,13 +44,13 @@ def _values(instance: Instance, symbol: sym.Symbol) -> Any:
         ]
         for index, words in zip(table.names, names, strict=True)
     ]
-    found: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     for *outer, last, value in zip(*keys, values.tolist(), strict=True):
-        inner = found
+        inner = objects
         for key in outer:
             inner = inner.setdefault(key, {})
         inner[last] = written(value)
-    return found
+    return objects
 
 
 def _require_finite(instance: Instance) -> None:

@@ -27,17 +27,17 @@ def family_file(world: World, family: sym.Family) -> dict[str, Given]:
         }
     path = beside(family.source_file or "", family.span)
     entries = _family_entries(world, family, path)
-    found: dict[str, Given] = {}
+    attributes: dict[str, Given] = {}
     for name, column in entries.items():
         qualified = name if name.startswith(family.name + ".") else f"{family.name}.{name}"
         if qualified not in world.model.symbols and _is_index(world, family, name):
             continue
         _require_attribute(world, family, qualified, column)
-        found[qualified] = column
+        attributes[qualified] = column
     table = next((column.table for column in entries.values() if column.table is not None), None)
-    if table is not None and not found:
+    if table is not None and not attributes:
         _check_members(world, family, table)
-    return found
+    return attributes
 
 
 def _family_entries(world: World, family: sym.Family, path: Path) -> dict[str, Given]:
@@ -48,14 +48,14 @@ def _family_entries(world: World, family: sym.Family, path: Path) -> dict[str, G
     if isinstance(listed, list) and not is_records(listed) and family.labels is not None:
         return {}  # names alone
     entries = _entries(world, path, _indexed_by(world, family))
-    known = {s.name for s in world.model.of_kind(Kind.PARAM) if s.owner == family.name}
+    parameters = {s.name for s in world.model.of_kind(Kind.PARAM) if s.owner == family.name}
     members = {name.removeprefix(f"{family.name}."): given for name, given in entries.items()}
-    if not members or any(f"{family.name}.{name}" in known for name in members):
+    if not members or any(f"{family.name}.{name}" in parameters for name in members):
         return entries
     if not all(isinstance(given.value, Mapping) for given in members.values()):
         return entries
     titles = dict.fromkeys(title for given in members.values() for title in given.value)
-    if not any(f"{family.name}.{title}" in known for title in titles):
+    if not any(f"{family.name}.{title}" in parameters for title in titles):
         return entries
     return {title: _by_attribute(members, title) for title in titles}
 
@@ -164,11 +164,11 @@ def symbol_file(world: World, symbol: sym.Symbol, file: sym.DataFile) -> Given:
 def read_by_others(world: World, name: str, file: str) -> frozenset[str]:
     """The titles in a file that belong to parameters other than `name` that read it."""
     model = world.model
-    found: set[str] = set()
+    titles: set[str] = set()
     for other in model.symbols.values():
         owner = model.families.get(other.owner or "")
         reads = isinstance(other.value, sym.DataFile) and other.value.path == file
         reads |= owner is not None and owner.source_file == file
         if reads and other.name != name:
-            found |= {other.name, other.name.rpartition(".")[2]}
-    return frozenset(found)
+            titles |= {other.name, other.name.rpartition(".")[2]}
+    return frozenset(titles)

@@ -45,18 +45,18 @@ class Indexed:
 
         Raises `ModelError` for two columns of one index, and for a title that two indices may mean.
         """
-        found: list[int | None] = [None] * len(self.indices)
+        columns: list[int | None] = [None] * len(self.indices)
         for exact in (True, False):
             for column, title in enumerate(table.titles):
                 fits = [p for p, index in enumerate(self.indices) if title in _titles(index, exact)]
-                if not fits or column in found:
+                if not fits or column in columns:
                     continue
                 self._require_one(table, column, fits)
-                if found[fits[0]] is not None:
+                if columns[fits[0]] is not None:
                     self._refuse_second(table, column, fits[0])
                 self._refuse_unit(table, column)
-                found[fits[0]] = column
-        return found
+                columns[fits[0]] = column
+        return columns
 
     def _require_one(self, table: Table, column: int, fits: Sequence[int]) -> None:
         if len(fits) == 1:
@@ -123,11 +123,11 @@ def indexed(world: World, name: str) -> Indexed:
 
 def _lineage(model: sym.Model, domain: sym.Domain) -> tuple[str, ...]:
     """The family an index runs over, and those its members are taken from."""
-    found: list[str] = []
-    while isinstance(domain, sym.FamilyDomain | sym.LinksAt) and domain.family not in found:
-        found.append(domain.family)
+    families: list[str] = []
+    while isinstance(domain, sym.FamilyDomain | sym.LinksAt) and domain.family not in families:
+        families.append(domain.family)
         generators = model.families[domain.family].space.generators
         if len(generators) != 1 or len(generators[0].names) != 1:
             break
         domain = generators[0].domain
-    return tuple(found)
+    return tuple(families)

@@ -377,8 +377,8 @@ class _Builder:
             for assignment in assignments:
                 rows, values = self._assigned(assignment)
                 target[self.world.offsets[assignment.symbol] + rows] = values
-        known = with_products(self.world, np.where(np.isnan(fixed), start, fixed))
-        start = np.where(np.isnan(start) & np.isnan(fixed), known, start)
+        completed = with_products(self.world, np.where(np.isnan(fixed), start, fixed))
+        start = np.where(np.isnan(start) & np.isnan(fixed), completed, start)
         return Instance(
             checked=self.checked,
             world=self.world,

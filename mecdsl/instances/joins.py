@@ -51,6 +51,6 @@ def neighbours(family: FamilyTable, labels: IntArray, step: int) -> tuple[IntArr
     rows = family.locate([labels], len(labels))
     beside = rows + step
     missing = (rows < 0) | (beside < 0) | (beside >= family.size)
-    found = labels.copy()
-    found[~missing] = column[beside[~missing]]
-    return found, np.flatnonzero(missing)
+    beside_labels = labels.copy()
+    beside_labels[~missing] = column[beside[~missing]]
+    return beside_labels, np.flatnonzero(missing)

@@ -36,9 +36,9 @@ def in_order(world: World, of: Indexed, keys: Keys) -> IntArray:
 
     Raises `ModelError` where that is not one.
     """
-    found = rows_of(world, of, keys)
-    _require_each_once(world, of, keys, found)
-    return np.argsort(found, kind="stable").astype(np.int64)
+    rows = rows_of(world, of, keys)
+    _require_each_once(world, of, keys, rows)
+    return np.argsort(rows, kind="stable").astype(np.int64)
 
 
 def rows_of(world: World, of: Indexed, keys: Keys) -> IntArray:
@@ -48,11 +48,11 @@ def rows_of(world: World, of: Indexed, keys: Keys) -> IntArray:
         np.array(labels_of(cells, world.label_names(index.domain)), dtype=np.int64)
         for cells, index in zip(keys.cells, of.indices, strict=True)
     ]
-    found = table.locate(labels, len(labels[0]))
-    wrong = np.flatnonzero(found < 0)
+    rows = table.locate(labels, len(labels[0]))
+    wrong = np.flatnonzero(rows < 0)
     if len(wrong):
         raise _no_member(world, of, keys, labels, int(wrong[0]))
-    return found
+    return rows
 
 
 def _table(world: World, of: Indexed) -> FamilyTable:
@@ -144,15 +144,15 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
-def _require_each_once(world: World, of: Indexed, keys: Keys, found: IntArray) -> None:
+def _require_each_once(world: World, of: Indexed, keys: Keys, rows: IntArray) -> None:
     size = _table(world, of).size
-    times = np.bincount(found, minlength=size)
+    times = np.bincount(rows, minlength=size)
     if (times == 1).all():
         return
     twice, missing = np.flatnonzero(times > 1), np.flatnonzero(times == 0)
     note = None
     if len(twice):
-        row = int(np.flatnonzero(found == int(twice[0]))[1])
+        row = int(np.flatnonzero(rows == int(twice[0]))[1])
         message = f"`{_row_text(world, of, int(twice[0]))}` stands twice {keys.words}"
         where = keys.place(row, -1)
         note = f"`{_row_text(world, of, int(missing[0]))}` is missing" if len(missing) else None

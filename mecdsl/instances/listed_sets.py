@@ -84,10 +84,10 @@ def _from_file(world: World, family: sym.Family) -> _Listed:
     of = indexed(world, family.name)
     table = set_table(beside(family.source_file or "", family.span), family.name)
     untitled = table.titles == tuple(str(number) for number in range(1, len(of.indices) + 1))
-    found = list(range(len(of.indices))) if untitled else of.column_of(table)
+    positions = list(range(len(of.indices))) if untitled else of.column_of(table)
     columns = [
         _required(family, table, index, column)
-        for index, column in zip(of.indices, found, strict=True)
+        for index, column in zip(of.indices, positions, strict=True)
     ]
     _refuse_other_columns(world, family, table, columns)
     labels = [

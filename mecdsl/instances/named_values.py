@@ -31,15 +31,15 @@ class _Value:
 def named_values(world: World, symbol: sym.Symbol, given: Given) -> Given:
     """The values of a symbol in its order. Raises `ModelError` unless each member has one."""
     of = indexed(world, symbol.name)
-    found = list(_Walk(world, symbol, given, of).values(given.value, (), ()))
-    cells = list(zip(*(item.labels for item in found), strict=True)) or [()] * len(of.indices)
+    items = list(_Walk(world, symbol, given, of).values(given.value, (), ()))
+    cells = list(zip(*(item.labels for item in items), strict=True)) or [()] * len(of.indices)
 
     def place(row: int, _position: int = 0) -> Span | None:
-        return given.place(found[row].path)
+        return given.place(items[row].path)
 
     keys = Keys(cells, place, given.place(()), "in the data", "give each member one entry")
     order = in_order(world, of, keys)
-    values = [found[row].value for row in order]
+    values = [items[row].value for row in order]
     return Given(
         value=values,
         place=lambda indices: place(int(order[int(indices[0])])) if indices else given.place(()),

@@ -34,11 +34,11 @@ def limits(space: sym.Space, position: int) -> Iterator[Limit]:
         return
     later = frozenset(name for generator in space.generators[position:] for name in generator.names)
     for part in _parts(space.condition):
-        found = _limit(part, names[0])
-        if found is not None and all(
-            _is_plain(e, later) for e in (found.centre, found.reach) if e is not None
+        limit = _limit(part, names[0])
+        if limit is not None and all(
+            _is_plain(e, later) for e in (limit.centre, limit.reach) if e is not None
         ):
-            yield found
+            yield limit
 
 
 def _parts(condition: sym.Expression) -> Iterator[sym.Expression]:

@@ -142,10 +142,10 @@ class _Sides:
         self, part: sym.Expression
     ) -> tuple[tuple[Pair, ...], tuple[float, ...], bool] | None:
         """The keys of an order, their signs, and whether it is strict."""
-        found = self.compared(part, *BEFORE)
-        if found is not None:
-            sign, strict = BEFORE[found[1]]
-            return (found[0],), (sign,), strict
+        single = self.compared(part, *BEFORE)
+        if single is not None:
+            sign, strict = BEFORE[single[1]]
+            return (single[0],), (sign,), strict
         ways = _joined(part, "or")
         if len(ways) != 2:
             return None

@@ -23,26 +23,26 @@ def with_coordinates(model: sym.Model, given: Mapping[str, Given]) -> dict[str, 
     Raises `ModelError` for what are no pairs (E302) and for coordinates that are given twice
     (E307).
     """
-    found: dict[str, Given] = {}
+    entries: dict[str, Given] = {}
     for name, value in given.items():
         parts = _coordinates(model, name)
         if not parts:
-            found[name] = value
+            entries[name] = value
             continue
-        for axis, part in enumerate(parts):
-            if part in given:
-                labels = _first_label(given[part], part)
-                message = f"`{part}` is given twice, by itself and in `{name}`"
+        for axis, coordinate in enumerate(parts):
+            if coordinate in given:
+                labels = _first_label(given[coordinate], coordinate)
+                message = f"`{coordinate}` is given twice, by itself and in `{name}`"
                 raise ModelError(
                     [Diagnostic("E307", message, key_span(name, value), labels, help=KEEP_ONE)]
                 )
             items = value.value.tolist() if isinstance(value.value, np.ndarray) else value.value
-            found[part] = Given(
+            entries[coordinate] = Given(
                 value=_split(name, value, items, axis, ()),
                 place=_part(value, axis),
                 unit=value.unit,
             )
-    return found
+    return entries
 
 
 def _coordinates(model: sym.Model, name: str) -> tuple[str, ...]:

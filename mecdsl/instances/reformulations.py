@@ -49,14 +49,14 @@ class BigM:
 
 def big_ms(instance: Instance) -> tuple[BigM, ...]:
     """The switched constraints of an instance and the size of what switches them off."""
-    found: list[BigM] = []
+    switched: list[BigM] = []
     for fact in instance.model.switched:
-        known = instance.world.values
-        parts = [np.abs(known[name]) for name in fact.big_m if name in known]
+        values = instance.world.values
+        parts = [np.abs(values[name]) for name in fact.big_m if name in values]
         sizes = np.concatenate([np.zeros(0), *parts])
         rows = sum(family.size for family in instance.constraints if family.name in fact.rows)
-        found.append(BigM(fact, rows, *(_extent(sizes) if len(sizes) else (0.0, 0.0))))
-    return tuple(found)
+        switched.append(BigM(fact, rows, *(_extent(sizes) if len(sizes) else (0.0, 0.0))))
+    return tuple(switched)
 
 
 def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
@@ -64,10 +64,10 @@ def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
     `linearize`.
     """
     evaluator = instance.evaluator(Floats())
-    found: list[Reformulation] = []
+    replaced: list[Reformulation] = []
     for fact in instance.model.linearized:
         if not fact.rows:
-            found.append(Reformulation(fact, 0, 0, ()))
+            replaced.append(Reformulation(fact, 0, 0, ()))
             continue
         size = instance.world.symbols[fact.variable].size
         rows = sum(family.size for family in instance.constraints if family.name in fact.rows)
@@ -75,8 +75,8 @@ def reformulations(instance: Instance) -> tuple[Reformulation, ...]:
             LimitRange(name, _extent(lower), _extent(upper))
             for name, lower, upper in _limits(evaluator, fact)
         )
-        found.append(Reformulation(fact, size, rows, ranges if size else ()))
-    return tuple(found)
+        replaced.append(Reformulation(fact, size, rows, ranges if size else ()))
+    return tuple(replaced)
 
 
 def _extent(values: FloatArray) -> tuple[float, float]:
@@ -127,11 +127,11 @@ def onto_products(instance: Instance, x: FloatArray, allowed: FloatArray) -> Flo
         table = instance.world.symbols[fact.variable].table
         columns = instance.variable(fact.variable).columns
         evaluator = instance.evaluator(Floats(result))
-        wanted = np.asarray(evaluator.family(fact.value, table), dtype=np.float64)
+        products = np.asarray(evaluator.family(fact.value, table), dtype=np.float64)
         if not fact.exact:
-            wanted = np.clip(result[columns], *_envelope(evaluator, fact, wanted))
-        small = np.abs(wanted - result[columns]) <= allowed[columns]
-        result[columns] = np.where(small, wanted, result[columns])
+            products = np.clip(result[columns], *_envelope(evaluator, fact, products))
+        small = np.abs(products - result[columns]) <= allowed[columns]
+        result[columns] = np.where(small, products, result[columns])
     return result
 
 
@@ -155,7 +155,7 @@ def _envelope(
 
 def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
     """Faults of products whose factors have limits that are not finite with these data."""
-    found: list[Diagnostic] = []
+    faults: list[Diagnostic] = []
     for fact in world.model.linearized:
         for name, lower, upper in _limits(evaluator, fact) if fact.rows else ():
             for side, values in (("lower", lower), ("upper", upper)):
@@ -169,13 +169,13 @@ def infinite_limits(world: World, evaluator: Evaluator) -> list[Diagnostic]:
                 where = world.place_text(world.symbols[fact.variable].table, int(wrong[0]))
                 labels = (Label(world.model.symbols[name].span, "declared here"),)
                 fix = "give data that make the bound finite; its value becomes a coefficient"
-                found.append(Diagnostic("E116", message + where, fact.span, labels, help=fix))
+                faults.append(Diagnostic("E116", message + where, fact.span, labels, help=fix))
     for switched in world.model.switched:
         # of variables that are all fixed it is known only at the point
-        known = (name for name in switched.big_m if name in world.values)
-        wrong_names = (name for name in known if not np.isfinite(world.values[name]).all())
-        found += [_infinite(world, switched, name) for name in wrong_names]
-    return found
+        evaluated = (name for name in switched.big_m if name in world.values)
+        wrong_names = (name for name in evaluated if not np.isfinite(world.values[name]).all())
+        faults += [_infinite(world, switched, name) for name in wrong_names]
+    return faults
 
 
 def _infinite(world: World, switched: sym.Switched, name: str) -> Diagnostic:

@@ -205,7 +205,7 @@ class Classifier:
 
     def variables(self, expression: sym.Expression) -> frozenset[str]:
         """The variables an expression depends on, definitions followed; fixed ones are left out."""
-        found: set[str] = set()
+        variables: set[str] = set()
         for node in sym.walk(expression):
             if (
                 isinstance(node, sym.Lookup)
@@ -213,12 +213,12 @@ class Classifier:
             ):
                 symbol = self.model.symbols.get(node.symbol)
                 if symbol is None or symbol.kind is Kind.VAR:
-                    found.add(node.symbol)
+                    variables.add(node.symbol)
                 elif symbol.value is not None and not isinstance(
                     symbol.value, sym.DataFile | sym.DataArray
                 ):
-                    found |= self._behind(symbol.name, symbol.value)
-        return frozenset(found)
+                    variables |= self._behind(symbol.name, symbol.value)
+        return frozenset(variables)
 
     def _behind(self, name: str, value: sym.Expression) -> frozenset[str]:
         if name not in self.behind:

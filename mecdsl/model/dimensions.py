@@ -23,7 +23,7 @@ class _Truth:
 
 
 TRUTH: Final = _Truth()
-Found = Dimension | _Truth | None
+Meaning = Dimension | _Truth | None
 
 COUNTS = tuple(
     parse_unit(name).dimension
@@ -62,7 +62,7 @@ class _Checker:
         self.levels = Levels(model) if own_text else None
         self.known: dict[str, Dimension | None] = {}
         self.open: list[str] = []
-        self.parts: dict[sym.Expression, Found] = {}
+        self.parts: dict[sym.Expression, Meaning] = {}
 
     def run(self) -> dict[str, Dimension | None]:
         for name in self.model.symbols:
@@ -97,8 +97,8 @@ class _Checker:
             self._expect(
                 objective.value, declared, f"`{objective.name}`", objective.span, objective.unit
             )
-        found = self._number(objective.value)
-        result[objective.name] = found if declared is None else declared
+        value_dimension = self._number(objective.value)
+        result[objective.name] = value_dimension if declared is None else declared
         return result
 
     # Symbols
@@ -170,8 +170,8 @@ class _Checker:
     # Expressions
 
     def _number(self, expression: sym.Expression) -> Dimension | None:
-        found = self.find(expression)
-        if isinstance(found, _Truth):
+        dimension = self.find(expression)
+        if isinstance(dimension, _Truth):
             self.collector.error(
                 "E106",
                 "a condition stands where a number is expected",
@@ -179,7 +179,7 @@ class _Checker:
                 help="write `if condition then 1 else 0`",
             )
             return None
-        return found
+        return dimension
 
     def _plain(self, expression: sym.Expression, what: str) -> None:
         found = self._number(expression)
@@ -203,8 +203,8 @@ class _Checker:
     def _condition(self, expression: sym.Expression | None) -> None:
         if expression is None:
             return
-        found = self.find(expression)
-        if not isinstance(found, _Truth):
+        meaning = self.find(expression)
+        if not isinstance(meaning, _Truth):
             self.collector.error(
                 "E106",
                 "a number stands where a condition is expected",
@@ -218,7 +218,7 @@ class _Checker:
                 self._plain(part, "the end of a range")
         self._condition(space.condition)
 
-    def find(self, expression: sym.Expression) -> Found:
+    def find(self, expression: sym.Expression) -> Meaning:
         """The dimension of an expression; faults are reported on the way, those of one part
         once.
         """
@@ -226,7 +226,7 @@ class _Checker:
             self.parts[expression] = self._find(expression)
         return self.parts[expression]
 
-    def _find(self, expression: sym.Expression) -> Found:
+    def _find(self, expression: sym.Expression) -> Meaning:
         match expression:
             case sym.Constant(dimension=dimension):
                 return dimension
@@ -273,7 +273,7 @@ class _Checker:
             case _:
                 raise TypeError(f"unknown expression {type(expression).__name__}")
 
-    def _operation(self, operation: sym.Operation) -> Found:
+    def _operation(self, operation: sym.Operation) -> Meaning:
         operator, operands = operation.operator, operation.operands
         if operator in ("and", "or", "not"):
             for operand in operands:
@@ -383,8 +383,8 @@ class _Checker:
     def _function(self, function: sym.Function) -> Dimension | None:
         rule, (first, *others) = TABLE[function.name].dimensions, function.arguments
         if self._has_two_meanings(function):
-            found = self._parts(*function.arguments)
-            return DIMENSIONLESS if rule is DimensionRule.PLAIN else found
+            common = self._parts(*function.arguments)
+            return DIMENSIONLESS if rule is DimensionRule.PLAIN else common
         match rule:
             case DimensionRule.PLAIN:
                 for argument in function.arguments:
@@ -414,7 +414,7 @@ class _Checker:
         self.collector.error("E202", message, argument.span, help=fix)
         return None
 
-    def _aggregate(self, aggregate: sym.Aggregate) -> Found:
+    def _aggregate(self, aggregate: sym.Aggregate) -> Meaning:
         self._space(aggregate.space)
         function, body = aggregate.function, aggregate.body
         if self._has_two_meanings(aggregate):

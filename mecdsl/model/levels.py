@@ -37,7 +37,7 @@ class Sort(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Measure:
     """The sort of an expression, for a level with its unit."""
 
     sort: Sort
@@ -49,10 +49,10 @@ class Found:
         return self.unit is not None and self.unit.dimension.is_dimensionless
 
 
-PLAIN: Final = Found(Sort.PLAIN)
-NUMBER: Final = Found(Sort.NUMBER)
-LOGARITHM: Final = Found(Sort.LOGARITHM)
-FACTOR: Final = Found(Sort.FACTOR)
+PLAIN: Final = Measure(Sort.PLAIN)
+NUMBER: Final = Measure(Sort.NUMBER)
+LOGARITHM: Final = Measure(Sort.LOGARITHM)
+FACTOR: Final = Measure(Sort.FACTOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +124,21 @@ class Levels:
     """
 
     model: sym.Model
-    sorts: dict[int, Found] = field(default_factory=dict)
+    sorts: dict[int, Measure] = field(default_factory=dict)
     kept: list[sym.Expression] = field(default_factory=list)  # so that no id is used again
     open: set[str] = field(default_factory=set)
     covered: set[int] = field(default_factory=set)  # sums inside of what is refused as a whole
 
-    def find(self, expression: sym.Expression) -> Found:
+    def find(self, expression: sym.Expression) -> Measure:
         """The sort of an expression."""
-        found = self.sorts.get(id(expression))
-        if found is None:
-            found = self._found(expression)
-            self.sorts[id(expression)] = found
+        measure = self.sorts.get(id(expression))
+        if measure is None:
+            measure = self._measure(expression)
+            self.sorts[id(expression)] = measure
             self.kept.append(expression)
-        return found
+        return measure
 
-    def _found(self, expression: sym.Expression) -> Found:
+    def _measure(self, expression: sym.Expression) -> Measure:
         match expression:
             case sym.Constant(unit=unit):
                 return NUMBER if is_bare(expression) else _of_unit(unit)
@@ -153,17 +153,17 @@ class Levels:
             case sym.Function():
                 return self._function(expression)
             case sym.Draw(function=function, arguments=arguments) if expression.axis is None:
-                found = self.find(arguments[0])
+                measure = self.find(arguments[0])
                 drawn = function in DRAWN_AS_LEVELS
-                return found if drawn or found.sort is not Sort.LEVEL else FACTOR
+                return measure if drawn or measure.sort is not Sort.LEVEL else FACTOR
             case sym.Aggregate(function=function, body=body) if function in (
                 "sum",
                 "prod",
                 "min",
                 "max",
             ):
-                found = self.find(body)
-                return FACTOR if function == "prod" and found.sort is Sort.LEVEL else found
+                measure = self.find(body)
+                return FACTOR if function == "prod" and measure.sort is Sort.LEVEL else measure
             case sym.Aggregate(function="count"):
                 return NUMBER
             case _:
@@ -173,7 +173,7 @@ class Levels:
         """The unit in which a draw is one of levels, `uniform(20 dBm, 23 dBm)`."""
         return self.find(draw.arguments[0]).unit if draw.function in ("uniform", "normal") else None
 
-    def _symbol(self, symbol: sym.Symbol) -> Found:
+    def _symbol(self, symbol: sym.Symbol) -> Measure:
         if symbol.unit is not None:
             counted = (
                 symbol.domain is sym.NumberDomain.INTEGER and symbol.unit.dimension.is_dimensionless
@@ -182,15 +182,15 @@ class Levels:
         if symbol.kind is not Kind.LET or symbol.name in self.open or symbol.formula is None:
             return PLAIN
         self.open.add(symbol.name)  # a circle is reported by the pass that orders definitions
-        found = self.find(symbol.formula)
+        measure = self.find(symbol.formula)
         self.open.remove(symbol.name)
-        return found
+        return measure
 
-    def _first_level(self, *parts: sym.Expression) -> Found:
-        found = [self.find(part) for part in parts]
-        return next((part for part in found if part.sort is Sort.LEVEL), _joined(found))
+    def _first_level(self, *parts: sym.Expression) -> Measure:
+        measures = [self.find(part) for part in parts]
+        return next((part for part in measures if part.sort is Sort.LEVEL), _joined(measures))
 
-    def _operation(self, operation: sym.Operation) -> Found:
+    def _operation(self, operation: sym.Operation) -> Measure:
         operands = [self.find(operand) for operand in operation.operands]
         match operation.operator:
             case "neg":
@@ -209,7 +209,7 @@ class Levels:
             case _:
                 return PLAIN
 
-    def _function(self, function: sym.Function) -> Found:
+    def _function(self, function: sym.Function) -> Measure:
         arguments = [self.find(argument) for argument in function.arguments]
         match TABLE[function.name].levels:
             case LevelRule.LOGARITHM:
@@ -321,18 +321,18 @@ class Levels:
         )
 
     def _what(self, part: sym.Expression) -> str:
-        found = self.find(part)
+        measure = self.find(part)
         text = f"`{part.span.text}`"
         return (
-            f"{text} in {found.unit.text}"
-            if found.unit is not None and isinstance(part, sym.Lookup)
+            f"{text} in {measure.unit.text}"
+            if measure.unit is not None and isinstance(part, sym.Lookup)
             else text
         )
 
     def _as_level(self, part: sym.Expression) -> str:
         """An operand of a sum as the factor of a product."""
-        found, text = self.find(part), part.span.text
-        if found.sort in (Sort.NUMBER, Sort.LOGARITHM):
+        measure, text = self.find(part), part.span.text
+        if measure.sort in (Sort.NUMBER, Sort.LOGARITHM):
             return f"{text} dB" if is_bare(part) else f"db({text})"
         compound = isinstance(part, sym.Choice) or (
             isinstance(part, sym.Operation) and part.operator in ("+", "-")
@@ -345,11 +345,11 @@ class Levels:
         named = dict.fromkeys(part.symbol for part in levels if isinstance(part, sym.Lookup))
         if named:
             names = " and ".join(f"`{name}`" for name in named)
-            found = self.find(levels[0])
-            assert found.unit is not None
+            measure = self.find(levels[0])
+            assert measure.unit is not None
             return (
-                f"for factors declare {names} in `{_linear(found)}`, with numbers in "
-                f"`{found.unit.text}`"
+                f"for factors declare {names} in `{_linear(measure)}`, with numbers in "
+                f"`{measure.unit.text}`"
             )
         level = levels[0] if levels else parts[0]
         return (
@@ -381,8 +381,8 @@ class Levels:
         self, whole: sym.Operation, number: sym.Expression, level: sym.Expression
     ) -> Refusal | None:
         """`2 * 3 dB` is 6 dB, or 6.01 dB as a factor of 2."""
-        found, other = self.find(level), self.find(number)
-        if found.sort is not Sort.LEVEL or not found.is_ratio or other.sort is not Sort.NUMBER:
+        measure, other = self.find(level), self.find(number)
+        if measure.sort is not Sort.LEVEL or not measure.is_ratio or other.sort is not Sort.NUMBER:
             return None
         if isinstance(number, sym.Constant) and number.value == 1.0:
             return None
@@ -399,15 +399,15 @@ class Levels:
         return Refusal(message, f"for the level write `{base}^{power}`; {self._as_factor(level)}")
 
     def _turned(self, whole: sym.Operation, inner: sym.Expression) -> Refusal | None:
-        found = self.find(inner)
-        if found.sort is not Sort.LEVEL:
+        measure = self.find(inner)
+        if measure.sort is not Sort.LEVEL:
             return None
         message = f"`{whole.span.text}` is minus a level or minus a factor"
         if isinstance(inner, sym.Constant) and inner.span.text[:1].isdigit():
             return Refusal(
                 message, f"write `-{inner.span.text}` without parentheses; {self._as_factor(inner)}"
             )
-        if found.is_ratio:
+        if measure.is_ratio:
             return Refusal(
                 message,
                 f"for the level write `1/{self._as_level(inner)}`; {self._as_factor(inner)}",
@@ -417,61 +417,61 @@ class Levels:
     def compared(self, left: sym.Expression, right: sym.Expression) -> Refusal | None:
         """A level beside a number without a unit, which may be meant in decibel or as a factor."""
         for level, number in ((left, right), (right, left)):
-            found, other = self.find(level), self.find(number)
-            if found.sort is not Sort.LEVEL or other.sort not in (Sort.NUMBER, Sort.LOGARITHM):
+            measure, other = self.find(level), self.find(number)
+            if measure.sort is not Sort.LEVEL or other.sort not in (Sort.NUMBER, Sort.LOGARITHM):
                 continue
-            assert found.unit is not None
-            text, unit = number.span.text, found.unit.text
+            assert measure.unit is not None
+            text, unit = number.span.text, measure.unit.text
             message = f"{self._what(level)} is a level, `{text}` a number without unit"
             if not is_bare(number):
                 return Refusal(message, f"write `db({text})`; {self._as_factor(level)}", number)
             value = number.value if isinstance(number, sym.Constant) else 0.0
-            if not found.is_ratio:
+            if not measure.is_ratio:
                 if value != 0:
                     return None  # the dimensions do not fit, which says enough
                 return Refusal(
-                    message, f"write `{text} {unit}` or `{text} {_linear(found)}`", number
+                    message, f"write `{text} {unit}` or `{text} {_linear(measure)}`", number
                 )
             return Refusal(
-                message, f"write `{text} {unit}`{_factor_text(value, found.unit)}", number
+                message, f"write `{text} {unit}`{_factor_text(value, measure.unit)}", number
             )
         return None
 
     def _called(self, whole: sym.Function, inner: sym.Expression) -> Refusal | None:
-        found, text = self.find(inner), inner.span.text
-        if whole.name == "db" and found.sort in (Sort.LEVEL, Sort.FACTOR):
+        measure, text = self.find(inner), inner.span.text
+        if whole.name == "db" and measure.sort in (Sort.LEVEL, Sort.FACTOR):
             self.covered.add(id(inner))
             message = f"`db` takes a number of decibels, and `{text}` is converted already"
             return Refusal(
                 message,
-                f"write `{self._product(inner) if found.sort is Sort.LEVEL else text}` alone",
+                f"write `{self._product(inner) if measure.sort is Sort.LEVEL else text}` alone",
             )
-        if TABLE[whole.name].levels is LevelRule.REFUSED and found.sort is Sort.LEVEL:
+        if TABLE[whole.name].levels is LevelRule.REFUSED and measure.sort is Sort.LEVEL:
             message = f"`{whole.name}` of a level, `{text}`, is meant in decibel or as a factor"
             return Refusal(message, self._as_factor(inner))
         return None
 
     def _drawn(self, draw: sym.Draw) -> Refusal | None:
-        found = [self.find(argument) for argument in draw.arguments]
+        measures = [self.find(argument) for argument in draw.arguments]
         if draw.function not in DRAWN_AS_LEVELS or not any(
-            part.sort is Sort.LEVEL for part in found
+            measure.sort is Sort.LEVEL for measure in measures
         ):
             return None
-        unit = next(part.unit for part in found if part.unit is not None)
-        if any(part.sort is not Sort.LEVEL for part in found):
+        unit = next(measure.unit for measure in measures if measure.unit is not None)
+        if any(measure.sort is not Sort.LEVEL for measure in measures):
             message = f"`{draw.span.text}` draws levels, and not each of its arguments is one"
             return Refusal(message, f"write each of them in `{unit.text}`")
-        if draw.function == "normal" and not found[1].is_ratio:
+        if draw.function == "normal" and not measures[1].is_ratio:
             message = f"the deviation of a level, `{draw.arguments[1].span.text}`, is no ratio"
             return Refusal(message, "write it in `dB`")
         return None
 
     def _summed(self, whole: sym.Aggregate, body: sym.Expression) -> Refusal | None:
-        found = self.find(body)
-        if found.sort is not Sort.LEVEL:
+        measure = self.find(body)
+        if measure.sort is not Sort.LEVEL:
             return None
         message = f"`{whole.span.text}` adds levels, or their factors"
-        if found.is_ratio:
+        if measure.is_ratio:
             product = whole.span.text.replace("sum", "prod", 1)
             return Refusal(message, f"for levels write `{product}`; {self._as_factor(body)}")
         return Refusal(
@@ -495,11 +495,11 @@ class Levels:
         return None
 
 
-def _of_unit(unit: Unit | None) -> Found:
-    return Found(Sort.LEVEL, unit) if unit is not None and unit.logarithmic else PLAIN
+def _of_unit(unit: Unit | None) -> Measure:
+    return Measure(Sort.LEVEL, unit) if unit is not None and unit.logarithmic else PLAIN
 
 
-def _joined(parts: list[Found]) -> Found:
+def _joined(parts: list[Measure]) -> Measure:
     """The sort of what is computed from parts."""
     sorts = {part.sort for part in parts}
     if sorts == {Sort.NUMBER}:
@@ -509,9 +509,9 @@ def _joined(parts: list[Found]) -> Found:
     return LOGARITHM if Sort.LOGARITHM in sorts else PLAIN
 
 
-def _linear(found: Found) -> str:
+def _linear(measure: Measure) -> str:
     """The unit in which factors or powers are declared."""
-    return str(found.unit.dimension) if found.unit is not None else "1"
+    return str(measure.unit.dimension) if measure.unit is not None else "1"
 
 
 def _factor_text(value: float, unit: Unit) -> str:
