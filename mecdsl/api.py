@@ -128,8 +128,8 @@ class LoadedModel(ModelWithData):
         from mecdsl.shown import Comparison, shown
         from mecdsl.studies.compare import compare
 
-        found = compare(self, backends, forms, relax, started, own, **options)
-        return shown(found, Comparison)
+        comparison = compare(self, backends, forms, relax, started, own, **options)
+        return shown(comparison, Comparison)
 
     def study(
         self,
@@ -149,7 +149,7 @@ class LoadedModel(ModelWithData):
         from mecdsl.shown import Study, shown
         from mecdsl.studies.study import study
 
-        found = study(
+        whole = study(
             self,
             seeds,
             backends=backends,
@@ -160,7 +160,7 @@ class LoadedModel(ModelWithData):
             own=own,
             **options,
         )
-        return shown(found, Study)
+        return shown(whole, Study)
 
     def export(
         self,

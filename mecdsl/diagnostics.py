@@ -170,9 +170,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     lower = {choice.lower(): choice for choice in reversed(choices)}
     if name.lower() in lower:
         return lower[name.lower()]
-    found = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
-    if found:
-        return found[0]
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    if close:
+        return close[0]
     tails = [choice for choice in choices if choice.rsplit(".", 1)[-1] == name.rsplit(".", 1)[-1]]
     return tails[0] if len(tails) == 1 else None
 

@@ -157,8 +157,8 @@ class ModelWithData:
 def _parameters_of(document: syntax.Document, form: str) -> frozenset[str]:
     """The parameters that a form (or `a+b`) declares itself or through the forms it builds on."""
     forms = {s.name: s for s in document.statements if isinstance(s, syntax.Form)}
-    todo, seen, found = (
-        [part.strip() for part in form.replace("+", ",").split(",")],
+    todo, seen, parameters = (
+        [one.strip() for one in form.replace("+", ",").split(",")],
         set[str](),
         set[str](),
     )
@@ -171,9 +171,9 @@ def _parameters_of(document: syntax.Document, form: str) -> frozenset[str]:
         added = [
             change.statement for change in forms[name].changes if isinstance(change, syntax.Add)
         ]
-        found |= {
+        parameters |= {
             s.name
             for s in added
             if isinstance(s, syntax.Declaration) and s.kind is syntax.Kind.PARAM
         }
-    return frozenset(found)
+    return frozenset(parameters)

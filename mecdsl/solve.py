@@ -44,13 +44,13 @@ def preferred(problem: Problem) -> tuple[tuple[Backend, str], ...]:
     """
     kind = problem.problem_class
     backends = [table.load(name) for name in table.names()]
-    found = [
+    wishes = [
         (wish.rank, backend, wish.words(problem.convex))
         for backend in backends
         for wish in backend.capabilities.preferences
         if kind in wish.classes
     ]
-    return tuple((backend, reason) for _, backend, reason in sorted(found, key=lambda f: f[0]))
+    return tuple((backend, reason) for _, backend, reason in sorted(wishes, key=lambda f: f[0]))
 
 
 def require_starts(chosen: Backend, request: Request) -> None:
@@ -91,16 +91,16 @@ def _verified(chosen: Backend, request: Request) -> Result:
     started = time.perf_counter()
     instance, handed = request.instance, interface.request_for(chosen, request)
     twin = interface.lowered_for(chosen, instance)
-    found = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed, twin))
+    of_twin = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed, twin))
     solved = time.perf_counter()
-    solution = twin.solution(found)
+    solution = twin.solution(of_twin)
     result = verify(
         instance,
         solution,
         request.options.gap,
         request.problem,
         repair=not chosen.capabilities.models,
-        certifier=_certifier(twin, found),
+        certifier=_certifier(twin, of_twin),
     )
     if solution.values is not None and not result.verified:
         result = _without_leaks(chosen, handed, twin, _refuted(solution, result), started)
@@ -134,13 +134,13 @@ def _without_leaks(
     """
     if not missed_alone(result) or chosen.capabilities.models:
         return result
-    found = (
+    solution = (
         _searched(chosen, handed, twin, result, started) if _searchable(chosen, handed) else None
     )
-    if found is None:
+    if solution is None:
         words = obstacle(result.instance, result.point())
         return replace(result, notes=(*result.notes, words)) if words else result
-    return verify(twin.original, found, handed.options.gap)
+    return verify(twin.original, solution, handed.options.gap)
 
 
 def _believed(result: Result) -> Result:
@@ -234,17 +234,17 @@ def _or_next(first: Result, request: Request, started: float) -> Result:
     return replace(first, choice=because)
 
 
-def _certifier(twin: Lowered, found: Solution) -> Callable[[FloatArray], Certificate] | None:
+def _certifier(twin: Lowered, solution: Solution) -> Callable[[FloatArray], Certificate] | None:
     """Certifies on the twin, where the multipliers belong to; None where the solver was given the
     instance itself.
     """
-    if not twin.changed or found.values is None:
+    if not twin.changed or solution.values is None:
         return None
-    extra = found.values[twin.original.columns :]
+    extra = solution.values[twin.original.columns :]
     convex = analyse(twin.instance).convex
 
     def certifier(x: FloatArray) -> Certificate:
-        return certify(twin.instance, found, np.concatenate([x, extra]), convex)
+        return certify(twin.instance, solution, np.concatenate([x, extra]), convex)
 
     return certifier
 

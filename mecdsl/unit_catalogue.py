@@ -222,10 +222,10 @@ def propose(name: str, divided: bool = False) -> str | None:
 
 def _propose_rate(name: str, divided: bool) -> str | None:
     """`Mbps` and `GFLOPS` are rates; `GFLOPs` is used for both the count and the rate."""
-    found = _RATE.fullmatch(name)
-    if found is None:
+    words = _RATE.fullmatch(name)
+    if words is None:
         return None
-    prefix, core = _large(found[1]), found[2]
+    prefix, core = _large(words[1]), words[2]
     # "MBps" is bytes by its capital B; all capitals says nothing about bit or byte
     counted = prefix + ("flop" if core.lower() == "flops" else "B" if core == "Bps" else "bit")
     rate = f"{counted}*s" if divided else f"{counted}/s"

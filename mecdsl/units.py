@@ -331,21 +331,21 @@ def _split(text: str) -> list[_Factor]:
 
 
 def _read_factor(text: str, start: int, divided: bool) -> _Factor:
-    found = _NAME.match(text, start)
-    if found is None:
+    name = _NAME.match(text, start)
+    if name is None:
         raise _missing_name(text, start)
-    if not text.startswith("^", found.end()):
-        return _Factor(found[0], Fraction(1), divided, start, found.end())
-    exponent = _EXPONENT.match(text, found.end())
+    if not text.startswith("^", name.end()):
+        return _Factor(name[0], Fraction(1), divided, start, name.end())
+    exponent = _EXPONENT.match(text, name.end())
     if exponent is None:
-        raise _bad_exponent(text, found.end())
+        raise _bad_exponent(text, name.end())
     numerator, _, denominator = exponent[1].strip("()").partition("/")
     if denominator and int(denominator) == 0:
         raise UnitError(
             f"exponent `{exponent[1]}` divides by zero", None, exponent.start(1), exponent.end(1)
         )
     return _Factor(
-        found[0], Fraction(int(numerator), int(denominator or 1)), divided, start, exponent.end()
+        name[0], Fraction(int(numerator), int(denominator or 1)), divided, start, exponent.end()
     )
 
 
@@ -366,8 +366,8 @@ def _missing_name(text: str, position: int) -> UnitError:
 
 
 def _bad_exponent(text: str, caret: int) -> UnitError:
-    found = re.compile(r"\([^)]*\)?|[^*/]*").match(text, caret + 1)
-    written = found[0] if found else ""
+    exponent_text = re.compile(r"\([^)]*\)?|[^*/]*").match(text, caret + 1)
+    written = exponent_text[0] if exponent_text else ""
     end = caret + 1 + len(written)
     if not written:
         return UnitError(

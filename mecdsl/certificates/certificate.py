@@ -81,9 +81,9 @@ def _conditions(
     """The conditions at the first point where they hold, else at the best."""
     best: Kkt | None = None
     for point in points:
-        found = kkt(instance, point, multipliers, scaling)
-        if found is not None and (best is None or found.worst < best.worst):
-            best = found
+        conditions = kkt(instance, point, multipliers, scaling)
+        if conditions is not None and (best is None or conditions.worst < best.worst):
+            best = conditions
         if best is not None and best.accepted:
             break
     return best

@@ -52,10 +52,10 @@ def dual_bound(
     finite comes out.
     """
     right, scaling = right_signed(instance, multipliers), scaling or scale(instance)
-    found = regular(instance, x, right, scaling)
-    if found is None:
+    regular_point = regular(instance, x, right, scaling)
+    if regular_point is None:
         return None
-    point, at = found
+    point, at = regular_point
     lower, upper = implied_bounds(instance, cut=_as_good(instance, point))
     empty = bool((lower > upper).any())  # no feasible point is as good as this one
     curvature = curvature_floor(instance, right, scaling.size)

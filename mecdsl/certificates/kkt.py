@@ -116,10 +116,10 @@ def kkt(
     point or near it.
     """
     scaling = scaling or scale(instance)
-    found = regular(instance, x, multipliers, scaling)
-    if found is None:
+    regular_point = regular(instance, x, multipliers, scaling)
+    if regular_point is None:
         return None
-    near, at = found
+    near, at = regular_point
     size = objective_size(instance, near, scaling) or 1.0 / scaling.objective
     ends = _ends(instance, near, at.slope, np.maximum(np.abs(near), scaling.size))
     stationarity, bounds = _columns(instance, at, ends, size)

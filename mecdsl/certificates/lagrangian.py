@@ -118,12 +118,14 @@ def lagrangian(instance: Instance, x: FloatArray, multipliers: FloatArray) -> La
         value = sizes.family(goal, SINGLE)
         _add(slope, slope_size, jets.family(goal, SINGLE), np.full(1, sign))
         for family in instance.constraints:
-            found = difference(sizes, family)
-            rows[family.rows], row_sizes[family.rows] = value_of(found), size_of(found)
+            differences = difference(sizes, family)
+            rows[family.rows], row_sizes[family.rows] = value_of(differences), size_of(differences)
             weights = -sign * multipliers[family.rows]
             if weights.any():
                 _add(slope, slope_size, difference(jets, family), weights)
-    objective, size = (float(np.ravel(np.asarray(part(value)))[0]) for part in (value_of, size_of))
+    objective, size = (
+        float(np.ravel(np.asarray(number_of(value)))[0]) for number_of in (value_of, size_of)
+    )
     return Lagrangian(
         objective=sign * objective,
         objective_size=size,

@@ -36,15 +36,15 @@ def layers(file: Network, to: To = "", bits: Bits = None, json_: Json = False) -
     if path.suffix.lower() == ".csv" and path.exists() and (bits is not None or to):
         raise usage(f"`{file}` is a table already", "`--bits` and `--to` are for networks")
     try:
-        found = layers_of(file, bits)
+        network = layers_of(file, bits)
     except ModelError as error:
         if path.exists():
             raise
         (fault,) = error.diagnostics  # a name of nothing is wrong usage, and no fault of a file
         raise usage(fault.message, fault.help) from None
     if json_:
-        say_json(layers_json(found))
-    elif to and found.counted is not None:
-        say(found.counted.to_csv().rstrip("\n"))
+        say_json(layers_json(network))
+    elif to and network.counted is not None:
+        say(network.counted.to_csv().rstrip("\n"))
     else:
-        say(layers_text(found))
+        say(layers_text(network))

@@ -198,18 +198,18 @@ def check(
     from mecdsl.output.text.check import check_text
 
     loaded = _load(model, data, set_, seed)
-    found = loaded.check()
-    errors = [d for d in found if d.severity is Severity.ERROR]
+    diagnostics = loaded.check()
+    errors = [d for d in diagnostics if d.severity is Severity.ERROR]
     if errors:
         raise ModelError(errors)
     form = one_form(form, loaded)
     instance = loaded.instance_if_complete(form, relax)
-    found += () if instance is None else loaded.empty_families(form, relax)
+    diagnostics += () if instance is None else loaded.empty_families(form, relax)
     if json_:
-        say_json(check_json(loaded.checked().model, found, instance))
+        say_json(check_json(loaded.checked().model, diagnostics, instance))
     else:
         say(check_text(str(model), loaded.checked().model, instance, relax, explain))
-    complain_warnings(found)  # last, for what may still be an error goes before
+    complain_warnings(diagnostics)  # last, for what may still be an error goes before
 
 
 @app.command(short_help="Show a model with its data as tables.")
@@ -324,8 +324,8 @@ def compare(
         numbers = cli_study.read_seeds(seeds, seed)
         cli_study.check_files((model, data), csv, plot)
         with _progress("comparing") as tell:
-            found = cli_study.run_study(loaded, numbers, asked, tell)
-        raise Stop(cli_study.report(found, json_, csv, plot))
+            study = cli_study.run_study(loaded, numbers, asked, tell)
+        raise Stop(cli_study.report(study, json_, csv, plot))
     with _progress("comparing") as tell:
         comparison = _compared(loaded, asked, tell)
     _say_comparison(comparison, json_, bool(trace or plot_trace))
@@ -426,11 +426,11 @@ def backends(json_: Json = False) -> None:
     from mecdsl.output.json.backends import backends_json
     from mecdsl.output.text.backends import backends_text
 
-    found = list_backends()
+    listed = list_backends()
     if json_:
-        say_json({"backends": backends_json(found)})
+        say_json({"backends": backends_json(listed)})
     else:
-        say(backends_text(found))
+        say(backends_text(listed))
 
 
 @app.command()

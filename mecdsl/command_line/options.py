@@ -274,15 +274,15 @@ def solve_options(
 
 def backend_options(option: list[str] | None) -> dict[str, dict[str, RawValue]]:
     """`BACKEND:NAME=VALUE` by backend. Raises `Stop`."""
-    found: dict[str, dict[str, RawValue]] = {}
+    by_backend: dict[str, dict[str, RawValue]] = {}
     for name, value in _named_values(option or [], "backend:name").items():
         backend, colon, own = name.partition(":")
         if not colon or not backend or not own:
             raise usage(
                 f"`--option {name}={value}` names no backend", "write `--option scip:name=value`"
             )
-        found.setdefault(backend, {})[own] = value
-    return found
+        by_backend.setdefault(backend, {})[own] = value
+    return by_backend
 
 
 def _named_values(option: list[str], shape: str) -> dict[str, RawValue]:
@@ -313,17 +313,17 @@ def _seconds(text: str) -> float:
     from mecdsl.instances.bind import QUANTITY
     from mecdsl.units import UnitError, parse_unit
 
-    found = QUANTITY.match(text)
+    quantity = QUANTITY.match(text)
     fix = "write seconds, or a time such as 90s or 5min"
-    if found is None:
+    if quantity is None:
         raise usage(f"`--time-limit {text}` is no time", fix)
     try:
-        unit = parse_unit(found[2] or "s")
+        unit = parse_unit(quantity[2] or "s")
     except UnitError as error:
         raise usage(f"`--time-limit {text}`: {error.message}", fix) from None
-    if str(unit.dimension) != "s" or float(found[1]) < 0:
+    if str(unit.dimension) != "s" or float(quantity[1]) < 0:
         raise usage(f"`--time-limit {text}` is no time", fix)
-    return unit.to_si(float(found[1]))
+    return unit.to_si(float(quantity[1]))
 
 
 def start_values(path: Path) -> dict[str, Any]:

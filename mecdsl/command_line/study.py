@@ -119,7 +119,7 @@ def _seed_line(seed: int, runs: Sequence["Run"]) -> str:
     return f"seed {seed}: {', '.join(parts)}, {sum(run.seconds or 0.0 for run in runs):.1f} s"
 
 
-def report(found: "Study", json_asked: bool, table: Path | None, plot: Path | None) -> int:
+def report(study: "Study", json_asked: bool, table: Path | None, plot: Path | None) -> int:
     """Print and write a study; the exit code.
 
     A file that fails is said, and what was found is printed all the same.
@@ -128,15 +128,15 @@ def report(found: "Study", json_asked: bool, table: Path | None, plot: Path | No
     from mecdsl.output.text.study import study_text
 
     if json_asked:
-        say_json(study_json(found))
+        say_json(study_json(study))
     else:
-        say(study_text(found))
-    code = found.exit_code
+        say(study_text(study))
+    code = study.exit_code
     for path, write in ((table, _write_table), (plot, _draw)):
         if path is None:
             continue
         try:
-            write(found, path)
+            write(study, path)
         except OSError as error:
             complain(f"error: `{path}` cannot be written: {(error.strerror or str(error)).lower()}")
             code = code or 4
@@ -146,13 +146,13 @@ def report(found: "Study", json_asked: bool, table: Path | None, plot: Path | No
     return code
 
 
-def _write_table(found: "Study", path: Path) -> None:
+def _write_table(study: "Study", path: Path) -> None:
     from mecdsl.output.csv.study import study_csv
 
-    path.write_text(study_csv(found), encoding="utf-8")
+    path.write_text(study_csv(study), encoding="utf-8")
 
 
-def _draw(found: "Study", path: Path) -> None:
+def _draw(study: "Study", path: Path) -> None:
     from mecdsl.output.picture.study import study_picture
 
-    study_picture(found, path)
+    study_picture(study, path)

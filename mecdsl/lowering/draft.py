@@ -78,7 +78,7 @@ class Draft:
             shapes=shapes,
         )
 
-    def name(self, wanted: str) -> str:
+    def name(self, like: str) -> str:
         """The name, or one like it that nothing in the model has."""
         model = self.instance.model
         rows = (row.name for row, _ in self.rows)
@@ -89,11 +89,11 @@ class Draft:
             *rows,
             model.objective.name,
         }
-        return unused(wanted.replace(".", "_"), taken)
+        return unused(like.replace(".", "_"), taken)
 
     def column(
         self,
-        wanted: str,
+        named: str,
         place: Place,
         like: sym.Expression | None,
         meaning: Meaning,
@@ -104,7 +104,7 @@ class Draft:
         `like`: what it stands for, whose dimension it takes; None for a binary, whose bounds are 0
         and 1.
         """
-        name, span = self.name(wanted), self._span(like)
+        name, span = self.name(named), self._span(like)
         domain = sym.NumberDomain.BINARY if like is None else sym.NumberDomain.REAL
         doc = "" if like is None else f"stands for {span.text}"
         self._symbol(
@@ -124,10 +124,10 @@ class Draft:
         return sym.Lookup(name, place.indices(span), span)
 
     def data(
-        self, wanted: str, place: Place, values: FloatArray, like: sym.Expression
+        self, named: str, place: Place, values: FloatArray, like: sym.Expression
     ) -> sym.Lookup:
         """Numbers over the rows of a place."""
-        name, span = self.name(wanted), self._span(like)
+        name, span = self.name(named), self._span(like)
         self._symbol(
             name,
             Kind.LET,
@@ -179,8 +179,8 @@ class Draft:
         doc: str,
         span: Span,
     ) -> None:
-        found = dimension or DIMENSIONLESS
-        unit = Unit("1" if found.is_dimensionless else str(found), found, 1.0)
+        measured_in = dimension or DIMENSIONLESS
+        unit = Unit("1" if measured_in.is_dimensionless else str(measured_in), measured_in, 1.0)
         space = place.space()
         self.symbols[name] = sym.Symbol(
             name=name,

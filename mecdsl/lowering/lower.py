@@ -83,35 +83,37 @@ class Lowered:
             x[self.form.columns] = own
         return x if self.draft is None else self.draft.extended(x)
 
-    def solution(self, found: Solution) -> Solution:
+    def solution(self, of_twin: Solution) -> Solution:
         """A solution of the twin as one of the original.
 
         Without the new columns a point is at least as good; where it is better than was claimed,
         its own value counts.
         """
         if not self.changed:
-            return found
-        values, objective = found.values, found.objective
+            return of_twin
+        values, objective = of_twin.values, of_twin.objective
         if values is not None and len(values) == self.instance.columns:
             values = self.point(values)
             objective = self._better(values, objective)
-        at = None if self.restated else found.multipliers_at
+        at = None if self.restated else of_twin.multipliers_at
         return replace(
-            found,
+            of_twin,
             values=values,
             objective=objective,
-            multipliers=self.multipliers(found.multipliers),
+            multipliers=self.multipliers(of_twin.multipliers),
             multipliers_at=None if at is None else self.point(at),
         )
 
-    def multipliers(self, found: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+    def multipliers(self, of_twin: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
         """Those of the original's rows; a row keeps its right-hand side, so its multiplier is the
         same number.
         """
         if self.restated:  # its rows are others, whatever they are called
             return {}
         names = [family.name for family in self.original.constraints]
-        return {name: found[name] * self.factors.get(name, 1.0) for name in names if name in found}
+        return {
+            name: of_twin[name] * self.factors.get(name, 1.0) for name in names if name in of_twin
+        }
 
     def _better(self, values: FloatArray, claimed: float | None) -> float | None:
         if claimed is None or not np.isfinite(values).all():
@@ -178,12 +180,12 @@ def _all_kept(
 def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constraint, ...]]:
     """The constraints in the twin, and the factors of multipliers of those that are squared."""
     factors: dict[str, FloatArray] = {}
-    found: list[sym.Constraint] = []
+    constraints: list[sym.Constraint] = []
     for family in walk.instance.constraints:
         constraint = family.constraint
         walk.where = constraint.name
         if not (walk.holds(constraint.left) or walk.holds(constraint.right)) or not family.size:
-            found.append(constraint)
+            constraints.append(constraint)
             continue
         place = Place(constraint.space.generators, family.table)
         ball = _squared(walk, family, place)
@@ -192,8 +194,8 @@ def _constraints(walk: Walk) -> tuple[dict[str, FloatArray], tuple[sym.Constrain
         side = constraint.relation.sign
         left = walk.lower(constraint.left, side, place)
         right = walk.lower(constraint.right, -side, place)
-        found.append(replace(constraint, left=left, right=right))
-    return factors, tuple(found)
+        constraints.append(replace(constraint, left=left, right=right))
+    return factors, tuple(constraints)
 
 
 def _squared(

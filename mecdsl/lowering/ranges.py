@@ -41,9 +41,9 @@ class Ranges:
             )
         self.alive.append(expression)
         with np.errstate(all="ignore"):
-            found = self.evaluator.family(expression, place.table)
+            value = self.evaluator.family(expression, place.table)
             low, high = (
-                (found.ends.low, found.ends.high) if isinstance(found, Curve) else (found, found)
+                (value.ends.low, value.ends.high) if isinstance(value, Curve) else (value, value)
             )
         low = np.asarray(low, dtype=np.float64)
         high = np.asarray(high, dtype=np.float64)
@@ -63,8 +63,10 @@ def _box(instance: Instance) -> tuple[FloatArray, FloatArray]:
     outward.
     """
     bounds = np.where(instance.free, (instance.lower, instance.upper), instance.fixed)
-    found = np.stack(implied_bounds(instance))
-    if not (found[0] <= found[1]).all():  # without a point the fault is that of whoever solves it
-        found = bounds
-    lower, upper = np.where((np.abs(found) < TINY) & (found != 0.0), bounds, found)
+    implied = np.stack(implied_bounds(instance))
+    if not (
+        implied[0] <= implied[1]
+    ).all():  # without a point the fault is that of whoever solves it
+        implied = bounds
+    lower, upper = np.where((np.abs(implied) < TINY) & (implied != 0.0), bounds, implied)
     return lower, upper

@@ -44,10 +44,10 @@ class Roots:
             case sym.Operation(operator="neg", operands=(operand,)):
                 return self.square(operand, place, kinds)
             case sym.Operation(operator="*" | "/", operands=operands):
-                found = [self.square(operand, place, kinds) for operand in operands]
-                if all(one is None for one in found):
+                squares = [self.square(operand, place, kinds) for operand in operands]
+                if all(one is None for one in squares):
                     return None
-                both = (one or squared(part) for one, part in zip(found, operands, strict=True))
+                both = (one or squared(part) for one, part in zip(squares, operands, strict=True))
                 return replace(expression, operands=tuple(both))
             case sym.Lookup():
                 value = self.definition(expression)

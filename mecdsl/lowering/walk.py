@@ -245,9 +245,9 @@ class Walk:
     ) -> sym.Expression:
         name, arguments = function.name, function.arguments
         if name == "sqrt":
-            found = self._root(function, side, place, domain)
-            if found is not None:
-                return found
+            root = self._root(function, side, place, domain)
+            if root is not None:
+                return root
         if not any(self.holds(one) for one in arguments):
             return function
         row = TABLE[name]

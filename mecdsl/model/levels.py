@@ -197,7 +197,7 @@ class Levels:
                 return operands[0]
             case "+" | "-" if self._sum(operation, *operation.operands) is not None:
                 return next(
-                    found for found in operands if found.sort is Sort.LEVEL
+                    measure for measure in operands if measure.sort is Sort.LEVEL
                 )  # refused as a whole
             case "+" | "-" | "*" | "/":
                 return _joined(operands)

@@ -107,16 +107,16 @@ def _second_opinion(request: Request, solution: Solution) -> Solution:
     others = [name for name in GLOBAL_SOLVERS if name != solution.backend]
     others += [name for name in LOCAL_SOLVERS if not local]
     for name in others:
-        found = _run(name, request)
-        if found is None:
+        opinion = _run(name, request)
+        if opinion is None:
             continue
-        if found.termination is Termination.INFEASIBLE and name in GLOBAL_SOLVERS:
+        if opinion.termination is Termination.INFEASIBLE and name in GLOBAL_SOLVERS:
             return _proven(
                 solution, f"proven by branch and bound of `{name}`" + ("" if local else " as well")
             )
         if (
-            found.values is not None
-            and verify(request.instance, found, request.options.gap).verified
+            opinion.values is not None
+            and verify(request.instance, opinion, request.options.gap).verified
         ):
             wrong = _local(solution, f"but `{name}` finds a point that keeps the model")
             return replace(wrong, certificate={**wrong.certificate, CONTRADICTED: 1.0})

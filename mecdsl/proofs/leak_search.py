@@ -92,7 +92,7 @@ class LeakSearch:
     def _branched(self, node: _Node) -> list[_Node]:
         """What is left of a node: its parts whose points leak, too."""
         whole = self._free_whole(node.ranges)
-        found = self._leaking(node, whole)
+        leaking = self._leaking(node, whole)
         if whole.any():
             settled = self._asked(node.ranges.at(whole, node.point), node)
             if settled is not None:
@@ -101,13 +101,13 @@ class LeakSearch:
             self.left.append(node.bound)
             return []
         parts = (
-            node.ranges.split(found[0], float(np.round(node.point[found[0]])))
-            if found
+            node.ranges.split(leaking[0], float(np.round(node.point[leaking[0]])))
+            if leaking
             else [node.ranges]
         )
-        children = [self._child(part, node) for part in parts]
+        children = [self._child(ranges, node) for ranges in parts]
         kept = [child for child in children if child is not None]
-        if not found:  # solved once more and no better
+        if not leaking:  # solved once more and no better
             self.left += [child.bound for child in kept]
             return []
         return kept
@@ -117,13 +117,13 @@ class LeakSearch:
         common with.
         """
         original = self.refuted.instance
-        found = [leak.column for leak in leaks(original, node.point[: self._columns])]
-        in_rows = [column for column in found if whole[column]]
+        columns = [leak.column for leak in leaks(original, node.point[: self._columns])]
+        in_rows = [column for column in columns if whole[column]]
         if in_rows or not whole.any():
             return in_rows
         return [
             column
-            for column in switches_of(original, np.array(found, dtype=np.int64)).tolist()
+            for column in switches_of(original, np.array(columns, dtype=np.int64)).tolist()
             if whole[column]
         ]
 
@@ -140,17 +140,18 @@ class LeakSearch:
         """A part that is solved; None where that settles it, or where nothing more is known of
         it.
         """
-        found = self._asked(ranges, parent)
-        if found is None or (
-            found.guarantee is Guarantee.INFEASIBLE and found.termination is Termination.INFEASIBLE
+        solved = self._asked(ranges, parent)
+        if solved is None or (
+            solved.guarantee is Guarantee.INFEASIBLE
+            and solved.termination is Termination.INFEASIBLE
         ):
             return None
-        if found.objective is None or (not found.verified and not missed_alone(found)):
+        if solved.objective is None or (not solved.verified and not missed_alone(solved)):
             self.left.append(parent.bound)
             return None
-        node = self._node(ranges, found, parent.bound)
-        if found.verified:
-            self._improve(found)
+        node = self._node(ranges, solved, parent.bound)
+        if solved.verified:
+            self._improve(solved)
             self.left.append(node.bound)
             return None
         return node

@@ -123,10 +123,10 @@ def _point(request: Request, closed: Instance) -> FloatArray | None:
         backend = table.load(name)
         if not backend.availability().available or not backend.accepts(asked).accepted:
             continue
-        found: Solution = backend.solve(asked)
-        if found.values is None:
+        solution: Solution = backend.solve(asked)
+        if solution.values is None:
             continue
-        x = polish(request.instance, found.values)
+        x = polish(request.instance, solution.values)
         if not broken(request.instance, x):
             return x
     return None

@@ -84,11 +84,11 @@ def _marked(names: ScaleMap, twin: Lowered) -> ScaleMap:
         twin.instance.column_name(c): _meaning(twin, c)
         for c in range(twin.original.columns, twin.instance.columns)
     }
-    known = {family.name for family in twin.original.constraints}
+    stated = {family.name for family in twin.original.constraints}
     squares = {}
     for family in twin.instance.constraints:
         members = [twin.instance.row_name(family, row) for row in range(family.size)]
-        if family.name not in known:
+        if family.name not in stated:
             notes |= dict.fromkeys(members, "not in the model")
         for member, factor in zip(
             members, twin.factors.get(family.name, np.zeros(0)).tolist(), strict=False
@@ -96,10 +96,10 @@ def _marked(names: ScaleMap, twin: Lowered) -> ScaleMap:
             squares[member] = f"squared: its multiplier is to be multiplied by {factor!r}, too"
     return replace(
         names,
-        columns=tuple(replace(part, note=notes.get(part.name, "")) for part in names.columns),
+        columns=tuple(replace(mapped, note=notes.get(mapped.name, "")) for mapped in names.columns),
         rows=tuple(
-            replace(part, note=notes.get(part.name, squares.get(part.name, "")))
-            for part in names.rows
+            replace(mapped, note=notes.get(mapped.name, squares.get(mapped.name, "")))
+            for mapped in names.rows
         ),
     )
 
@@ -134,13 +134,13 @@ def _stated(instance: Instance, scaling: Scaling) -> "tuple[PyomoModel, Scaling]
     from mecdsl.backends.shared.scaled_pyomo import scaled_pyomo
 
     scaled = scaled_pyomo(reduce_by(instance, scaling, held_rows(instance)))
-    stated, found = scaled.lowered, scaled.reduced.scaling
+    stated, factors = scaled.lowered, scaled.reduced.scaling
     stated.model.del_component("scaling_factor")  # Pyomo's NL writer would multiply it in once more
-    factor = objective_factor(found.objective)
-    if factor != found.objective:  # an objective above degree two was stated again
-        stated.objective.set_value((factor / found.objective) * stated.objective.expr)
-        found = replace(found, objective=factor)
-    return stated, found
+    factor = objective_factor(factors.objective)
+    if factor != factors.objective:  # an objective above degree two was stated again
+        stated.objective.set_value((factor / factors.objective) * stated.objective.expr)
+        factors = replace(factors, objective=factor)
+    return stated, factors
 
 
 def _scale_map(
@@ -154,7 +154,7 @@ def _scale_map(
     this order.
     """
     factors = (1.0 / scaling.row).tolist()
-    found = {
+    mapped = {
         id(variable): Mapped(
             variable.name, factor, instance.column_name(column), column_unit(instance, column)
         )
@@ -167,7 +167,7 @@ def _scale_map(
         for row, component in enumerate(stated.constraints[family.name]):
             if component is not None:
                 name = instance.row_name(family, row)
-                found[id(component)] = Mapped(
+                mapped[id(component)] = Mapped(
                     component.name, factors[family.first + row], name, unit
                 )
     goal = stated.objective
@@ -180,9 +180,9 @@ def _scale_map(
             objective_unit(instance),
         ),
         columns=tuple(
-            found.get(id(part)) or Mapped(part.name, 1.0, part.name, "1") for part in columns
+            mapped.get(id(part)) or Mapped(part.name, 1.0, part.name, "1") for part in columns
         ),
-        rows=tuple(found[id(part)] for part in rows),
+        rows=tuple(mapped[id(part)] for part in rows),
     )
 
 

@@ -55,11 +55,11 @@ def file_program(instance: Instance, scaling: Scaling) -> FileProgram:
     that is not finite.
     """
     goal = objective_coefficients(instance).scaled(scaling.column, np.array([scaling.objective]))
-    found = constraint_coefficients(instance, instance.constraints)
-    held = _constant(found)
+    coefficients = constraint_coefficients(instance, instance.constraints)
+    held = _constant(coefficients)
     wrong = _false(instance, held)
     kept = np.flatnonzero(~held | wrong)
-    rows = _kept(found.scaled(scaling.column, scaling.row), kept)
+    rows = _kept(coefficients.scaled(scaling.column, scaling.row), kept)
     relations = _relations(instance)
     if wrong.any():
         rows = _impossible(rows, np.flatnonzero(wrong[kept]), instance.columns)
@@ -103,20 +103,20 @@ def _relations(instance: Instance) -> NDArray[np.str_]:
     return np.concatenate([np.zeros(0, dtype="<U2"), *parts])
 
 
-def _kept(found: Quadratics, kept: IntArray) -> Quadratics:
+def _kept(coefficients: Quadratics, kept: IntArray) -> Quadratics:
     """Some rows, counted anew."""
-    place = np.full(found.size, -1)
+    place = np.full(coefficients.size, -1)
     place[kept] = np.arange(len(kept))
-    linear, curved = place[found.row] >= 0, place[found.quadratic_row] >= 0
+    linear, curved = place[coefficients.row] >= 0, place[coefficients.quadratic_row] >= 0
     return Quadratics(
-        constant=found.constant[kept],
-        row=place[found.row[linear]],
-        column=found.column[linear],
-        value=found.value[linear],
-        quadratic_row=place[found.quadratic_row[curved]],
-        first=found.first[curved],
-        second=found.second[curved],
-        quadratic_value=found.quadratic_value[curved],
+        constant=coefficients.constant[kept],
+        row=place[coefficients.row[linear]],
+        column=coefficients.column[linear],
+        value=coefficients.value[linear],
+        quadratic_row=place[coefficients.quadratic_row[curved]],
+        first=coefficients.first[curved],
+        second=coefficients.second[curved],
+        quadratic_value=coefficients.quadratic_value[curved],
     )
 
 

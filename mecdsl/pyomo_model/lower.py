@@ -140,8 +140,8 @@ class _Lowering:
     def _objective(self) -> Any:
         stated = self.instance.model.objective
         if self.instance.goal.shape.degree <= Degree.QUADRATIC:
-            found = objective_coefficients(self.instance)
-            body, constant = bodies(found, self.operands)[0], float(found.constant[0])
+            coefficients = objective_coefficients(self.instance)
+            body, constant = bodies(coefficients, self.operands)[0], float(coefficients.constant[0])
             expression = constant if body is None else body if constant == 0.0 else body + constant
         else:
             with finite_arithmetic(stated.name, stated.span):
@@ -155,8 +155,8 @@ class _Lowering:
     def _constraints(self) -> Mapping[str, tuple[Any, ...]]:
         families = self.instance.constraints
         plain = plain_families(self.instance)
-        found = constraint_coefficients(self.instance, plain)
-        row_bodies, bounds = bodies(found, self.operands), -found.constant
+        coefficients = constraint_coefficients(self.instance, plain)
+        row_bodies, bounds = bodies(coefficients, self.operands), -coefficients.constant
         places: dict[str, slice] = {}
         first = 0
         for family in plain:
@@ -234,12 +234,12 @@ class _Lowering:
         evaluator, sizes = self._evaluator(), definition_sizes(self.instance)
         for symbol in self.instance.model.symbols.values():
             shape = self.instance.checked.shapes.symbol(symbol.name)
-            known = (
+            no_expression = (
                 symbol.kind not in (Kind.LET, Kind.REPORT)
                 or symbol.name in self.instance.world.values
             )
             smooth = shape.degree is not Degree.NONSMOOTH
-            if known or not smooth or sizes.get(symbol.name, 0) > LONGEST:
+            if no_expression or not smooth or sizes.get(symbol.name, 0) > LONGEST:
                 continue
             assert symbol.formula is not None
             values = evaluator.family(

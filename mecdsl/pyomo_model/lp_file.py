@@ -60,16 +60,23 @@ def _bound(label: str, low: float, high: float) -> str:
     return f" {low!r} <= {label} <= {high!r}"
 
 
-def _bodies(found: Quadratics, labels: list[str], halved: bool) -> list[list[str]]:
+def _bodies(coefficients: Quadratics, labels: list[str], halved: bool) -> list[list[str]]:
     """The lines of every row."""
-    bodies: list[list[str]] = [[] for _ in range(found.size)]
+    bodies: list[list[str]] = [[] for _ in range(coefficients.size)]
     for row, column, value in zip(
-        found.row.tolist(), found.column.tolist(), found.value.tolist(), strict=True
+        coefficients.row.tolist(),
+        coefficients.column.tolist(),
+        coefficients.value.tolist(),
+        strict=True,
     ):
         bodies[row].append(f" {value:+} {labels[column]}")
-    brackets: list[list[str]] = [[] for _ in range(found.size)]
-    values = (2.0 if halved else 1.0) * found.quadratic_value
-    places = (found.quadratic_row.tolist(), found.first.tolist(), found.second.tolist())
+    brackets: list[list[str]] = [[] for _ in range(coefficients.size)]
+    values = (2.0 if halved else 1.0) * coefficients.quadratic_value
+    places = (
+        coefficients.quadratic_row.tolist(),
+        coefficients.first.tolist(),
+        coefficients.second.tolist(),
+    )
     for row, first, second, value in zip(*places, values.tolist(), strict=True):
         other = "^2" if first == second else f"* {labels[second]}"
         brackets[row].append(f" {value:+} {labels[first]} {other}")

@@ -56,10 +56,10 @@ def _columns(program: FileProgram, rows: list[str]) -> Iterator[str]:
     """Entries column by column, runs of integers between markers; 0 in the objective where there
     are none.
     """
-    goal, found = program.objective, program.rows
-    column = np.concatenate([goal.column, found.column])
-    row = np.concatenate([goal.row, found.row + 1])
-    value = np.concatenate([goal.value, found.value])
+    goal, coefficients = program.objective, program.rows
+    column = np.concatenate([goal.column, coefficients.column])
+    row = np.concatenate([goal.row, coefficients.row + 1])
+    value = np.concatenate([goal.value, coefficients.value])
     order = np.lexsort((row, column))
     ends = np.searchsorted(
         column[order], np.arange(len(program.names.columns)), side="right"

@@ -25,10 +25,16 @@ from mecdsl.model.relation import Relation
 Objects = NDArray[np.object_]
 
 
-def bodies(found: Quadratics, columns: Objects) -> list[Any]:
+def bodies(coefficients: Quadratics, columns: Objects) -> list[Any]:
     """The variable part of every row, without its constant; None where a row holds no variable."""
-    linear, quadratic = _linear_terms(found, columns), _quadratic_terms(found, columns)
-    ends, quadratic_ends = _ends(found.row, found.size), _ends(found.quadratic_row, found.size)
+    linear, quadratic = (
+        _linear_terms(coefficients, columns),
+        _quadratic_terms(coefficients, columns),
+    )
+    ends, quadratic_ends = (
+        _ends(coefficients.row, coefficients.size),
+        _ends(coefficients.quadratic_row, coefficients.size),
+    )
     counts, quadratic_counts = np.diff(ends, prepend=0), np.diff(quadratic_ends, prepend=0)
     kinds = [SumExpression if count else LinearExpression for count in quadratic_counts.tolist()]
     places = zip(kinds, [0, *quadratic_ends], quadratic_ends, [0, *ends], ends, strict=False)
@@ -57,17 +63,17 @@ def _ends(rows: IntArray, size: int) -> list[int]:
     return ends
 
 
-def _linear_terms(found: Quadratics, columns: Objects) -> list[Any]:
-    pairs = zip(found.value.tolist(), columns[found.column].tolist(), strict=True)
+def _linear_terms(coefficients: Quadratics, columns: Objects) -> list[Any]:
+    pairs = zip(coefficients.value.tolist(), columns[coefficients.column].tolist(), strict=True)
     return list(map(MonomialTermExpression, pairs))
 
 
-def _quadratic_terms(found: Quadratics, columns: Objects) -> list[Any]:
+def _quadratic_terms(coefficients: Quadratics, columns: Objects) -> list[Any]:
     """`(c x) y`, and `c x**2` for squares, so that solvers and readers see a square."""
-    first, second = columns[found.first].tolist(), columns[found.second].tolist()
-    factors = found.quadratic_value.tolist()
+    first, second = columns[coefficients.first].tolist(), columns[coefficients.second].tolist()
+    factors = coefficients.quadratic_value.tolist()
     scaled = map(MonomialTermExpression, zip(factors, first, strict=True))
     terms = list(map(ProductExpression, zip(scaled, second, strict=True)))
-    for place in np.flatnonzero(found.first == found.second).tolist():
+    for place in np.flatnonzero(coefficients.first == coefficients.second).tolist():
         terms[place] = ProductExpression((factors[place], PowExpression((first[place], 2))))
     return terms

@@ -79,9 +79,9 @@ class ScaleMap:
         if not self.scaled:
             return ""
         parts = [
-            f"{changed} of {len(found)} {what}"
-            for found, what in ((self.columns, "variables"), (self.rows, "rows"))
-            if (changed := int(np.count_nonzero(_factors(found) != 1.0)))
+            f"{changed} of {len(mapped)} {what}"
+            for mapped, what in ((self.columns, "variables"), (self.rows, "rows"))
+            if (changed := int(np.count_nonzero(_factors(mapped) != 1.0)))
         ]
         goal = self.objective
         if goal.factor == 1.0:

@@ -95,9 +95,9 @@ class IndexSets:
             for factor in factors[1:]:
                 product = product * factor
             return product
-        found = self._set(space, names, table)
-        block.add_component(free_name(block, f"{name}_index", self._names(block)), found)
-        return found
+        own_set = self._set(space, names, table)
+        block.add_component(free_name(block, f"{name}_index", self._names(block)), own_set)
+        return own_set
 
     def _factors(self, space: sym.Space) -> list[Any] | None:
         """The sets of a space that is their full product, else None."""
@@ -120,20 +120,22 @@ class IndexSets:
         if name not in self.families:
             family = self.instance.model.families[name]
             members = self.instance.world.families[name]
-            found = self._set(family.space, members.names, members.table, family.labels)
-            self.families[name] = found
-            found.doc = family.doc or None
+            pyomo_set = self._set(family.space, members.names, members.table, family.labels)
+            self.families[name] = pyomo_set
+            pyomo_set.doc = family.doc or None
             if family.kind.value == "set":
-                self.model.add_component(free_name(self.model, name), found)
+                self.model.add_component(free_name(self.model, name), pyomo_set)
             else:
                 block = self.block(name)
-                block.add_component(free_name(block, "members", self._names(block)), found)
+                block.add_component(free_name(block, "members", self._names(block)), pyomo_set)
         return self.families[name]
 
     def _names(self, block: Any) -> list[str]:
         """Names of the model that a set made up here must not take."""
         model = self.instance.model
-        owner = next((name for name, found in self.blocks.items() if found is block), None)
+        owner = next(
+            (name for name, known_block in self.blocks.items() if known_block is block), None
+        )
         local = [
             symbol.name.rpartition(".")[2]
             for symbol in model.symbols.values()

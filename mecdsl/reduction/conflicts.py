@@ -93,8 +93,10 @@ def _judged(
     if not shapes.variables(constraint.left) | shapes.variables(constraint.right):
         of_data = data_rows(instance, chosen)
         return of_data.value, of_data.rounding
-    found = difference(instance.evaluator(Magnitudes(instance.first_point())), chosen)
-    return _spread(value_of(found), len(rows)), TOLERANCE * _spread(size_of(found), len(rows))
+    differences = difference(instance.evaluator(Magnitudes(instance.first_point())), chosen)
+    return _spread(value_of(differences), len(rows)), TOLERANCE * _spread(
+        size_of(differences), len(rows)
+    )
 
 
 def _apart(instance: Instance, family: ConstraintFamily, value: float) -> str:

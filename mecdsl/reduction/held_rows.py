@@ -24,8 +24,8 @@ def held_rows(instance: Instance) -> NDArray[np.bool_]:
     """
     held = np.zeros(instance.rows, dtype=bool)
     plain = plain_families(instance)
-    found, places = constraint_coefficients(instance, plain), rows_of(plain)
-    held[places[found.row]] = held[places[found.quadratic_row]] = True
+    coefficients, places = constraint_coefficients(instance, plain), rows_of(plain)
+    held[places[coefficients.row]] = held[places[coefficients.quadratic_row]] = True
     curved = [family for family in instance.constraints if family.shape.degree > Degree.QUADRATIC]
     evaluator = instance.evaluator(_Holding(instance.first_point(), instance.free))
     for family in curved:

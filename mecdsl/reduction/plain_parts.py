@@ -46,9 +46,9 @@ def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     """
     instance, origin = reduced.instance, reduced.scaling.origin
     families = plain_families(instance)
-    found = (constraint_coefficients if as_written else solver_rows)(instance, families)
+    coefficients = (constraint_coefficients if as_written else solver_rows)(instance, families)
     places = rows_of(families)
-    constant, slack = constants_at(found, origin), rounding_at(found, origin)
+    constant, slack = constants_at(coefficients, origin), rounding_at(coefficients, origin)
     low, high = _limits(families)
     lower = np.where(np.isfinite(low), -constant - slack, low)
     upper = np.where(np.isfinite(high), -constant + slack, high)
@@ -56,7 +56,9 @@ def plain_rows(reduced: Reduced, as_written: bool = False) -> PlainRows:
     kept = np.flatnonzero(np.isin(places, reduced.rows))
     return PlainRows(
         places[kept],
-        _chosen(_over_variables(reduced, found.scaled(reduced.scaling.column, factor)), kept),
+        _chosen(
+            _over_variables(reduced, coefficients.scaled(reduced.scaling.column, factor)), kept
+        ),
         (lower * factor)[kept],
         (upper * factor)[kept],
     )
@@ -79,27 +81,29 @@ def _limits(families: Sequence[ConstraintFamily]) -> tuple[FloatArray, FloatArra
     return low, high
 
 
-def _over_variables(reduced: Reduced, found: Quadratics) -> Quadratics:
+def _over_variables(reduced: Reduced, coefficients: Quadratics) -> Quadratics:
     """Coefficients by number of the variable instead of the column."""
     position = np.full(reduced.instance.columns, -1, dtype=np.int64)
     position[reduced.columns] = np.arange(len(reduced.columns))
-    columns = [position[part] for part in (found.column, found.first, found.second)]
-    return replace(found, column=columns[0], first=columns[1], second=columns[2])
+    columns = [
+        position[part] for part in (coefficients.column, coefficients.first, coefficients.second)
+    ]
+    return replace(coefficients, column=columns[0], first=columns[1], second=columns[2])
 
 
-def _chosen(found: Quadratics, kept: IntArray) -> Quadratics:
+def _chosen(coefficients: Quadratics, kept: IntArray) -> Quadratics:
     """Some rows in their order, without their constants."""
-    number = np.full(found.size, -1, dtype=np.int64)
+    number = np.full(coefficients.size, -1, dtype=np.int64)
     number[kept] = np.arange(len(kept))
-    linear = np.flatnonzero(number[found.row] >= 0)
-    products = np.flatnonzero(number[found.quadratic_row] >= 0)
+    linear = np.flatnonzero(number[coefficients.row] >= 0)
+    products = np.flatnonzero(number[coefficients.quadratic_row] >= 0)
     return Quadratics(
         constant=np.zeros(len(kept)),
-        row=number[found.row[linear]],
-        column=found.column[linear],
-        value=found.value[linear],
-        quadratic_row=number[found.quadratic_row[products]],
-        first=found.first[products],
-        second=found.second[products],
-        quadratic_value=found.quadratic_value[products],
+        row=number[coefficients.row[linear]],
+        column=coefficients.column[linear],
+        value=coefficients.value[linear],
+        quadratic_row=number[coefficients.quadratic_row[products]],
+        first=coefficients.first[products],
+        second=coefficients.second[products],
+        quadratic_value=coefficients.quadratic_value[products],
     )

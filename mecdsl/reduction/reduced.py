@@ -101,9 +101,9 @@ class Reduced:
         tolerance. Columns that are no variables are where the instance starts.
         """
         lower, upper = self.instance.lower[self.columns], self.instance.upper[self.columns]
-        found = np.clip(self.column_factor * scaled + self.origin, lower, upper)
+        in_si = np.clip(self.column_factor * scaled + self.origin, lower, upper)
         x = self.instance.first_point()
-        x[self.columns] = np.where(self.integral, np.round(found), found) + 0.0  # no -0.0
+        x[self.columns] = np.where(self.integral, np.round(in_si), in_si) + 0.0  # no -0.0
         return x
 
     def scaled(self, x: FloatArray) -> FloatArray:
@@ -192,9 +192,9 @@ def reduce_instance(instance: Instance) -> Reduced:
         return replace(empty, conflict=crossed)
     require_finite_objective(instance)
     held = held_rows(instance)
-    found = reduce_by(instance, scale(instance, origins(instance)), held)
+    reduced = reduce_by(instance, scale(instance, origins(instance)), held)
     return replace(
-        found.with_objective(found.scaling.objective),
+        reduced.with_objective(reduced.scaling.objective),
         conflict=false_row(instance, np.flatnonzero(~held)),
     )
 

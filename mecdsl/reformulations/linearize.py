@@ -52,7 +52,7 @@ class _Request:
 def linearize(
     model: sym.Model,
     order: Sequence[str],
-    wanted: Sequence[syntax.Linearize],
+    changes: Sequence[syntax.Linearize],
     shapes: Classifier,
     collector: Collector,
 ) -> sym.Model:
@@ -62,7 +62,7 @@ def linearize(
     `order`: the definitions, each after what it needs. A wrong name, a missing limit and a product
     that is not there go to the collector.
     """
-    requests = [request for change in wanted for request in _requests(model, change, collector)]
+    requests = [request for change in changes for request in _requests(model, change, collector)]
     return _Pass(model, requests, shapes, collector).run(order) if requests else model
 
 
@@ -243,19 +243,19 @@ class _Pass:
             assert isinstance(first, sym.Lookup)
             assert isinstance(second, sym.Lookup)
             try:
-                found = self._replacement(first, second, (*frames, *monomial.frames))
+                product = self._replacement(first, second, (*frames, *monomial.frames))
             except Unbounded as error:
                 self._cannot_bound(error, text_of(first, second))
                 break
             rest = (f for position, f in enumerate(monomial.factors) if position not in pair)
-            monomial = replace(monomial, factors=(found, *rest))
+            monomial = replace(monomial, factors=(product, *rest))
         return monomial
 
     def _pair(self, factors: tuple[sym.Expression, ...]) -> tuple[int, int] | None:
         """The positions of the wanted pair that loses least: equal binaries, two binaries, one,
         none.
         """
-        found: dict[tuple[int, int], int] = {}
+        losses: dict[tuple[int, int], int] = {}
         variables = [i for i, factor in enumerate(factors) if self.expander.is_variable(factor)]
         for first, second in combinations(variables, 2):
             one, two = factors[first], factors[second]
@@ -267,8 +267,8 @@ class _Pass:
             if asked:
                 self.seen.update(asked)
                 binaries = self._is_zero_one(one) + self._is_zero_one(two)
-                found[first, second] = 2 - binaries - (binaries == 2 and same(one, two))
-        return min(found, key=lambda pair: (found[pair], pair), default=None)
+                losses[first, second] = 2 - binaries - (binaries == 2 and same(one, two))
+        return min(losses, key=lambda pair: (losses[pair], pair), default=None)
 
     def _is_zero_one(self, lookup: sym.Lookup) -> bool:
         return lookup.symbol in self.zero_one or self.limits.is_zero_one(lookup)

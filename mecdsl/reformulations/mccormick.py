@@ -97,11 +97,11 @@ def envelope(variable: sym.Symbol, product: Product) -> list[sym.Constraint]:
     ]
     if same(first, second):
         corners.pop()  # the last two are one
-    known = {(limit.operator, is_number(limit.value, 0.0)) for limit in variable.limits}
+    limits = {(limit.operator, is_number(limit.value, 0.0)) for limit in variable.limits}
     rows: list[sym.Constraint] = []
     for number, (relation, one, two) in enumerate(corners, 1):
         right = subtract(add(multiply(two, first), multiply(one, second)), multiply(one, two))
-        if is_number(right, 0.0) and (relation, True) in known:
+        if is_number(right, 0.0) and (relation, True) in limits:
             continue
         name, doc = (
             f"{variable.name}.row_{number}",

@@ -95,25 +95,27 @@ class Expander:
                 *first, last = operands
                 for operand in first:
                     yield from self.monomials(operand, scope)
-                for found in self.monomials(last, scope):
-                    yield found if expression.operator == "+" else _scaled(found, number(-1.0))
+                for monomial in self.monomials(last, scope):
+                    yield (
+                        monomial if expression.operator == "+" else _scaled(monomial, number(-1.0))
+                    )
             case sym.Operation(operator="*", operands=operands):
                 yield from self._multiplied(operands, scope)
             case sym.Operation(operator="/", operands=(above, below)) if self.is_data(below):
                 inverse = sym.Operation("/", (ONE, below), written(f"1/({below.span.text})"))
-                for found in self.monomials(above, scope):
-                    yield _scaled(found, inverse)
+                for monomial in self.monomials(above, scope):
+                    yield _scaled(monomial, inverse)
             case sym.Operation(operator="^", operands=(base, exponent)) if whole_power(exponent):
                 yield from self._multiplied((base,) * whole_power(exponent), scope)
             case sym.Choice(condition=condition, then=then, otherwise=otherwise):
                 for frame, branch in ((condition, then), (negation(condition), otherwise)):
-                    for found in self.monomials(branch, scope):
-                        yield replace(found, frames=(sym.Space((), frame), *found.frames))
+                    for monomial in self.monomials(branch, scope):
+                        yield replace(monomial, frames=(sym.Space((), frame), *monomial.frames))
             case sym.Aggregate(function="sum"):
                 space, inside = substitute_space(expression.space, {}, scope)
                 body = substitute(expression.body, inside)
-                for found in self.monomials(body, scope | set(space.names)):
-                    yield replace(found, frames=(space, *found.frames))
+                for monomial in self.monomials(body, scope | set(space.names)):
+                    yield replace(monomial, frames=(space, *monomial.frames))
             case _:
                 yield Monomial((), (expression,))
 

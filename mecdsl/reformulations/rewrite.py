@@ -136,12 +136,12 @@ def structure_of_space(
 ) -> tuple[Hashable, dict[str, int]]:
     """The structure of a space, and the numbers of the indices inside it."""
     inner = dict(names)
-    found: list[Hashable] = []
+    structures: list[Hashable] = []
     for generator in space.generators:
-        found.append((structure(generator.domain, inner), len(generator.names)))
+        structures.append((structure(generator.domain, inner), len(generator.names)))
         for name in generator.names:
             inner[name] = len(inner)
     return (
-        tuple(found),
+        tuple(structures),
         None if space.condition is None else structure(space.condition, inner),
     ), inner

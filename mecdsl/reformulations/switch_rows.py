@@ -98,8 +98,8 @@ def _rows(
 def _definition(
     name: str, constraint: sym.Constraint, bound: sym.Expression, model: sym.Model
 ) -> sym.Symbol:
-    found = (find_dimension(model, side) for side in (constraint.left, constraint.right))
-    dimension = next((one for one in found if one is not None), None)
+    dimensions = (find_dimension(model, side) for side in (constraint.left, constraint.right))
+    dimension = next((one for one in dimensions if one is not None), None)
     unit = None if dimension is None else Unit(str(dimension), dimension, 1.0)
     space, real = constraint.space, sym.NumberDomain.REAL
     doc = f"big-M of {constraint.name}"

@@ -109,15 +109,15 @@ def _repaired(
     instance: Instance, x: FloatArray, violations: tuple[Violation, ...]
 ) -> tuple[FloatArray, tuple[Violation, ...], tuple[str, ...]]:
     """The point, mended if that can be, with its violations, and what was done in words."""
-    found = mended(instance, x)
-    if found is None:
+    moved = mended(instance, x)
+    if moved is None:
         return x, violations, ()
     worst = max((v for v in violations if not v.accepted), key=lambda violation: violation.relative)
     unit = "" if worst.unit == "1" else " " + worst.unit
     note = (
         f"moved onto `{worst.member}`, which the solver's point missed by {worst.amount:.2g}{unit}"
     )
-    return found, find_violations(instance, found), (note,)
+    return moved, find_violations(instance, moved), (note,)
 
 
 def _faults(

@@ -57,12 +57,12 @@ def leaks(instance: Instance, x: FloatArray) -> list[Leak]:
     first.
     """
     evaluator = instance.evaluator(Slopes(x, instance.free))
-    found = [
+    leaking = [
         leak
         for family, place, rows, amounts in _missed(instance, x)
         for leak in _leaks_of(instance, evaluator, (family, place), (rows, amounts))
     ]
-    return sorted(found, key=lambda leak: -leak.ratio)
+    return sorted(leaking, key=lambda leak: -leak.ratio)
 
 
 @np.errstate(all="ignore")
@@ -96,10 +96,10 @@ def obstacle(instance: Instance, x: FloatArray) -> str:
     """Which bound or coefficient stands in the way of a point that keeps everything, in words;
     empty if none does.
     """
-    found = [leak for leak in leaks(instance, x) if leak.ratio >= WIDE]
-    if not found:
+    wide = [leak for leak in leaks(instance, x) if leak.ratio >= WIDE]
+    if not wide:
         return ""
-    row = [leak for leak in found if leak.row == found[0].row]
+    row = [leak for leak in wide if leak.row == wide[0].row]
     switches = [leak for leak in row if instance.integral[leak.column]]
     real = [leak for leak in row if not instance.integral[leak.column]]
     worst = (switches or real)[0]

@@ -152,12 +152,12 @@ def _entries(
     if origin.any():
         at_origin = np.where(real, origin, x)
         left = instance.evaluator(Looseness(at_origin, np.zeros(instance.columns)))
-    found = [
+    families = [
         _entries_of(family, (slopes, data, left), origin)
         for family in (*instance.constraints, *switched_families(instance))
         if family.name not in lowered and family.size
     ]
-    return [entries for entries in found if entries is not None]
+    return [entries for entries in families if entries is not None]
 
 
 def switched_families(instance: Instance) -> list[ConstraintFamily]:
@@ -229,14 +229,14 @@ def _scales(
 ) -> FloatArray:
     """What matters in each column, in SI."""
     least = _least(entries, instance.columns)
-    bent = [found for found in entries if found.family.shape.degree > Degree.LINEAR]
+    bent = [family for family in entries if family.family.shape.degree > Degree.LINEAR]
     if bent:
         least = np.fmin(least, _bent(instance, x, least, bent))
     lower, upper = instance.lower, instance.upper
     for bound in (lower, upper):
-        told = np.isfinite(bound) & (bound != 0.0)
+        bounded = np.isfinite(bound) & (bound != 0.0)
         away = np.where(origin == 0.0, np.abs(bound), upper - lower)
-        least = np.where(told & (away > 0.0), np.fmin(least, away), least)
+        least = np.where(bounded & (away > 0.0), np.fmin(least, away), least)
     silent = ~np.isfinite(least)
     if (silent & instance.free & ~instance.integral).any():
         least = np.where(silent, _typical(instance, x), least)
@@ -262,16 +262,16 @@ def _bent(
     real = instance.free & ~instance.integral
 
     def held(distance: FloatArray) -> FloatArray:
-        found = np.full(len(x), np.inf)
+        least_heard = np.full(len(x), np.inf)
         for point in (x + distance, x - distance):
             slopes = instance.evaluator(Slopes(point, real))
-            for known in entries:
-                gradient = _gradient(slopes, known.family)
+            for data in entries:
+                gradient = _gradient(slopes, data.family)
                 if gradient is not None:
-                    found = np.fmin(
-                        found, _Entries(known.family, *gradient, known.data).held(len(x))
+                    least_heard = np.fmin(
+                        least_heard, _Entries(data.family, *gradient, data.data).held(len(x))
                     )
-        return found
+        return least_heard
 
     high = np.where(real, np.where(np.isfinite(least), least, scale(instance).size), 0.0)
     low = held(high)
@@ -306,22 +306,22 @@ def _clocks(
     """
     differences: dict[str, FloatArray] = {}
     ranges = np.full(len(x), np.inf)
-    for found in entries:
-        size = found.family.size
-        weight = np.abs(found.slope)
-        total = np.bincount(found.row, weight, size)
-        count = np.bincount(found.row, minlength=size)
-        even = np.abs(np.bincount(found.row, found.slope, size)) <= DIFFERENCE * total
-        rows = even & (count > 1) & (found.data > 0.0) & np.isfinite(found.data)
+    for of_rows in entries:
+        size = of_rows.family.size
+        weight = np.abs(of_rows.slope)
+        total = np.bincount(of_rows.row, weight, size)
+        count = np.bincount(of_rows.row, minlength=size)
+        even = np.abs(np.bincount(of_rows.row, of_rows.slope, size)) <= DIFFERENCE * total
+        rows = even & (count > 1) & (of_rows.data > 0.0) & np.isfinite(of_rows.data)
         if not rows.any():
             continue
-        middle = np.bincount(found.row, weight * x[found.column], size) / np.where(
+        middle = np.bincount(of_rows.row, weight * x[of_rows.column], size) / np.where(
             total > 0.0, total, 1.0
         )
-        apart = np.abs(x[found.column] - middle[found.row])
-        loose = np.bincount(found.row, weight * np.maximum(apart, scales[found.column]), size)
-        differences[found.family.name] = np.where(rows, loose, np.nan)
-        data = found.data[found.row] / weight
-        clock = rows[found.row] & (data < TOLERANCE * away[found.column])
-        np.minimum.at(ranges, found.column[clock], np.maximum(apart, data)[clock])
+        apart = np.abs(x[of_rows.column] - middle[of_rows.row])
+        loose = np.bincount(of_rows.row, weight * np.maximum(apart, scales[of_rows.column]), size)
+        differences[of_rows.family.name] = np.where(rows, loose, np.nan)
+        data = of_rows.data[of_rows.row] / weight
+        clock = rows[of_rows.row] & (data < TOLERANCE * away[of_rows.column])
+        np.minimum.at(ranges, of_rows.column[clock], np.maximum(apart, data)[clock])
     return np.minimum(away, ranges), differences

@@ -79,8 +79,8 @@ def _step(
     count = 0
     with np.errstate(all="ignore"):
         for family in (*instance.constraints, *switched_on(instance, x)):
-            wanted = _missing(judge, family)
-            missed = np.flatnonzero(wanted)
+            lacks = _missing(judge, family)
+            missed = np.flatnonzero(lacks)
             value: Value = difference(evaluator, family) if len(missed) else None
             if not isinstance(value, Jet):
                 continue
@@ -88,7 +88,7 @@ def _step(
             rows.append(count + gradient.rows)
             columns.append(gradient.columns[0])
             slopes.append(gradient.values * size[gradient.columns[0]])
-            missing.append(wanted[missed])
+            missing.append(lacks[missed])
             count += len(missed)
     if not count:
         return None
@@ -99,8 +99,8 @@ def _step(
     matrix = csr_matrix(
         (entries, (np.concatenate(rows), np.concatenate(columns))), shape=(count, instance.columns)
     )
-    found = lsmr(matrix, right, atol=1e-15, btol=1e-15, conlim=0.0)[0]
-    return np.asarray(size * found)
+    step = lsmr(matrix, right, atol=1e-15, btol=1e-15, conlim=0.0)[0]
+    return np.asarray(size * step)
 
 
 def _missing(judge: Judge, family: ConstraintFamily) -> FloatArray:

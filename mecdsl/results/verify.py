@@ -190,7 +190,7 @@ def _certified(
     granted: Guarantee,
     certificate: Certificate,
     gaps: tuple[float | None, float | None],
-    wanted: float,
+    gap: float,
 ) -> tuple[Guarantee, tuple[str, ...]]:
     """The guarantee after a look at the first-order conditions; `gaps`: of the bound they prove,
     and of the best bound.
@@ -204,7 +204,7 @@ def _certified(
     own, best = gaps
     if granted is Guarantee.NONE:
         return granted, ()
-    if own is not None and _closed(own, wanted):
+    if own is not None and _closed(own, gap):
         return Guarantee.GLOBAL, ()
     optimal = granted in (Guarantee.GLOBAL, Guarantee.LOCAL)
     if certificate.fault and optimal:
@@ -213,7 +213,7 @@ def _certified(
         return Guarantee.LOCAL, (
             f"convex, but the bound that the multipliers prove leaves a gap of {best:.1e}",
         )
-    if granted is Guarantee.GLOBAL and best is not None and not _closed(best, wanted):
+    if granted is Guarantee.GLOBAL and best is not None and not _closed(best, gap):
         note = (
             "convex, and optimal to the tolerance of the first-order conditions; the "
             f"bound proves a gap of {best:.1e}"
@@ -243,8 +243,8 @@ def _worth_it(point: JudgedPoint, granted: Guarantee) -> tuple[Guarantee, tuple[
     return Guarantee.FEASIBLE, (f"{doubt}: the proof is one of the rows with their tolerances",)
 
 
-def _closed(gap: float, wanted: float) -> bool:
-    return gap <= wanted * (1 + 1e-9) + 1e-12
+def _closed(gap: float, allowed: float) -> bool:
+    return gap <= allowed * (1 + 1e-9) + 1e-12
 
 
 def _termination(claimed: Termination, guarantee: Guarantee) -> Termination:

@@ -74,11 +74,11 @@ def find_violations(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
     judge = Judge(instance, x)
     with np.errstate(all="ignore"):  # a number that is not finite is a finding, not a warning
         lowered = {name for fact in instance.model.switched for name in fact.rows}
-        found = [
+        of_rows = [
             judge.family(family) for family in instance.constraints if family.name not in lowered
         ]
-        found += [judge.family(family) for family in switched_on(instance, x)]
-        return (*found, *judge.bounds(), *judge.integrality())
+        of_rows += [judge.family(family) for family in switched_on(instance, x)]
+        return (*of_rows, *judge.bounds(), *judge.integrality())
 
 
 def broken(instance: Instance, x: FloatArray) -> tuple[Violation, ...]:
@@ -176,25 +176,25 @@ class Judge:
         """For each row what is missed, what is allowed, and the share of its size that is
         missed.
         """
-        found = _spread(difference(self.exact, family), family.size)
-        amount, rounding = _amount(family, found.value), ROUNDING_SAFETY * found.error
+        terms = _spread(difference(self.exact, family), family.size)
+        amount, rounding = _amount(family, terms.value), ROUNDING_SAFETY * terms.error
         if family.shape.degree is Degree.CONSTANT:  # the definitions it is made of were rounded too
             rounding = np.maximum(rounding, data_rows(self.instance, family).rounding)
         if (amount <= rounding).all() and np.isfinite(amount).all():
-            return amount, rounding, _shares(amount, found.total)
-        found = _spread(difference(self.loose(), family), family.size)
-        loose = found.loose
+            return amount, rounding, _shares(amount, terms.total)
+        terms = _spread(difference(self.loose(), family), family.size)
+        loose = terms.loose
         differences = self.measures().differences.get(family.name)
         if differences is not None and len(differences) == family.size:
             loose = np.where(np.isnan(differences), loose, differences)
         loose = np.where(
-            np.isfinite(loose), loose, np.where(np.isfinite(found.total), found.total, 0.0)
+            np.isfinite(loose), loose, np.where(np.isfinite(terms.total), terms.total, 0.0)
         )
         rounding = np.where(np.isfinite(rounding), rounding, 0.0)
         return (
             amount,
             TOLERANCE * loose + rounding,
-            _shares(amount, np.where(loose > 0.0, loose, found.total)),
+            _shares(amount, np.where(loose > 0.0, loose, terms.total)),
         )
 
     def bounds(self) -> tuple[Violation, ...]:

@@ -86,5 +86,5 @@ def _prices(
     matrix = csr_matrix(
         (slope[used] / norm[row[used]], (column[used], row[used])), shape=(len(x), count)
     )
-    found = lsmr(matrix, right, atol=1e-12, btol=1e-12, conlim=0.0)[0]
-    return np.divide(found, norm, out=prices, where=norm > 0.0)
+    scaled_prices = lsmr(matrix, right, atol=1e-12, btol=1e-12, conlim=0.0)[0]
+    return np.divide(scaled_prices, norm, out=prices, where=norm > 0.0)

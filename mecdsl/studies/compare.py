@@ -117,7 +117,9 @@ def _side_by_side(
         entries=tuple(_with_distance(entry, bounds[entry.asked_form]) for entry in entries),
         best_bounds={form: bound for form, bound in bounds.items() if bound is not None},
         contradictions=tuple(
-            found for form in forms for found in _contradictions(by_form[form], bounds[form])
+            contradiction
+            for form in forms
+            for contradiction in _contradictions(by_form[form], bounds[form])
         ),
         title=subject.title,
         form=subject.form,
@@ -247,21 +249,21 @@ def _contradictions(entries: Sequence[Entry], bound: float | None) -> list[str]:
         if r.verified and not e.bounds_only and r.objective is not None
     ]
     refusals = [entry.backend for entry, result in ran if result.guarantee is Guarantee.INFEASIBLE]
-    found = [
+    contradictions = [
         f"`{empty}` proved that there is no feasible point, and `{backend}` has a verified one"
         for empty in refusals
         for backend, _, _ in points
     ]
     if bound is None:
-        return found
+        return contradictions
     for backend, objective, result in points:
         beyond = objective - bound if result.instance.maximize else bound - objective
         if beyond > 0.0 and (result.size.relative(objective, bound) or 0.0) > CONTRADICTION:
-            found.append(
+            contradictions.append(
                 f"`{backend}` has a verified point of {objective:.10g}, better than the "
                 f"proven bound {bound:.10g}"
             )
-    return found
+    return contradictions
 
 
 def _with_distance(entry: Entry, bound: float | None) -> Entry:

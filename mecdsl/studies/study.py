@@ -52,7 +52,7 @@ def study(
     check_own(own or {}, backends)
     check_starts(options.get("starts", 1), backends)
     options = {**options, "own": own}
-    found: list[_Findings] = []
+    findings: list[_Findings] = []
     interrupted = False
     for seed in seeds:
         try:
@@ -60,10 +60,10 @@ def study(
         except KeyboardInterrupt:
             interrupted = True
             break
-        found.append(of_seed)
+        findings.append(of_seed)
         finished(seed, of_seed.runs)
     subject = model.checked(forms[0] if len(forms) == 1 else "", relax).model
-    return _study(subject, firsts, found, relax, interrupted)
+    return _study(subject, firsts, findings, relax, interrupted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,23 +79,23 @@ class _Findings:
 def _study(
     subject: sym.Model,
     firsts: Mapping[str, Instance],
-    found: Sequence[_Findings],
+    findings: Sequence[_Findings],
     relax: bool,
     interrupted: bool,
 ) -> Study:
     """What the seeds say together; `firsts`: an instance of each form."""
     goals = {form: _goal(instance) for form, instance in firsts.items()}
-    runs = [run for of_seed in found for run in of_seed.runs]
-    data = [of_seed.data for of_seed in found if of_seed.data is not None]
+    runs = [run for of_seed in findings for run in of_seed.runs]
+    data = [of_seed.data for of_seed in findings if of_seed.data is not None]
     return Study(
         model=subject.name,
-        seeds=tuple(of_seed.seed for of_seed in found),
+        seeds=tuple(of_seed.seed for of_seed in findings),
         goals=goals,
         runs=tuple(runs),
         summaries=summaries(runs, goals),
-        contradictions=tuple(text for of_seed in found for text in of_seed.contradictions),
-        same_data=len(found) > 1
-        and len(data) == len(found)
+        contradictions=tuple(text for of_seed in findings for text in of_seed.contradictions),
+        same_data=len(findings) > 1
+        and len(data) == len(findings)
         and all(_same(data[0], other) for other in data[1:]),
         interrupted=interrupted,
         displays={form: objective_display(instance) for form, instance in firsts.items()},
@@ -166,7 +166,7 @@ def _found(
 ) -> _Findings:
     """One form of one seed; without its data, or after a fault of our own, no backend ran."""
     try:
-        found = compared()
+        comparison = compared()
     except ModelError as error:
         outcome, reason = Outcome.NO_DATA, error.diagnostics[0].message
     except (
@@ -174,22 +174,22 @@ def _found(
     ) as error:  # hours of other seeds must not be lost for it; the exit code tells of it
         outcome, reason = Outcome.DID_NOT_RUN, f"{OWN_FAULT}: {type(error).__name__}: {error}"
     else:
-        return _answers(seed, form, found)
+        return _answers(seed, form, comparison)
     runs = [
         Run(seed=seed, form=form, backend=name, outcome=outcome, reason=reason) for name in backends
     ]
     return _Findings(seed, runs, [], None)
 
 
-def _answers(seed: int, form: str, found: Comparison) -> _Findings:
-    results = [entry.result for entry in found.entries if entry.result is not None]
+def _answers(seed: int, form: str, comparison: Comparison) -> _Findings:
+    results = [entry.result for entry in comparison.entries if entry.result is not None]
     if any(result.termination is Termination.INTERRUPTED for result in results):
         raise KeyboardInterrupt
     at = f"seed {seed}{', form ' + form if form else ''}"
     return _Findings(
         seed,
-        [_run(seed, entry, found.best_bounds.get(form)) for entry in found.entries],
-        [f"{at}: {text}" for text in found.contradictions],
+        [_run(seed, entry, comparison.best_bounds.get(form)) for entry in comparison.entries],
+        [f"{at}: {text}" for text in comparison.contradictions],
         results[0].instance.world.values if results else None,
     )
 

@@ -181,13 +181,13 @@ def summaries(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[Summary, 
     for run in runs:
         if run.outcome is Outcome.VERIFIED and run.objective is not None:
             answers.setdefault((run.form, run.seed), []).append(run.objective)
-    best = {key: _best(goals[key[0]])(found) for key, found in answers.items()}
+    best = {key: _best(goals[key[0]])(objectives) for key, objectives in answers.items()}
     pairs = list(dict.fromkeys((run.form, run.backend) for run in runs))
-    found = [
+    unsorted = [
         _summary([run for run in runs if (run.form, run.backend) == pair], best) for pair in pairs
     ]
     forms = list(dict.fromkeys(form for form, _ in pairs))
-    return tuple(sorted(found, key=lambda summary: (forms.index(summary.form), *_rank(summary))))
+    return tuple(sorted(unsorted, key=lambda summary: (forms.index(summary.form), *_rank(summary))))
 
 
 def _best(goal: Goal) -> Callable[[Iterable[float]], float]:
