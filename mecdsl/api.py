@@ -40,14 +40,14 @@ class LoadedModel(ModelWithData):
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Every fault and warning of the model and all its forms; empty if there is none."""
-        found: list[Diagnostic] = []
+        faults: list[Diagnostic] = []
         for form in ("", *self.forms):
             try:
                 diagnostics = self.checked(form).model.warnings
             except ModelError as error:
                 diagnostics = error.diagnostics
-            found += [diagnostic for diagnostic in diagnostics if diagnostic not in found]
-        return tuple(sorted(found, key=lambda diagnostic: diagnostic.severity is Severity.WARNING))
+            faults += [diagnostic for diagnostic in diagnostics if diagnostic not in faults]
+        return tuple(sorted(faults, key=lambda diagnostic: diagnostic.severity is Severity.WARNING))
 
     def problem(self, form: str = "", relax: bool = False) -> Problem:
         """The class of the model with its data, with reasons."""

@@ -153,12 +153,12 @@ def request_for(backend: Backend, request: Request) -> Request:
     """The request as a backend gets it: on the twin without kinks, with the start for its
     columns.
     """
-    found = lowered_for(backend, request.instance)
-    if not found.changed:
+    twin = lowered_for(backend, request.instance)
+    if not twin.changed:
         return request
     start = request.options.start
-    options = replace(request.options, start=None if start is None else found.extended(start))
-    return replace(request, instance=found.instance, options=options)
+    options = replace(request.options, start=None if start is None else twin.extended(start))
+    return replace(request, instance=twin.instance, options=options)
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:

@@ -28,8 +28,8 @@ def integer_of(cell: Any) -> int | None:
     if isinstance(cell, bool):
         return None
     if isinstance(cell, str):
-        found = INTEGER.fullmatch(cell.strip())
-        number = int(found[1]) if found and len(found[1]) < 20 else None
+        digits = INTEGER.fullmatch(cell.strip())
+        number = int(digits[1]) if digits and len(digits[1]) < 20 else None
     elif isinstance(cell, float):
         number = int(cell) if cell.is_integer() else None
     else:

@@ -155,9 +155,9 @@ def _tuples(path: Path, value: Sequence[Any], place: Place) -> Table:
     width = len(value[0]) if isinstance(value[0], list) else 0
     for row, item in enumerate(value):
         if not isinstance(item, list) or len(item) != width or not width:
-            found = count(len(item), "label") if isinstance(item, list) else f"`{item}`"
+            what = count(len(item), "label") if isinstance(item, list) else f"`{item}`"
             message = (
-                f"member {row + 1} is {found}, expected {count(width, 'label')} as in the first"
+                f"member {row + 1} is {what}, expected {count(width, 'label')} as in the first"
             )
             raise ModelError([Diagnostic("E302", message, place((row,)), help=LISTS)])
     return Table(
@@ -174,19 +174,19 @@ def nodes_table(path: Path, name: str, attributes: Iterable[str]) -> tuple[Table
     That column is called as the family or `name`, or is the only one that is no attribute. JSON and
     TOML may also name the members as keys, below an attribute or above the attributes.
     """
-    known = frozenset(attributes)
+    own = frozenset(attributes)
     if path.suffix.lower() != ".csv":
         value, place = read_document(path)
         if isinstance(value, Mapping) and isinstance(value.get(name), Mapping):
             value, place = value[name], _below(place, name)
         if isinstance(value, Mapping):
-            keys = _member_keys(value, name, known, place)
+            keys = _member_keys(value, name, own, place)
             if keys is not None:
                 return Table(str(path), (name,), (list(keys[0]),), keys[1]), 0
         table = _table_of(path, name, value, place)
     else:
         table = _csv(path)
-    return table, _label_column(table, name, known)
+    return table, _label_column(table, name, own)
 
 
 def _below(place: Place, key: str) -> Place:
@@ -194,12 +194,12 @@ def _below(place: Place, key: str) -> Place:
 
 
 def _member_keys(
-    value: Mapping[str, Any], name: str, known: frozenset[str], place: Place
+    value: Mapping[str, Any], name: str, attributes: frozenset[str], place: Place
 ) -> tuple[list[str], Callable[[int | None, int], Span | None]] | None:
     """The keys that name members: of the first attribute that has names, or of an object for each
     member.
     """
-    named = [key for key in value if key.removeprefix(f"{name}.") in known]
+    named = [key for key in value if key.removeprefix(f"{name}.") in attributes]
     inner = next((key for key in named if isinstance(value[key], Mapping)), None)
     if inner is not None:
         keys = list(value[inner])

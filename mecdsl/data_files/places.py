@@ -81,7 +81,7 @@ def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
     """Keys that stand twice in one object of a valid JSON text: the key, its first and its later
     place.
     """
-    found: list[tuple[str, Span, Span]] = []
+    repeated: list[tuple[str, Span, Span]] = []
     seen: list[
         dict[str, Span] | None
     ] = []  # for each open object its keys, for each open array None
@@ -95,7 +95,7 @@ def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
             if is_key and keys is not None:
                 span = _span(source, at, end)
                 if word in keys:
-                    found.append((word, keys[word], span))
+                    repeated.append((word, keys[word], span))
                 keys.setdefault(word, span)
             is_key, at = False, end
             continue
@@ -106,7 +106,7 @@ def repeated_keys(source: Source) -> list[tuple[str, Span, Span]]:
         if character in "{,":
             is_key = seen[-1] is not None
         at += 1
-    return found
+    return repeated
 
 
 def toml_place(source: Source) -> Callable[[Sequence[str | int]], Span | None]:
@@ -132,17 +132,17 @@ def _toml_keys(source: Source) -> Iterator[tuple[int, tuple[str | int, ...]]]:
     table: tuple[str | int, ...] = ()
     seen: dict[tuple[str | int, ...], int] = {}
     for number, line in enumerate(source.text.split("\n"), 1):
-        found = TOML_LINE.match(line)
-        if found is None:
+        start = TOML_LINE.match(line)
+        if start is None:
             continue
         keys: tuple[str | int, ...] = tuple(
-            next(filter(None, key), "") for key in TOML_KEY.findall(found[2])
+            next(filter(None, key), "") for key in TOML_KEY.findall(start[2])
         )
-        if not found[1]:
+        if not start[1]:
             yield number, (*table, *keys)
             continue
         table = keys
-        if found[1] == "[[":
+        if start[1] == "[[":
             seen[keys] = seen.get(keys, -1) + 1
             table = (*keys, seen[keys])
         yield number, table

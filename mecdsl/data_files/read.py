@@ -161,8 +161,8 @@ def _toml(source: Source) -> dict[str, Any]:
     try:
         return tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"line (\d+), column (\d+)", str(error))
-        line, column = (int(found[1]), int(found[2])) if found else (1, 1)
+        place = re.search(r"line (\d+), column (\d+)", str(error))
+        line, column = (int(place[1]), int(place[2])) if place else (1, 1)
         message = str(error).split(" (at")[0]
         message = message[:1].lower() + message[1:]
         span = Span(source, line, column, line, column + 1)

@@ -96,12 +96,12 @@ class _Work:
             return
         if name not in self.forms:
             near = nearest(name, self.forms)
-            known = (
+            forms = (
                 f"this model has the forms {', '.join(self.forms)}"
                 if self.forms
                 else "this model has no forms"
             )
-            fix = f"did you mean `{near}`?" if near else known
+            fix = f"did you mean `{near}`?" if near else forms
             self.collector.error("E113", f"unknown form `{name}`", place, help=fix)
             return
         if name in self.applied:
@@ -196,7 +196,7 @@ class _Work:
                     )
                     self.statements[position] = replace(statement, declarations=members)
                     return
-        near = nearest(name, [known for known, _ in self._declarations()])
+        near = nearest(name, [declared for declared, _ in self._declarations()])
         fix = f"did you mean `{near}`?" if near else None
         self.collector.error("E102", f"unknown {what} `{name}`", span, help=fix)
 
@@ -249,13 +249,13 @@ class _Work:
     def _drop(self, target: syntax.Target) -> None:
         """Take out a constraint or a declaration, a member of a block by its qualified name."""
         kept: list[syntax.Statement] = []
-        found = False
+        dropped = False
         for statement in self.statements:
             if (
                 isinstance(statement, syntax.Constraint | syntax.Declaration)
                 and statement.name == target.name
             ):
-                found = True
+                dropped = True
                 continue
             if isinstance(statement, syntax.Family):
                 names = {
@@ -263,12 +263,12 @@ class _Work:
                 }
                 members = tuple(member for member, name in names.items() if name != target.name)
                 if len(members) < len(statement.declarations):
-                    found = True
+                    dropped = True
                     statement = replace(statement, declarations=members)
             kept.append(statement)
-        if not found:
-            known = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
-            near = nearest(target.name, [*known, *(name for name, _ in self._declarations())])
+        if not dropped:
+            constraints = [s.name for s in self.statements if isinstance(s, syntax.Constraint)]
+            near = nearest(target.name, [*constraints, *(name for name, _ in self._declarations())])
             fix = f"did you mean `{near}`?" if near else None
             self.collector.error(
                 "E102", f"nothing named `{target.name}` to drop", target.span, help=fix

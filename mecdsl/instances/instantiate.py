@@ -238,10 +238,10 @@ class _Builder:
 
     def _value(self, symbol: sym.Symbol) -> None:
         """The values of a parameter, or of a definition over data."""
-        known = self.known(symbol, self.world.symbols[symbol.name])
-        if known is not None:
-            check_values(self.world, symbol, known, lambda _row: symbol.span)
-            self.world.values[symbol.name] = known
+        taken = self.known(symbol, self.world.symbols[symbol.name])
+        if taken is not None:
+            check_values(self.world, symbol, taken, lambda _row: symbol.span)
+            self.world.values[symbol.name] = taken
             return
         if symbol.kind is Kind.PARAM:
             self.world.values[symbol.name] = self._parameter(symbol)

@@ -150,7 +150,7 @@ class Draft:
 
     def row(
         self,
-        wanted: str,
+        name: str,
         place: Place,
         left: sym.Expression,
         relation: Relation,
@@ -159,7 +159,7 @@ class Draft:
         """A new constraint over the rows of a place."""
         doc = f"{left.span.text} {relation} {right.span.text}"
         constraint = sym.Constraint(
-            name=wanted,
+            name=name,
             space=place.space(),
             left=left,
             relation=relation,

@@ -112,7 +112,7 @@ def _check_numbers(index: Given) -> None:
 
 def _before(after: Given) -> tuple[tuple[int, ...], ...]:
     """The numbers in the column `after`: earlier layers, each once."""
-    found: list[tuple[int, ...]] = []
+    earlier: list[tuple[int, ...]] = []
     for row, cell in enumerate(after.value):
         words = str(cell).split()
         numbers = sorted({int(word) for word in words if word.isdigit()})
@@ -123,5 +123,5 @@ def _before(after: Given) -> tuple[tuple[int, ...], ...]:
                 "empty for the first"
             )
             raise ModelError([Diagnostic("E306", message, after.place((row,)), help=fix)])
-        found.append(tuple(numbers))
-    return tuple(found)
+        earlier.append(tuple(numbers))
+    return tuple(earlier)

@@ -84,18 +84,18 @@ def _load(path: Path, span: Span | None) -> "ModelProto":
 
 def _require_order(graph: "GraphProto", file: str, span: Span | None) -> None:
     """Nodes stand after what they read; a value from nowhere would otherwise pass for a weight."""
-    known = {
+    made = {
         "",
         *(given.name for given in graph.input),
         *(tensor.name for tensor in graph.initializer),
     }
-    known.update(tensor.values.name for tensor in graph.sparse_initializer)
+    made.update(tensor.values.name for tensor in graph.sparse_initializer)
     for node in graph.node:
         for name in node.input:
-            if name not in known:
+            if name not in made:
                 message = f"`{name}` in `{file}` is read before any node makes it"
                 raise ModelError([Diagnostic("E308", message, span)])
-        known.update(node.output)
+        made.update(node.output)
 
 
 def _inputs(graph: "GraphProto") -> "list[ValueInfoProto]":
@@ -165,9 +165,9 @@ class _Reader:
         for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
             type_ = value.type.tensor_type
             if type_.HasField("shape"):
-                known = all(dimension.HasField("dim_value") for dimension in type_.shape.dim)
+                fixed = all(dimension.HasField("dim_value") for dimension in type_.shape.dim)
                 self.shapes[value.name] = (
-                    tuple(d.dim_value for d in type_.shape.dim) if known else None
+                    tuple(d.dim_value for d in type_.shape.dim) if fixed else None
                 )
             if type_.elem_type in floating:
                 self.floats.add(value.name)
@@ -177,8 +177,8 @@ class _Reader:
                 self.floats.add(tensor.name)
 
     def _shape(self, name: str, node: "NodeProto") -> tuple[int, ...]:
-        found = self.shapes.get(name)
-        if found is None:
+        shape = self.shapes.get(name)
+        if shape is None:
             message = (
                 f"the shape of `{name}` at `{node.name or node.op_type}` in "
                 f"`{self.file}` is not known"
@@ -188,7 +188,7 @@ class _Reader:
                 "may be left open"
             )
             raise ModelError([Diagnostic("E308", message, self.span, help=fix)])
-        return found
+        return shape
 
     def _refuse_uncounted(self, node: "NodeProto") -> None:
         if node.op_type not in UNCOUNTED and node.domain in STANDARD:

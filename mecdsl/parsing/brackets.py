@@ -64,12 +64,12 @@ def mismatched(source: Source, span: Span, text: str) -> Diagnostic | None:
     stack = open_before(source, span)
     if not stack:
         return Diagnostic("E001", f"`{text}` closes nothing", span, help=f"delete the `{text}`")
-    wanted = closing(stack[-1]).text
-    if wanted == text:
+    right = closing(stack[-1]).text
+    if right == text:
         return None
     labels = (Label(stack[-1].span, "opened here"),)
     return Diagnostic(
-        "E001", f"`{text}` cannot close `{stack[-1].text}`", span, labels, help=f"write `{wanted}`"
+        "E001", f"`{text}` cannot close `{stack[-1].text}`", span, labels, help=f"write `{right}`"
     )
 
 
@@ -80,8 +80,8 @@ def left_open(source: Source, span: Span, statements: Iterable[str]) -> Bracket 
     it later on.
     """
     line = source.line(span.line)
-    found = re.match(r"\s*([a-z]+)\b", line)
-    if found is None or found[1] not in statements:
+    word = re.match(r"\s*([a-z]+)\b", line)
+    if word is None or word[1] not in statements:
         return None
     stack = open_before(source, Span(source, span.line, 1, span.line, 1))
     if not stack:

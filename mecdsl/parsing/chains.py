@@ -38,7 +38,7 @@ def balance_chains(tree: Node) -> None:
 
 def _heads(tree: Node) -> Iterator[Node]:
     """The last operator of each chain, those inside others first."""
-    found: list[Node] = []
+    heads: list[Node] = []
     stack: list[tuple[Node, str]] = [
         (tree, "")
     ]  # a node, and the rule of the chain it is the left part of
@@ -47,11 +47,11 @@ def _heads(tree: Node) -> Iterator[Node]:
         rule = str(node.data)
         chained = rule in TURNED
         if chained and rule not in (continued, TURNED.get(continued)):
-            found.append(node)
+            heads.append(node)
         for place, child in enumerate(node.children):
             if isinstance(child, Tree):
                 stack.append((child, rule if chained and place == 0 else ""))
-    return reversed(found)
+    return reversed(heads)
 
 
 def _unrolled(head: Node) -> tuple[list[Node], list[str]]:

@@ -112,8 +112,8 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
     if rest[:1].isalpha() and rest[:1].isascii():
         while start and (line[start - 1].isalnum() or line[start - 1] == "_"):
             start -= 1
-        found = re.match(r"\w+", line[start:])
-        end = start + len(found[0]) if found else end
+        word = re.match(r"\w+", line[start:])
+        end = start + len(word[0]) if word else end
     span = Span(source, number, start + 1, number, end + 1 if end > start + 1 else start + 2)
     character = line[start:end]
     shown = (
@@ -123,16 +123,16 @@ def _character(error: UnexpectedCharacters, source: Source) -> tuple[Diagnostic,
         if character
         else "end of line"
     )
-    known = CHARACTERS.get(character)
-    if known is None and character.isalpha() and not character.isascii():
-        known = LETTERS
+    advice = CHARACTERS.get(character)
+    if advice is None and character.isalpha() and not character.isascii():
+        advice = LETTERS
     allowed = set(error.allowed or ())
     message = f"`{shown}` cannot stand here"
-    if allowed and known is None:
+    if allowed and advice is None:
         message += f"; expected {_expected(allowed)}"
     token = Token("NAME" if rest[:1].isalpha() else "CHARACTER", character)
     return Diagnostic(
-        "E001", message, span, help=known or _fix(token, allowed, source, span)
+        "E001", message, span, help=advice or _fix(token, allowed, source, span)
     ), number
 
 

@@ -72,10 +72,10 @@ def _factors(lowered: PyomoModel, names: ScaleMap, suffix: str) -> Iterator[str]
     """The suffix: one statement for a component whose members share their factor."""
     yield f"{suffix} = Suffix(direction=Suffix.LOCAL)"
     yield f"{suffix}[{_path(lowered.objective)}] = {names.objective.factor!r}"
-    rows = [row for found in lowered.constraints.values() for row in found if row is not None]
-    found = zip([*lowered.variables, *rows], [*names.columns, *names.rows], strict=True)
+    rows = [row for family in lowered.constraints.values() for row in family if row is not None]
+    pairs = zip([*lowered.variables, *rows], [*names.columns, *names.rows], strict=True)
     families: dict[int, list[tuple[Any, float]]] = {}
-    for component, mapped in found:
+    for component, mapped in pairs:
         families.setdefault(id(component.parent_component()), []).append((component, mapped.factor))
     for members in families.values():
         if len({factor for _, factor in members}) == 1:

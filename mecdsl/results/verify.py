@@ -174,12 +174,12 @@ def _bound(point: JudgedPoint, bound: float | None) -> float | None:
     return objective if past and rounding else bound
 
 
-def _claimed(point: JudgedPoint, gap: float | None, wanted: float) -> Guarantee:
+def _claimed(point: JudgedPoint, gap: float | None, allowed: float) -> Guarantee:
     """What the solver claims of a point, as far as its bound shows it."""
     claimed = point.solution.guarantee
     if point.faults:
         return Guarantee.NONE
-    if gap is not None and _closed(gap, wanted):
+    if gap is not None and _closed(gap, allowed):
         return Guarantee.GLOBAL if claimed is Guarantee.GLOBAL else Guarantee.FEASIBLE
     if claimed is Guarantee.GLOBAL and gap is not None:
         return Guarantee.FEASIBLE
@@ -190,7 +190,7 @@ def _certified(
     granted: Guarantee,
     certificate: Certificate,
     gaps: tuple[float | None, float | None],
-    gap: float,
+    allowed: float,
 ) -> tuple[Guarantee, tuple[str, ...]]:
     """The guarantee after a look at the first-order conditions; `gaps`: of the bound they prove,
     and of the best bound.
@@ -204,7 +204,7 @@ def _certified(
     own, best = gaps
     if granted is Guarantee.NONE:
         return granted, ()
-    if own is not None and _closed(own, gap):
+    if own is not None and _closed(own, allowed):
         return Guarantee.GLOBAL, ()
     optimal = granted in (Guarantee.GLOBAL, Guarantee.LOCAL)
     if certificate.fault and optimal:
@@ -213,7 +213,7 @@ def _certified(
         return Guarantee.LOCAL, (
             f"convex, but the bound that the multipliers prove leaves a gap of {best:.1e}",
         )
-    if granted is Guarantee.GLOBAL and best is not None and not _closed(best, gap):
+    if granted is Guarantee.GLOBAL and best is not None and not _closed(best, allowed):
         note = (
             "convex, and optimal to the tolerance of the first-order conditions; the "
             f"bound proves a gap of {best:.1e}"

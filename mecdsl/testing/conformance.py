@@ -120,8 +120,8 @@ def _faults(backend: Backend, case: Case, result: Result) -> Iterator[str]:
     if case.outcome == INFEASIBLE:
         yield from _faults_of_infeasible(backend, result)
     elif case.outcome == UNBOUNDED:
-        known = (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
-        if result.termination not in known:
+        expected = (Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED)
+        if result.termination not in expected:
             yield f"is unbounded, the answer is {result.termination.value}"
     else:
         yield from _faults_of_optimal(backend, case, result)
@@ -164,11 +164,11 @@ def _faults_of_optimal(backend: Backend, case: Case, result: Result) -> Iterator
 
 def _faults_of_values(case: Case, result: Result) -> Iterator[str]:
     for name, expected in (case.values or {}).items():
-        found, known = np.ravel(result[name]), np.ravel(expected)
-        if found.shape != known.shape:
-            yield f"`{name}` has {found.size} values, expected {known.size}"
+        given, right = np.ravel(result[name]), np.ravel(expected)
+        if given.shape != right.shape:
+            yield f"`{name}` has {given.size} values, expected {right.size}"
             continue
-        largest = float(np.abs(known).max(initial=0.0)) or 1.0
-        close = np.maximum(OF_VALUES * np.abs(known), OF_LARGEST * largest)
-        if (np.abs(found - known) > close).any() or not all(map(math.isfinite, found.tolist())):
-            yield f"`{name}` is {found.tolist()}, expected {known.tolist()}"
+        largest = float(np.abs(right).max(initial=0.0)) or 1.0
+        close = np.maximum(OF_VALUES * np.abs(right), OF_LARGEST * largest)
+        if (np.abs(given - right) > close).any() or not all(map(math.isfinite, given.tolist())):
+            yield f"`{name}` is {given.tolist()}, expected {right.tolist()}"

@@ -15,12 +15,12 @@ def check_json(
     model: sym.Model, diagnostics: Sequence[Diagnostic], instance: Instance | None
 ) -> dict[str, Any]:
     """The diagnostics and the class; `instance`: None where data are missing."""
-    known: dict[str, Any] = {"class": None}
+    problem: dict[str, Any] = {"class": None}
     if instance is not None:
-        known = problem_json(instance, sampled(instance, analyse(instance)))
+        problem = problem_json(instance, sampled(instance, analyse(instance)))
     return {
         "model": model.name,
         "forms": [form.name for form in model.forms],
         "diagnostics": [diagnostic_json(diagnostic) for diagnostic in diagnostics],
-        **known,
+        **problem,
     }

@@ -11,28 +11,28 @@ ADDED_UP: Final = ("macs", "flops", "parameters")
 
 def layers_json(layers: Layers) -> dict[str, Any]:
     """Its columns with their units, and the sums of those that add up."""
-    found = layers.file
-    columns = {title: column.value for title, column in found.texts.items() if title != "after"}
-    columns |= {title: column.value for title, column in found.columns.items()}
+    file = layers.file
+    columns = {title: column.value for title, column in file.texts.items() if title != "after"}
+    columns |= {title: column.value for title, column in file.columns.items()}
     after = (
-        [list(read) for read in found.before]
-        if found.before
-        else [[i] if i else [] for i in range(found.size)]
+        [list(read) for read in file.before]
+        if file.before
+        else [[i] if i else [] for i in range(file.size)]
     )
-    units = {title: found.unit(title) for title in found.columns}
+    units = {title: file.unit(title) for title in file.columns}
     return {
         "name": layers.name,
         **_counting(layers.counted),
-        "chain": found.before is None,
-        "totals": totals(found),
+        "chain": file.before is None,
+        "totals": totals(file),
         "units": units,
         "columns": {**columns, "after": after},
     }
 
 
-def totals(found: LayerFile) -> dict[str, float]:
+def totals(file: LayerFile) -> dict[str, float]:
     """Sums of the columns that add up from layer to layer, where all cells are numbers."""
-    columns = {name: column.value for name, column in found.columns.items() if name in ADDED_UP}
+    columns = {name: column.value for name, column in file.columns.items() if name in ADDED_UP}
     return {
         name: sum(cells)
         for name, cells in columns.items()

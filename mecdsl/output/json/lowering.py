@@ -9,15 +9,15 @@ from mecdsl.lowering.lower import lowered
 
 def lowering_json(instance: Instance) -> dict[str, Any] | None:
     """Every kink and what became of it; None for a model that solvers get as it is."""
-    found = lowered(instance)
-    if not found.steps:
+    twin = lowered(instance)
+    if not twin.steps:
         return None
-    problem = analyse(found.instance) if found.changed else None
+    problem = analyse(twin.instance) if twin.changed else None
     return {
         "class": None if problem is None else problem.problem_class.value,
         "convex": None if problem is None else problem.convex,
-        "variables": found.instance.columns,
-        "rows": found.instance.rows,
+        "variables": twin.instance.columns,
+        "rows": twin.instance.rows,
         "kinks": [
             {
                 "text": step.span.text,
@@ -26,6 +26,6 @@ def lowering_json(instance: Instance) -> dict[str, Any] | None:
                 "reason": step.reason or None,
                 "line": step.span.line,
             }
-            for step in found.steps
+            for step in twin.steps
         ],
     }

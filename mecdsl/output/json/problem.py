@@ -21,8 +21,8 @@ def problem_json(instance: Instance, problem: Problem) -> dict[str, Any]:
         "fixed_variables": problem.fixed_columns,
         "rows": problem.rows,
         "lowered": lowering_json(instance),
-        "linearized": [reformulation_json(found) for found in reformulations(instance)],
-        "switched": [big_m_json(found) for found in big_ms(instance)],
+        "linearized": [reformulation_json(one) for one in reformulations(instance)],
+        "switched": [big_m_json(one) for one in big_ms(instance)],
         "families": [
             {
                 "name": report.name,

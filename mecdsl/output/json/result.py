@@ -93,7 +93,7 @@ def _circumstances(result: Result) -> dict[str, Any]:
         },
         "kkt": kkt_json(result.kkt),
         "original": _original(result),
-        "linearized": [reformulation_json(found) for found in reformulations(result.instance)],
+        "linearized": [reformulation_json(one) for one in reformulations(result.instance)],
         "iterations": len(result.solution.iterations),
         "starts": spread_json(result.solution.spread),
         "seconds": dict(result.seconds),

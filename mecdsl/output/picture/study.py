@@ -33,7 +33,7 @@ def study_picture(study: Study, path: Path) -> None:
 
     forms = list(study.goals)
     rows = [[s for s in study.summaries if s.form == form and not s.bounds_only] for form in forms]
-    heights = [max(1, len(found)) for found in rows]
+    heights = [max(1, len(summaries)) for summaries in rows]
     figure = Figure(
         figsize=(9.0, 1.5 + sum(0.45 * height + 0.55 for height in heights)), layout="constrained"
     )
@@ -43,8 +43,8 @@ def study_picture(study: Study, path: Path) -> None:
     panels: list[Axes] = list(grid[:, 0])
     distances = [run.distance for run in study.runs if run.distance is not None]
     wide = is_wide(distances)
-    for axes, form, found in zip(panels, forms, rows, strict=True):
-        _panel(axes, found, [run for run in study.runs if run.form == form], wide)
+    for axes, form, summaries in zip(panels, forms, rows, strict=True):
+        _panel(axes, summaries, [run for run in study.runs if run.form == form], wide)
         if len(forms) > 1:
             axes.set_title(f"form {form or 'base'}", loc="left", fontsize=10)
     _scale(panels[-1], distances, wide)
@@ -75,8 +75,8 @@ def _panel(axes: "Axes", rows: Sequence[Summary], runs: Sequence[Run], wide: boo
     """One row for each backend, the most reliable at the top."""
     for height, summary in enumerate(rows):
         mine = [run for run in runs if run.backend == summary.backend]
-        found = np.array([run.distance for run in mine if run.distance is not None]) * 100.0
-        shown = np.maximum(found, FLOOR * 100.0) if wide else found
+        percent = np.array([run.distance for run in mine if run.distance is not None]) * 100.0
+        shown = np.maximum(percent, FLOOR * 100.0) if wide else percent
         if len(shown) >= FEWEST:
             axes.boxplot(
                 [shown],

@@ -80,11 +80,11 @@ def _lines(axes: "Axes", run: Result, number: int, column: str, row: str) -> Non
     """The lines of one run in one panel."""
     names = [("objective", "-"), ("bound", "--")] if row == "value" else [("residual", "-")]
     for name, dashes in names:
-        known = [
+        steps = [
             step for step in trace_json(run) if step[name] is not None and step[column] is not None
         ]
-        across = np.array([step[column] for step in known], dtype=np.float64)
-        values = np.array([step[name] for step in known], dtype=np.float64)
+        across = np.array([step[column] for step in steps], dtype=np.float64)
+        values = np.array([step[name] for step in steps], dtype=np.float64)
         if row == "residual":
             values = np.maximum(np.abs(values), FLOOR)
         axes.plot(
@@ -94,7 +94,7 @@ def _lines(axes: "Axes", run: Result, number: int, column: str, row: str) -> Non
             color=COLOURS[number % len(COLOURS)],
             linewidth=1.5,
             marker=MARKS[number % len(MARKS)],
-            markevery=max(1, len(known) // FEW),
+            markevery=max(1, len(steps) // FEW),
             markersize=4.5,
             markerfacecolor="white" if name == "bound" else None,
             alpha=0.85,

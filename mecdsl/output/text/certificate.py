@@ -39,17 +39,17 @@ def multipliers_text(
     return named_values(rows) if rows else ""
 
 
-def certificate_text(kkt: "Kkt | None", bound_by: str, found: Mapping[str, float]) -> str:
+def certificate_text(kkt: "Kkt | None", bound_by: str, claimed: Mapping[str, float]) -> str:
     """A line for the origin of the bound, each condition, and each number the solver gave; empty if
     there is none.
     """
     rows = [["bound", f"by {bound_by}"]] if bound_by else []
     if kkt is not None:
         rows += [[name, _condition_text(getattr(kkt, name))] for name in CONDITIONS]
-    known = {name for name, *_ in rows}
+    stated = {name for name, *_ in rows}
     rows += [
-        [f"{name} (claimed)" if name in known else name, number(value)]
-        for name, value in found.items()
+        [f"{name} (claimed)" if name in stated else name, number(value)]
+        for name, value in claimed.items()
     ]
     return table(rows)
 

@@ -30,7 +30,7 @@ def comparison_text(comparison: Comparison) -> str:
         if form in comparison.best_bounds:
             lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
     remarks = [remark for entry in comparison.entries for remark in _remarks(entry)]
-    remarks += [f"CONTRADICTION: {found}" for found in comparison.contradictions]
+    remarks += [f"CONTRADICTION: {contradiction}" for contradiction in comparison.contradictions]
     if any(result.objective is not None for result in results):
         remarks.append(
             "distance: of the objective to the best proven bound; violation: relative to the terms"

@@ -19,33 +19,33 @@ def explanation_text(instance: Instance) -> str:
 def _switches_text(instance: Instance) -> str:
     """The constraints with a switch, and the computed numbers that switch them off."""
     rows: list[list[str]] = []
-    for found in big_ms(instance):
-        fact = found.fact
+    for switched in big_ms(instance):
+        fact = switched.fact
         unit = unit_of(instance, instance.model.symbols[fact.big_m[0]])
-        low, high = quantity(found.smallest, unit), quantity(found.largest, unit)
+        low, high = quantity(switched.smallest, unit), quantity(switched.largest, unit)
         shown = low if low == high else f"{low} .. {high}"
         name = fact.constraint.name + index_text(fact.constraint.space)
         rows.append(
-            [name, fact.switch.span.text, f"M = {shown}", f"exact; {count(found.rows, 'row')}"]
+            [name, fact.switch.span.text, f"M = {shown}", f"exact; {count(switched.rows, 'row')}"]
         )
     return "conditions\n" + table(rows, ("", "when", "off by", "which is"))
 
 
 def _products_text(instance: Instance) -> str:
-    found = reformulations(instance)
-    if not found:
+    replaced = reformulations(instance)
+    if not replaced:
         return "products  none is reformulated in this form"
     lines = [
         "products",
-        table([_row(instance, one) for one in found], ("", "became", "which is", "because")),
+        table([_row(instance, one) for one in replaced], ("", "became", "which is", "because")),
     ]
-    made = [one for one in found if one.ranges]
+    made = [one for one in replaced if one.ranges]
     if made:
         lines += ["", "limits in their rows"]
         lines.append(
             table([_limit_row(instance, one, limits) for one in made for limits in one.ranges])
         )
-    columns, rows = (sum(getattr(one, name) for one in found) for name in ("columns", "rows"))
+    columns, rows = (sum(getattr(one, name) for one in replaced) for name in ("columns", "rows"))
     before = (
         f"{count(instance.columns - columns, 'variable')} and {count(instance.rows - rows, 'row')}"
     )

@@ -14,48 +14,48 @@ from mecdsl.units import format_value, parse_unit
 
 def layers_text(layers: Layers) -> str:
     """One line for each layer, and the sums."""
-    found, counted = layers.file, layers.counted
+    file, counted = layers.file, layers.counted
     shape = "a chain"
-    if found.before is not None:
+    if file.before is not None:
         try:
-            shape = f"with branches, {count(len(valid_cuts(found.before).truth), 'valid cut')}"
+            shape = f"with branches, {count(len(valid_cuts(file.before).truth), 'valid cut')}"
         except TooManyCutsError:
             shape = f"with branches, more than {MOST_CUTS} valid cuts"
     # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has
     # its own
     hidden = ("input",) if counted is None else ("input", "flops")
     lines = [
-        paragraph(f"{layers.name}: {count(found.size, 'layer')}, {shape}"),
-        _rows(found, hidden),
+        paragraph(f"{layers.name}: {count(file.size, 'layer')}, {shape}"),
+        _rows(file, hidden),
     ]
     if counted is not None:
         lines.append(f"{counted.bits} bit for each value, {FLOP_PER_MAC} FLOP for each MAC")
     return "\n".join(lines)
 
 
-def _rows(found: LayerFile, hidden: Sequence[str]) -> str:
+def _rows(file: LayerFile, hidden: Sequence[str]) -> str:
     """One line for each layer, and the sums, without the columns `hidden`."""
 
     def shown(title: str, cell: object) -> str:
         if not isinstance(cell, int | float):
             return str(cell)
-        unit = parse_unit(found.unit(title))
+        unit = parse_unit(file.unit(title))
         return number(cell) if unit.text == "1" else format_value(unit.to_si(float(cell)), unit, 4)
 
-    texts = [title for title in ("name", "kind") if title in found.texts]
-    titles = [title for title in found.columns if title not in hidden]
-    after = ["after"] if found.before is not None else []
+    texts = [title for title in ("name", "kind") if title in file.texts]
+    titles = [title for title in file.columns if title not in hidden]
+    after = ["after"] if file.before is not None else []
     rows = [
         [
             str(row + 1),
-            *(str(found.texts[title].value[row]) for title in texts),
-            *(shown(title, found.columns[title].value[row]) for title in titles),
-            *(" ".join(map(str, read)) for read in (found.before or ())[row : row + 1]),
+            *(str(file.texts[title].value[row]) for title in texts),
+            *(shown(title, file.columns[title].value[row]) for title in titles),
+            *(" ".join(map(str, read)) for read in (file.before or ())[row : row + 1]),
         ]
-        for row in range(found.size)
+        for row in range(file.size)
     ]
-    known = totals(found)
-    sums = [shown(title, known[title]) if title in known else "" for title in titles]
+    summed = totals(file)
+    sums = [shown(title, summed[title]) if title in summed else "" for title in titles]
     rows.append(["sum", *("" for _ in texts), *sums])
     return table(
         rows, ["", *texts, *titles, *after], right="r" + "l" * len(texts) + "r" * len(titles)

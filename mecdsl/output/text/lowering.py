@@ -11,9 +11,9 @@ def lowering_text(instance: Instance) -> str:
     """The class after lowering and what was lowered; why a kink stays; empty for a model without
     kinks.
     """
-    found = lowered(instance)
-    lines = [_class_line(found)] if found.changed else []
-    for step in found.steps:
+    twin = lowered(instance)
+    lines = [_class_line(twin)] if twin.changed else []
+    for step in twin.steps:
         if not step.method:
             text = (
                 f"`{' '.join(step.span.text.split())}` in `{step.where}` stays as it is: "
@@ -23,16 +23,16 @@ def lowering_text(instance: Instance) -> str:
     return "\n".join(dict.fromkeys(lines))
 
 
-def _class_line(found: Lowered) -> str:
-    problem, before = analyse(found.instance), found.original
-    columns, rows = found.instance.columns - before.columns, found.instance.rows - before.rows
+def _class_line(twin: Lowered) -> str:
+    problem, before = analyse(twin.instance), twin.original
+    columns, rows = twin.instance.columns - before.columns, twin.instance.rows - before.rows
     sizes = (
         f"{count(columns, 'variable')} and {count(rows, 'row')} more"
         if columns or rows
         else "no variable more"
     )
     return paragraph(
-        f"solved as  {problem.class_name}: {', '.join(found.words)}; {sizes}", further=11
+        f"solved as  {problem.class_name}: {', '.join(twin.words)}; {sizes}", further=11
     )
 
 

@@ -75,20 +75,20 @@ def _convexity_lines(problem: Problem) -> list[str]:
     )
 
 
-def _apart(found: Counterexample, digits: int) -> bool:
-    return number(found.middle, digits) != number(found.chord, digits)
+def _apart(example: Counterexample, digits: int) -> bool:
+    return number(example.middle, digits) != number(example.chord, digits)
 
 
-def _counterexample_text(found: Counterexample) -> str:
+def _counterexample_text(example: Counterexample) -> str:
     """The two points in SI, at most `SHOWN` variables of them."""
-    names = list(found.first)
+    names = list(example.first)
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
 
     def point(values: Mapping[str, float]) -> str:
         return ", ".join(f"{name} = {number(values[name], 6)}" for name in names[:SHOWN]) + rest
 
     # as many digits as tell the two apart
-    digits = next(d for d in range(6, 18) if d == 17 or _apart(found, d))
-    middle, chord = number(found.middle, digits), number(found.chord, digits)
-    text = f"`{found.member}`, in SI, between {point(found.first)} and {point(found.second)}:"
+    digits = next(d for d in range(6, 18) if d == 17 or _apart(example, d))
+    middle, chord = number(example.middle, digits), number(example.chord, digits)
+    text = f"`{example.member}`, in SI, between {point(example.first)} and {point(example.second)}:"
     return paragraph(f"{text} {middle} half-way, {chord} on the chord", 2)

@@ -22,22 +22,26 @@ def study_text(study: Study) -> str:
     title = heading(study.model, study.form, study.title, study.relaxed)
     lines = [title, _seeds_line(study)]
     for form, goal in study.goals.items():
-        found = [summary for summary in study.summaries if summary.form == form]
-        shown = _shown(study.displays.get(form), found)
+        summaries = [summary for summary in study.summaries if summary.form == form]
+        shown = _shown(study.displays.get(form), summaries)
         unit = "" if shown.text == "1" else f" in {shown.text}"
         at = f"form {form or 'base'}: " if len(study.goals) > 1 else ""
         lines += ["", f"{at}objective {goal.name}{unit}, {goal.sense}d"]
         lines.append(
-            table([_answers(summary, shown) for summary in found], ANSWERS, indent=0, right=" r")
+            table(
+                [_answers(summary, shown) for summary in summaries], ANSWERS, indent=0, right=" r"
+            )
         )
-        lines += ["", table([_cost(summary) for summary in found], COST, indent=0, right=" rr")]
+        lines += ["", table([_cost(summary) for summary in summaries], COST, indent=0, right=" rr")]
         notes = [
-            *_summary_notes(found, shown),
+            *_summary_notes(summaries, shown),
             *_run_notes([run for run in study.runs if run.form == form]),
         ]
         lines += ["", *(paragraph(note) for note in notes)] if notes else []
     lines.append("")
-    lines += [paragraph(f"CONTRADICTION: {found}") for found in study.contradictions]
+    lines += [
+        paragraph(f"CONTRADICTION: {contradiction}") for contradiction in study.contradictions
+    ]
     if study.same_data:
         lines.append(
             paragraph("every seed has the same data: the seeds change only what solvers draw")
@@ -171,10 +175,10 @@ def _run_notes(runs: Sequence[Run]) -> list[str]:
     for backend in dict.fromkeys(run.backend for run in runs):
         mine = [run for run in runs if run.backend == backend]
         notes += _broken_notes(backend, [run for run in mine if run.outcome is Outcome.BROKEN])
-        for words, found in _grouped(
+        for words, alike in _grouped(
             run for run in mine if run.outcome in (Outcome.NO_ANSWER, Outcome.DID_NOT_RUN)
         ):
-            notes.append(f"{backend}: {words} ({_seeds(found)})")
+            notes.append(f"{backend}: {words} ({_seeds(alike)})")
     lost = {(run.seed, run.reason) for run in runs if run.outcome is Outcome.NO_DATA}
     notes += [f"seed {seed} is no instance: {reason}" for seed, reason in sorted(lost)]
     return notes
