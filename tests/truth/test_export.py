@@ -310,6 +310,7 @@ CATALOGUE = [
     of_catalogue("fog.mec", ("nl:ipopt",), "back_end", node_count=4),
     of_catalogue("fog.mec", ("nl:ipopt",), "back_end_joint", node_count=4),
     of_catalogue("fog.mec", ("nl:ipopt",), "back_end_fixed", node_count=4),
+    of_catalogue("examples/noma_convexity.mec", ("nl:ipopt",)),
     of_catalogue("fog_powers.mec", ("nl:ipopt",), node_count=4),
     of_catalogue("fog_powers.mec", ("nl:ipopt",), "equal", node_count=4),
 ]
@@ -317,6 +318,7 @@ QUOTIENTS = (
     "`x^2/y` with y from 0: SCIP as it comes does not end; form `conic` is the same "
     "as a file can state it"
 )
+LONG = "SCIP needs longer than a test may, with files as without"
 LEFT_OUT = {
     ("fog_system.mec", ""): "included by others, has no objective",
     ("fog_system.mec", "equal"): "the same",
@@ -327,7 +329,11 @@ LEFT_OUT = {
         "cooperative.mec",
         "relaxed",
     ): "the same, and Ipopt as it comes finds no feasible point from its start",
-    ("fog.mec", "whole_rows"): "SCIP needs longer than a test may, with files as without",
+    ("fog.mec", "whole_rows"): LONG,
+    ("noma_system.mec", ""): "included by others, has no objective",
+    ("noma_system.mec", "common_split"): "the same",
+    **{("noma.mec", form): LONG for form in ("", *mecdsl.load(MODELS / "noma.mec").forms)},
+    **{("noma_relaxed.mec", form): LONG for form in ("", "common_split")},
 }
 ALL = [*CASES, *CATALOGUE]
 WAYS = [(case, way) for case in ALL for way in case.ways]
