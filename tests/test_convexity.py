@@ -126,7 +126,7 @@ def test_data_decide() -> None:
     assert problem_of(MEMBERS.replace("constraint cup", "# "), a=[1, 0, 2]).convex
 
 
-@pytest.mark.parametrize(
+INNERMOST = pytest.mark.parametrize(
     ("expression", "cause"),
     [
         ("exp(x*y)", "`x*y` is a product of two variables"),
@@ -138,8 +138,19 @@ def test_data_decide() -> None:
         ("x^3 + rooted", "`sqrt(y)` is concave where convex is needed"),
         ("x^4 - perspective(x, y) + sqrt(x)", "`sqrt(x)` is concave where convex is needed"),
         ("min(exp(x), y)", "`min(exp(x), y)` bends in no way that is known"),
+        # data of the other sign turn a part: the part alone is as it should be
+        ("(x - 1)^4*(0 - 2)", "`(x - 1)^4*(0 - 2)` is concave where convex is needed"),
+        ("max(x^3, 4 - exp(y))", "`exp(y)` is convex where concave is needed"),
+        ("perspective(x, x*y)*(-1)", "`x*y` is a product of two variables"),
+        (
+            "prod(x + k*y for k in 1..2)",
+            "`prod(x + k*y for k in 1..2)` bends in no way that is known",
+        ),
     ],
 )
+
+
+@INNERMOST
 def test_the_innermost_part_is_blamed(expression: str, cause: str) -> None:
     text = (
         "model m\nvar x : 1 in 0..3\nvar y : 1 in 0..3\nlet rooted : 1 = "
@@ -148,6 +159,14 @@ def test_the_innermost_part_is_blamed(expression: str, cause: str) -> None:
     report = problem_of(text).objective
     assert report.convex is None
     assert report.cause == cause
+
+
+@INNERMOST
+def test_what_is_not_remembered_of_a_proof_is_found_again(
+    expression: str, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mecdsl.convexity.algebra.MOST_ROWS", 0)
+    test_the_innermost_part_is_blamed(expression, cause)
 
 
 def test_bounds_that_linear_rows_imply_are_used() -> None:

@@ -1,28 +1,27 @@
-"""The evaluator's algebra of curvature, and the evaluator that remembers which part of a model is
-to blame.
+"""The evaluator's algebra of curvature, and the evaluator that knows what the rows leave to parts.
 
 One evaluation of an expression over its table gives a `Curve` for all rows at once; definitions are
 followed, data are numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from enum import Enum
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from mecdsl.analysis.propagation.expressions import Place, Places
 from mecdsl.analysis.propagation.ranges import Range
 from mecdsl.convexity import functions
-from mecdsl.convexity.curvature import DOMAIN, Curve, multiplied, number, settled, unblamed
+from mecdsl.convexity.curvature import Curve, number, settled
+from mecdsl.convexity.operators import Operators
 from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Ratio, proportion
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import EXPLORED, FloatArray, IntArray, Table
 from mecdsl.model import symbolic as sym
 
-EXPLAINED = (sym.Operation, sym.Function, sym.Aggregate)
+MOST_ROWS: Final = 100_000  # of curves that are remembered, some 200 bytes each
 
 
 class Curvatures(Algebra):
@@ -61,13 +60,12 @@ class Curvatures(Algebra):
                 log=log,
                 root=nothing,
                 probe=probe,
-                why=unblamed(size),
             )
         )
 
     def segment_sum(self, value: Any, parent: IntArray, size: int) -> Curve:
         """Flags that hold in every row of a segment; the sum of none is 0."""
-        curve = value if isinstance(value, Curve) else number(value, len(parent))
+        curve = lifted(value, len(parent))
         if len(parent) == size and np.array_equal(parent, np.arange(size)):
             return curve
         with np.errstate(all="ignore"):
@@ -80,31 +78,16 @@ class Curvatures(Algebra):
             log=Bend(_all(curve.log.convex, parent, size), nothing),
             root=_all(curve.root, parent, size),
             probe=probe,
-            why=_first_why(curve, parent, size),
             monomial=None,
             ratios=tuple(_ratio_sum(ratio, parent, size) for ratio in curve.ratios),
         )
         return settled(found)
 
     def segment_prod(self, value: Any, parent: IntArray, size: int) -> Curve:
-        """One product for each position within a segment; a segment that is shorter takes ones."""
-        curve = value if isinstance(value, Curve) else number(value, len(parent))
-        ordered = np.argsort(parent, kind="stable")
-        counts = np.bincount(parent, minlength=size)
-        first = np.cumsum(counts) - counts
-        padded = merge(
-            curve.size + 1, [(np.arange(curve.size), curve), (np.array([curve.size]), 1.0)]
-        )
-        result = number(1.0, size)
-        for position in range(int(counts.max(initial=0))):
-            there = counts > position
-            rows = np.full(size, curve.size, dtype=np.int64)
-            rows[there] = ordered[first[there] + position]
-            result = multiplied(result, padded[rows])
-        return result
+        return product_of_segments(lifted(value, len(parent)), number(1.0, size), parent, merge)
 
     def segment_extreme(self, name: str, value: Any, parent: IntArray, size: int) -> Curve:
-        curve = value if isinstance(value, Curve) else number(value, len(parent))
+        curve = lifted(value, len(parent))
         function, start = (np.minimum, np.inf) if name == "min" else (np.maximum, -np.inf)
         low, high = np.full(size, start), np.full(size, start)
         function.at(low, parent, curve.ends.low)
@@ -119,13 +102,8 @@ class Curvatures(Algebra):
             log=Bend(log.convex, nothing) if greatest else Bend(nothing, log.concave),
             root=_all(curve.root, parent, size) & greatest,
             probe=np.full((size, PROBES + 1), np.nan),
-            why=_first_why(curve, parent, size),
         )
-        why = found.why.copy()
-        why[:, 1 if greatest else 0] = np.where(
-            found.bend.affine, why[:, 1 if greatest else 0], unblamed(size)[:, 0]
-        )
-        return settled(replace(found, why=why))
+        return settled(found)
 
     def merge(self, size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
         return merge(size, parts)
@@ -134,16 +112,40 @@ class Curvatures(Algebra):
         return functions.call(name, arguments)
 
 
+Family = TypeVar("Family", bound=Operators)
+
+
+def product_of_segments(
+    family: Family, ones: Family, parent: IntArray, merged: Callable[..., Family]
+) -> Family:
+    """One product for each position within a segment; a segment that is shorter takes ones."""
+    size = ones.size
+    ordered = np.argsort(parent, kind="stable")
+    counts = np.bincount(parent, minlength=size)
+    first = np.cumsum(counts) - counts
+    padded = merged(
+        family.size + 1, [(np.arange(family.size), family), (np.array([family.size]), 1.0)]
+    )
+    result = ones
+    for position in range(int(counts.max(initial=0))):
+        there = counts > position
+        rows = np.full(size, family.size, dtype=np.int64)
+        rows[there] = ordered[first[there] + position]
+        result = result.times(padded[rows])
+    return result
+
+
+def lifted(value: Any, size: int) -> Curve:
+    """A family as it is, numbers as constant functions."""
+    return value if isinstance(value, Curve) else number(value, size)
+
+
 def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
     """One family out of parts; what the branches have in structure is dropped, their flags stay."""
-    curves = [
-        (rows, value if isinstance(value, Curve) else number(value, len(rows)))
-        for rows, value in parts
-    ]
+    curves = [(rows, lifted(value, len(rows))) for rows, value in parts]
     low, high = np.zeros(size), np.zeros(size)
     flags = np.zeros((5, size), dtype=bool)
     probe = np.full((size, PROBES + 1), np.nan)
-    why = unblamed(size)
     for rows, curve in curves:
         low[rows], high[rows] = curve.ends.low, curve.ends.high
         found = (
@@ -155,14 +157,13 @@ def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
         )
         for flag, values in zip(flags, found, strict=True):
             flag[rows] = values
-        probe[rows], why[rows] = curve.probe, curve.why
+        probe[rows] = curve.probe
     return Curve(
         ends=Ends(low, high),
         bend=Bend(flags[0], flags[1]),
         log=Bend(flags[2], flags[3]),
         root=flags[4],
         probe=probe,
-        why=why,
     )
 
 
@@ -176,15 +177,6 @@ def _all(flags: Flags, parent: IntArray, size: int) -> Flags:
 
 def _all_of(bend: Bend, parent: IntArray, size: int) -> Bend:
     return Bend(_all(bend.convex, parent, size), _all(bend.concave, parent, size))
-
-
-def _first_why(curve: Curve, parent: IntArray, size: int) -> IntArray:
-    """Who is to blame in the first row of each segment that is not proven."""
-    why = unblamed(size)
-    for column, flag in ((0, curve.bend.convex), (1, curve.bend.concave)):
-        rows = np.flatnonzero(~flag)[::-1]
-        why[parent[rows], column] = curve.why[rows, column]
-    return why
 
 
 def _ratio_sum(ratio: Ratio, parent: IntArray, size: int) -> Ratio:
@@ -210,65 +202,54 @@ def within(found: Curve, known: Range) -> Curve:
     return settled(replace(found, ends=Ends(low, high)))
 
 
-class Cause(Enum):
-    """What is wrong with the part to blame."""
+class Remembered:
+    """Curves of parts as they were found, while there is room: `MOST_ROWS` rows of all together."""
 
-    CONVEX = "it is convex"
-    CONCAVE = "it is concave"
-    DOMAIN = "its argument may leave the domain"
-    UNKNOWN = "no rule"
+    def __init__(self) -> None:
+        self.curves: dict[Place, Curve] = {}
+        self.room = MOST_ROWS
+
+    def keep(self, place: Place, curve: Curve) -> None:
+        """Remember the curve of a part."""
+        if curve.size <= self.room:
+            self.room -= curve.size
+            self.curves[place] = curve
 
 
 class CurvatureEvaluator(Evaluator):
-    """Curves of expressions; `blamed[number]` is the part that `Curve.why` counts, and what is
-    wrong with it.
+    """Curves of expressions.
 
     `parts`: ranges that the rows leave to parts of expressions. They are used of affine parts
     alone: within them lies a convex set that holds every feasible point, and a proof on a convex
-    set is what convexity needs.
+    set is what convexity needs. `remembered`: where to keep what is found, for who asks again.
     """
 
     most = EXPLORED
 
     def __init__(
-        self, world: World, algebra: Curvatures, parts: Mapping[Place, Range] | None = None
+        self,
+        world: World,
+        algebra: Algebra,
+        parts: Mapping[Place, Range] | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(world, algebra)
         self.parts: Mapping[Place, Range] = parts or {}
+        self.remembered = remembered
         self.places = Places()
-        self.blamed: list[tuple[sym.Expression, Cause]] = []
-        self.numbers: dict[tuple[int, Cause], int] = {}
 
     def value(self, expression: sym.Expression, table: Table) -> Any:
-        """The value of an expression, with this part blamed where it is the innermost that bends
-        wrongly.
-        """
+        """The value of an expression, with what the rows say of it."""
         found = super().value(expression, table)
-        if not isinstance(found, Curve):
+        if not isinstance(found, Curve) or not (self.parts or self.remembered):
             return found
-        found = self._within_rows(found, expression, table)
-        if not isinstance(expression, EXPLAINED):
-            return found
+        place = self.places.of(expression, table)
+        found = self.within_rows(found, place)
+        if self.remembered:
+            self.remembered.keep(place, found)
+        return found
 
-        def blame(before: IntArray, other: Flags, column: int) -> IntArray:
-            bent = self._number(expression, Cause.CONCAVE if column == 0 else Cause.CONVEX)
-            lost = self._number(expression, Cause.DOMAIN)
-            return np.where(
-                other,
-                bent,
-                np.where(before == DOMAIN, lost, self._number(expression, Cause.UNKNOWN)),
-            )
-
-        return found.explained(blame)
-
-    def _within_rows(self, found: Curve, expression: sym.Expression, table: Table) -> Curve:
-        """With the range that the rows leave to this part, where it is affine."""
-        known = self.parts.get(self.places.of(expression, table)) if self.parts else None
+    def within_rows(self, found: Curve, place: Place) -> Curve:
+        """With the range that the rows leave to the part at a place, where it is affine."""
+        known = self.parts.get(place)
         return found if known is None else within(found, known)
-
-    def _number(self, expression: sym.Expression, cause: Cause) -> int:
-        key = (id(expression), cause)
-        if key not in self.numbers:
-            self.numbers[key] = len(self.blamed)
-            self.blamed.append((expression, cause))
-        return self.numbers[key]

@@ -13,9 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from mecdsl.analysis.propagation.box import implied_box
-from mecdsl.convexity.algebra import Cause, CurvatureEvaluator, Curvatures
+from mecdsl.convexity.algebra import CurvatureEvaluator, Curvatures, Remembered
+from mecdsl.convexity.blame import Blame, Cause
 from mecdsl.convexity.curvature import Curvature, Curve
 from mecdsl.diagnostics import Span
+from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model import symbolic as sym
@@ -55,23 +57,28 @@ class Convexity:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         parts = implied_box(instance, whole=False).parts
-        self.evaluator = CurvatureEvaluator(instance.world, Curvatures(*box(instance)), parts)
+        curves = Curvatures(*box(instance))
+        remembered = Remembered()
+        self.evaluator = CurvatureEvaluator(instance.world, curves, parts, remembered)
+        self.blame = Blame(instance.world, curves, parts, remembered)
 
     def objective(self) -> Finding:
         """Of the objective: convex is needed to minimise, concave to maximise."""
-        found = self.instance.goal.value(self.evaluator)
         wanted = (False, True) if self.instance.maximize else (True, False)
-        return self._finding(found, wanted, None)
+        return self._finding(wanted, None)
 
     def constraint(self, family: ConstraintFamily) -> Finding:
         """Of `left - right`: convex is needed for `<=`, concave for `>=`, affine for `==`."""
         if not family.size:
             return AFFINE
-        return self._finding(difference(self.evaluator, family), WANTED[family.relation], family)
+        return self._finding(WANTED[family.relation], family)
 
-    def _finding(
-        self, found: Any, wanted: tuple[bool, bool], family: ConstraintFamily | None
-    ) -> Finding:
+    def _value(self, evaluator: Evaluator, family: ConstraintFamily | None) -> Any:
+        """What is to bend."""
+        return difference(evaluator, family) if family else self.instance.goal.value(evaluator)
+
+    def _finding(self, wanted: tuple[bool, bool], family: ConstraintFamily | None) -> Finding:
+        found = self._value(self.evaluator, family)
         if not isinstance(found, Curve):
             return AFFINE
         curvature = _curvature(found)
@@ -83,17 +90,12 @@ class Convexity:
         row = int(np.argmin(good))
         column = 0 if wanted[0] and not found.bend.convex[row] else 1
         member = self.instance.row_name(family, row) if family is not None and good.any() else ""
-        number = int(found.why[row, column])
-        if number < 0:  # nothing inside bends wrongly, but an infinite constant is taken off it
+        blamed = self.blame.of(self._value(self.blame, family), row, column)
+        if blamed is None:
             return Finding(curvature, False, *self._whole(family), member)
-        expression, cause = self.evaluator.blamed[number]
-        return Finding(
-            curvature,
-            False,
-            words(expression, cause, self.instance.checked.shapes),
-            expression.span,
-            member,
-        )
+        expression, cause = blamed
+        text = words(expression, cause, self.instance.checked.shapes)
+        return Finding(curvature, False, text, expression.span, member)
 
     def _whole(self, family: ConstraintFamily | None) -> tuple[str, Span]:
         """The row as a whole, or the objective, to blame."""

@@ -13,8 +13,8 @@ nothing.
 - `monomial`: coefficient times powers of bases. `ratios`: with t affine and positive, the value as
   a function g(x/t, 1/t) and the bend of g; then t g(x/t, 1/t), the perspective of g, has the same
   bend. So `t*ln(1 + e/t)`, `x*ln(x/y)`, `t*exp(x/t)` and `t*(2^(b/t) - 1)` are judged by one rule.
-- `why`: for a row that is not proven convex (column 0) or concave (column 1) the number of the part
-  to blame.
+
+Who is to blame where nothing is proven is found afterwards (`mecdsl.convexity.blame`).
 
 Sums, compositions and products by sign follow disciplined convex programming (Grant, Boyd and Ye,
 2006).
@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 
 from mecdsl.convexity import monomials
+from mecdsl.convexity.operators import Operators, spread
 from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Monomial, Ratio, proportion
+from mecdsl.functions.function import Bends
 from mecdsl.instances.tables import FloatArray, IntArray
-
-NOBODY, DOMAIN = -1, -2  # in `why`: not yet blamed; an argument that may leave the domain
 
 
 class Curvature(Enum):
@@ -44,7 +44,7 @@ class Curvature(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Curve:
+class Curve(Operators):
     """A family of functions of the variables, one per row; see the module."""
 
     ends: Ends
@@ -52,10 +52,8 @@ class Curve:
     log: Bend
     root: Flags
     probe: FloatArray
-    why: IntArray
     monomial: Monomial | None = None
     ratios: tuple[Ratio, ...] = ()
-    __array_ufunc__ = None
 
     @property
     def size(self) -> int:
@@ -76,85 +74,27 @@ class Curve:
             log=self.log.take(rows),
             root=self.root[rows],
             probe=self.probe[rows],
-            why=self.why[rows],
             monomial=None if self.monomial is None else self.monomial.take(rows),
             ratios=tuple(ratio.take(rows) for ratio in self.ratios),
         )
 
-    def explained(self, blame: Callable[[IntArray, Flags, int], IntArray]) -> "Curve":
-        """Rows that nobody is blamed for get numbers.
+    def numbers(self, value: Any) -> "Curve":
+        return number(value, self.size)
 
-        They are blame(NOBODY or DOMAIN of each row, whether the other flag is set, column of
-        `why`).
-        """
-        why = self.why
-        pairs = ((self.bend.convex, self.bend.concave), (self.bend.concave, self.bend.convex))
-        for column, (flag, other) in enumerate(pairs):
-            rows = ~flag & (why[:, column] < 0)
-            if rows.any():
-                why = why.copy() if why is self.why else why
-                why[rows, column] = blame(why[rows, column], other[rows], column)
-        return self if why is self.why else replace(self, why=why)
+    def scaled(self, factor: FloatArray) -> "Curve":
+        return scaled(self, factor)
 
-    def __neg__(self) -> "Curve":
-        return scaled(self, -np.ones(self.size))
+    def plus(self, other: "Curve") -> "Curve":
+        return added(self, other)
 
-    def __add__(self, other: Any) -> "Curve":
-        return added(self, other if isinstance(other, Curve) else number(other, self.size))
+    def times(self, other: "Curve") -> "Curve":
+        return multiplied(self, other)
 
-    __radd__ = __add__
+    def power(self, exponent: FloatArray) -> "Curve":
+        return power(self, exponent)
 
-    def __sub__(self, other: Any) -> "Curve":
-        return added(
-            self, -other if isinstance(other, Curve) else number(-np.asarray(other), self.size)
-        )
-
-    def __rsub__(self, other: Any) -> "Curve":
-        return added(-self, number(other, self.size))
-
-    def __mul__(self, other: Any) -> "Curve":
-        if isinstance(other, Curve):
-            return multiplied(self, other)
-        factor = spread(other, self.size)
-        found = scaled(self, factor)
-        turned = (factor < 0.0) & (self.bend.convex | self.bend.concave)
-        # data of the other sign turn a part: the product is to blame, not the part
-        return (
-            replace(found, why=np.where(turned[:, None], NOBODY, found.why))
-            if turned.any()
-            else found
-        )
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> "Curve":
-        if isinstance(other, Curve):
-            return multiplied(self, power(other, spread(-1.0, other.size)))
-        with np.errstate(all="ignore"):
-            return scaled(self, spread(np.divide(1.0, other), self.size))
-
-    def __rtruediv__(self, other: Any) -> "Curve":
-        return scaled(power(self, spread(-1.0, self.size)), spread(other, self.size))
-
-    def __pow__(self, exponent: Any) -> "Curve":
-        if isinstance(exponent, Curve):
-            return exponential(multiplied(exponent, logarithm(self)))
-        return power(self, spread(exponent, self.size))
-
-    def __rpow__(self, base: Any) -> "Curve":
-        numbers = spread(base, self.size)
-        with np.errstate(all="ignore"):
-            return exponential(scaled(self, np.where(numbers > 0.0, np.log(numbers), np.nan)))
-
-
-def spread(value: Any, size: int) -> FloatArray:
-    """A number for every row."""
-    return np.broadcast_to(np.asarray(value, dtype=np.float64), (size,))
-
-
-def unblamed(size: int) -> IntArray:
-    """`why` of rows nobody is blamed for."""
-    return np.full((size, 2), NOBODY, dtype=np.int64)
+    def called(self, name: str) -> "Curve":
+        return exponential(self) if name == "exp" else logarithm(self)
 
 
 def number(value: Any, size: int) -> Curve:
@@ -172,7 +112,6 @@ def number(value: Any, size: int) -> Curve:
         log=bend.where(sign),
         root=known & sign,
         probe=probe,
-        why=unblamed(size),
     )
 
 
@@ -221,7 +160,6 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
             curve.monomial, coefficient=curve.monomial.coefficient * factor
         )
     turned = factor < 0.0
-    why = np.where(turned[:, None], curve.why[:, ::-1], curve.why) if turned.any() else curve.why
     ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
     found = Curve(
         ends=curve.ends.scaled(factor),
@@ -229,7 +167,6 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
         log=curve.log.where(up),
         root=curve.root & up,
         probe=probe,
-        why=why,
         monomial=monomial,
         ratios=ratios,
     )
@@ -242,7 +179,6 @@ def added(one: Curve, two: Curve) -> Curve:
         ends = Ends(one.ends.low + two.ends.low, one.ends.high + two.ends.high)
         probe = one.probe + two.probe
     bend = one.bend.both(two.bend)
-    why = np.where(np.column_stack([one.bend.convex, one.bend.concave]), two.why, one.why)
     ratios = [replace(r, bend=r.bend.both(ratio_bend(two, r.probe))) for r in one.ratios]
     ratios += [replace(r, bend=r.bend.both(ratio_bend(one, r.probe))) for r in two.ratios]
     log = Bend(one.log.convex & two.log.convex, np.zeros(one.size, dtype=bool))
@@ -252,7 +188,6 @@ def added(one: Curve, two: Curve) -> Curve:
         log=log,
         root=one.root & two.root,
         probe=probe,
-        why=why,
         monomial=None,
         ratios=_kept(ratios),
     )
@@ -290,7 +225,6 @@ def multiplied(one: Curve, two: Curve) -> Curve:
         log=one.log.both(two.log).where(sure),
         root=np.zeros(one.size, dtype=bool),
         probe=np.full_like(one.probe, np.nan),
-        why=_blamed(one, two),
         monomial=monomial,
         ratios=() if monomial is None else _kept(list(monomials.ratios_of(monomial))),
     )
@@ -322,43 +256,29 @@ def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
         log=pick(one.log, two.log),
         root=np.where(rows, one.root, two.root),
         probe=np.where(rows[:, None], one.probe, two.probe),
-        why=np.where(rows[:, None], one.why, two.why),
         monomial=two.monomial,
         ratios=_kept(ratios),
     )
 
 
-def _blamed(*operands: Curve) -> IntArray:
-    """What is to blame already inside an operand that bends in no known way; the rest is open."""
-    why = unblamed(operands[0].size)
-    for curve in operands:
-        lost = ~curve.bend.convex & ~curve.bend.concave
-        for column in (0, 1):
-            take = lost & (why[:, column] == NOBODY)
-            why[take, column] = curve.why[take, column]
-    return why
-
-
 # Compositions
 
 
-def composed(curve: Curve, ends: Ends, outer: Bend, rising: Flags, falling: Flags) -> Curve:
-    """f of the rows: `outer` the bend of f on their range, whether f rises or falls there;
-    logarithms are not known.
+def composed(curve: Curve, ends: Ends, outer: Bends) -> Curve:
+    """f of the rows: `outer` how f bends on their range and which way it goes there; logarithms are
+    not known.
 
     The rule holds for the bend of the value and for that of its ratios.
     """
 
     def rule(inner: Bend) -> Bend:
-        up = (rising & inner.convex) | (falling & inner.concave) | inner.affine
-        down = (rising & inner.concave) | (falling & inner.convex) | inner.affine
+        up = (outer.rising & inner.convex) | (outer.falling & inner.concave) | inner.affine
+        down = (outer.rising & inner.concave) | (outer.falling & inner.convex) | inner.affine
         return Bend(outer.convex & up, outer.concave & down)
 
     size = curve.size
     none = Bend.everywhere(size, False)
     ratios = _kept([replace(ratio, bend=rule(ratio.bend)) for ratio in curve.ratios])
-    why = _blamed(curve)
-    why[~outer.convex & ~outer.concave & (why[:, 0] == NOBODY)] = DOMAIN
     probe = np.full_like(curve.probe, np.nan)
     return Curve(
         ends=ends,
@@ -366,7 +286,6 @@ def composed(curve: Curve, ends: Ends, outer: Bend, rising: Flags, falling: Flag
         log=none,
         root=np.zeros(size, dtype=bool),
         probe=probe,
-        why=why,
         monomial=None,
         ratios=ratios,
     )
@@ -377,8 +296,8 @@ def exponential(curve: Curve) -> Curve:
     size = curve.size
     with np.errstate(all="ignore"):
         ends = Ends(np.exp(curve.ends.low), np.exp(curve.ends.high))
-    outer = Bend(np.ones(size, dtype=bool), np.zeros(size, dtype=bool))
-    found = composed(curve, ends, outer, outer.convex, outer.concave)
+    everywhere, nowhere = np.ones(size, dtype=bool), np.zeros(size, dtype=bool)
+    found = composed(curve, ends, Bends(everywhere, nowhere, everywhere, nowhere))
     return settled(constants(replace(found, log=curve.bend), curve, np.exp))
 
 
@@ -393,28 +312,34 @@ def logarithm(curve: Curve) -> Curve:
         )
     ends = Ends(np.where(sure, low, -np.inf), np.where(sure, high, np.inf))
     nowhere = np.zeros(size, dtype=bool)
-    found = composed(curve, ends, Bend(nowhere, sure), sure, nowhere)
+    found = composed(curve, ends, Bends(nowhere, sure, sure, nowhere))
     monomial = as_monomial(curve)
     ratios = _kept([*found.ratios, *monomials.logarithm_ratios(monomial)])
     bend = found.bend.either(curve.log.where(sure))
     return settled(constants(replace(found, bend=bend, ratios=ratios), curve, np.log))
 
 
-def power(curve: Curve, exponent: FloatArray) -> Curve:
-    """The rows to a power of numbers, by the range of the base."""
+def bends_of_power(base: Ends, exponent: FloatArray) -> Bends:
+    """How powers of numbers bend on ranges of their base, and which way they go."""
     p, whole = exponent, np.round(exponent) == exponent
     even = whole & monomials.is_even(p)
     odd = whole & ~even
-    above, below = curve.ends.nonnegative, curve.ends.nonpositive
-    outside = np.zeros(curve.size, dtype=bool)
+    above, below = base.nonnegative, base.nonpositive
+    line = (p == 1.0) | (p == 0.0)
     bowl = (above & ((p >= 1.0) | (p <= 0.0))) | (even & (p >= 0.0)) | (even & below)
     cap = (above & (p >= 0.0) & (p <= 1.0)) | (odd & below & (p != 1.0))
     rising = (above & (p >= 0.0)) | (odd & (p > 0.0)) | (even & below & (p < 0.0))
     falling = (above & (p <= 0.0)) | (even & below & (p > 0.0)) | (odd & below & (p < 0.0))
-    line = (p == 1.0) | (p == 0.0)
-    found = composed(
-        curve, curve.ends.power(p), Bend(bowl | line, cap | line), rising | line, falling & ~line
-    )
+    return Bends(bowl | line, cap | line, rising | line, falling & ~line)
+
+
+def power(curve: Curve, exponent: FloatArray) -> Curve:
+    """The rows to a power of numbers, by the range of the base."""
+    p, even = exponent, monomials.is_even(exponent)
+    above = curve.ends.nonnegative
+    outside = np.zeros(curve.size, dtype=bool)
+    outer = bends_of_power(curve.ends, p)
+    found = composed(curve, curve.ends.power(p), outer)
     log = Bend(
         np.where(p >= 0.0, curve.log.convex, curve.log.concave),
         np.where(p >= 0.0, curve.log.concave, curve.log.convex),

@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 
 from mecdsl.convexity.curvature import (
-    NOBODY,
     Curve,
     chosen,
     composed,
@@ -17,11 +16,12 @@ from mecdsl.convexity.curvature import (
     number,
     power,
     settled,
-    spread,
 )
-from mecdsl.convexity.parts import PROBES, Bend, Ends
-from mecdsl.functions.function import Several, Univariate
+from mecdsl.convexity.operators import spread
+from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags
+from mecdsl.functions.function import Bends, Expansion, Several, Univariate
 from mecdsl.functions.table import TABLE
+from mecdsl.instances.tables import FloatArray
 
 
 def call(name: str, arguments: Sequence[Any]) -> Curve:
@@ -36,14 +36,30 @@ def call(name: str, arguments: Sequence[Any]) -> Curve:
     ]
     if name in STRUCTURED:
         return STRUCTURED[name](curves)
-    row = TABLE[name]
-    if isinstance(row, Univariate) and not row.bends_by_expansion:
-        return of_row(row, curves[0])
-    if row.expansion is not None:
-        found: Curve = row.expansion.build(call, *curves)
+    expansion = written_out(name)
+    if expansion is not None:
+        found: Curve = expansion.build(call, *curves)
         return found
-    assert isinstance(row, Several)
-    return of_several(row, curves)
+    row = TABLE[name]
+    return of_row(row, curves[0]) if isinstance(row, Univariate) else of_several(row, curves)
+
+
+def written_out(name: str) -> Expansion | None:
+    """What a function is judged by in its place, if anything."""
+    row = TABLE[name]
+    own = name in STRUCTURED or (isinstance(row, Univariate) and not row.bends_by_expansion)
+    return None if own else row.expansion
+
+
+def bends_of(row: Univariate, ends: Ends) -> Bends:
+    """How a function of one argument bends on ranges, up to round-off at 0."""
+    return row.bends(*signed(ends))
+
+
+def signed(ends: Ends) -> tuple[FloatArray, FloatArray]:
+    """The ends, at 0 where they are beyond it by round-off."""
+    low = np.where(ends.nonnegative, np.maximum(ends.low, 0.0), ends.low)
+    return low, np.where(ends.nonpositive, np.minimum(ends.high, 0.0), ends.high)
 
 
 def absolute(curve: Curve) -> Curve:
@@ -52,8 +68,8 @@ def absolute(curve: Curve) -> Curve:
     size = curve.size
     low, high = np.abs(curve.ends.low), np.abs(curve.ends.high)
     ends = Ends(np.where(above | below, np.minimum(low, high), 0.0), np.maximum(low, high))
-    outer = Bend(np.ones(size, dtype=bool), above | below)
-    found = composed(curve, ends, outer, above, below & ~above)
+    outer = Bends(np.ones(size, dtype=bool), above | below, above, below & ~above)
+    found = composed(curve, ends, outer)
     root = curve.root | (curve.log.convex & above)
     sign = np.where(above, 1.0, np.where(below, -1.0, np.nan))
     return settled(
@@ -79,19 +95,20 @@ def _extreme(name: str, one: Curve, two: Curve) -> Curve:
     nowhere = np.zeros(size, dtype=bool)
     bend = Bend(both.convex, nowhere) if high else Bend(nowhere, both.concave)
     log = Bend(log.convex, nowhere) if high else Bend(nowhere, log.concave)
-    why = np.full((size, 2), NOBODY, dtype=np.int64)
-    column = 0 if high else 1
-    flags = (one.bend.convex, two.bend.convex) if high else (one.bend.concave, two.bend.concave)
-    why[:, column] = np.where(flags[0], two.why[:, column], one.why[:, column])
     probe = np.full_like(one.probe, np.nan)
-    found = settled(
-        Curve(ends=ends, bend=bend, log=log, root=one.root & two.root & high, probe=probe, why=why)
-    )
+    root = one.root & two.root & high
+    found = settled(Curve(ends=ends, bend=bend, log=log, root=root, probe=probe))
     for left, right in ((one, two), (two, one)):
-        apart = left.ends.low >= right.ends.high if high else left.ends.high <= right.ends.low
+        apart = dominates(name, left, right)
         if apart.any():
             found = chosen(apart, left, found)
     return found
+
+
+def dominates(name: str, one: Curve, two: Curve) -> Flags:
+    """Rows where the extreme of two is always the first."""
+    low, high = one.ends, two.ends
+    return np.asarray(low.low >= high.high if name == "max" else low.high <= high.low)
 
 
 def perspective(time: Curve, energy: Curve) -> Curve:
@@ -113,26 +130,23 @@ def perspective(time: Curve, energy: Curve) -> Curve:
     )
     together = time.bend.both(energy.bend)
     nowhere = np.zeros(time.size, dtype=bool)
-    found = composed(time, ends, Bend(nowhere, sure), nowhere, nowhere)
-    why = np.where(time.bend.concave[:, None], energy.why, time.why)
-    why = np.where((sure & ~together.concave)[:, None], why, found.why)
-    why[sure, 0] = NOBODY
     fixed = time.constant & energy.constant & sure
-    found = replace(found, bend=Bend(fixed, sure & together.concave), why=why, ratios=())
     probe = np.column_stack([np.zeros((time.size, PROBES)), ends.low])
-    return settled(replace(found, probe=np.where(fixed[:, None], probe, np.nan)))
+    return settled(
+        Curve(
+            ends=ends,
+            bend=Bend(fixed, sure & together.concave),
+            log=Bend(nowhere, nowhere),
+            root=nowhere,
+            probe=np.where(fixed[:, None], probe, np.nan),
+        )
+    )
 
 
 def of_row(row: Univariate, curve: Curve) -> Curve:
     """A function of one argument by what the table says of it on the range of the argument."""
-    ends, known = curve.ends, row.domain.holds(curve.ends.low, curve.ends.high)
-    low = np.where(ends.nonnegative, np.maximum(ends.low, 0.0), ends.low)
-    high = np.where(ends.nonpositive, np.minimum(ends.high, 0.0), ends.high)
-    bends = row.bends(low, high)
-    outer = Bend(bends.convex, bends.concave)
-    found = composed(curve, Ends(*row.image(low, high)), outer, bends.rising, bends.falling)
-    why = np.where((found.why < NOBODY) & known[:, None], NOBODY, found.why)
-    return settled(constants(replace(found, why=why), curve, row.value))
+    found = composed(curve, Ends(*row.image(*signed(curve.ends))), bends_of(row, curve.ends))
+    return settled(constants(found, curve, row.value))
 
 
 def of_several(row: Several, curves: Sequence[Curve]) -> Curve:
@@ -152,7 +166,6 @@ def of_several(row: Several, curves: Sequence[Curve]) -> Curve:
             log=Bend(nowhere, nowhere),
             root=nowhere,
             probe=np.where(fixed[:, None], probe, np.nan),
-            why=np.full((size, 2), NOBODY, dtype=np.int64),
         )
     )
 
