@@ -184,6 +184,38 @@ def test_a_bound_below_zero_by_rounding_only_counts_as_zero() -> None:
     assert not problem_of(text.replace("0.3 - 3*0.1", "-1").format("1e20", "x^3")).convex
 
 
+@pytest.mark.parametrize(
+    ("expression", "declared"),
+    [
+        ("-ln(x - 3.7)", ">= 3.7"),
+        ("-ln(0.3*x - 0.6)", ">= 2"),
+        ("(exp(x) - 1)^2.5", ">= 0"),
+        ("(exp(x)^2 - 1)^3", ">= 0"),
+        ("((1 + x)^2 - 1)^1.5", ">= 0"),
+        ("(2^(x/3) - 1)^2", ">= 0"),
+        ("-sqrt(ln(x))", ">= 1"),
+        ("-sum(ln(k*x - k) for k in 1..3)", ">= 1"),
+    ],
+)
+def test_a_sign_that_ends_at_zero_is_known_without_an_upper_bound(
+    expression: str, declared: str
+) -> None:
+    # each argument is 0 at the lower end, by hand, and rises from there
+    assert problem_of(f"model m\nvar x : 1 {declared}\nminimize f = {expression}\n").convex
+
+
+def test_what_rounding_hides_is_not_proven() -> None:
+    # -1 + 1e16 is 1e16 to the nearest double; the cube of what remains is concave below 0
+    text = "model m\nvar x : 1 in -1..1\nminimize f = (x + 1e16 - 1e16)^3 + exp(x)\n"
+    assert not problem_of(text).convex
+
+
+def test_what_has_no_value_is_below_nothing() -> None:
+    # ln has no value below 0: nothing is said of a maximum with it
+    text = "model m\nvar x : 1 in -3..-1\nvar y : 1 in 0..1\nminimize f = max(y, ln(x))\n"
+    assert problem_of(text).objective.cause == "the argument of `ln(x)` may be negative"
+
+
 def test_an_equality_is_convex_only_if_affine() -> None:
     text = "model m\nvar x : 1 in 1..2\nvar y : 1\nminimize f = y\nconstraint same: y == {}\n"
     assert problem_of(text.format("abs(x) + max(x, 0)")).convex

@@ -10,6 +10,7 @@ import pytest
 
 import mecdsl
 from mecdsl.analysis.propagation.box import Box, implied_box
+from mecdsl.analysis.propagation.ranges import Rounding, added, numbers
 from mecdsl.instances.instance import Instance
 
 
@@ -58,6 +59,36 @@ def test_one_row_bounds_one_variable(declared: str, row: str, low: float, high: 
     kind = declared if "integer" in declared else f"1 {declared}"
     found = ends(f"var x : {kind}\nminimize z = x\nconstraint c: {row}\n")[0]
     assert found == pytest.approx((low, high), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "low"),
+    [
+        (">= 3.7", "x - 3.7", 0.0),
+        (">= 2", "0.3*x - 0.6", 0.0),  # twice a number is not rounded
+        (">= 0", "exp(x)", 1.0),
+        (">= 1", "ln(x)", 0.0),
+        (">= 1", "sqrt(x)", 1.0),
+        (">= 2", "(1 + x)^2 - 9", 0.0),
+        (">= 1", "sum(k*x for k in 1..3) - 6", 0.0),
+    ],
+)
+def test_what_is_computed_exactly_is_not_widened(declared: str, value: str, low: float) -> None:
+    text = f"var x : 1 {declared}\nvar y : 1\nminimize z = y\nconstraint c: y >= {value}\n"
+    assert ends(text)[1][0] == low
+
+
+def test_what_is_rounded_is_widened() -> None:
+    # 0.1*3 is 0.30000000000000004, 2^-54 above what it stands for
+    found = ends("var x : 1 >= 3\nvar y : 1\nminimize z = y\nconstraint c: y >= 0.1*x\n")
+    assert 0.3 * (1.0 - 1e-14) < found[1][0] < 0.3
+
+
+def test_nothing_is_exact_up_to_a_tolerance() -> None:
+    # 1 + 1 is 2, but rows that are kept to a millionth leave a little less
+    loose = added(numbers(1.0, 1), numbers(1.0, 1), Rounding(1e-6))
+    assert loose.low[0] == pytest.approx(2.0 - 2e-6, abs=1e-9)
+    assert loose.high[0] == pytest.approx(2.0 + 2e-6, abs=1e-9)
 
 
 def test_a_definition_carries_bounds_in_both_directions() -> None:

@@ -11,11 +11,12 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from mecdsl.analysis.propagation.expressions import Place, Places
-from mecdsl.analysis.propagation.ranges import Range
+from mecdsl.analysis.propagation.ranges import Flags, Range, chosen
+from mecdsl.analysis.propagation.segments import Greatest, Merged, Summed
 from mecdsl.convexity import functions
 from mecdsl.convexity.curvature import Curve, number, settled
 from mecdsl.convexity.operators import Operators
-from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Ratio, proportion
+from mecdsl.convexity.parts import PROBES, ROUNDING, Bend, Ratio, inside, proportion
 from mecdsl.instances.algebra import Algebra
 from mecdsl.instances.evaluate import Evaluator, World
 from mecdsl.instances.tables import EXPLORED, FloatArray, IntArray, Table
@@ -55,7 +56,7 @@ class Curvatures(Algebra):
         log = Bend(fixed & (low >= 0.0), nothing)
         return settled(
             Curve(
-                ends=Ends(low, high),
+                ends=Range(low, high),
                 bend=bend,
                 log=log,
                 root=nothing,
@@ -69,7 +70,7 @@ class Curvatures(Algebra):
         if len(parent) == size and np.array_equal(parent, np.arange(size)):
             return curve
         with np.errstate(all="ignore"):
-            ends = Ends(_sums(curve.ends.low, parent, size), _sums(curve.ends.high, parent, size))
+            ends = Summed(size, False, (), parent).forward((curve.ends,), ROUNDING)
             probe = np.column_stack([_sums(column, parent, size) for column in curve.probe.T])
         nothing = np.zeros(size, dtype=bool)
         found = Curve(
@@ -88,16 +89,14 @@ class Curvatures(Algebra):
 
     def segment_extreme(self, name: str, value: Any, parent: IntArray, size: int) -> Curve:
         curve = lifted(value, len(parent))
-        function, start = (np.minimum, np.inf) if name == "min" else (np.maximum, -np.inf)
-        low, high = np.full(size, start), np.full(size, start)
-        function.at(low, parent, curve.ends.low)
-        function.at(high, parent, curve.ends.high)
+        greatest = name == "max"
+        turned = curve.ends if greatest else -curve.ends
+        ends = Greatest(size, False, (), parent).forward((turned,), ROUNDING)
         bend, log = _all_of(curve.bend, parent, size), _all_of(curve.log, parent, size)
         nothing = np.zeros(size, dtype=bool)
-        greatest = name == "max"
         alone = np.bincount(parent, minlength=size) == 1
         found = Curve(
-            ends=Ends(low, high),
+            ends=ends if greatest else -ends,
             bend=Bend(bend.convex & (greatest | alone), bend.concave & (alone | (not greatest))),
             log=Bend(log.convex, nothing) if greatest else Bend(nothing, log.concave),
             root=_all(curve.root, parent, size) & greatest,
@@ -143,11 +142,9 @@ def lifted(value: Any, size: int) -> Curve:
 def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
     """One family out of parts; what the branches have in structure is dropped, their flags stay."""
     curves = [(rows, lifted(value, len(rows))) for rows, value in parts]
-    low, high = np.zeros(size), np.zeros(size)
     flags = np.zeros((5, size), dtype=bool)
     probe = np.full((size, PROBES + 1), np.nan)
     for rows, curve in curves:
-        low[rows], high[rows] = curve.ends.low, curve.ends.high
         found = (
             curve.bend.convex,
             curve.bend.concave,
@@ -158,8 +155,9 @@ def merge(size: int, parts: Sequence[tuple[IntArray, Any]]) -> Curve:
         for flag, values in zip(flags, found, strict=True):
             flag[rows] = values
         probe[rows] = curve.probe
+    merged = Merged(size, False, (), tuple(rows for rows, _ in curves))
     return Curve(
-        ends=Ends(low, high),
+        ends=merged.forward([curve.ends for _, curve in curves], ROUNDING),
         bend=Bend(flags[0], flags[1]),
         log=Bend(flags[2], flags[3]),
         root=flags[4],
@@ -193,13 +191,9 @@ def within(found: Curve, known: Range) -> Curve:
     """The rows with a range that is known of them, where they are affine."""
     if len(known.low) != found.size:
         return found
-    affine = ~np.isnan(found.probe).any(axis=1)
-    inside = found.ends.inside(Ends(known.low, known.high))
-    low, high = (
-        np.where(affine, one, two)
-        for one, two in ((inside.low, found.ends.low), (inside.high, found.ends.high))
-    )
-    return settled(replace(found, ends=Ends(low, high)))
+    affine = np.asarray(~np.isnan(found.probe).any(axis=1))
+    ends = chosen(affine, inside(found.ends, known), found.ends)
+    return settled(replace(found, ends=ends))
 
 
 class Remembered:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from mecdsl.analysis.propagation.ranges import Flags
 from mecdsl.convexity import curvature, functions
 from mecdsl.convexity.curvature import Curve
 from mecdsl.convexity.operators import Operators
-from mecdsl.convexity.parts import Flags
+from mecdsl.convexity.parts import nonnegative
 from mecdsl.functions.function import Univariate
 from mecdsl.functions.table import TABLE
 from mecdsl.instances.tables import FloatArray, IntArray
@@ -76,7 +77,7 @@ class Blamed(Operators):
     def times(self, other: "Blamed") -> "Blamed":
         why = _inside(self, other)
         for left, right in ((self, other), (other, self)):
-            scaled = _turned(right.why, left.curve.ends.low < 0.0)
+            scaled = _turned(right.why, left.curve.level < 0.0)
             why = np.where(left.curve.constant[:, None], scaled, why)
         return Blamed(why, lambda: self.curve.times(other.curve))
 
@@ -180,7 +181,7 @@ def _extreme_of_two(name: str, one: Blamed, two: Blamed) -> Blamed:
 
 def _why_of_perspective(time: Blamed, energy: Blamed) -> IntArray:
     """An argument that is not concave; of those that may be negative, as of any function."""
-    sure = time.curve.ends.nonnegative & energy.curve.ends.nonnegative
+    sure = nonnegative(time.curve.ends) & nonnegative(energy.curve.ends)
     outside = _inside(time)
     outside[outside[:, 0] == NOBODY] = DOMAIN
     both = time.curve.bend.concave & energy.curve.bend.concave

@@ -23,15 +23,31 @@ Sums, compositions and products by sign follow disciplined convex programming (G
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from mecdsl.analysis.propagation import ranges
+from mecdsl.analysis.propagation.functions import value_of
+from mecdsl.analysis.propagation.ranges import Flags, Range
 from mecdsl.convexity import monomials
 from mecdsl.convexity.operators import Operators, spread
-from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags, Monomial, Ratio, proportion
+from mecdsl.convexity.parts import (
+    PROBES,
+    ROUNDING,
+    Bend,
+    Monomial,
+    Ratio,
+    inside,
+    nonnegative,
+    nonpositive,
+    proportion,
+)
 from mecdsl.functions.function import Bends
+from mecdsl.functions.table import UNIVARIATE
 from mecdsl.instances.tables import FloatArray, IntArray
+
+WIDEST_NUMBER: Final = 1e-9  # of itself; a range that is no wider is that of a number, rounded
 
 
 class Curvature(Enum):
@@ -47,7 +63,7 @@ class Curvature(Enum):
 class Curve(Operators):
     """A family of functions of the variables, one per row; see the module."""
 
-    ends: Ends
+    ends: Range
     bend: Bend
     log: Bend
     root: Flags
@@ -63,9 +79,15 @@ class Curve(Operators):
     @property
     def constant(self) -> Flags:
         """Rows that do not depend on the variables."""
-        return np.asarray(
-            (self.ends.low == self.ends.high) & (self.probe[:, :PROBES] == 0.0).all(axis=1)
-        )
+        width = self.ends.high - self.ends.low
+        size = np.abs(self.ends.low) + np.abs(self.ends.high)
+        flat = (self.probe[:, :PROBES] == 0.0).all(axis=1) & np.isfinite(self.level)
+        return np.asarray(flat & np.isfinite(width) & (width <= WIDEST_NUMBER * size))
+
+    @property
+    def level(self) -> FloatArray:
+        """The value of constant rows."""
+        return self.probe[:, PROBES]
 
     def __getitem__(self, rows: IntArray) -> "Curve":
         return Curve(
@@ -104,10 +126,9 @@ def number(value: Any, size: int) -> Curve:
     probe = np.zeros((size, PROBES + 1))
     probe[:, PROBES] = numbers
     probe[~known] = np.nan
-    ends = Ends(np.where(known, numbers, -np.inf), np.where(known, numbers, np.inf))
     bend, sign = Bend.everywhere(size, True).where(known), numbers >= 0.0
     return Curve(
-        ends=ends,
+        ends=ranges.numbers(numbers, size),
         bend=bend,
         log=bend.where(sign),
         root=known & sign,
@@ -119,9 +140,9 @@ def settled(curve: Curve) -> Curve:
     """With what the flags imply of one another, and what the monomial knows."""
     ends, bend, size = curve.ends, curve.bend, curve.size
     if curve.monomial is not None:
-        ends = ends.inside(monomials.ends_of(curve.monomial))
+        ends = inside(ends, monomials.ends_of(curve.monomial))
         bend = bend.either(monomials.bend_of(curve.monomial))
-    sure = ends.nonnegative
+    sure = nonnegative(ends)
     log = Bend(curve.log.convex & sure, (curve.log.concave | bend.concave) & sure)
     bend = Bend(bend.convex | log.convex, bend.concave)
     probe = curve.probe
@@ -134,7 +155,13 @@ def settled(curve: Curve) -> Curve:
 
 def as_monomial(curve: Curve) -> Monomial:
     """The rows as monomials; those that are none count as a power of themselves."""
-    own = monomials.base_of(curve.probe, curve.ends, curve.bend, curve.root, curve.constant)
+    own = monomials.base_of(
+        probe=curve.probe,
+        ends=curve.ends,
+        bend=curve.bend,
+        root=curve.root,
+        constant=curve.constant,
+    )
     if curve.monomial is None:
         return own
     unknown = np.isnan(curve.monomial.coefficient)
@@ -162,7 +189,7 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
     turned = factor < 0.0
     ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
     found = Curve(
-        ends=curve.ends.scaled(factor),
+        ends=ranges.multiplied(curve.ends, ranges.numbers(factor, curve.size), ROUNDING),
         bend=curve.bend.scaled(factor),
         log=curve.log.where(up),
         root=curve.root & up,
@@ -176,7 +203,7 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
 def added(one: Curve, two: Curve) -> Curve:
     """The sum row by row."""
     with np.errstate(all="ignore"):
-        ends = Ends(one.ends.low + two.ends.low, one.ends.high + two.ends.high)
+        ends = ranges.added(one.ends, two.ends, ROUNDING)
         probe = one.probe + two.probe
     bend = one.bend.both(two.bend)
     ratios = [replace(r, bend=r.bend.both(ratio_bend(two, r.probe))) for r in one.ratios]
@@ -213,14 +240,14 @@ def multiplied(one: Curve, two: Curve) -> Curve:
     monomial = monomials.product(as_monomial(one), as_monomial(two))
     bend = Bend.everywhere(one.size, False)
     for left, right in ((one, two), (two, one)):
-        sign = np.where(left.ends.nonnegative, 1.0, np.where(left.ends.nonpositive, -1.0, np.nan))
+        sign = sign_of(left.ends)
         for ratio in right.ratios:
             same = ~np.isnan(proportion(ratio.probe, left.probe * sign[:, None]))
             bend = bend.either(ratio.bend.scaled(sign).where(same))
         bend = bend.either(monomials.shifted(left.probe, as_monomial(right)))
-    sure = one.ends.nonnegative & two.ends.nonnegative
+    sure = nonnegative(one.ends) & nonnegative(two.ends)
     found = Curve(
-        ends=one.ends.times(two.ends),
+        ends=ranges.multiplied(one.ends, two.ends, ROUNDING),
         bend=bend,
         log=one.log.both(two.log).where(sure),
         root=np.zeros(one.size, dtype=bool),
@@ -232,7 +259,7 @@ def multiplied(one: Curve, two: Curve) -> Curve:
     for left, right in ((one, two), (two, one)):
         numbers = left.constant
         if numbers.any():
-            found = chosen(numbers, scaled(right, np.where(numbers, left.ends.low, 0.0)), found)
+            found = chosen(numbers, scaled(right, np.where(numbers, left.level, 0.0)), found)
     return found
 
 
@@ -249,9 +276,7 @@ def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
         return Bend(np.where(rows, a.convex, b.convex), np.where(rows, a.concave, b.concave))
 
     return Curve(
-        ends=Ends(
-            np.where(rows, one.ends.low, two.ends.low), np.where(rows, one.ends.high, two.ends.high)
-        ),
+        ends=ranges.chosen(rows, one.ends, two.ends),
         bend=pick(one.bend, two.bend),
         log=pick(one.log, two.log),
         root=np.where(rows, one.root, two.root),
@@ -264,7 +289,7 @@ def chosen(rows: Flags, one: Curve, two: Curve) -> Curve:
 # Compositions
 
 
-def composed(curve: Curve, ends: Ends, outer: Bends) -> Curve:
+def composed(curve: Curve, ends: Range, outer: Bends) -> Curve:
     """f of the rows: `outer` how f bends on their range and which way it goes there; logarithms are
     not known.
 
@@ -295,7 +320,7 @@ def exponential(curve: Curve) -> Curve:
     """exp: convex and rising; its logarithm is the argument."""
     size = curve.size
     with np.errstate(all="ignore"):
-        ends = Ends(np.exp(curve.ends.low), np.exp(curve.ends.high))
+        ends = value_of(UNIVARIATE["exp"], curve.ends, ROUNDING)
     everywhere, nowhere = np.ones(size, dtype=bool), np.zeros(size, dtype=bool)
     found = composed(curve, ends, Bends(everywhere, nowhere, everywhere, nowhere))
     return settled(constants(replace(found, log=curve.bend), curve, np.exp))
@@ -304,13 +329,10 @@ def exponential(curve: Curve) -> Curve:
 def logarithm(curve: Curve) -> Curve:
     """ln: concave and rising where the argument cannot be negative, unknown elsewhere."""
     size = curve.size
-    sure = curve.ends.nonnegative
+    sure = nonnegative(curve.ends)
     with np.errstate(all="ignore"):
-        low, high = (
-            np.log(np.maximum(curve.ends.low, 0.0)),
-            np.log(np.maximum(curve.ends.high, 0.0)),
-        )
-    ends = Ends(np.where(sure, low, -np.inf), np.where(sure, high, np.inf))
+        values = value_of(UNIVARIATE["ln"], curve.ends, ROUNDING)
+    ends = ranges.chosen(sure, values, ranges.everything(size))
     nowhere = np.zeros(size, dtype=bool)
     found = composed(curve, ends, Bends(nowhere, sure, sure, nowhere))
     monomial = as_monomial(curve)
@@ -319,12 +341,17 @@ def logarithm(curve: Curve) -> Curve:
     return settled(constants(replace(found, bend=bend, ratios=ratios), curve, np.log))
 
 
-def bends_of_power(base: Ends, exponent: FloatArray) -> Bends:
+def sign_of(ends: Range) -> FloatArray:
+    """1 where a value is nowhere negative, -1 where it is nowhere positive, else nan."""
+    return np.where(nonnegative(ends), 1.0, np.where(nonpositive(ends), -1.0, np.nan))
+
+
+def bends_of_power(base: Range, exponent: FloatArray) -> Bends:
     """How powers of numbers bend on ranges of their base, and which way they go."""
     p, whole = exponent, np.round(exponent) == exponent
     even = whole & monomials.is_even(p)
     odd = whole & ~even
-    above, below = base.nonnegative, base.nonpositive
+    above, below = nonnegative(base), nonpositive(base)
     line = (p == 1.0) | (p == 0.0)
     bowl = (above & ((p >= 1.0) | (p <= 0.0))) | (even & (p >= 0.0)) | (even & below)
     cap = (above & (p >= 0.0) & (p <= 1.0)) | (odd & below & (p != 1.0))
@@ -336,10 +363,10 @@ def bends_of_power(base: Ends, exponent: FloatArray) -> Bends:
 def power(curve: Curve, exponent: FloatArray) -> Curve:
     """The rows to a power of numbers, by the range of the base."""
     p, even = exponent, monomials.is_even(exponent)
-    above = curve.ends.nonnegative
+    above = nonnegative(curve.ends)
     outside = np.zeros(curve.size, dtype=bool)
     outer = bends_of_power(curve.ends, p)
-    found = composed(curve, curve.ends.power(p), outer)
+    found = composed(curve, monomials.power_of(curve.ends, p), outer)
     log = Bend(
         np.where(p >= 0.0, curve.log.convex, curve.log.concave),
         np.where(p >= 0.0, curve.log.concave, curve.log.convex),
@@ -369,4 +396,4 @@ def constants(found: Curve, argument: Curve, function: Callable[[FloatArray], Fl
     if not rows.any():
         return found
     with np.errstate(all="ignore"):
-        return chosen(rows, number(function(argument.ends.low), argument.size), found)
+        return chosen(rows, number(function(argument.level), argument.size), found)

@@ -6,6 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from mecdsl.analysis.propagation import ranges
+from mecdsl.analysis.propagation.functions import CalledWithSeveral, value_of
+from mecdsl.analysis.propagation.operations import Perspective
+from mecdsl.analysis.propagation.ranges import Flags, Range, greatest
 from mecdsl.convexity.curvature import (
     Curve,
     chosen,
@@ -18,10 +22,16 @@ from mecdsl.convexity.curvature import (
     settled,
 )
 from mecdsl.convexity.operators import spread
-from mecdsl.convexity.parts import PROBES, Bend, Ends, Flags
+from mecdsl.convexity.parts import (
+    PROBES,
+    ROUNDING,
+    Bend,
+    nonnegative,
+    nonpositive,
+    signed,
+)
 from mecdsl.functions.function import Bends, Expansion, Several, Univariate
-from mecdsl.functions.table import TABLE
-from mecdsl.instances.tables import FloatArray
+from mecdsl.functions.table import TABLE, UNIVARIATE
 
 
 def call(name: str, arguments: Sequence[Any]) -> Curve:
@@ -51,23 +61,17 @@ def written_out(name: str) -> Expansion | None:
     return None if own else row.expansion
 
 
-def bends_of(row: Univariate, ends: Ends) -> Bends:
+def bends_of(row: Univariate, ends: Range) -> Bends:
     """How a function of one argument bends on ranges, up to round-off at 0."""
-    return row.bends(*signed(ends))
-
-
-def signed(ends: Ends) -> tuple[FloatArray, FloatArray]:
-    """The ends, at 0 where they are beyond it by round-off."""
-    low = np.where(ends.nonnegative, np.maximum(ends.low, 0.0), ends.low)
-    return low, np.where(ends.nonpositive, np.minimum(ends.high, 0.0), ends.high)
+    clipped = signed(ends)
+    return row.bends(clipped.low, clipped.high)
 
 
 def absolute(curve: Curve) -> Curve:
     """abs: convex; the value itself, or its negative, where the sign is known."""
-    above, below = curve.ends.nonnegative, curve.ends.nonpositive
+    above, below = nonnegative(curve.ends), nonpositive(curve.ends)
     size = curve.size
-    low, high = np.abs(curve.ends.low), np.abs(curve.ends.high)
-    ends = Ends(np.where(above | below, np.minimum(low, high), 0.0), np.maximum(low, high))
+    ends = value_of(UNIVARIATE["abs"], curve.ends, ROUNDING)
     outer = Bends(np.ones(size, dtype=bool), above | below, above, below & ~above)
     found = composed(curve, ends, outer)
     root = curve.root | (curve.log.convex & above)
@@ -89,8 +93,7 @@ def extreme(name: str, curves: Sequence[Curve]) -> Curve:
 
 def _extreme(name: str, one: Curve, two: Curve) -> Curve:
     size, high = one.size, name == "max"
-    function = np.maximum if high else np.minimum
-    ends = Ends(function(one.ends.low, two.ends.low), function(one.ends.high, two.ends.high))
+    ends = greatest(one.ends, two.ends) if high else -greatest(-one.ends, -two.ends)
     both, log = one.bend.both(two.bend), one.log.both(two.log)
     nowhere = np.zeros(size, dtype=bool)
     bend = Bend(both.convex, nowhere) if high else Bend(nowhere, both.concave)
@@ -115,23 +118,15 @@ def perspective(time: Curve, energy: Curve) -> Curve:
     """t ln(1 + e/t): concave in both together and rising in each, for t, e >= 0; unknown where one
     may be negative.
     """
-    sure = time.ends.nonnegative & energy.ends.nonnegative
-    corners = [
-        np.asarray(
-            TABLE["perspective"].value(np.maximum(t, 0.0), np.maximum(e, 0.0)), dtype=np.float64
-        )
-        for t, e in ((time.ends.low, energy.ends.low), (time.ends.high, energy.ends.high))
-    ]
-    ends = Ends(
-        *(
-            np.where(sure & ~np.isnan(c), c, end)
-            for c, end in zip(corners, (-np.inf, np.inf), strict=True)
-        )
-    )
+    sure = nonnegative(time.ends) & nonnegative(energy.ends)
+    step = Perspective(time.size, False, ())
+    with np.errstate(all="ignore"):
+        ends = step.forward((signed(time.ends), signed(energy.ends)), ROUNDING)
+        values = TABLE["perspective"].value(time.level, energy.level)
     together = time.bend.both(energy.bend)
     nowhere = np.zeros(time.size, dtype=bool)
     fixed = time.constant & energy.constant & sure
-    probe = np.column_stack([np.zeros((time.size, PROBES)), ends.low])
+    probe = np.column_stack([np.zeros((time.size, PROBES)), values])
     return settled(
         Curve(
             ends=ends,
@@ -145,23 +140,25 @@ def perspective(time: Curve, energy: Curve) -> Curve:
 
 def of_row(row: Univariate, curve: Curve) -> Curve:
     """A function of one argument by what the table says of it on the range of the argument."""
-    found = composed(curve, Ends(*row.image(*signed(curve.ends))), bends_of(row, curve.ends))
+    with np.errstate(all="ignore"):
+        ends = value_of(row, signed(curve.ends), ROUNDING)
+    found = composed(curve, ends, bends_of(row, curve.ends))
     return settled(constants(found, curve, row.value))
 
 
 def of_several(row: Several, curves: Sequence[Curve]) -> Curve:
     """A function of several arguments of which only the range is known."""
-    lows, highs = ([getattr(c.ends, end) for c in curves] for end in ("low", "high"))
     size = curves[0].size
     fixed = np.logical_and.reduce([curve.constant for curve in curves])
+    step = CalledWithSeveral(size, False, (), row.name)
     with np.errstate(all="ignore"):
-        ends = Ends(*row.image(lows, highs))
-        values = row.value(*lows)
+        ends = step.forward([curve.ends for curve in curves], ROUNDING)
+        values = row.value(*(curve.level for curve in curves))
     probe = np.column_stack([np.zeros((size, PROBES)), values])
     nowhere = np.zeros(size, dtype=bool)
     return settled(
         Curve(
-            ends=Ends(np.where(fixed, values, ends.low), np.where(fixed, values, ends.high)),
+            ends=ranges.chosen(fixed, Range(values, values), ends),
             bend=Bend(fixed, fixed),
             log=Bend(nowhere, nowhere),
             root=nowhere,

@@ -19,18 +19,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from mecdsl.analysis.propagation import powers, ranges
+from mecdsl.analysis.propagation.functions import value_of
+from mecdsl.analysis.propagation.ranges import Flags, Range
 from mecdsl.convexity.parts import (
     MOST_FACTORS,
     PROBES,
+    ROUNDING,
     Bend,
-    Ends,
     Factor,
-    Flags,
     Monomial,
     Ratio,
     multiple,
+    nonnegative,
+    nonpositive,
     proportion,
+    signed,
 )
+from mecdsl.functions.table import UNIVARIATE
 from mecdsl.instances.tables import FloatArray
 
 SUM_ALLOWANCE = 1e-12  # a sum of exponents this near to 1 is 1
@@ -46,13 +52,26 @@ def bend_of(monomial: Monomial) -> Bend:
     return _judged(monomial.coefficient, [(f, f.exponent) for f in monomial.factors])
 
 
-def ends_of(monomial: Monomial) -> Ends:
+def ends_of(monomial: Monomial) -> Range:
     """The range of every row, the whole line where it is no monomial."""
     size = len(monomial.coefficient)
-    result = Ends(np.ones(size), np.ones(size))
-    for factor in monomial.factors:
-        result = result.times(factor.ends.power(factor.exponent))
-    return result.scaled(monomial.coefficient)
+    result = ranges.numbers(monomial.coefficient, size)
+    with np.errstate(all="ignore"):
+        for factor in monomial.factors:
+            base = power_of(factor.ends, factor.exponent)
+            result = ranges.multiplied(result, base, ROUNDING)
+    return result
+
+
+def power_of(base: Range, exponent: FloatArray) -> Range:
+    """The range of powers; a base that is below 0 by round-off counts as 0, one that may be
+    elsewhere below has a range only under whole exponents.
+    """
+    known = nonnegative(base) | (np.round(exponent) == exponent)
+    with np.errstate(all="ignore"):
+        nowhere = np.zeros(len(exponent), dtype=bool)
+        found = powers.power(signed(base), exponent, ROUNDING, nowhere)
+    return ranges.chosen(known, found, ranges.everything(len(exponent)))
 
 
 def product(one: Monomial, two: Monomial) -> Monomial | None:
@@ -91,8 +110,8 @@ def power(monomial: Monomial, exponent: FloatArray) -> Monomial:
             np.isfinite(exponent), np.power(monomial.coefficient, exponent), np.nan
         )
     for factor in monomial.factors:
-        signed = ~factor.ends.nonnegative & (factor.exponent != 0.0)
-        coefficient = np.where(signed & ~whole, np.nan, coefficient)
+        negative = ~nonnegative(factor.ends) & (factor.exponent != 0.0)
+        coefficient = np.where(negative & ~whole, np.nan, coefficient)
     factors = tuple(replace(f, exponent=f.exponent * exponent) for f in monomial.factors)
     return _checked(Monomial(coefficient, factors))
 
@@ -111,7 +130,7 @@ def ratios_of(monomial: Monomial) -> tuple[Ratio, ...]:
     )
     for place, factor in enumerate(monomial.factors):
         usable = (
-            (factor.exponent < 0.0) & factor.ends.nonnegative & ~np.isnan(factor.probe).any(axis=1)
+            (factor.exponent < 0.0) & nonnegative(factor.ends) & ~np.isnan(factor.probe).any(axis=1)
         )
         if not usable.any():
             continue
@@ -141,7 +160,9 @@ def logarithm_ratios(monomial: Monomial) -> tuple[Ratio, ...]:
     )
     for place, factor in enumerate(monomial.factors):
         usable = (
-            (factor.exponent != 0.0) & factor.ends.nonnegative & ~np.isnan(factor.probe).any(axis=1)
+            (factor.exponent != 0.0)
+            & nonnegative(factor.ends)
+            & ~np.isnan(factor.probe).any(axis=1)
         )
         usable = usable & (monomial.coefficient > 0.0)
         if not usable.any():
@@ -149,7 +170,7 @@ def logarithm_ratios(monomial: Monomial) -> tuple[Ratio, ...]:
         convex, concave = usable & (total >= -SUM_ALLOWANCE), usable & (total <= SUM_ALLOWANCE)
         for number, other in enumerate(monomial.factors):
             if number != place:
-                fine = other.ends.nonnegative & other.bend.concave
+                fine = nonnegative(other.ends) & other.bend.concave
                 convex &= (other.exponent == 0.0) | (fine & (other.exponent < 0.0))
                 concave &= (other.exponent == 0.0) | (fine & (other.exponent > 0.0))
         found.append(Ratio(factor.probe, Bend(convex, concave)))
@@ -167,7 +188,7 @@ def shifted(line: FloatArray, monomial: Monomial) -> Bend:
     result = Bend.everywhere(size, False)
     for factor in monomial.factors:
         others = [f for f in monomial.factors if f is not factor]
-        alone = factor.ends.nonnegative & (factor.exponent != 0.0)
+        alone = nonnegative(factor.ends) & (factor.exponent != 0.0)
         for other in others:
             alone &= other.exponent == 0.0
         slope = multiple(factor.probe, line)
@@ -196,7 +217,7 @@ def _checked(monomial: Monomial) -> Monomial:
     coefficient = monomial.coefficient
     for factor in monomial.factors:
         natural = (factor.exponent >= 0.0) & (np.round(factor.exponent) == factor.exponent)
-        coefficient = np.where(~natural & ~factor.ends.nonnegative, np.nan, coefficient)
+        coefficient = np.where(~natural & ~nonnegative(factor.ends), np.nan, coefficient)
     return replace(monomial, coefficient=np.where(np.isfinite(coefficient), coefficient, np.nan))
 
 
@@ -207,7 +228,7 @@ def _judged(coefficient: FloatArray, factors: Sequence[tuple[Factor, FloatArray]
     single = Bend.everywhere(size, True)
     for factor, exponent in factors:
         up, down = exponent > 0.0, exponent < 0.0
-        sure = factor.ends.nonnegative
+        sure = nonnegative(factor.ends)
         above, below = above + np.where(up, exponent, 0.0), below + np.where(down, exponent, 0.0)
         positives += up
         falling &= ~down | (sure & factor.bend.concave)
@@ -222,23 +243,25 @@ def _judged(coefficient: FloatArray, factors: Sequence[tuple[Factor, FloatArray]
     return Bend(convex, concave).either(single.where(plain)).scaled(coefficient)
 
 
-def base_of(probe: FloatArray, ends: Ends, bend: Bend, root: Flags, constant: Flags) -> Monomial:
+def base_of(
+    *, probe: FloatArray, ends: Range, bend: Bend, root: Flags, constant: Flags
+) -> Monomial:
     """A value as a monomial of itself: numbers as coefficients, a base that is at most 0 with its
     sign changed, and f^2 with f convex and at least 0 as the square of f.
     """
     size = len(root)
     affine = ~np.isnan(probe).any(axis=1)
     squared = root & ~affine & ~constant
-    flip = ends.nonpositive & ~ends.nonnegative & ~constant
+    flip = nonpositive(ends) & ~nonnegative(ends) & ~constant
     with np.errstate(all="ignore"):
-        roots = Ends(np.sqrt(np.maximum(ends.low, 0.0)), np.sqrt(np.maximum(ends.high, 0.0)))
+        roots = value_of(UNIVARIATE["sqrt"], ends, ROUNDING)
     sign = np.where(flip, -1.0, 1.0)
-    turned, bent = ends.scaled(sign), bend.scaled(sign)
+    turned, bent = ranges.chosen(flip, -ends, ends), bend.scaled(sign)
     shown = np.where((squared | constant)[:, None], np.nan, probe * sign[:, None])
     factor = Factor(
         shown.reshape(size, PROBES + 1),
-        Ends(np.where(squared, roots.low, turned.low), np.where(squared, roots.high, turned.high)),
+        ranges.chosen(squared, roots, turned),
         Bend(bent.convex | squared, bent.concave & ~squared),
         np.where(constant, 0.0, np.where(squared, 2.0, 1.0)),
     )
-    return _checked(Monomial(np.where(constant, ends.low, sign), (factor,)))
+    return _checked(Monomial(np.where(constant, probe[:, PROBES], sign), (factor,)))

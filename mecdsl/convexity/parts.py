@@ -1,18 +1,20 @@
 """The parts curvature is made of: flags, ranges, monomials, ratios. Arrays have one entry per row
 of a family.
 
-A flag that is set is proven; one that is not set says nothing. Ranges are those of interval
-arithmetic without outward rounding, so a sign is judged with an allowance (`Ends.nonnegative`).
+A flag that is set is proven; one that is not set says nothing. Ranges are those of
+`mecdsl.analysis.propagation`, rounded outwards by `ROUNDING`; data are rounded themselves, so a
+sign is judged with an allowance (`nonnegative`).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mecdsl.analysis.propagation.ranges import Flags, Range, Rounding, chosen
 from mecdsl.instances.tables import FloatArray, IntArray
 
-Flags = NDArray[np.bool_]
+ROUNDING: Final = Rounding()
 
 SAME = 1e-11  # relative distance of two probes of the same function
 NEAR_ZERO = 1e-14  # of the upper end: a lower end this little below 0 is round-off of data
@@ -65,75 +67,29 @@ class Bend:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ends:
-    """Lower and upper end of the range."""
-
-    low: FloatArray
-    high: FloatArray
-
-    @property
-    def nonnegative(self) -> Flags:
-        """At least 0, up to round-off in the data."""
-        with np.errstate(all="ignore"):
-            allowance = np.clip(NEAR_ZERO * self.high, 0.0, LARGEST_NEAR_ZERO)
-            allowance = np.where(np.isfinite(self.high), allowance, NEAR_ZERO_OPEN)
-        return np.asarray(self.low >= -allowance)
-
-    @property
-    def nonpositive(self) -> Flags:
-        """At most 0."""
-        return Ends(-self.high, -self.low).nonnegative
-
-    def take(self, rows: IntArray) -> "Ends":
-        """The given rows."""
-        return Ends(self.low[rows], self.high[rows])
-
-    def scaled(self, factor: FloatArray) -> "Ends":
-        """The range of factor times the value."""
-        with np.errstate(all="ignore"):
-            one, two = _no_nan(self.low * factor), _no_nan(self.high * factor)
-        known = np.isfinite(factor)
-        return Ends(
-            np.where(known, np.minimum(one, two), -np.inf),
-            np.where(known, np.maximum(one, two), np.inf),
-        )
-
-    def times(self, other: "Ends") -> "Ends":
-        """The range of a product of two values."""
-        with np.errstate(all="ignore"):
-            corners = [
-                _no_nan(a * b) for a in (self.low, self.high) for b in (other.low, other.high)
-            ]
-        return Ends(np.minimum.reduce(corners), np.maximum.reduce(corners))
-
-    def inside(self, other: "Ends") -> "Ends":
-        """What two proven ranges have in common; if they miss each other by round-off, the
-        first.
-        """
-        low, high = np.fmax(self.low, other.low), np.fmin(self.high, other.high)
-        wrong = low > high
-        return Ends(np.where(wrong, self.low, low), np.where(wrong, self.high, high))
-
-    def power(self, exponent: FloatArray) -> "Ends":
-        """The range of the value to the power; off the domain the whole line."""
-        negative = self.nonpositive & ~self.nonnegative
-        with np.errstate(all="ignore"):
-            one = np.power(
-                np.where(self.nonnegative, np.maximum(self.low, 0.0) + 0.0, self.low), exponent
-            )
-            two = np.power(np.where(negative & (self.high >= 0.0), -0.0, self.high), exponent)
-        low, high = np.minimum(one, two), np.maximum(one, two)
-        mixed = ~self.nonnegative & ~self.nonpositive
-        whole = np.round(exponent) == exponent
-        low = np.where(mixed & (np.mod(exponent, 2.0) == 0.0), np.minimum(low, 0.0), low)
-        bad = (mixed & ((exponent < 0.0) | ~whole)) | np.isnan(low)
-        return Ends(np.where(bad, -np.inf, low), np.where(bad, np.inf, high))
+def nonnegative(ends: Range) -> Flags:
+    """At least 0, up to round-off in the data."""
+    with np.errstate(all="ignore"):
+        allowance = np.clip(NEAR_ZERO * ends.high, 0.0, LARGEST_NEAR_ZERO)
+        allowance = np.where(np.isfinite(ends.high), allowance, NEAR_ZERO_OPEN)
+    return np.asarray(ends.low >= -allowance)
 
 
-def _no_nan(values: FloatArray) -> FloatArray:
-    """Products of ends where 0 times infinity is 0."""
-    return np.where(np.isnan(values), 0.0, values)
+def nonpositive(ends: Range) -> Flags:
+    """At most 0, up to round-off in the data."""
+    return nonnegative(-ends)
+
+
+def signed(ends: Range) -> Range:
+    """The ends, at 0 where they are beyond it by round-off."""
+    low = np.where(nonnegative(ends), np.maximum(ends.low, 0.0), ends.low)
+    return Range(low, np.where(nonpositive(ends), np.minimum(ends.high, 0.0), ends.high))
+
+
+def inside(one: Range, two: Range) -> Range:
+    """What two proven ranges have in common; if they miss each other by round-off, the first."""
+    found = one.both(two)
+    return chosen(found.empty, one, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +97,7 @@ class Factor:
     """base^exponent in a monomial. The base is affine where it has a probe."""
 
     probe: FloatArray
-    ends: Ends
+    ends: Range
     bend: Bend
     exponent: FloatArray
 

@@ -9,7 +9,15 @@ import numpy as np
 
 from mecdsl.analysis.propagation.operations import Ranges, Step
 from mecdsl.analysis.propagation.powers import FUNCTION_UNIT
-from mecdsl.analysis.propagation.ranges import TINY, Flags, Range, Rounding, mirrored
+from mecdsl.analysis.propagation.ranges import (
+    MOST_ROUNDING,
+    TINY,
+    Flags,
+    Range,
+    Rounding,
+    are_whole,
+    mirrored,
+)
 from mecdsl.functions.function import Univariate
 from mecdsl.functions.table import SEVERAL, UNIVARIATE
 from mecdsl.instances.tables import FloatArray
@@ -44,7 +52,12 @@ class CalledWithSeveral(Step):
 
 def value_of(row: Univariate, argument: Range, rounding: Rounding) -> Range:
     """The range of the values."""
-    found = _widened(row, *row.image(argument.low, argument.high), rounding)
+    image = Range(*row.image(argument.low, argument.high))
+    found = _widened(row, image.low, image.high, rounding)
+    if row.direction and rounding.unit <= MOST_ROUNDING:
+        first, last = (argument.low, argument.high)[:: row.direction]
+        low, high = _unrounded(first, image.low), _unrounded(last, image.high)
+        found = Range(np.where(low, image.low, found.low), np.where(high, image.high, found.high))
     return Range(
         np.maximum(found.low, row.values.low),
         np.minimum(np.maximum(found.high, row.values.low), row.values.high),
@@ -64,6 +77,13 @@ def argument_of(row: Univariate, value: Range, before: Range, rounding: Rounding
 
 def _widened(row: Univariate, low: FloatArray, high: FloatArray, rounding: Rounding) -> Range:
     return Range(low, high) if row.exact else _outward(low, high, rounding)
+
+
+def _unrounded(argument: FloatArray, value: FloatArray) -> Flags:
+    """Whole values at 0 and 1, such as `exp(0)`, `ln(1)` and `sqrt(1)`, are not rounded: elsewhere
+    a value may come out whole that is not.
+    """
+    return np.asarray(((argument == 0.0) | (argument == 1.0)) & are_whole(value))
 
 
 def _outward(low: FloatArray, high: FloatArray, rounding: Rounding) -> Range:

@@ -20,6 +20,7 @@ from mecdsl.analysis.propagation.ranges import (
     Rounding,
     added,
     factor,
+    greatest,
     inverse,
     multiplied,
     numbers,
@@ -164,8 +165,7 @@ class Greater(Step):
     """The maximum of left and right; a minimum is minus the maximum of both with the other sign."""
 
     def forward(self, given: Ranges, rounding: Rounding) -> Range:
-        left, right = given
-        return Range(np.maximum(left.low, right.low), np.maximum(left.high, right.high))
+        return greatest(*given)
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         return tuple(

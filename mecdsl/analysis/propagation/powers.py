@@ -10,6 +10,9 @@ from mecdsl.analysis.propagation.ranges import (
     Flags,
     Range,
     Rounding,
+    are_whole,
+    chosen,
+    everything,
     inverse,
     mirrored,
 )
@@ -32,17 +35,17 @@ def power(base: Range, exponent: FloatArray, rounding: Rounding, exact: Flags) -
     most = np.maximum(one, two)
     wide = Rounding(max(rounding.unit, FUNCTION_UNIT))
     size_of_most = np.where(most == 0.0, _underflow(low, high), np.abs(most))
-    found = wide.outward(least, most, (np.abs(least), size_of_most), exact & (size <= 2.0))
+    unrounded = _unrounded(low, size), _unrounded(high, size)
+    sizes = (
+        rounding.left(np.abs(least), _of_first(one < two, two < one, *unrounded)),
+        rounding.left(size_of_most, _of_first(one > two, two > one, *unrounded)),
+    )
+    found = wide.outward(least, most, sizes, exact & (size <= 2.0))
     found = Range(
         np.where(even | ~whole | (low >= 0.0), np.maximum(found.low, 0.0), found.low), found.high
     )
-    turned = inverse(found, rounding)
-    negative = exponent < 0.0
-    result = Range(
-        np.where(negative, turned.low, found.low), np.where(negative, turned.high, found.high)
-    )
-    unknown = ~np.isfinite(exponent)
-    return Range(np.where(unknown, -np.inf, result.low), np.where(unknown, np.inf, result.high))
+    result = chosen(exponent < 0.0, inverse(found, rounding), found)
+    return chosen(~np.isfinite(exponent), everything(len(low)), result)
 
 
 def base_of(found: Range, exponent: FloatArray, before: Range, rounding: Rounding) -> Range:
@@ -50,23 +53,30 @@ def base_of(found: Range, exponent: FloatArray, before: Range, rounding: Roundin
     whole, even = _kind(exponent)
     signless = even | ~whole
     found = Range(np.where(signless, np.maximum(found.low, 0.0), found.low), found.high)
-    turned = inverse(found, rounding)
-    negative = exponent < 0.0
-    low, high = (
-        np.where(negative, turned.low, found.low),
-        np.where(negative, turned.high, found.high),
-    )
+    found = chosen(exponent < 0.0, inverse(found, rounding), found)
+    low, high = found.low, found.high
     root = Range(_root(low, exponent, -1.0, rounding), _root(high, exponent, 1.0, rounding))
     two_sided = mirrored(root, before)
     low = np.where(even, two_sided.low, np.where(whole, root.low, np.maximum(root.low, 0.0)))
     high = np.where(even, two_sided.high, root.high)
     unknown = (exponent == 0.0) | ~np.isfinite(exponent)
-    return Range(np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high))
+    return chosen(unknown, everything(len(low)), Range(low, high))
 
 
 def _positive_power(base: FloatArray, exponent: FloatArray) -> FloatArray:
     """Squares as products, which are exact for whole numbers."""
     return np.where(exponent == 2.0, base * base, np.power(base, exponent))
+
+
+def _unrounded(base: FloatArray, size: FloatArray) -> Flags:
+    """Whether a power, with an exponent of this size, is computed without rounding."""
+    trivial = (base == 0.0) | (np.abs(base) == 1.0) | (size == 1.0)
+    return np.asarray(trivial | ((size == 2.0) & are_whole(base * base) & are_whole(base)))
+
+
+def _of_first(first: Flags, second: Flags, of_one: Flags, of_two: Flags) -> Flags:
+    """What is known of the first or the second of two, of both where they are equal."""
+    return np.where(first, of_one, np.where(second, of_two, of_one & of_two))
 
 
 def _kind(exponent: FloatArray) -> tuple[Flags, Flags]:

@@ -3,14 +3,16 @@ family.
 
 Every result is widened by `unit` times the size of what it is made of, which is several times the
 rounding error: data such as 0.1 W, or 8 kbit over 3 s, are rounded themselves before anything is
-computed with them, and ten times 0.1 must not be told apart from 1. Whole numbers below 2^53 are
-exact and are not widened. With a unit of 1e-6 the same arithmetic says what holds at every point
-that keeps the rows up to that share of their terms.
+computed with them, and ten times 0.1 must not be told apart from 1. What is computed without
+rounding is not widened: whole numbers below 2^53, a difference of equal numbers, a product with a
+power of 2. So a sign is not lost where `x - 3.7` begins at 0. With a unit of 1e-6 the same
+arithmetic says what holds at every point that keeps the rows up to that share of their terms.
 
 An end of infinity means that nothing is known. 0 times infinity is 0: a value that is not a number
 is no value of a feasible point.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ LARGEST: Final = float(np.finfo(np.float64).max)
 EXACT: Final = 2.0**53  # whole numbers up to here are numbers of their own
 TINY: Final = 1e-300  # above all that underflow loses
 SMALL_FACTOR: Final = 1e-140  # products of two numbers above it do not underflow
+MOST_ROUNDING: Final = 1e-9  # a unit above it is a tolerance, for which nothing is exact
 ALMOST_WHOLE: Final = 1e-6  # an end this close to an integer does not cut it off
 
 
@@ -64,8 +67,12 @@ class Rounding:
 
     unit: float = UNIT
 
+    def left(self, size: FloatArray, exact: Flags) -> FloatArray:
+        """Sizes for `outward`, where an end that is computed exactly counts as 0."""
+        return size if self.unit > MOST_ROUNDING else np.where(exact, 0.0, size)
+
     def outward(
-        self, low: FloatArray, high: FloatArray, sizes: tuple[Any, Any], exact: Any = False
+        self, low: FloatArray, high: FloatArray, sizes: tuple[Any, ...], exact: Any = False
     ) -> Range:
         """Ends moved outwards by `unit` times the sizes, where they are not `exact` whole
         numbers.
@@ -79,6 +86,22 @@ class Rounding:
         slack = np.where(size > 0.0, self.unit * size + TINY, 0.0)
         slack = np.where(np.isfinite(slack), slack, 0.0)
         return np.where(exact & (size <= EXACT), 0.0, slack)
+
+
+def are_whole(values: FloatArray) -> Flags:
+    """Whole numbers that doubles tell apart from their neighbours."""
+    return np.asarray((np.abs(values) <= EXACT) & (np.round(values) == values))
+
+
+def scale_exactly(values: FloatArray) -> Flags:
+    """Powers of 2 with either sign, 0 and infinity: a product with them is not rounded."""
+    mantissa, _ = np.frexp(values)
+    return np.asarray((np.abs(mantissa) == 0.5) | (mantissa == 0.0) | np.isinf(values))
+
+
+def chosen(rows: Flags, one: Range, two: Range) -> Range:
+    """One range where asked, the other elsewhere."""
+    return Range(np.where(rows, one.low, two.low), np.where(rows, one.high, two.high))
 
 
 def everything(size: int) -> Range:
@@ -105,12 +128,12 @@ def whole_inward(found: Range, whole: Any) -> Range:
 
 def added(one: Range, two: Range, rounding: Rounding, exact: Any = False) -> Range:
     """The sum row by row."""
-    return rounding.outward(
-        one.low + two.low,
-        one.high + two.high,
-        (np.abs(one.low) + np.abs(two.low), np.abs(one.high) + np.abs(two.high)),
-        exact,
+    low, high = one.low + two.low, one.high + two.high
+    sizes = (
+        rounding.left(np.abs(a) + np.abs(b), (total == 0.0) | (are_whole(a) & are_whole(b)))
+        for a, b, total in ((one.low, two.low, low), (one.high, two.high, high))
     )
+    return rounding.outward(low, high, tuple(sizes), exact)
 
 
 def multiplied(one: Range, two: Range, rounding: Rounding, exact: Any = False) -> Range:
@@ -120,7 +143,21 @@ def multiplied(one: Range, two: Range, rounding: Rounding, exact: Any = False) -
     low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
     if _may_underflow(one) or _may_underflow(two):
         return rounding.outward(low, high, (np.abs(low) + TINY, np.abs(high) + TINY), exact)
-    return rounding.outward(low, high, (np.abs(low), np.abs(high)), exact)
+    unrounded = _both_ends(one, scale_exactly) | _both_ends(two, scale_exactly)
+    whole = _both_ends(one, _whole_or_open) & _both_ends(two, _whole_or_open)
+    sizes = (
+        rounding.left(np.abs(end), unrounded | (whole & (np.abs(end) <= EXACT)))
+        for end in (low, high)
+    )
+    return rounding.outward(low, high, tuple(sizes), exact)
+
+
+def _both_ends(value: Range, holds: Callable[[FloatArray], Flags]) -> Flags:
+    return holds(value.low) & holds(value.high)
+
+
+def _whole_or_open(values: FloatArray) -> Flags:
+    return are_whole(values) | np.isinf(values)
 
 
 def _may_underflow(value: Range) -> bool:
@@ -137,20 +174,28 @@ def inverse(value: Range, rounding: Rounding) -> Range:
     nothing = (value.low == 0.0) & (value.high == 0.0)
     low = np.where(value.high == 0.0, -np.inf, 1.0 / value.high)
     high = np.where(value.low == 0.0, np.inf, 1.0 / value.low)
-    sizes = (np.abs(low), np.abs(high))
-    found = rounding.outward(low, high, sizes)
+    sizes = (
+        rounding.left(np.abs(end), scale_exactly(of))
+        for end, of in ((low, value.high), (high, value.low))
+    )
+    found = rounding.outward(low, high, tuple(sizes))
     lost = inside | nothing
     # next to 0 a finite inverse of a huge end would be rounded past it
     low = np.where(value.low >= 0.0, np.maximum(found.low, 0.0), found.low)
     high = np.where(value.high <= 0.0, np.minimum(found.high, 0.0), found.high)
-    return Range(np.where(lost, -np.inf, low), np.where(lost, np.inf, high))
+    return chosen(lost, everything(len(low)), Range(low, high))
 
 
 def factor(product: Range, other: Range, rounding: Rounding) -> Range:
     """What x may be where x times `other` is `product`."""
     found = multiplied(product, inverse(other, rounding), rounding)
     anything = product.holds_zero & other.holds_zero
-    return Range(np.where(anything, -np.inf, found.low), np.where(anything, np.inf, found.high))
+    return chosen(anything, everything(len(found.low)), found)
+
+
+def greatest(one: Range, two: Range) -> Range:
+    """The maximum row by row."""
+    return Range(np.maximum(one.low, two.low), np.maximum(one.high, two.high))
 
 
 def mirrored(size: Range, before: Range) -> Range:

@@ -7,7 +7,14 @@ from typing import Final
 import numpy as np
 
 from mecdsl.analysis.propagation.operations import Ranges, Step
-from mecdsl.analysis.propagation.ranges import EXACT, Flags, Range, Rounding, everything
+from mecdsl.analysis.propagation.ranges import (
+    EXACT,
+    Flags,
+    Range,
+    Rounding,
+    are_whole,
+    everything,
+)
 from mecdsl.instances.tables import FloatArray, IntArray
 
 EPSILON: Final = float(np.finfo(np.float64).eps)
@@ -65,7 +72,12 @@ class Summed(Step):
         low, high = (np.bincount(self.parent, end, self.size).astype(np.float64) for end in ends)
         terms = [np.bincount(self.parent, np.abs(end), self.size) for end in ends]
         share = _of_many(rounding, np.bincount(self.parent, minlength=self.size)) / rounding.unit
-        return rounding.outward(low, high, (share * terms[0], share * terms[1]), self.whole)
+        broken = [np.bincount(self.parent, ~are_whole(end), self.size) for end in ends]
+        sizes = (
+            rounding.left(share * size, (rest == 0) & (size <= EXACT))
+            for size, rest in zip(terms, broken, strict=True)
+        )
+        return rounding.outward(low, high, tuple(sizes), self.whole)
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         value = given[0]
