@@ -192,6 +192,8 @@ def within(found: Curve, known: Range) -> Curve:
     if len(known.low) != found.size:
         return found
     affine = np.asarray(~np.isnan(found.probe).any(axis=1))
+    if not affine.any():
+        return found
     ends = chosen(affine, inside(found.ends, known), found.ends)
     return settled(replace(found, ends=ends))
 

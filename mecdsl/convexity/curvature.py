@@ -189,7 +189,7 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
     turned = factor < 0.0
     ratios = tuple(replace(ratio, bend=ratio.bend.scaled(factor)) for ratio in curve.ratios)
     found = Curve(
-        ends=ranges.multiplied(curve.ends, ranges.numbers(factor, curve.size), ROUNDING),
+        ends=_scaled(curve.ends, factor),
         bend=curve.bend.scaled(factor),
         log=curve.log.where(up),
         root=curve.root & up,
@@ -198,6 +198,12 @@ def scaled(curve: Curve, factor: FloatArray) -> Curve:
         ratios=ratios,
     )
     return settled(found) if turned.any() else found
+
+
+def _scaled(ends: Range, factor: FloatArray) -> Range:
+    if (factor == -1.0).all():
+        return -ends
+    return ranges.multiplied(ends, ranges.numbers(factor, len(factor)), ROUNDING)
 
 
 def added(one: Curve, two: Curve) -> Curve:

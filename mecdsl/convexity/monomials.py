@@ -67,6 +67,8 @@ def power_of(base: Range, exponent: FloatArray) -> Range:
     """The range of powers; a base that is below 0 by round-off counts as 0, one that may be
     elsewhere below has a range only under whole exponents.
     """
+    if (exponent == 1.0).all():
+        return base
     known = nonnegative(base) | (np.round(exponent) == exponent)
     with np.errstate(all="ignore"):
         nowhere = np.zeros(len(exponent), dtype=bool)

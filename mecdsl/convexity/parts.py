@@ -69,6 +69,9 @@ class Bend:
 
 def nonnegative(ends: Range) -> Flags:
     """At least 0, up to round-off in the data."""
+    plain = np.asarray(ends.low >= 0.0)
+    if (plain | (ends.low < -LARGEST_NEAR_ZERO)).all():
+        return plain
     with np.errstate(all="ignore"):
         allowance = np.clip(NEAR_ZERO * ends.high, 0.0, LARGEST_NEAR_ZERO)
         allowance = np.where(np.isfinite(ends.high), allowance, NEAR_ZERO_OPEN)

@@ -88,5 +88,5 @@ def _unrounded(argument: FloatArray, value: FloatArray) -> Flags:
 
 def _outward(low: FloatArray, high: FloatArray, rounding: Rounding) -> Range:
     """What underflows to 0 is a little above it."""
-    sizes = np.abs(low), np.where(high == 0.0, TINY, np.abs(high))
-    return Rounding(max(rounding.unit, FUNCTION_UNIT)).outward(low, high, sizes)
+    sizes = np.array([np.abs(low), np.where(high == 0.0, TINY, np.abs(high))])
+    return Rounding(max(rounding.unit, FUNCTION_UNIT)).outward(np.array([low, high]), sizes)

@@ -187,7 +187,7 @@ class Perspective(Step):
         ends = [self._value(t, e) for t, e in ((time.low, energy.low), (time.high, energy.high))]
         low = np.where(np.isfinite(ends[0]), ends[0], 0.0)
         high = np.fmin(ends[1], energy.high)
-        found = wide.outward(low, high, (np.abs(low), np.abs(high)))
+        found = wide.outward(np.array([low, high]), np.abs(np.array([low, high])))
         return Range(
             np.where(sure, np.maximum(found.low, 0.0), -np.inf), np.where(sure, found.high, np.inf)
         )

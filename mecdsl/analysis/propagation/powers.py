@@ -35,17 +35,19 @@ def power(base: Range, exponent: FloatArray, rounding: Rounding, exact: Flags) -
     most = np.maximum(one, two)
     wide = Rounding(max(rounding.unit, FUNCTION_UNIT))
     size_of_most = np.where(most == 0.0, _underflow(low, high), np.abs(most))
-    unrounded = _unrounded(low, size), _unrounded(high, size)
-    sizes = (
-        rounding.left(np.abs(least), _of_first(one < two, two < one, *unrounded)),
-        rounding.left(size_of_most, _of_first(one > two, two > one, *unrounded)),
+    kept = _unrounded(low, size), _unrounded(high, size)
+    found = wide.outward(
+        np.array([least, most]),
+        np.array([np.abs(least), size_of_most]),
+        exact & (size <= 2.0),
+        np.array([_of_first(one < two, two < one, *kept), _of_first(one > two, two > one, *kept)]),
     )
-    found = wide.outward(least, most, sizes, exact & (size <= 2.0))
     found = Range(
         np.where(even | ~whole | (low >= 0.0), np.maximum(found.low, 0.0), found.low), found.high
     )
-    result = chosen(exponent < 0.0, inverse(found, rounding), found)
-    return chosen(~np.isfinite(exponent), everything(len(low)), result)
+    if (exponent < 0.0).any():
+        found = chosen(exponent < 0.0, inverse(found, rounding), found)
+    return chosen(~np.isfinite(exponent), everything(len(low)), found)
 
 
 def base_of(found: Range, exponent: FloatArray, before: Range, rounding: Rounding) -> Range:

@@ -12,7 +12,6 @@ An end of infinity means that nothing is known. 0 times infinity is 0: a value t
 is no value of a feasible point.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +28,8 @@ EXACT: Final = 2.0**53  # whole numbers up to here are numbers of their own
 TINY: Final = 1e-300  # above all that underflow loses
 SMALL_FACTOR: Final = 1e-140  # products of two numbers above it do not underflow
 MOST_ROUNDING: Final = 1e-9  # a unit above it is a tolerance, for which nothing is exact
+OUTWARD: Final = np.array([[-1.0], [1.0]])  # the way of a lower and of an upper end
+OPEN: Final = np.array([[-np.inf], [np.inf]])
 ALMOST_WHOLE: Final = 1e-6  # an end this close to an integer does not cut it off
 
 
@@ -53,6 +54,11 @@ class Range:
         """The given rows."""
         return Range(self.low[rows], self.high[rows])
 
+    @property
+    def ends(self) -> FloatArray:
+        """Both ends, float64[2, n]."""
+        return np.array([self.low, self.high])
+
     def both(self, other: "Range") -> "Range":
         """What is in both."""
         return Range(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
@@ -67,36 +73,33 @@ class Rounding:
 
     unit: float = UNIT
 
-    def left(self, size: FloatArray, exact: Flags) -> FloatArray:
-        """Sizes for `outward`, where an end that is computed exactly counts as 0."""
-        return size if self.unit > MOST_ROUNDING else np.where(exact, 0.0, size)
-
     def outward(
-        self, low: FloatArray, high: FloatArray, sizes: tuple[Any, ...], exact: Any = False
+        self, ends: FloatArray, sizes: FloatArray, exact: Any = False, unrounded: Any = False
     ) -> Range:
-        """Ends moved outwards by `unit` times the sizes, where they are not `exact` whole
-        numbers.
-        """
-        slack_low, slack_high = (self._slack(size, exact) for size in sizes)
-        low, high = low - slack_low, high + slack_high
-        low = np.where(np.isnan(low), -np.inf, np.minimum(low, LARGEST))
-        return Range(low, np.where(np.isnan(high), np.inf, np.maximum(high, -LARGEST)))
+        """Lower and upper ends, float64[2, n], moved outwards by `unit` times their sizes.
 
-    def _slack(self, size: Any, exact: Any) -> FloatArray:
-        slack = np.where(size > 0.0, self.unit * size + TINY, 0.0)
-        slack = np.where(np.isfinite(slack), slack, 0.0)
-        return np.where(exact & (size <= EXACT), 0.0, slack)
+        `exact`: rows of whole numbers, which are kept. `unrounded`: ends that were computed
+        without rounding, which are kept unless the unit is a tolerance.
+        """
+        slack = self.unit * sizes + TINY
+        moves = (sizes > 0.0) & (slack < np.inf) & ~(exact & (sizes <= EXACT))
+        if self.unit <= MOST_ROUNDING:
+            moves &= ~np.asarray(unrounded)
+        moved = ends + np.where(moves, slack, 0.0) * OUTWARD
+        moved = np.where(np.isnan(moved), OPEN, moved)
+        return Range(np.minimum(moved[0], LARGEST), np.maximum(moved[1], -LARGEST))
 
 
 def are_whole(values: FloatArray) -> Flags:
     """Whole numbers that doubles tell apart from their neighbours."""
-    return np.asarray((np.abs(values) <= EXACT) & (np.round(values) == values))
+    return np.asarray((np.abs(values) <= EXACT) & (np.rint(values) == values))
 
 
 def scale_exactly(values: FloatArray) -> Flags:
     """Powers of 2 with either sign, 0 and infinity: a product with them is not rounded."""
     mantissa, _ = np.frexp(values)
-    return np.asarray((np.abs(mantissa) == 0.5) | (mantissa == 0.0) | np.isinf(values))
+    size = np.abs(mantissa)
+    return np.asarray((size == 0.5) | (size == 0.0) | (size == np.inf))
 
 
 def chosen(rows: Flags, one: Range, two: Range) -> Range:
@@ -128,42 +131,24 @@ def whole_inward(found: Range, whole: Any) -> Range:
 
 def added(one: Range, two: Range, rounding: Rounding, exact: Any = False) -> Range:
     """The sum row by row."""
-    low, high = one.low + two.low, one.high + two.high
-    sizes = (
-        rounding.left(np.abs(a) + np.abs(b), (total == 0.0) | (are_whole(a) & are_whole(b)))
-        for a, b, total in ((one.low, two.low, low), (one.high, two.high, high))
-    )
-    return rounding.outward(low, high, tuple(sizes), exact)
+    first, second = one.ends, two.ends
+    total, sizes = first + second, np.abs(first) + np.abs(second)
+    whole = (np.rint(first) == first) & (np.rint(second) == second) & (sizes <= EXACT)
+    return rounding.outward(total, sizes, exact, whole | (total == 0.0))
 
 
 def multiplied(one: Range, two: Range, rounding: Rounding, exact: Any = False) -> Range:
     """The product row by row."""
-    corners = [a * b for a in (one.low, one.high) for b in (two.low, two.high)]
-    corners = [np.where(np.isnan(corner), 0.0, corner) for corner in corners]
-    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
-    if _may_underflow(one) or _may_underflow(two):
-        return rounding.outward(low, high, (np.abs(low) + TINY, np.abs(high) + TINY), exact)
-    unrounded = _both_ends(one, scale_exactly) | _both_ends(two, scale_exactly)
-    whole = _both_ends(one, _whole_or_open) & _both_ends(two, _whole_or_open)
-    sizes = (
-        rounding.left(np.abs(end), unrounded | (whole & (np.abs(end) <= EXACT)))
-        for end in (low, high)
-    )
-    return rounding.outward(low, high, tuple(sizes), exact)
-
-
-def _both_ends(value: Range, holds: Callable[[FloatArray], Flags]) -> Flags:
-    return holds(value.low) & holds(value.high)
-
-
-def _whole_or_open(values: FloatArray) -> Flags:
-    return are_whole(values) | np.isinf(values)
-
-
-def _may_underflow(value: Range) -> bool:
-    return any(
-        bool(((end != 0.0) & (np.abs(end) < SMALL_FACTOR)).any()) for end in (value.low, value.high)
-    )
+    first, second = one.ends, two.ends
+    corners = np.concatenate([first * second, first * second[::-1]])
+    corners = np.where(np.isnan(corners), 0.0, corners)
+    ends = np.array([corners.min(axis=0), corners.max(axis=0)])
+    factors = np.array([first, second])
+    if ((factors != 0.0) & (np.abs(factors) < SMALL_FACTOR)).any():  # may underflow
+        return rounding.outward(ends, np.abs(ends) + TINY, exact)
+    whole = (np.rint(factors) == factors).all(axis=(0, 1)) & (np.abs(ends) <= EXACT)
+    scaled = scale_exactly(factors).all(axis=1).any(axis=0)
+    return rounding.outward(ends, np.abs(ends), exact, whole | scaled)
 
 
 def inverse(value: Range, rounding: Rounding) -> Range:
@@ -174,11 +159,8 @@ def inverse(value: Range, rounding: Rounding) -> Range:
     nothing = (value.low == 0.0) & (value.high == 0.0)
     low = np.where(value.high == 0.0, -np.inf, 1.0 / value.high)
     high = np.where(value.low == 0.0, np.inf, 1.0 / value.low)
-    sizes = (
-        rounding.left(np.abs(end), scale_exactly(of))
-        for end, of in ((low, value.high), (high, value.low))
-    )
-    found = rounding.outward(low, high, tuple(sizes))
+    ends = np.array([low, high])
+    found = rounding.outward(ends, np.abs(ends), unrounded=scale_exactly(value.ends[::-1]))
     lost = inside | nothing
     # next to 0 a finite inverse of a huge end would be rounded past it
     low = np.where(value.low >= 0.0, np.maximum(found.low, 0.0), found.low)

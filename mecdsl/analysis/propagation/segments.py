@@ -12,7 +12,6 @@ from mecdsl.analysis.propagation.ranges import (
     Flags,
     Range,
     Rounding,
-    are_whole,
     everything,
 )
 from mecdsl.instances.tables import FloatArray, IntArray
@@ -68,16 +67,16 @@ class Summed(Step):
     parent: IntArray
 
     def forward(self, given: Ranges, rounding: Rounding) -> Range:
-        ends = given[0].low, given[0].high
-        low, high = (np.bincount(self.parent, end, self.size).astype(np.float64) for end in ends)
-        terms = [np.bincount(self.parent, np.abs(end), self.size) for end in ends]
+        ends = given[0].ends
+        sums = self._sums(ends)
         share = _of_many(rounding, np.bincount(self.parent, minlength=self.size)) / rounding.unit
-        broken = [np.bincount(self.parent, ~are_whole(end), self.size) for end in ends]
-        sizes = (
-            rounding.left(share * size, (rest == 0) & (size <= EXACT))
-            for size, rest in zip(terms, broken, strict=True)
-        )
-        return rounding.outward(low, high, tuple(sizes), self.whole)
+        terms = self._sums(np.abs(ends))
+        broken = self._sums(np.round(ends) != ends)
+        whole = (broken == 0.0) & (terms <= EXACT)
+        return rounding.outward(sums, share * terms, self.whole, whole)
+
+    def _sums(self, ends: FloatArray | Flags) -> FloatArray:
+        return np.stack([np.bincount(self.parent, end, self.size) for end in ends])
 
     def back(self, own: Range, given: Ranges, rounding: Rounding) -> Ranges:
         value = given[0]
