@@ -13,7 +13,7 @@ import numpy as np
 
 from mecdsl.backends.clarabel.affine import Affine
 from mecdsl.convexity.curvature import Curve
-from mecdsl.convexity.parts import proportion
+from mecdsl.convexity.parts import nonnegative, proportion
 from mecdsl.diagnostics import Span
 from mecdsl.instances.sparse_rows import pointer_of, ragged_ranges
 from mecdsl.instances.tables import FloatArray, IntArray
@@ -41,7 +41,7 @@ class Base:
     @property
     def nonnegative(self) -> bool:
         """Whether every row is proven to be at least 0."""
-        return bool(self.curve.ends.nonnegative.all())
+        return bool(nonnegative(self.curve.ends).all())
 
     def times_of(self, other: "Base") -> FloatArray:
         """k > 0 where this is k times the other, nan elsewhere."""

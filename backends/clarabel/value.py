@@ -27,6 +27,8 @@ from mecdsl.backends.clarabel.terms import (
 )
 from mecdsl.convexity import curvature
 from mecdsl.convexity.curvature import Curve
+from mecdsl.convexity.operators import spread
+from mecdsl.convexity.parts import nonnegative, nonpositive
 from mecdsl.diagnostics import Span
 from mecdsl.instances.tables import IntArray
 
@@ -118,7 +120,7 @@ class Value:
 
 def scaled_by(value: Value, factor: Any) -> Value:
     """Numbers times the functions. Raises `NoCone` for one that is not finite."""
-    numbers_ = curvature.spread(factor, value.size)
+    numbers_ = spread(factor, value.size)
     if not np.isfinite(numbers_).all():
         raise NoCone("a number in it is not finite", None)
     return replace(
@@ -131,7 +133,7 @@ def scaled_by(value: Value, factor: Any) -> Value:
 
 def number(draft: Draft, value: Any, size: int) -> Value:
     """Numbers as functions that are constant."""
-    values = curvature.spread(value, size)
+    values = spread(value, size)
     if not np.isfinite(values).all():
         raise NoCone("a number in it is not finite", None)
     return Value(draft=draft, curve=curvature.number(values, size), linear=numbers(values))
@@ -171,7 +173,7 @@ def product_of(value: Value) -> Product:
         return Product(np.ones(size), both)
     base = base_of(value)
     ends = base.curve.ends
-    if (ends.nonpositive & ~ends.nonnegative).all():
+    if (nonpositive(ends) & ~nonnegative(ends)).all():
         turned = Base(base.affine.scaled(-np.ones(size)), -base.curve)
         return Product(-np.ones(size), (Power(turned, np.ones(size)),))
     return Product(np.ones(size), (Power(base, np.ones(size)),))
@@ -218,7 +220,7 @@ def _of_product(value: Value, product: Product, curve: Curve) -> Value:
 
 def power(value: Value, exponent: Any) -> Value:
     """A value to a power of numbers; the root of a sum of squares is a norm. Raises `NoCone`."""
-    numbers_ = curvature.spread(exponent, value.size)
+    numbers_ = spread(exponent, value.size)
     if (numbers_ == 0.5).all() and is_sum_of_squares(value):
         curve = curvature.power(value.curve, numbers_)
         return replace(value, curve=curve, linear=norm(value), terms=())
