@@ -39,6 +39,15 @@ BUILT_IN: Mapping[str, str] = {
     "fog-equal": "mecdsl.backends.fog.backends:FogEqual",
     "fog-rule": "mecdsl.backends.fog.backends:FogRule",
     "fog-latency": "mecdsl.backends.fog.backends:FogLatency",
+    "noma-ligd": "mecdsl.backends.noma.backends:NomaLigd",
+    "noma-ligd-printed": "mecdsl.backends.noma.backends:NomaLigdPrinted",
+    "noma-greedy": "mecdsl.backends.noma.backends:NomaGreedy",
+    "noma-improved": "mecdsl.backends.noma.backends:NomaImproved",
+    "noma-device-only": "mecdsl.backends.noma.backends:NomaDeviceOnly",
+    "noma-edge-only": "mecdsl.backends.noma.backends:NomaEdgeOnly",
+    "noma-neurosurgeon": "mecdsl.backends.noma.backends:NomaNeurosurgeon",
+    "noma-dnn-surgeon": "mecdsl.backends.noma.backends:NomaDnnSurgeon",
+    "noma-bound": "mecdsl.backends.noma.backends:NomaBound",
 }
 
 

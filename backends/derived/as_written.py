@@ -25,11 +25,11 @@ def as_written(
 
     `sizes`: parameters that say how large a family is.
     """
-    wanted, own = needed(shipped, reads).model, instance.model
+    wanted, own = needed(shipped, reads, sizes).model, instance.model
     known = reads | sizes
     if any(s.kind is Kind.PARAM and name not in known for name, s in wanted.symbols.items()):
         return None  # a constant of the paper, which the data may have changed
-    if list(_statements(own, wanted, reads)) != list(_statements(wanted, wanted, reads)):
+    if list(_statements(own, wanted, known)) != list(_statements(wanted, wanted, known)):
         return None
     variables = {symbol.name: symbol for symbol in own.of_kind(Kind.VAR)}
     if variables.keys() != {symbol.name for symbol in wanted.of_kind(Kind.VAR)}:
@@ -51,7 +51,7 @@ def as_written(
     )
 
 
-def _statements(model: sym.Model, wanted: sym.Model, reads: frozenset[str]) -> Iterator[Hashable]:
+def _statements(model: sym.Model, wanted: sym.Model, known: frozenset[str]) -> Iterator[Hashable]:
     """What a model says of the objective, the rows, and all that the wanted one needs."""
     objective = model.objective
     yield objective.sense, structure(objective.value, {})
@@ -71,7 +71,7 @@ def _statements(model: sym.Model, wanted: sym.Model, reads: frozenset[str]) -> I
             yield name, None
             continue
         space, names = structure_of_space(symbol.space, {})
-        if name in reads:  # the instance's own data
+        if name in known:  # the instance's own data
             yield name, space
             continue
         formula = None if symbol.kind is Kind.VAR else structure(symbol.value, names)

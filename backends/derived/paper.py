@@ -18,13 +18,13 @@ class Paper(Generic[Problem]):
     """A paper whose problem is a shipped model.
 
     `title`: what it is about, for messages. `reference`: where it stands. `problems`: the shipped
-    models with the forms that the algorithms tell apart; integers and variables decide which of
-    them an instance is. `reads`: qualified names of all data that the algorithms read. `sizes`:
-    parameters of the shipped model with the family whose size each of them is. `read`: turns what
-    was found into the algorithm's own data; a ValueError says why it cannot. `optional`: constraint
-    families that may be left out. `may_be_fixed`: variable families whose values may be given.
-    `may_add_constant`: a constant beside the objective does no harm. `classes`: the problem classes
-    an instance may be of.
+    models with the forms that the algorithms tell apart; integers, variables and objective decide
+    which of them an instance is. `reads`: qualified names of all data that the algorithms read.
+    `sizes`: parameters of the shipped model with the family whose size each of them is. `read`:
+    turns what was found into the algorithm's own data; a ValueError says why it cannot. `optional`:
+    constraint families that may be left out. `may_be_fixed`: variable families whose values may be
+    given. `may_add_constant`: a constant beside the objective does no harm. `classes`: the problem
+    classes an instance may be of.
     """
 
     title: str

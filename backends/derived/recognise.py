@@ -6,7 +6,7 @@ those data: an algorithm reads it and answers in its terms, and `Found` brings t
 of the instance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -23,6 +23,7 @@ from mecdsl.backends.derived.samples import random_points, sample, start_sizes
 from mecdsl.backends.derived.sides import Side
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing.syntax import Kind
 
@@ -63,6 +64,9 @@ def _recognised(instance: Instance, paper: Paper[Any]) -> Recognised[Any] | str:
 def _found(instance: Instance, paper: Paper[Any]) -> Found:
     """Raises `Differs`; what costs nothing is looked at first, since most instances are of another
     paper.
+
+    Of several forms with the same variables the objective tells which is meant: where it agrees and
+    a row does not, that is said.
     """
     missing = sorted(paper.reads - instance.world.values.keys())
     if missing:
@@ -72,39 +76,62 @@ def _found(instance: Instance, paper: Paper[Any]) -> Found:
         found = as_written(instance, problem, paper.reads, sizes)
         if found is not None:
             return found
-    first: Differs | None = None
+    said: Differs | None = None
     for problem in _candidates(instance, paper.problems):
         try:
-            return _compared(instance, paper, problem)
+            beside = _beside(instance, problem, paper)
         except Differs as difference:
-            first = first or difference
-    assert first is not None
-    raise first
+            said = said or difference
+            continue
+        try:
+            return _with_rows(beside, paper)
+        except Differs as difference:
+            said = difference
+    raise said or Differs("it has other variables")
 
 
-def _compared(instance: Instance, paper: Paper[Any], problem: Shipped) -> Found:
-    """The instance beside one shipped model, at points; raises `Differs`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Beside:
+    """An instance beside a shipped model that has its columns and its objective."""
+
+    problem: Shipped
+    own: Side
+    wanted: Side
+    columns: IntArray
+    fixed: Mapping[str, FloatArray]
+    has_constant: bool
+
+
+def _beside(instance: Instance, problem: Shipped, paper: Paper[Any]) -> _Beside:
+    """Raises `Differs` where columns or objective are others."""
     wanted = reference(instance, problem, paper.reads, paper.sizes)
     columns = columns_of(instance, wanted)
     fixed = compare_columns(instance, wanted, columns, paper.may_be_fixed)
     own_side, wanted_side = _sides(instance, wanted, columns)
     objective = wanted.model.objective.doc or f"that of {problem.problem}"
     constant = match_objective(own_side, wanted_side, paper.may_add_constant, objective)
-    rows = match_rows(own_side, wanted_side, paper.optional)
-    compare_bounds(instance, wanted, columns, complete=(rows.place != NOT_HERE).all())
+    return _Beside(problem, own_side, wanted_side, columns, fixed, constant)
+
+
+def _with_rows(beside: _Beside, paper: Paper[Any]) -> Found:
+    """Raises `Differs` where rows or bounds are others."""
+    instance, wanted = beside.own.instance, beside.wanted.instance
+    rows = match_rows(beside.own, beside.wanted, paper.optional)
+    complete = bool((rows.place != NOT_HERE).all())
+    compare_bounds(instance, wanted, beside.columns, complete=complete)
     return Found(
-        problem=problem,
+        problem=beside.problem,
         reads=paper.reads,
         reference=wanted,
         instance=instance,
-        columns=columns,
+        columns=beside.columns,
         rows=rows,
-        fixed=fixed,
-        has_constant=constant,
+        fixed=beside.fixed,
+        has_constant=beside.has_constant,
     )
 
 
-def _sides(instance: Instance, wanted: Instance, columns: np.ndarray) -> tuple[Side, Side]:
+def _sides(instance: Instance, wanted: Instance, columns: IntArray) -> tuple[Side, Side]:
     """Both instances at the same points."""
     points = random_points(wanted, start_sizes(instance)[columns])
     own_points = np.empty_like(points)
@@ -117,7 +144,7 @@ def _sides(instance: Instance, wanted: Instance, columns: np.ndarray) -> tuple[S
     )
 
 
-def _candidates(instance: Instance, problems: tuple[Shipped, ...]) -> Sequence[Shipped]:
+def _candidates(instance: Instance, problems: tuple[Shipped, ...]) -> list[Shipped]:
     """The problems with the variables and the integers of an instance, else the first with its
     variables.
 
@@ -127,15 +154,15 @@ def _candidates(instance: Instance, problems: tuple[Shipped, ...]) -> Sequence[S
         family.name: instance.integral[family.columns][instance.free[family.columns]]
         for family in instance.variables
     }
-    alike, candidates = [], []
+    same, whole = list[Shipped](), list[Shipped]()
     for problem in problems:
         wanted = _domains(problem)
         if wanted.keys() == domains.keys():
+            same.append(problem)
             if all((own == wanted[name]).all() for name, own in domains.items()):
-                alike.append(problem)
-            candidates.append(problem)
-    if alike or candidates:
-        return alike or candidates[:1]
+                whole.append(problem)
+    if same:
+        return whole or same[:1]
     nearest = min(problems, key=lambda problem: len(_domains(problem).keys() ^ domains.keys()))
     raise Differs(odd_name(domains.keys(), _domains(nearest).keys()))
 

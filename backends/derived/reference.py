@@ -68,7 +68,7 @@ def reference(
         own = instance.world.symbols[symbol.name]
         return instance.world.values[symbol.name][places(symbol.name, own, table)]
 
-    model = needed(shipped, reads)
+    model = needed(shipped, reads, frozenset(name for name, _ in sizes))
     given = {
         name: Given(value=size, place=lambda _indices: None)
         for name, size in _sizes(instance, sizes).items()
@@ -112,15 +112,15 @@ def places(name: str, own: FamilyTable, wanted: FamilyTable) -> IntArray:
 
 
 @cache
-def needed(shipped: Shipped, reads: frozenset[str]) -> CheckedModel:
-    """The shipped model without start values and reports, and without what only data that are
-    taken over need.
+def needed(shipped: Shipped, reads: frozenset[str], sizes: frozenset[str]) -> CheckedModel:
+    """The shipped model without start values and reports, and without what only data and sizes that
+    are taken over need.
     """
     whole = checked(shipped)
     model = replace(
         whole.model,
         symbols={
-            name: replace(symbol, value=None) if name in reads else symbol
+            name: replace(symbol, value=None) if name in reads | sizes else symbol
             for name, symbol in whole.model.symbols.items()
             if symbol.kind is not Kind.REPORT
         },

@@ -71,14 +71,10 @@ def sample(instance: Instance, points: FloatArray, place: IntArray) -> Sample:
     """
     found = [_jets(instance, x) for x in points]
     offsets = [0, *(1 + family.first for family in instance.constraints)]
-    rows = [offset + jet.gradient.rows for offset, jet in zip(offsets, found[0], strict=True)]
-    own = np.concatenate([jet.gradient.columns[0] for jet in found[0]])
-    pattern = Pattern.of(np.concatenate(rows), place[own])
+    pattern, entries = _entries(found, offsets, place)
     at = np.empty_like(points)
     at[:, place] = points
-    slope = np.array(
-        [pattern.add_up(np.concatenate([jet.gradient.values for jet in jets])) for jets in found]
-    )
+    slope = np.array([pattern.add_up(own) for own in entries])
     with np.errstate(all="ignore"):
         slope *= at[:, pattern.second]
         value = np.array([np.concatenate([jet.value for jet in jets]) for jets in found])
@@ -87,6 +83,33 @@ def sample(instance: Instance, points: FloatArray, place: IntArray) -> Sample:
         )
         counts = ~(np.abs(slope) <= NEGLIGIBLE * terms[:, pattern.first]).all(axis=0)
     return Sample(value, terms, pattern.first[counts], pattern.second[counts], slope[:, counts])
+
+
+def _entries(
+    found: list[list[Jet]], offsets: list[int], place: IntArray
+) -> tuple[Pattern, list[FloatArray]]:
+    """Where slopes are at any of the points, and at each what its pattern adds up; `max` and its
+    like have other ones at other points.
+    """
+    rows, columns, values = list[IntArray](), list[IntArray](), list[FloatArray]()
+    for jets in found:
+        gradients = [jet.gradient for jet in jets]
+        stacked = [at + own.rows for at, own in zip(offsets, gradients, strict=True)]
+        rows.append(np.concatenate(stacked))
+        columns.append(np.concatenate([own.columns[0] for own in gradients]))
+        values.append(np.concatenate([own.values for own in gradients]))
+    same = [
+        np.array_equal(rows[0], r) and np.array_equal(columns[0], c)
+        for r, c in zip(rows, columns, strict=True)
+    ]
+    if all(same):
+        return Pattern.of(rows[0], place[columns[0]]), values
+    ends = np.cumsum([len(own) for own in values])
+    padded = []
+    for end, own in zip(ends, values, strict=True):
+        padded.append(np.zeros(ends[-1]))
+        padded[-1][end - len(own) : end] = own
+    return Pattern.of(np.concatenate(rows), place[np.concatenate(columns)]), padded
 
 
 @fact

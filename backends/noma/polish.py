@@ -68,7 +68,11 @@ class Polish:
         """The point for subchannels up and down [U], `NONE` for who must run all layers itself
         (form `silent`), searched from powers in W [U] or those that are best alone.
         """
-        begin = powers or tuple(self._alone(link, c) for link, c in self._links(channels))
+        alone = [self._alone(link, channel) for link, channel in self._links(channels)]
+        begin = tuple(
+            own if given is None else np.where(given > 0.0, given, own)
+            for own, given in zip(alone, powers or (None, None), strict=True)
+        )
         may_send = (channels[0] != NONE) & (channels[1] != NONE)
         if self.form.silent and self.form.common and not may_send.all():
             return self._all_local()

@@ -10,6 +10,7 @@ is larger than a few arrays [U, M] and, once, one [N, U, M] for each link.
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from mecdsl.backends.noma.system import Integers, Link, Reals, Way
 
@@ -27,7 +28,7 @@ class Sharing:
     across: Reals = field(init=False)
     _order: Integers = field(init=False)
     _back: Integers = field(init=False)
-    _member: Reals = field(init=False)
+    _member: csr_array = field(init=False)
     _cells: tuple[slice, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +45,10 @@ class Sharing:
             start += len(members)
         back = np.empty_like(order)
         np.put(back, order, np.arange(order.size))
-        member = (self.link.home == np.arange(access_points)[:, None]).astype(np.float64)
+        # a sparse product, for one of full matrices wakes the threads of the linear algebra library
+        member = csr_array(
+            (np.ones(users), (self.link.home, np.arange(users))), shape=(access_points, users)
+        )
         parts = {"across": across, "_order": order, "_back": back, "_member": member}
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -73,6 +77,17 @@ class Sharing:
         else:
             found = self._weaker(slope * own)
             self._add_up(found, slope)
+        return found
+
+    def others(self, sent: Reals) -> Reals:
+        """What each user hears of other cells, over the noise, [U, M]."""
+        found = np.zeros(sent.shape)
+        (self._add_up if self.link.way is Way.UP else self._add_down)(found, sent)
+        return found
+
+    def cell_sums(self, values: Reals) -> Reals:
+        """For each user, the sums over its cell, itself included, [U, M]."""
+        found: Reals = (self._member @ values)[self.link.home]
         return found
 
     def _weaker(self, values: Reals) -> Reals:

@@ -44,9 +44,9 @@ class OwnOptions:
             raise ModelError([Diagnostic("E505", message)])
         return value
 
-    def flag(self, name: str) -> bool:
-        """True or false, which is the default."""
-        value = self.given.get(name, False)
+    def flag(self, name: str, default: bool = False) -> bool:
+        """True or false."""
+        value = self.given.get(name, default)
         if not isinstance(value, bool):
             message = f"option `{name}` of `{self.backend}` is true or false, found `{value}`"
             raise ModelError([Diagnostic("E505", message)])
