@@ -24,6 +24,7 @@ from mecdsl.backends.derived.paper import Paper
 from mecdsl.backends.derived.recognise import Recognised, recognise
 from mecdsl.backends.fog.recognise import PAPER as FOG
 from mecdsl.backends.mel.backends import PAPER as MEL
+from mecdsl.backends.noma.recognise import PAPER as NOMA
 from mecdsl.compiling.check import CheckedModel
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.instance import Instance
@@ -38,6 +39,11 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 LITTLE = 1.0 + 1e-6
 # limits so wide that they forbid no place: what they forbid could be a bound as well
 SLOW = {"device_count": 3, "device": {"max_latency": [50.0] * 3}}
+CELLS = {
+    "user_count": 4,
+    "layer_count": 2,
+    "user": {"layer_work": [[3e8, 2e8]] * 4, "cut_size": [[2e4, 8e4, 3e2]] * 4},
+}
 PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
     "mel": (MEL, "mel", "", {"learner_count": 4}),
     "mel dropout": (MEL, "mel", "dropout", {"learner_count": 4}),
@@ -54,6 +60,10 @@ PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
     "fog": (FOG, "fog", "", {"node_count": 4}),
     "fog equal": (FOG, "fog", "equal", {"node_count": 4}),
     "fog_powers": (FOG, "fog_powers", "", {"node_count": 4}),
+    "noma": (NOMA, "noma", "", CELLS),
+    "noma silent": (NOMA, "noma", "silent", CELLS),
+    "noma oma": (NOMA, "noma", "oma", CELLS),
+    "noma oma_silent common_split": (NOMA, "noma", "oma_silent+common_split", CELLS),
 }
 Model = sym.Model
 Row = sym.Constraint

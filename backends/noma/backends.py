@@ -132,7 +132,7 @@ class NomaLigdPrinted(Noma):
     capabilities = PAPER.offers(
         "the paper's Li-GD, Algorithm 1, as printed",
         Guarantee.FEASIBLE,
-        ("step", "the step size lambda, 0.001 by default"),
+        ("step", "the step size lambda, 1e-4 by default"),
         ("epsilon", "what counts as no change, 1e-6 by default"),
         ("steps", "the most steps for each cut, 2000 by default"),
         ("gradient", "`corrected` (default) or `printed`, (29) and (30)"),
@@ -143,7 +143,7 @@ class NomaLigdPrinted(Noma):
         from mecdsl.backends.noma.printed import Printed, ligd_printed
 
         rules = Printed(
-            step=own.number("step", 1e-3),
+            step=own.number("step", 1e-4),
             epsilon=own.number("epsilon", 1e-6),
             steps=own.count("steps", 2000),
             printed=own.word("gradient", ("corrected", "printed")) == "printed",

@@ -21,6 +21,7 @@ from mecdsl.backends.noma.projected import Relaxed, Valued, edge_slope
 from mecdsl.backends.noma.relaxation import Load, Sharing
 from mecdsl.backends.noma.system import Form, Link, Plan, Reals, System
 from mecdsl.backends.shared.record import Record
+from mecdsl.diagnostics import count
 from mecdsl.solution import Termination
 
 FLOOR = 1e-12  # of shares, powers and edge units, so that logarithms exist
@@ -31,7 +32,7 @@ SPAN = 1e6  # times the first value: further up it has diverged
 class Printed:
     """`step` and `epsilon` of Algorithm 1, `steps` at most for each cut; `printed`: (29), (30)."""
 
-    step: float = 1e-3
+    step: float = 1e-4
     epsilon: float = 1e-6
     steps: int = 2000
     printed: bool = False
@@ -224,11 +225,16 @@ def _words_of_run(run: _Run, rules: Printed) -> str:
 
 
 def _words_of_point(counts: dict[str, float]) -> str:
-    said = {
-        "without_uplink": "users have no uplink subchannel",
-        "without_downlink": "users have no downlink subchannel",
-        "several_subchannels": "times a user has several subchannels",
-        "outside_boxes": "powers or edge units are outside of their boxes",
-    }
-    parts = [f"{counts[name]:.0f} {words}" for name, words in said.items() if counts[name]]
+    parts = [
+        f"{count(int(counts[f'without_{way}']), 'user')} without a subchannel on the {way}"
+        for way in ("uplink", "downlink")
+        if counts[f"without_{way}"]
+    ]
+    if counts["several_subchannels"]:
+        users = count(int(counts["several_subchannels"]), "user")
+        parts.append(f"{users} with several subchannels on a link")
+    if counts["outside_boxes"]:
+        parts.append(
+            f"{counts['outside_boxes']:.0f} of powers and edge units outside of their boxes"
+        )
     return ", ".join(parts)
