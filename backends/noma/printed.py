@@ -234,7 +234,6 @@ def _words_of_point(counts: dict[str, float]) -> str:
         users = count(int(counts["several_subchannels"]), "user")
         parts.append(f"{users} with several subchannels on a link")
     if counts["outside_boxes"]:
-        parts.append(
-            f"{counts['outside_boxes']:.0f} of powers and edge units outside of their boxes"
-        )
+        outside = count(int(counts["outside_boxes"]), "number")
+        parts.append(f"{outside} outside of a box of powers or edge units")
     return ", ".join(parts)
