@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 from tests.benchmarks import compile as benchmark
-from tests.benchmarks import fog
+from tests.benchmarks import fog, noma
 
 
 @pytest.mark.slow
@@ -60,3 +60,23 @@ def test_fog_benchmark_compares_optima_of_the_same_instances(
     fog.main(["--nodes", "3", "--layers", "2", "--repetitions", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:3] for line in lines[2:]] == [["3", "2", "slack"], ["3", "2", "tight"]]
+
+
+def test_noma_benchmark_draws_what_the_paper_describes() -> None:
+    work, size = noma.network()
+    assert len(work) == 9
+    assert work.sum() == pytest.approx(445.3e6, rel=1e-4)
+    assert size[0] == 8 * 32 * 32 * 3
+    system = noma.draw(0, 5, 4, 3)
+    assert system.shape == (5, 20, 3)
+    assert system.uplink.bandwidth == 3 * 40e3
+    own = np.array([link.own.mean() for link in system.links])
+    assert (own > 1.0).all()
+
+
+@pytest.mark.slow
+def test_noma_benchmark_prints_its_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    noma.main(["--seeds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["equal", "different"]
+    assert [line.split()[0] for line in lines[-4:]] == ["2", "6", "12", "25"]

@@ -42,6 +42,7 @@ SLOW = {"device_count": 3, "device": {"max_latency": [50.0] * 3}}
 CELLS = {
     "user_count": 4,
     "layer_count": 2,
+    "edge_units_min": 0.5,
     "user": {"layer_work": [[3e8, 2e8]] * 4, "cut_size": [[2e4, 8e4, 3e2]] * 4},
 }
 PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
@@ -121,11 +122,14 @@ def in_first_row(problem: str, row: Row, then: sym.Expression) -> sym.Expression
 
 
 def size_of_left(problem: str, row: Row) -> float:
-    """The largest left side of a family at the start values."""
+    """The largest left side of a family near the start values; at one of two points it is not 0."""
     whole = instance(problem)
     family = next(f for f in whole.constraints if f.name == row.name)
-    left = whole.evaluator(Floats(whole.first_point() + 1.0)).family(row.left, family.table)
-    return float(np.abs(left).max())
+    lefts = [
+        whole.evaluator(Floats(whole.first_point() + more)).family(row.left, family.table)
+        for more in (1.0, 0.5)
+    ]
+    return max(float(np.abs(left).max()) for left in lefts)
 
 
 def lookup(problem: str, variable: str, like: sym.Expression) -> sym.Expression:
