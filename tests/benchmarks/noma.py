@@ -13,9 +13,10 @@ subchannels, as the paper does.
 import argparse
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import resources
+from itertools import chain
 
 import numpy as np
 
@@ -109,9 +110,9 @@ def mixed(system: System, seed: int) -> System:
     )
 
 
-def starts(seeds: int) -> list[str]:
+def starts(seeds: int) -> Iterator[str]:
     """Steps of warm and cold starts, and how much better the cold ones' best value of (22) is."""
-    lines = [f"{'networks':>9} {'warm':>7} {'cold':>7} {'ratio':>6} {'cold is better by':>18}"]
+    yield f"{'networks':>9} {'warm':>7} {'cold':>7} {'ratio':>6} {'cold is better by':>18}"
     for name, change in (("equal", lambda one, seed: one), ("different", mixed)):
         steps, better = [], []
         for seed in range(seeds):
@@ -126,17 +127,14 @@ def starts(seeds: int) -> list[str]:
         spread = (
             f"{100 * np.median(better):.2f} % ({100 * min(better):.1f} to {100 * max(better):.1f})"
         )
-        lines.append(
+        yield (
             f"{name:>9} {warm_steps:7.0f} {cold_steps:7.0f} {cold_steps / warm_steps:6.2f} {spread:>18}"
         )
-    return lines
 
 
-def rounding(seeds: int) -> list[str]:
+def rounding(seeds: int) -> Iterator[str]:
     """Users without a subchannel if beta > 0.5 decides, and the cost of rounding by assignment."""
-    lines = [
-        f"{'M':>4} {'up':>8} {'down':>8} {'runs hit':>9} {'Li-GD/bound':>12} {'greedy/bound':>13}"
-    ]
+    yield f"{'M':>4} {'up':>8} {'down':>8} {'runs hit':>9} {'Li-GD/bound':>12} {'greedy/bound':>13}"
     for subchannels in SUBCHANNELS:
         shares, costs = [], []
         for seed in range(seeds):
@@ -151,16 +149,15 @@ def rounding(seeds: int) -> list[str]:
         up, down = np.mean(shares, axis=0)
         hit = np.mean(np.max(shares, axis=1) > 0.0)
         means = np.mean(costs, axis=0)
-        lines.append(
+        yield (
             f"{subchannels:>4} {up:8.1%} {down:8.1%} {hit:9.0%} {means[0]:12.4f} {means[1]:13.4f}"
         )
-    return lines
 
 
-def paper_size(seed: int) -> list[str]:
+def paper_size(seed: int) -> Iterator[str]:
     """Time, memory and cost of the methods at the paper's size, on arrays."""
     system, form = draw(seed, 5, 250, 250), Form()
-    lines = [f"{'method':>20} {'s':>7} {'MB':>6} {'objective':>10} {'bound':>8} {'steps':>6}"]
+    yield f"{'method':>20} {'s':>7} {'MB':>6} {'objective':>10} {'bound':>8} {'steps':>6}"
 
     def bound() -> tuple[float | None, float]:
         return None, 0.0
@@ -188,10 +185,7 @@ def paper_size(seed: int) -> list[str]:
         seconds = time.perf_counter() - started
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
         shown = "-" if objective is None else f"{objective:.2f}"
-        lines.append(
-            f"{name:>20} {seconds:7.2f} {memory:6.0f} {shown:>10} {least:8.2f} {steps:6.0f}"
-        )
-    return lines
+        yield (f"{name:>20} {seconds:7.2f} {memory:6.0f} {shown:>10} {least:8.2f} {steps:6.0f}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -202,11 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     if chosen.paper_size:
-        print("\n".join(paper_size(chosen.seed)))
-        return
-    print("\n".join(starts(chosen.seeds)))
-    print()
-    print("\n".join(rounding(chosen.seeds)))
+        lines = paper_size(chosen.seed)
+    else:
+        lines = chain(starts(chosen.seeds), [""], rounding(chosen.seeds))
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
