@@ -39,6 +39,7 @@ BUILT_IN: Mapping[str, str] = {
     "fog-equal": "mecdsl.backends.fog.backends:FogEqual",
     "fog-rule": "mecdsl.backends.fog.backends:FogRule",
     "fog-latency": "mecdsl.backends.fog.backends:FogLatency",
+    "noma-exact": "mecdsl.backends.noma.exact_backend:NomaExact",
     "noma-ligd": "mecdsl.backends.noma.backends:NomaLigd",
     "noma-ligd-printed": "mecdsl.backends.noma.backends:NomaLigdPrinted",
     "noma-greedy": "mecdsl.backends.noma.backends:NomaGreedy",
