@@ -98,6 +98,12 @@ def draw(seed: int, access_points: int, users_each: int, subchannels: int, most:
     )
 
 
+def with_places(system: System) -> System:
+    """The same with a K that leaves a place to everybody."""
+    needed = -(-int(system.cell_sizes.max()) // system.shape[2])
+    return replace(system, users_per_subchannel_max=max(needed, system.users_per_subchannel_max))
+
+
 def mixed(system: System, seed: int) -> System:
     """The same with another network for each user: work and sizes times 10^-1 to 10^1."""
     factor = 10.0 ** np.random.default_rng(seed).uniform(-1.0, 1.0, (system.shape[1], 1))
@@ -138,7 +144,7 @@ def rounding(seeds: int) -> Iterator[str]:
     for subchannels in SUBCHANNELS:
         shares, costs = [], []
         for seed in range(seeds):
-            system, form = draw(seed, 2, 6, subchannels), Form()
+            system, form = with_places(draw(seed, 2, 6, subchannels)), Form()
             looped = loop_over_cuts(system, False, Loop(), Record())
             parts = looped.relaxed.parts(looped.best.x)
             shares.append([without_subchannel(part) for part in (parts[0], parts[2])])
