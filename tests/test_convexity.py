@@ -399,3 +399,23 @@ def test_bonmin_is_a_heuristic_where_nothing_is_proven() -> None:
 def test_auto_says_convex() -> None:
     text = "model m\nvar x : 1 >= 0\nminimize f = exp(x) - x\n"
     assert mecdsl.loads(text).solve("auto").choice == "a convex NLP: a local optimum is global"
+
+
+def test_two_costs_of_a_bit_are_refuted_by_points() -> None:
+    model = mecdsl.load(ROOT / "models" / "examples" / "noma_convexity.mec")
+    instance = model.instance()
+    problem = sampled(instance, analyse(instance))
+    for report in (problem.objective, *problem.families):
+        assert report.convex is False
+        assert report.counterexample is not None
+        assert report.counterexample.middle > report.counterexample.chord
+    # by a calculator, at two powers and at two strengths of the weaker signal
+    ends = [instance.objective(np.array([power, 100.0, 10.0])) for power in (0.05, 0.3162)]
+    assert sum(ends) / 2 == pytest.approx(0.029679, abs=1e-6)
+    assert instance.objective(np.array([0.1831, 1.0, 1.0])) == pytest.approx(0.029763, abs=1e-6)
+    delays = [
+        2 + float(instance.differences(np.array([0.1, 100.0, weak]))["delay"][0])
+        for weak in (10.0, 155.0, 300.0)
+    ]
+    assert (delays[0] + delays[2]) / 2 == pytest.approx(1.3602, abs=1e-4)
+    assert delays[1] == pytest.approx(1.4008, abs=1e-4)

@@ -71,8 +71,9 @@ def test_the_infeasible_example_is_proven_infeasible() -> None:
 
 def test_every_example_is_short_and_tested() -> None:
     files = sorted((ROOT / "models" / "examples").glob("*.mec"))
-    # `cell` has random data: tests/test_position.py solves it a second way for each seed
-    assert {file.stem for file in files} == {*EXAMPLES, "infeasible", "cell"}
+    # `cell` has random data: tests/test_position.py solves it a second way for each seed;
+    # `noma_convexity` is there to be checked: tests/test_convexity.py
+    assert {file.stem for file in files} == {*EXAMPLES, "infeasible", "cell", "noma_convexity"}
     assert all(len(file.read_text().splitlines()) < 25 for file in files)
 
 
@@ -101,7 +102,7 @@ def test_the_reference_explains_every_word(words: list[str]) -> None:
 
 
 SEVERAL = """atan2(y, x), hypot(x, y), perspective(t, e), quad_over_lin(x, y), distance(a, b),
-min(x, y, ...), max(x, y, ...), rate(power, gain, bandwidth, noise_density), uniform(low, high),
+min(x, y, ...), max(x, y, ...), rate(power, gain, bandwidth, noise_density), sinr_rate(signal, interference, noise, bandwidth), uniform(low, high),
 normal(mean, deviation), exponential(mean), rayleigh(scale), choice(a, b, ...), first(S), last(S),
 prev(k), next(k)"""
 SIGNATURES = {call.split("(")[0]: call for call in re.findall(r"\w+\(.*?\)", SEVERAL)}

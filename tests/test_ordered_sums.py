@@ -179,7 +179,11 @@ def test_a_long_sum_is_judged_without_its_pairs() -> None:
     assert "too many to look at" in report.cause
     ones = np.ones(4000)
     solution = Solution(
-        backend="given", termination=Termination.FINISHED, guarantee=Guarantee.FEASIBLE, values=ones
+        backend="given",
+        termination=Termination.FINISHED,
+        guarantee=Guarantee.FEASIBLE,
+        values=ones,
+        bound=1.0,
     )
     result = verify(instance, solution)
     assert result.verified

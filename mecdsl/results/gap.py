@@ -26,7 +26,7 @@ from mecdsl.analysis.loose_terms import Least, Looseness
 from mecdsl.analysis.objective_offset import objective_offset
 from mecdsl.analysis.origins import origins
 from mecdsl.instances.instance import Instance
-from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.tables import EXPLORED, FloatArray, TooManyRows
 from mecdsl.model.classes import Degree
 from mecdsl.results.measures import ROUNDING_SAFETY, measures
 
@@ -92,10 +92,17 @@ def _offset(instance: Instance) -> float:
 
 
 def _least(instance: Instance, x: FloatArray) -> float:
-    """The least term of the objective with every variable at its scale."""
+    """The least term of the objective with every variable at its scale; 0, which says nothing,
+    where there are too many to look at.
+    """
     with np.errstate(all="ignore"):
         scales = np.where(instance.integral & instance.free, 1.0, measures(instance, x).scale)
         algebra = Looseness(np.where(scales > 0.0, scales, x), scales, Least)
-        value = instance.goal.value(instance.evaluator(algebra))
+        evaluator = instance.evaluator(algebra)
+        evaluator.most = EXPLORED
+        try:
+            value = instance.goal.value(evaluator)
+        except TooManyRows:
+            return 0.0
     least = float(np.ravel(getattr(value, "loose", 0.0))[0])
     return least if np.isfinite(least) else 0.0
