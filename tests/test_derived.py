@@ -62,8 +62,6 @@ PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
     "fog equal": (FOG, "fog", "equal", {"node_count": 4}),
     "fog_powers": (FOG, "fog_powers", "", {"node_count": 4}),
     "noma": (NOMA, "noma", "", CELLS),
-    "noma silent": (NOMA, "noma", "silent", CELLS),
-    "noma oma": (NOMA, "noma", "oma", CELLS),
     "noma oma_silent common_split": (NOMA, "noma", "oma_silent+common_split", CELLS),
 }
 Model = sym.Model

@@ -6,6 +6,7 @@ that the algorithm reads are the instance's own, and all others must not matter.
 """
 
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,14 +20,21 @@ from mecdsl.reformulations.rewrite import structure, structure_of_space
 
 
 def as_written(
-    instance: Instance, shipped: Shipped, reads: frozenset[str], sizes: frozenset[str]
+    instance: Instance,
+    shipped: Shipped,
+    reads: frozenset[str],
+    sizes: frozenset[str],
+    optional: frozenset[str],
 ) -> Found | None:
     """What is found of an instance that is the shipped model word for word, else None.
 
-    `sizes`: parameters that say how large a family is.
+    `sizes`: parameters that say how large a family is. `optional`: rows that it may leave out.
     """
     wanted, own = needed(shipped, reads, sizes).model, instance.model
     known = reads | sizes
+    written = {constraint.name for constraint in own.constraints}
+    rows = [c for c in wanted.constraints if c.name in written or c.name not in optional]
+    wanted = replace(wanted, constraints=tuple(rows))
     if any(s.kind is Kind.PARAM and name not in known for name, s in wanted.symbols.items()):
         return None  # a constant of the paper, which the data may have changed
     if list(_statements(own, wanted, known)) != list(_statements(wanted, wanted, known)):

@@ -19,7 +19,7 @@ from mecdsl.backends.derived.found import Found
 from mecdsl.backends.derived.paper import Paper, Problem
 from mecdsl.backends.derived.reference import Differs, Shipped, checked, reference
 from mecdsl.backends.derived.rows import match_objective, match_rows
-from mecdsl.backends.derived.samples import random_points, sample, start_sizes
+from mecdsl.backends.derived.samples import Sample, random_points, sample, start_sizes
 from mecdsl.backends.derived.sides import Side
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
@@ -73,13 +73,13 @@ def _found(instance: Instance, paper: Paper[Any]) -> Found:
         raise Differs(f"the model has no `{missing[0]}`")
     sizes = frozenset(name for name, _ in paper.sizes)
     for problem in paper.problems:
-        found = as_written(instance, problem, paper.reads, sizes)
+        found = as_written(instance, problem, paper.reads, sizes, paper.optional)
         if found is not None:
             return found
-    said: Differs | None = None
+    said, sampled = None, dict[bytes, Sample]()
     for problem in _candidates(instance, paper.problems):
         try:
-            beside = _beside(instance, problem, paper)
+            beside = _beside(instance, problem, paper, sampled)
         except Differs as difference:
             said = said or difference
             continue
@@ -102,12 +102,16 @@ class _Beside:
     has_constant: bool
 
 
-def _beside(instance: Instance, problem: Shipped, paper: Paper[Any]) -> _Beside:
-    """Raises `Differs` where columns or objective are others."""
+def _beside(
+    instance: Instance, problem: Shipped, paper: Paper[Any], sampled: dict[bytes, Sample]
+) -> _Beside:
+    """Raises `Differs` where columns or objective are others. `sampled`: the instance at points
+    where it was looked at before.
+    """
     wanted = reference(instance, problem, paper.reads, paper.sizes)
     columns = columns_of(instance, wanted)
     fixed = compare_columns(instance, wanted, columns, paper.may_be_fixed)
-    own_side, wanted_side = _sides(instance, wanted, columns)
+    own_side, wanted_side = _sides(instance, wanted, columns, sampled)
     objective = wanted.model.objective.doc or f"that of {problem.problem}"
     constant = match_objective(own_side, wanted_side, paper.may_add_constant, objective)
     return _Beside(problem, own_side, wanted_side, columns, fixed, constant)
@@ -131,15 +135,20 @@ def _with_rows(beside: _Beside, paper: Paper[Any]) -> Found:
     )
 
 
-def _sides(instance: Instance, wanted: Instance, columns: IntArray) -> tuple[Side, Side]:
+def _sides(
+    instance: Instance, wanted: Instance, columns: IntArray, sampled: dict[bytes, Sample]
+) -> tuple[Side, Side]:
     """Both instances at the same points."""
     points = random_points(wanted, start_sizes(instance)[columns])
     own_points = np.empty_like(points)
     own_points[:, columns] = points
     own_names = np.empty_like(columns)
     own_names[columns] = np.arange(len(columns))
+    place = own_points.tobytes() + own_names.tobytes()
+    if place not in sampled:
+        sampled[place] = sample(instance, own_points, own_names)
     return (
-        Side(instance, sample(instance, own_points, own_names)),
+        Side(instance, sampled[place]),
         Side(wanted, sample(wanted, points, np.arange(len(columns)))),
     )
 

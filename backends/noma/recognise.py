@@ -74,11 +74,7 @@ PAPER = Paper(
     title="split inference over NOMA",
     reference="Yuan et al., High Efficiency Inference Accelerating Algorithm for NOMA-based Mobile "
     "Edge Computing, problem (18)",
-    problems=tuple(
-        Shipped("noma", f"{form}{cuts}".lstrip("+"), "(18)")
-        for cuts in ("", "+common_split")
-        for form in FORMS
-    ),
+    problems=tuple(Shipped("noma", f"{form}+common_split".lstrip("+"), "(18)") for form in FORMS),
     reads=frozenset(
         {
             *NUMBERS,
