@@ -87,6 +87,7 @@ def test_the_relaxed_model_is_another_problem() -> None:
     assert "is not part of the problem" in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", FEASIBLE)
 @pytest.mark.parametrize("common", [False, True])
 def test_its_points_are_verified_beside_the_bound(backend: str, common: bool) -> None:

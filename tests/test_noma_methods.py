@@ -68,6 +68,7 @@ def require_feasible(system: System, form: Form, decisions: Decisions) -> None:
     assert ((units >= system.edge_units_min) & (units <= system.edge_units_max)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("seed", range(4))
 def test_points_are_feasible_cost_what_is_claimed_and_keep_the_bound(form: Form, seed: int) -> None:
@@ -85,12 +86,14 @@ def test_points_are_feasible_cost_what_is_claimed_and_keep_the_bound(form: Form,
         assert plan.bound <= cost(plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_search_is_not_worse_than_its_start(form: Form) -> None:
     system = draw_system(11, 2, 5, 2)
     assert cost(improved(system, form)) <= cost(greedy(system, form)) * (1.0 + 1e-9)
 
 
+@pytest.mark.slow
 def test_one_cell_with_a_user_on_each_subchannel_is_an_assignment_problem() -> None:
     for seed in range(6):
         system = draw_system(seed, 1, 3, 4, users_per_subchannel_max=1)
@@ -291,6 +294,7 @@ def test_other_orders_change_nothing(form: Form) -> None:
 # Ends of the ranges ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [0, 1])
 def test_who_has_no_place_runs_all_layers_itself(most: int) -> None:
     system = draw_system(2, 2, 9, 2, users_per_subchannel_max=most)
