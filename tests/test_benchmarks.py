@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 from tests.benchmarks import compile as benchmark
-from tests.benchmarks import fog, noma
+from tests.benchmarks import fog, noma, noma_scip
 
 
 @pytest.mark.slow
@@ -80,3 +80,19 @@ def test_noma_benchmark_prints_its_tables(capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["equal", "different"]
     assert [line.split()[0] for line in lines[-4:]] == ["2", "6", "12", "25"]
+
+
+def test_the_exact_form_is_proven_where_the_statement_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noma_scip.main(["--users", "1", "--limit", "20"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:2] == ["users", "statement"]
+    assert len(lines) == 4
+    values = [float(words[3 if words[1] != "noma-exact" else 2]) for words in lines[1:]]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-5)
+    assert [" ".join(words[-2:]) for words in lines[1:]] == [
+        "feasible only",
+        "globally optimal",
+        "globally optimal",
+    ]
