@@ -5,6 +5,7 @@ import pytest
 
 import mecdsl
 from tests.claims import fog
+from tests.claims.tables import spread
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,8 @@ def test_a_pair_is_what_two_solves_give(one_seed: fog.Studies) -> None:
 def test_what_is_impossible_is_counted_apart(one_seed: fog.Studies) -> None:
     best, _ = one_seed.pair(latency=0.01)
     assert np.isnan(best).all()
-    assert fog.spread([1.0, np.nan, 4.0]) == "2.5 (1..4, 1 none)"
-    assert fog.spread([np.nan]) == "-, 1 none"
+    assert spread([1.0, np.nan, 4.0]) == "2.5 (1..4, 1 none)"
+    assert spread([np.nan]) == "-, 1 none"
 
 
 def test_layer_times_fall_by_four_where_exchanges_hardly_count(one_seed: fog.Studies) -> None:

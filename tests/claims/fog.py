@@ -21,6 +21,7 @@ import mecdsl.models
 from mecdsl.api import LoadedModel
 from mecdsl.data_files.read import given_in_memory
 from mecdsl.results.result import Result
+from tests.claims.tables import percent, print_figures, spread
 
 MODEL = Path(mecdsl.models.__file__).with_name("fog.mec")
 READINGS = ("frozen", "printed", "gradient", "alternating")
@@ -64,21 +65,6 @@ def energies(results: Sequence[Result | None]) -> list[float]:
         np.nan if result is None or result.objective is None else 1e3 * result.objective
         for result in results
     ]
-
-
-def spread(values: Sequence[float] | np.ndarray, style: str = ".3g") -> str:
-    """Median and range of what is known, and how many are not."""
-    known = np.array([value for value in values if np.isfinite(value)])
-    missing = len(values) - len(known)
-    lost = f", {missing} none" if missing else ""
-    if not len(known):
-        return f"-{lost}"
-    return f"{np.median(known):{style}} ({known.min():{style}}..{known.max():{style}}{lost})"
-
-
-def percent(values: Sequence[float] | np.ndarray) -> str:
-    """`spread` of shares as percentages."""
-    return spread(100.0 * np.asarray(values), ".1f") + " %"
 
 
 def compared(opt: Sequence[float], equal: Sequence[float]) -> list[str]:
@@ -261,14 +247,6 @@ FIGURES: Mapping[str, Callable[[Studies], list[list[str]]]] = {
 }
 
 
-def table(lines: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by blanks."""
-    widths = [max(len(line[position]) for line in lines) for position in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the studies of some figures and print their tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -279,13 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown:
         parser.error(f"no figure `{unknown[0]}`; there are {', '.join(FIGURES)}")
     studies = Studies(range(1, chosen.seeds + 1))
-    for name in chosen.figures or FIGURES:
-        title = (FIGURES[name].__doc__ or "").splitlines()[0]
-        print(
-            f"{'Figure ' if name.isdigit() else ''}{name}: "
-            f"{title}\n{table(FIGURES[name](studies))}\n",
-            flush=True,
-        )
+    print_figures(FIGURES, chosen.figures or tuple(FIGURES), studies)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ def outcome_of(system: System, form: Form, plan: Plan) -> Outcome:
 def _sharers(home: Integers, channel: Integers) -> Integers:
     """How many of its cell are on the subchannel of each user, itself included."""
     same = (home[:, None] == home) & (channel[:, None] == channel)
-    return same.sum(axis=1).astype(np.int64)
+    found: Integers = same.sum(axis=1).astype(np.int64)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
