@@ -231,6 +231,23 @@ def test_the_integer_problem_is_solved_to_a_proof() -> None:
     assert "globally optimal, verified" in done.stdout
 
 
+def without_rounding(text: str) -> str:
+    """Distances of a proven optimum, which are rounding errors, as `0.0e+00`."""
+    return re.sub(r"\b\d\.\de-1\d\b", "0.0e+00", text)
+
+
+@pytest.mark.slow
+def test_the_comparison_of_noma_stands_in_the_models_readme() -> None:
+    text = (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    ((_, arguments, stated),) = (
+        found for found in CONSOLE.findall(text) if "models/noma.mec" in found[1]
+    )
+    done = run(shlex.split(arguments))
+    assert done.returncode == 0, done.stderr
+    found, wanted = (without_rounding(without_seconds(part)) for part in (done.stdout, stated))
+    assert found.rstrip() == wanted.rstrip()
+
+
 def test_there_are_five_claims() -> None:
     assert len(claims()) == 5
     _, command = claims()["no rounding step is ever needed"]

@@ -61,24 +61,30 @@ def over_networks(
 
 
 def setup(studies: Studies) -> list[list[str]]:
-    """Who has company on a subchannel at the paper's size, and what NOMA is worth there."""
-    lines = [
-        ["U", "M", "K", "network", "together", "OMA/NOMA cost", "OMA/NOMA time", "gap OMA", "NOMA"]
-    ]
+    """The paper's size: who has company on a subchannel, and what NOMA is worth there."""
+    gains = [f"{what} {scheme}" for what in ("latency", "energy") for scheme in OURS]
+    gaps = [f"gap {scheme}" for scheme in OURS]
+    worth = ["OMA/NOMA cost", "OMA/NOMA time"]
+    lines = [["U", "M", "K", "network", "wE", "together", *worth, *gains, *gaps]]
     large = Case(users_each=250, subchannels=250)
     cases = [replace(large, network=network) for network in NETWORKS]
-    cases += [replace(large, subchannels=84)]
+    cases += [replace(large, energy_weight=0.0), replace(large, subchannels=84)]
     cases += [replace(FEW, subchannels=8, most=1), FEW, replace(FEW, subchannels=2)]
     cases += [replace(FEW, subchannels=1, most=8)]
     for case in cases:
         users = case.access_points * case.users_each
         size = f"{users}{', exact' if case.method == 'exact' else ''}"
+        setting = [case.subchannels, case.most, case.network, f"{case.energy_weight:g}"]
         lines.append(
             [
-                *(size, str(case.subchannels), str(case.most), case.network),
+                *(size, *map(str, setting)),
                 percent(studies.values(case, "ECC-NOMA", "together")),
-                spread(studies.ratio(case, *OURS, "cost"), ".4g"),
-                spread(studies.ratio(case, *OURS, "time"), ".4g"),
+                *(spread(studies.ratio(case, *OURS, what), ".4g") for what in ("cost", "time")),
+                *(
+                    spread(studies.ratio(case, BASE, scheme, what))
+                    for what in ("time", "energy")
+                    for scheme in OURS
+                ),
                 *(percent(studies.gap(case, scheme)) for scheme in OURS),
             ]
         )
