@@ -177,7 +177,7 @@ def over_workloads(studies: Studies, what: str) -> list[list[str]]:
         case = replace(few, subchannels=2) if few is FEW else few
         once = {scheme: studies.ratio(case, BASE, scheme, what) for scheme in schemes}
         device = studies.values(case, BASE, what)
-        for load in (0.25, 0.5, 1.0, 2.0, 4.0):
+        for load in (0.3, 1.0, 3.0, 10.0):
             at = replace(case, workload=load)
             ratios = {scheme: studies.ratio(at, BASE, scheme, what) for scheme in schemes}
             change = max(abs(ratios[scheme] / once[scheme] - 1.0).max() for scheme in schemes)
