@@ -2,8 +2,8 @@
 
     uv run python -m tests.claims.noma [figure ...] [--seeds 1..5]
 
-Figures are `setup`, `2` to `11`, `methods`, `corollary2` and `corollary5`; for corollary 4 there is
-`python -m tests.benchmarks.noma`. Numbers are medians over the seeds, in brackets their range.
+Figures are `setup`, `2` to `11`, `methods`, `ligd`, `corollary2` and `corollary5`; for corollary 4
+there is `python -m tests.benchmarks.noma`. Numbers are medians over the seeds, in brackets their range.
 "latency" and "energy" are those of all users with the base scheme over those with the scheme, so
 that above 1 the scheme is better; energy is also that of edge servers and access points. ECC and
 ECC-NOMA are found by `noma-greedy` without a proof, "gap" is the distance of the cost to that of
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tests.claims.noma_cases import Case, Studies
-from tests.claims.noma_corollaries import corollary_2, corollary_5, methods
+from tests.claims.noma_corollaries import corollary_2, corollary_5, li_gd, methods
 from tests.claims.tables import percent, print_figures, spread
 
 WEIGHTS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.5)  # wE in 1/J
@@ -215,6 +215,7 @@ FIGURES: Mapping[str, Callable[[Studies], list[list[str]]]] = {
     "10": figure_10,
     "11": figure_11,
     "methods": methods,
+    "ligd": li_gd,
     "corollary2": corollary_2,
     "corollary5": corollary_5,
 }

@@ -22,6 +22,7 @@ from mecdsl.backends.noma.baselines import Rule, baseline, device_only, greedy
 from mecdsl.backends.noma.cost import spent
 from mecdsl.backends.noma.exact import exact
 from mecdsl.backends.noma.improved import improved
+from mecdsl.backends.noma.ligd import Loop, ligd
 from mecdsl.backends.noma.recognise import PAPER, read
 from mecdsl.backends.noma.system import NONE, Form, Integers, Plan, Reals, System
 from mecdsl.instances.instance import Instance
@@ -52,6 +53,7 @@ class Case:
 METHODS: Mapping[str, Callable[[System, Form], Plan]] = {
     "greedy": greedy,
     "improved": improved,
+    "ligd": lambda system, form: ligd(system, form, Loop()),  # not for OMA
     "exact": exact,
 }
 SCHEMES: Mapping[str, Callable[[System], Plan]] = {
