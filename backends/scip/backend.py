@@ -41,11 +41,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mecdsl.analysis.poles import poles
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request, accepts_class, prefer
 from mecdsl.backends.scip.options import RawValue, parameters, searches
 from mecdsl.backends.scip.unknown import accepts_parts
+from mecdsl.backends.shared.doubts import UNBELIEVED, doubted, doubtful, listed
 from mecdsl.backends.shared.guarded import run_guarded
+from mecdsl.backends.shared.holding import holds
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.instances.instance import Instance
 from mecdsl.model.classes import ProblemClass
@@ -100,9 +101,6 @@ ONLY_TO_TOLERANCES: Final = (
 LIKELY_UNBOUNDED: Final = (
     Termination.INFEASIBLE_OR_UNBOUNDED
 )  # there is no word for "feasible, likely unbounded"
-UNBELIEVED: Final = (
-    "which proves nothing where the bounds lead to a pole, such as that of 1/x or ln x at 0, as in"
-)
 ENDS: Final = {
     "time limit": Termination.TIME_LIMIT,
     "interrupted": Termination.INTERRUPTED,
@@ -274,33 +272,7 @@ def _run(built: "ScipModel", request: Request, chosen: dict[str, RawValue]) -> S
         return _believed(built, request, solution)
     if solution.termination in NO_POINT:
         return solution
-    return _doubted(request, _with_point(built, request, solution))
-
-
-def _doubted(request: Request, solution: Solution) -> Solution:
-    """The solution without its proof where a part that is not convex has a pole.
-
-    SCIP says that the least y from 0 to 1 with `x/y >= 0.5`, x up to 1, is 1. A convex part rises
-    at its pole.
-    """
-    reports = (request.problem.objective, *request.problem.families)
-    open_parts = {report.name for report in reports if report.convex is not True}
-    names = [name for name in poles(request.instance) if name in open_parts]
-    if not names or (solution.bound is None and solution.guarantee is not Guarantee.GLOBAL):
-        return solution
-    listed = ", ".join(f"`{name}`" for name in names)
-    ended = (
-        Termination.FINISHED
-        if solution.termination is Termination.OPTIMAL
-        else solution.termination
-    )
-    return replace(
-        solution,
-        bound=None,
-        termination=ended,
-        guarantee=Guarantee.NONE if solution.values is None else Guarantee.FEASIBLE,
-        message=f"{solution.message}, {UNBELIEVED} {listed}",
-    )
+    return doubted(request, _with_point(built, request, solution))
 
 
 def _endless_objective(built: "ScipModel", scaled: float) -> str:
@@ -391,7 +363,7 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     """The solution, or a point beside it that holds in the model where its own does so to SCIP's
     tolerances only.
     """
-    from mecdsl.backends.scip.settle import holds, settled
+    from mecdsl.backends.scip.settle import settled
 
     assert solution.values is not None
     assert solution.objective is not None
@@ -408,16 +380,6 @@ def _checked(built: "ScipModel", request: Request, solution: Solution) -> Soluti
     )
 
 
-def _doubtful(request: Request) -> tuple[str, ...]:
-    """Parts with a pole that SCIP meets: that of `quad_over_lin` in a convex part goes in as a
-    cone, which has none.
-    """
-    reports = (request.problem.objective, *request.problem.families)
-    convex = {report.name for report in reports if report.convex is True}
-    bare = poles(request.instance, cones=False)
-    return tuple(name for name in poles(request.instance) if name in bare or name not in convex)
-
-
 def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solution:
     """A claim of infeasibility where the rows without a pole prove it alone, and of no end where
     there is no pole.
@@ -425,14 +387,13 @@ def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solut
     A quotient `x^2/y` may be anything where both are 0: of integers it has a largest value all the
     same.
     """
-    names, model = _doubtful(request), built.model
+    names, model = doubtful(request), built.model
     if solution.termination is Termination.UNBOUNDED and built.widened():
         return claim("unbounded but for bounds beyond SCIP's numbers", LIKELY_UNBOUNDED)
     if not names:
         return solution
-    listed = ", ".join(f"`{name}`" for name in names)
     if solution.termination is Termination.UNBOUNDED:
-        return claim(f"unbounded, {UNBELIEVED} {listed}", LIKELY_UNBOUNDED)
+        return claim(f"unbounded, {UNBELIEVED} {listed(names)}", LIKELY_UNBOUNDED)
     if built.with_poles is not None:
         left = _time_left(model, request)
         model.freeTransform()
@@ -443,7 +404,7 @@ def _believed(built: "ScipModel", request: Request, solution: Solution) -> Solut
             model.setParam("limits/time", max(0.0, left))
         if not _optimize(model, request.should_stop) and model.getStatus() == "infeasible":
             return solution
-    return claim(f"infeasible, {UNBELIEVED} {listed}", Termination.NOT_FOUND)
+    return claim(f"infeasible, {UNBELIEVED} {listed(names)}", Termination.NOT_FOUND)
 
 
 def _time_left(model: Any, request: Request) -> float | None:

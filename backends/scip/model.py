@@ -37,6 +37,8 @@ from mecdsl.backends.shared.combinations import (
 )
 from mecdsl.backends.shared.cones import only_upward
 from mecdsl.backends.shared.dear_costs import DEAR, growth, spread
+from mecdsl.backends.shared.far_columns import NO_BOUND, endless, widened
+from mecdsl.backends.shared.penalties import beside_penalties
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
@@ -51,12 +53,6 @@ BOUNDING_TOLERANCE: Final = (
 )
 DEAREST: Final = 1e6  # of scaled costs
 LARGEST_PENALTY: Final = 1e15  # of scaled costs; SCIP takes 1e20 for infinite
-NO_BOUND: Final = (
-    1e15  # of scaled columns; with 8e18 as a bound SCIP called 0 the largest x with x <= 0.125
-)
-ENDLESS: Final = (
-    1e13  # of scaled columns, which are made to be about 1; SCIP's `numerics/hugeval` is 1e15
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,21 +115,11 @@ class ScipModel:
 
     def widened(self) -> bool:
         """Whether a column has a finite bound that SCIP was not told."""
-        ends = np.concatenate([self.reduced.lower, self.reduced.upper])
-        return bool((np.isfinite(ends) & (np.abs(ends) >= NO_BOUND)).any())
+        return widened(self.reduced)
 
     def endless(self, solution: Any) -> str:
-        """A column that runs where SCIP's arithmetic ends, by name; empty if there is none.
-
-        SCIP calls such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is its
-        infinity.
-        """
-        reduced, value = self.reduced, self.scaled(solution)
-        ends = np.where(value > 0.0, reduced.upper, reduced.lower)
-        far = (np.abs(value) >= ENDLESS) & (np.abs(ends) >= NO_BOUND)
-        for column in reduced.columns[far][:1].tolist():
-            return f"`{self.instance.column_name(column)}`"
-        return ""
+        """A column that runs where SCIP's arithmetic ends, by name; empty if there is none."""
+        return endless(self.reduced, self.scaled(solution))
 
 
 def scip_model(instance: Instance) -> ScipModel:
@@ -223,7 +209,8 @@ class _Lowering:
 
     def _nonlinear_objective(self, value: Combination) -> Any:
         """The scaled objective without its constant and penalties, which are noted."""
-        rest, beside = _beside_penalties(value)
+        rest, dear = beside_penalties(value, lambda atom: isinstance(atom, VarExpr))
+        beside = tuple((weight, atom.children[0]) for weight, atom in dear)
         factor, expression = normalised(rest)
         if any(abs(factor * weight) > LARGEST_PENALTY for weight, _ in beside):
             beside, (factor, expression) = (), normalised(value - value.constant)
@@ -388,27 +375,6 @@ def _range(expression: Any) -> tuple[float, float]:
         constant = float(expression.constant)
         return constant + sum(low for low, _ in parts), constant + sum(high for _, high in parts)
     return -math.inf, math.inf
-
-
-def _beside_penalties(value: Combination) -> tuple[Combination, tuple[tuple[float, Any], ...]]:
-    """An objective without its constant and dear variables, and these with their weights.
-
-    In the row of the bounding variable a penalty of 1e11 is scaled to 1, and the rest with it to
-    1e-11, less than any tolerance: SCIP called 26 optimal where 2.6 is feasible. In the objective
-    itself it harms nothing.
-    """
-    sizes = [abs(weight) for weight, _ in value.terms if weight != 0.0]
-    line = DEAR * min(sizes)
-    dear = [isinstance(atom, VarExpr) and abs(weight) >= line for weight, atom in value.terms]
-    if all(dear):
-        return value - value.constant, ()
-    kept = [term for term, out in zip(value.terms, dear, strict=True) if not out]
-    beside = [
-        (weight, atom.children[0])
-        for (weight, atom), out in zip(value.terms, dear, strict=True)
-        if out
-    ]
-    return Combination(value.tool, kept), tuple(beside)
 
 
 def _sum(parts: list[Any]) -> Any:

@@ -13,13 +13,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from mecdsl.backends.scip.options import FEASIBILITY
-from mecdsl.instances.instance import Instance
+from mecdsl.backends.shared.holding import holds
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.judge import polish
-from mecdsl.results.violations import broken
 
 if TYPE_CHECKING:
     from mecdsl.backends.scip.model import ScipModel
@@ -28,17 +24,6 @@ NEAR: Final = (
     1e-4  # of scaled columns, which are about 1; the square root of SCIP's tolerance is 3e-5
 )
 ROUNDS: Final = 3  # a solve without the small values of the last one may find new ones
-AGREEMENT: Final = 1e-6  # of the objective, relative
-
-
-def holds(instance: Instance, values: FloatArray, objective: float) -> bool:
-    """Whether a point has the objective that it should have, and keeps every constraint."""
-    x = polish(instance, values)
-    with np.errstate(all="ignore"):  # a number that is not finite is a finding, not a warning
-        exact = instance.objective(x)
-    if not abs(exact - objective) <= AGREEMENT * max(abs(exact), abs(objective)):
-        return bool(exact == objective)
-    return not broken(instance, x)
 
 
 def sharpened(
