@@ -20,6 +20,8 @@ BUILT_IN: Mapping[str, str] = {
     "clarabel": "mecdsl.backends.clarabel.backend:Clarabel",
     "scip": "mecdsl.backends.scip.backend:Scip",
     "bonmin": "mecdsl.backends.bonmin.backend:Bonmin",
+    "gurobi": "mecdsl.backends.gurobi.backend:Gurobi",
+    "xpress": "mecdsl.backends.xpress.backend:Xpress",
     "mel-integer": "mecdsl.backends.mel.backends:MelInteger",
     "mel-root": "mecdsl.backends.mel.backends:MelRoot",
     "mel-polynomial": "mecdsl.backends.mel.backends:MelPolynomial",

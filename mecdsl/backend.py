@@ -91,11 +91,12 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a backend can run here, which versions, and if not, why not."""
+    """Whether a backend can run here, which versions, and if not, why not and what would help."""
 
     available: bool
     versions: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -355,7 +355,8 @@ def require(chosen: Backend, request: Request) -> None:
     """Raise `ModelError` unless the backend is there and takes the problem."""
     there = chosen.availability()
     if not there.available:
-        raise ModelError([Diagnostic("E503", f"`{chosen.name}` is not available: {there.reason}")])
+        message = f"`{chosen.name}` is not available: {there.reason}"
+        raise ModelError([Diagnostic("E503", message, help=there.fix or None)])
     original, request = request, interface.request_for(chosen, request)
     acceptance = chosen.accepts(request)
     if acceptance.accepted:
@@ -450,10 +451,18 @@ def choose(request: Request) -> tuple[Backend, str]:
     if request.options.starts > 1:
         message = f"no local solver takes this {problem.class_name}, and `starts` is for those"
         raise ModelError([Diagnostic("E505", message, help="leave out `starts`")])
-    reasons = [accepts(backend, request).reason for backend, _ in preferred(problem)]
+    reasons = [_why_not(backend, request) for backend, _ in preferred(problem)]
     message = f"no backend solves this {problem.class_name}"
-    fix = _takers_from_arrays(request)
-    raise ModelError([Diagnostic("E502", message, note="; ".join(reasons), help=fix)])
+    note, fix = "; ".join(filter(None, reasons)), _takers_from_arrays(request)
+    raise ModelError([Diagnostic("E502", message, note=note, help=fix)])
+
+
+def _why_not(backend: Backend, request: Request) -> str:
+    """Why a backend that `auto` passed over does not solve a problem."""
+    accepted, there = accepts(backend, request), backend.availability()
+    if accepted.accepted and not there.available:
+        return f"`{backend.name}` is not available: {there.reason}"
+    return accepted.reason
 
 
 def _who_proves(chosen: Backend, request: Request) -> str:
@@ -462,7 +471,8 @@ def _who_proves(chosen: Backend, request: Request) -> str:
     if problem.convex or "optimum" in chosen.capabilities.proves:
         return ""
     for other, _ in preferred(problem):
-        if "optimum" in other.capabilities.proves and accepts(other, request).accepted:
+        proves = "optimum" in other.capabilities.proves and accepts(other, request).accepted
+        if proves and other.availability().available:
             return f"; `{other.name}` would give a proof"
     return ""
 

@@ -18,6 +18,7 @@ def _backend(backend: Backend) -> dict[str, Any]:
         "title": can.title,
         "available": there.available,
         "reason": there.reason,
+        "fix": there.fix,
         "versions": there.versions,
         "classes": sorted(kind.value for kind in can.classes),
         "guarantee": can.guarantee.value,

@@ -1,0 +1,1 @@
+"""Gurobi, an optional extra."""

@@ -1,0 +1,1 @@
+"""FICO Xpress, an optional extra."""
