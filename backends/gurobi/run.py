@@ -16,6 +16,7 @@ from mecdsl.backends.shared.tree_program import TreeProgram
 from mecdsl.solution import SolveOptions, Termination
 
 TOO_LARGE: Final = 10010  # GRB_ERROR_SIZE_LIMIT_EXCEEDED
+CAP: Final = 1e6  # of the scaled objective, whose terms are about 1: `maximize ln(x)` has no bound
 STATUS: Final = {
     GRB.OPTIMAL: (Termination.OPTIMAL, "optimal"),
     GRB.INFEASIBLE: (Termination.INFEASIBLE, "infeasible"),
@@ -84,12 +85,21 @@ def _outcome(built: Any) -> Outcome:
 
 
 def _bound(model: Any) -> float | None:
-    """The bound of a branch and bound; of a problem without one, its optimum."""
+    """The bound of a branch and bound; of a linear program its optimum. That of a barrier method
+    may lie on either side of the true one, and of nonlinear rows with results beyond `CAP` Gurobi
+    says that it is a bound.
+    """
+    if not model.IsMIP and (model.IsQP or model.IsQCP):
+        return None
+    if model.Status == GRB.SUBOPTIMAL:
+        return None
     try:
         bound = float(model.ObjBound)
     except (AttributeError, gp.GurobiError):
         optimal = model.Status == GRB.OPTIMAL
         bound = float(model.ObjVal) if optimal and model.SolCount else np.inf
+    if model.NumGenConstrs and abs(bound) >= CAP:
+        return None
     return bound if abs(bound) < HUGE else None
 
 

@@ -21,14 +21,14 @@ def widened(reduced: Reduced) -> bool:
     return bool((np.isfinite(ends) & (np.abs(ends) >= NO_BOUND)).any())
 
 
-def endless(reduced: Reduced, scaled: FloatArray) -> str:
+def endless(reduced: Reduced, scaled: FloatArray, far: float = ENDLESS) -> str:
     """A column that runs where the solver's arithmetic ends, by name; empty if there is none.
 
     Solvers call such points optimal: `maximize ln(x)` ends at x = 2e16 because 1e20 is SCIP's
-    infinity.
+    infinity. `far`: where that is, of scaled columns.
     """
     ends = np.where(scaled > 0.0, reduced.upper, reduced.lower)
-    far = (np.abs(scaled) >= ENDLESS) & (np.abs(ends) >= NO_BOUND)
-    for column in reduced.columns[far][:1].tolist():
+    gone = (np.abs(scaled) >= far) & (np.abs(ends) >= NO_BOUND)
+    for column in reduced.columns[gone][:1].tolist():
         return f"`{reduced.instance.column_name(column)}`"
     return ""

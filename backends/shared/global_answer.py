@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from mecdsl.backend import Request
 from mecdsl.backends.shared.doubts import UNBELIEVED, doubted, doubtful, listed
-from mecdsl.backends.shared.far_columns import endless, widened
+from mecdsl.backends.shared.far_columns import ENDLESS, endless, widened
 from mecdsl.backends.shared.guarded import run_guarded
 from mecdsl.backends.shared.holding import holds
 from mecdsl.backends.shared.solver_output import solver_output
@@ -23,6 +23,7 @@ from mecdsl.instances.tables import FloatArray
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 HUGE: Final = 1e15  # of the scaled objective, whose terms are about 1
+FAR: Final = 1e9  # of scaled columns, where a solver gave up beside
 GRACE: Final = 30.0  # s that the solver gets to stop; a second Ctrl-C ends it at once
 PROOFS: Final = {
     Termination.OPTIMAL: Guarantee.GLOBAL,
@@ -149,7 +150,9 @@ class _Search:
             found = replace(found, bound=reduced.bound(bound))
         if point is None or scaled is None:
             return replace(found, guarantee=Guarantee.NONE)
-        far = endless(reduced, self.program.own(point))
+        given_up = outcome.termination is Termination.FINISHED
+        line = FAR if given_up else ENDLESS
+        far = endless(reduced, self.program.own(point), line)
         if not far and abs(scaled) >= HUGE:
             far = f"`{self.program.instance.model.objective.name}`"
         if far:

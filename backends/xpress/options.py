@@ -1,7 +1,12 @@
 """The options of a solve under Xpress' names of controls, and `raw` options checked before Xpress
 sees them.
 
-- Tolerances are 1e-9 of the scaled rows, whose largest term is about 1, instead of 1e-6.
+- Tolerances are 1e-9 of the scaled rows, whose largest term is about 1, instead of 1e-6, also
+  `nlpvalidationtol_a` and `_r` of nonlinear rows: with its own 1e-5 Xpress took 2.99999 for a
+  largest product that is 3. The barrier method stops at 1e-12.
+- `mipaddcutoff` is 0: by default only points that are 1e-5 better are looked for, and points 4e-6
+  from the optimum came out.
+- `globalboundingbox` is 0, else columns without bounds may get some of 1e6.
 - `miprelstop` is half of what is asked, because the verifier measures the gap at the rounded point
   in SI; `mipabsstop` is 1e-10, for an objective of 0.
 - `matrixtol` is 0: coefficients below it would be left out.
@@ -16,6 +21,7 @@ from mecdsl.solution import SolveOptions
 RawValue = str | float | int | bool
 
 FEASIBILITY: Final = 1e-9
+BARRIER: Final = 1e-12
 SMALLEST_GAP: Final = 1e-10
 LARGEST_SEED: Final = 2**31 - 1
 
@@ -30,6 +36,13 @@ def controls(options: SolveOptions) -> dict[str, RawValue]:
         "matrixtol": 0.0,
         "miprelstop": 0.5 * options.gap,
         "mipabsstop": SMALLEST_GAP,
+        "mipaddcutoff": 0.0,
+        "globalboundingbox": 0.0,
+        "nlpvalidationtol_a": FEASIBILITY,
+        "nlpvalidationtol_r": FEASIBILITY,
+        "bargapstop": BARRIER,
+        "barprimalstop": BARRIER,
+        "bardualstop": BARRIER,
         "randomseed": options.seed % LARGEST_SEED,
     }
     if options.threads is not None:

@@ -102,11 +102,14 @@ def _outcome(problem: Any, columns: int) -> Outcome:
 
 
 def _bound(attributes: Any) -> float | None:
-    """The bound of a branch and bound; of a problem without one, its optimum."""
+    """The bound of a branch and bound; of a linear program its optimum. That of a barrier method
+    may lie on either side of the true one.
+    """
     kind = xp.OptimizeType(attributes.optimizetypeused)
+    curved = attributes.qelems or attributes.qconstraints
     if kind in (xp.OptimizeType.MIP, xp.OptimizeType.GLOBAL):
         bound = float(attributes.bestbound)
-    elif kind is xp.OptimizeType.LP and attributes.solstatus == xp.SolStatus.OPTIMAL:
+    elif not curved and attributes.solstatus == xp.SolStatus.OPTIMAL:
         bound = float(attributes.objval)
     else:
         return None
