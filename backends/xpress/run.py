@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import xpress as xp
 
+from mecdsl.backends.shared.far_columns import ENDLESS, endless
 from mecdsl.backends.shared.global_answer import HUGE, Outcome
 from mecdsl.backends.shared.licences import Licence
 from mecdsl.backends.shared.tree_program import TreeProgram
@@ -61,22 +63,47 @@ def _run(
     set_raw(problem, problem.getControl(), options.raw)
     if options.start is not None:
         built.start_at(program.started_at(options.start))
-    failures: list[BaseException] = []
+    watch = _Watch(problem, should_stop)
+    problem.optimize(GLOBALLY)
+    if watch.failure is not None:
+        raise watch.failure
+    found = _outcome(problem, len(program.lower))
+    if watch.far and found.termination is Termination.INTERRUPTED:
+        if found.point is not None and endless(program.reduced, program.own(found.point)):
+            return replace(found, termination=Termination.FINISHED, bound=None)
+        problem.removeIntsolCallback(watch.look_at_point, watch)
+        problem.optimize(GLOBALLY)  # goes on
+        found = _outcome(problem, len(program.lower))
+    return found
 
-    def look(running: Any, data: object) -> None:
+
+class _Watch:
+    """What Xpress asks while it runs: whether to stop, and whether a point ran away.
+
+    It goes on for ever where an objective grows without end, with points at 1e20.
+    """
+
+    def __init__(self, problem: Any, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+        self.failure: BaseException | None = None
+        self.far = False
+        problem.addCheckTimeCallback(self.look_at_time, self, 0)
+        problem.addIntsolCallback(self.look_at_point, self, 0)
+
+    def look_at_time(self, running: Any, data: object) -> None:
+        """Stop if that is asked for; nothing may unwind through the frames of the solver."""
         try:
-            stop = should_stop()
-        except BaseException as error:  # it must not unwind through the frames of the solver
-            failures.append(error)
-            stop = True
+            stop = self.should_stop()
+        except BaseException as error:
+            self.failure, stop = error, True
         if stop:
             running.interrupt(xp.StopType.USER)
 
-    problem.addCheckTimeCallback(look, None, 0)
-    problem.optimize(GLOBALLY)
-    if failures:
-        raise failures[0]
-    return _outcome(problem, len(program.lower))
+    def look_at_point(self, running: Any, data: object) -> None:
+        """Stop where a column, perhaps one of Xpress' own, is that large."""
+        if not self.far and np.abs(running.getCallbackSolution()).max(initial=0.0) >= ENDLESS:
+            self.far = True
+            running.interrupt(xp.StopType.USER)
 
 
 def _outcome(problem: Any, columns: int) -> Outcome:
