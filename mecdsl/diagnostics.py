@@ -94,6 +94,10 @@ class ModelError(Exception):
         self.diagnostics = tuple(diagnostics)
         super().__init__("\n".join(render(diagnostic) for diagnostic in self.diagnostics))
 
+    def __reduce__(self) -> tuple[type["ModelError"], tuple[tuple[Diagnostic, ...]]]:
+        """It travels between processes by its diagnostics; its only argument there is its text."""
+        return type(self), (self.diagnostics,)
+
 
 class Collector:
     """Gathers diagnostics of one pass, without saying the same thing twice."""

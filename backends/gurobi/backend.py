@@ -5,14 +5,13 @@ process of its own, as SCIP does, in which it also takes its licence.
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from mecdsl.backend import Capabilities, prefer
 from mecdsl.backends.gurobi import limits
 from mecdsl.backends.shared.global_answer import Outcome
 from mecdsl.backends.shared.licences import Count, Licence
 from mecdsl.backends.shared.licensed import Licensed
-from mecdsl.backends.shared.tree_program import Size, TreeProgram
+from mecdsl.backends.shared.tree_program import TreeProgram
 from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, SolveOptions
 
@@ -25,7 +24,7 @@ class Gurobi(Licensed):
     package = "gurobipy"
     full = "a licence of your own, such as the free academic one, as `gurobi.lic`"
     own_absolutes = False
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         title="Gurobi",
         classes=frozenset(ProblemClass),
         guarantee=Guarantee.GLOBAL,
@@ -56,6 +55,6 @@ class Gurobi(Licensed):
 
         return ".".join(map(str, gurobipy.gurobi.version()))
 
-    def counts(self, size: Size, licence: Licence) -> Sequence[Count]:
+    def counts(self, program: TreeProgram, licence: Licence) -> Sequence[Count]:
         """Columns and rows, where the licence limits them."""
-        return limits.counts(size)
+        return limits.counts(program.size)

@@ -1,7 +1,7 @@
 """The options of a solve under Gurobi's names, and `raw` options checked before Gurobi sees them.
 
-- Tolerances are the smallest that Gurobi takes, 1e-9 of the scaled rows, whose largest term is about
-  1. With its own 1e-6 nonlinear rows are kept to a millionth, and whole numbers by as much.
+- Tolerances are the smallest that Gurobi takes, 1e-9 of the scaled rows, whose largest term is
+  about 1; its own 1e-6 is that of a verified row.
 - `MIPGap` is half of what is asked, because the verifier measures the gap at the rounded point in
   SI.
 """
@@ -55,8 +55,11 @@ def set_raw(model: Any, known: Mapping[str, str], raw: Mapping[str, RawValue]) -
         except ValueError:
             converted = None
         if converted is None or (kind is not str and not low <= converted <= high):
-            span = "a text" if kind is str else f"{kind.__name__} from {low:g} to {high:g}"
-            message = f"option `{name}` of Gurobi does not take `{value}`: it is {span}"
+            number = "a whole number" if kind is int else "a number"
+            message = (
+                f"option `{name}` of Gurobi does not take `{value}`, "
+                f"expected {number} from {low:g} to {high:g}"
+            )
             fix = f"its default is {default}"
             raise ModelError([Diagnostic("E505", message, help=fix)])
         model.setParam(name, converted)

@@ -156,7 +156,8 @@ class _Search:
         if not far and abs(scaled) >= HUGE:
             far = f"`{self.program.instance.model.objective.name}`"
         if far:
-            told = f"{far} grows beyond {self.solver.title}'s numbers, so the model is likely unbounded"
+            beyond = f"{far} grows beyond {self.solver.title}'s numbers"
+            told = f"{beyond}, so the model is likely unbounded"
             return _claim(self.solver, Outcome(termination=UNBOUNDED_AS_TOLD, told=told))
         values, objective = self.program.point(point), self.program.objective(point, scaled)
         if not holds(self.program.instance, values, objective):

@@ -15,7 +15,6 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import ClassVar
 
 from mecdsl.analysis.called_functions import lacking
 from mecdsl.analysis.written_out import LONGEST, too_long
@@ -25,7 +24,7 @@ from mecdsl.backends.shared.guarded import run_guarded
 from mecdsl.backends.shared.licences import Count, Licence, too_large
 from mecdsl.backends.shared.solver_output import solver_output
 from mecdsl.backends.shared.tree_lowering import tree_program
-from mecdsl.backends.shared.tree_program import Size, TreeProgram
+from mecdsl.backends.shared.tree_program import TreeProgram
 from mecdsl.backends.shared.trees import FUNCTIONS
 from mecdsl.solution import Solution, SolveOptions
 
@@ -38,12 +37,12 @@ class Licensed(ABC):
     expressions, not of columns only.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    package: ClassVar[str]
-    full: ClassVar[str]
-    own_absolutes: ClassVar[bool]
-    capabilities: ClassVar[Capabilities]
+    name: str
+    title: str
+    package: str
+    full: str
+    own_absolutes: bool
+    capabilities: Capabilities
 
     @abstractmethod
     def run(
@@ -60,13 +59,14 @@ class Licensed(ABC):
         """The version of the solver, whose package can be imported."""
 
     @abstractmethod
-    def counts(self, size: Size, licence: Licence) -> Sequence[Count]:
-        """What a licence limits of a problem of that size."""
+    def counts(self, program: TreeProgram, licence: Licence) -> Sequence[Count]:
+        """What a licence limits of a problem."""
 
     def availability(self) -> Availability:
         """Whether the package is there and its licence starts."""
         if find_spec(self.package) is None:
-            fix = f"`uv pip install 'mecdsl[{self.name}]'` installs it, with a licence for small problems"
+            command = f"`uv pip install 'mecdsl[{self.name}]'`"
+            fix = f"{command} installs it, with a licence for small problems"
             return Availability(False, reason=f"`{self.package}` is not installed", fix=fix)
         try:
             import_module(self.package)
@@ -112,7 +112,7 @@ class Licensed(ABC):
         program = tree_program(request.instance, self.own_absolutes)
         if program.reduced.conflict:
             return ""
-        over = too_large(self.counts(program.size, licence))
+        over = too_large(self.counts(program, licence))
         if not over:
             return ""
         return (

@@ -126,12 +126,16 @@ class _Lowering:
     def _add_rows(self) -> None:
         found = plain_rows(self.reduced)
         stated = np.isfinite(found.lower) | np.isfinite(found.upper)
-        self.flat = FlatRows(
-            coefficients=found.coefficients,
-            lower=found.lower,
-            upper=found.upper,
-            family=np.full(found.coefficients.size, "", dtype=object),
-        ).chosen(stated).one_sided()
+        self.flat = (
+            FlatRows(
+                coefficients=found.coefficients,
+                lower=found.lower,
+                upper=found.upper,
+                family=np.full(found.coefficients.size, "", dtype=object),
+            )
+            .chosen(stated)
+            .one_sided()
+        )
         used = [family for family in self.instance.constraints if family.size]
         curved = [family for family in used if family.shape.degree > Degree.QUADRATIC]
         evaluator = self._evaluator() if curved else None

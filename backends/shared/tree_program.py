@@ -92,19 +92,22 @@ class TreeProgram:
         return self.instance.maximize
 
     @property
+    def trees(self) -> tuple[Tree, ...]:
+        """All trees, that of the objective last."""
+        last = () if self.curved_goal is None else (self.curved_goal,)
+        return (*(row.tree for row in self.curved), *last)
+
+    @property
     def size(self) -> Size:
         """What licences count."""
         products = self.flat.quadratic
-        trees = [row.tree for row in self.curved]
-        if self.curved_goal is not None:
-            trees.append(self.curved_goal)
         return Size(
             columns=len(self.lower),
             linear_rows=int((~products).sum()),
             quadratic_rows=int(products.sum()),
             curved_rows=len(self.curved),
             absolutes=len(self.absolutes),
-            operations=sum(map(operations, trees)),
+            operations=sum(map(operations, self.trees)),
             quadratic_objective=bool(len(self.goal.quadratic_value)),
             curved_objective=self.curved_goal is not None,
         )

@@ -6,13 +6,12 @@ process of its own, as SCIP does, in which it also takes its licence.
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from mecdsl.backend import Capabilities, prefer
 from mecdsl.backends.shared.global_answer import Outcome
 from mecdsl.backends.shared.licences import Count, Licence
 from mecdsl.backends.shared.licensed import Licensed
-from mecdsl.backends.shared.tree_program import Size, TreeProgram
+from mecdsl.backends.shared.tree_program import TreeProgram
 from mecdsl.backends.xpress import limits
 from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, SolveOptions
@@ -26,7 +25,7 @@ class Xpress(Licensed):
     package = "xpress"
     full = "a licence of your own, whose `xpauth.xpr` the variable `XPAUTH_PATH` names"
     own_absolutes = True
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         title="FICO Xpress",
         classes=frozenset(ProblemClass),
         guarantee=Guarantee.GLOBAL,
@@ -57,6 +56,6 @@ class Xpress(Licensed):
 
         return ".".join(map(str, xpress.getVersionNumbers()))
 
-    def counts(self, size: Size, licence: Licence) -> Sequence[Count]:
-        """Rows and columns together, where the licence limits them."""
-        return limits.counts(size, licence)
+    def counts(self, program: TreeProgram, licence: Licence) -> Sequence[Count]:
+        """Rows and columns together and the length of formulas, where the licence limits them."""
+        return limits.counts(program, licence)
