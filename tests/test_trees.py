@@ -25,6 +25,7 @@ def program(text: str, own_absolutes: bool = False) -> TreeProgram:
         (total([2.0 * X, -1.0 * Y, 3.0]), 2 * 0.5 - 2.0 + 3),
         (X * Y, 1.0),
         (X**-1.0, 2.0),
+        (total([Y, 1.0]) * X**-1.0, 6.0),
         (applied("ln", Y) * applied("exp", X), math.log(2.0) * math.exp(0.5)),
         (applied("abs", total([X, -1.0 * Y])), 1.5),
         (applied("sin", X), math.sin(0.5)),
@@ -59,8 +60,9 @@ def test_what_is_written_linear_has_coefficients() -> None:
     [
         (total([3.0 * X, Y]), 0),
         (applied("ln", total([X, 1.0])), 1),
-        # ln, exp, sqrt, the product and the quotient are two, of which 1/x is a power
-        (applied("ln", applied("exp", X) * applied("sqrt", Y)) * X**-1.0, 6),
+        # ln, exp, sqrt, the product and the quotient
+        (applied("ln", applied("exp", X) * applied("sqrt", Y)) * X**-1.0, 5),
+        (3.0 * X**-1.0, 1),
         (applied("exp", constant(1.0)), 0),
     ],
 )

@@ -17,12 +17,22 @@ from scipy.sparse import csr_matrix
 from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.backends.shared.flat_rows import FlatRows
 from mecdsl.backends.shared.tree_program import TreeProgram
-from mecdsl.backends.shared.trees import COLUMN, CONSTANT, POWER, PRODUCT, SUM, Tree, value
+from mecdsl.backends.shared.trees import (
+    COLUMN,
+    CONSTANT,
+    POWER,
+    PRODUCT,
+    QUOTIENT,
+    SUM,
+    Tree,
+    value,
+)
 from mecdsl.instances.tables import FloatArray
 
 OPERATIONS: Final = {
     SUM: GRB.OPCODE_PLUS,
     PRODUCT: GRB.OPCODE_MULTIPLY,
+    QUOTIENT: GRB.OPCODE_DIVIDE,
     "ln": GRB.OPCODE_LOG,
     "exp": GRB.OPCODE_EXP,
     "sqrt": GRB.OPCODE_SQRT,

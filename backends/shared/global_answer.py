@@ -73,14 +73,14 @@ def solve_program(solver: Solver, program: TreeProgram, request: Request) -> Sol
             search = _Search(solver, program, replace(request, should_stop=should_stop))
             return search.solution()
 
-    found = run_guarded(work, request.should_stop, request.options.time_limit, GRACE)
-    if found.answer is not None:
-        return found.answer
+    ended = run_guarded(work, request.should_stop, request.options.time_limit, GRACE)
+    if ended.answer is not None:
+        return ended.answer
     return Solution(
         backend=solver.name,
-        termination=ENDS.get(found.reason, Termination.ERROR),
+        termination=ENDS.get(ended.reason, Termination.ERROR),
         guarantee=Guarantee.NONE,
-        message=f"{solver.title} {found.ending}",
+        message=f"{solver.title} {ended.ending}",
     )
 
 

@@ -17,6 +17,7 @@ from mecdsl.functions.table import TABLE
 from mecdsl.instances.tables import FloatArray
 
 COLUMN, CONSTANT, SUM, PRODUCT, POWER = "column", "constant", "sum", "product", "power"
+QUOTIENT: Final = "quotient"  # of two parts; 1/x is a power
 FUNCTIONS: Final = ("ln", "exp", "sqrt", "abs", "sin", "cos")
 """The functions of the language that a tree may hold, by their names there."""
 
@@ -40,7 +41,11 @@ class Tree:
         return int(self.number)
 
     def __mul__(self, other: "Tree | float") -> "Tree":
-        return Tree(PRODUCT, (self, other if isinstance(other, Tree) else constant(other)))
+        if not isinstance(other, Tree):
+            return Tree(PRODUCT, (self, constant(other)))
+        if other.kind == POWER and other.number == -1.0:
+            return Tree(QUOTIENT, (self, other.parts[0]))
+        return Tree(PRODUCT, (self, other))
 
     def __rmul__(self, other: float) -> "Tree":
         return Tree(PRODUCT, (constant(other), self))
@@ -140,6 +145,8 @@ def _value(node: Tree, parts: list[Any], z: FloatArray) -> float:
             return float(sum(parts))
         case "product":
             return float(parts[0] * parts[1])
+        case "quotient":
+            return float(np.divide(parts[0], parts[1]))
         case "power":
             return float(np.power(parts[0], node.number))
         case name:

@@ -15,6 +15,7 @@ from mecdsl.backends.shared.trees import (
     CONSTANT,
     POWER,
     PRODUCT,
+    QUOTIENT,
     SUM,
     Tree,
     from_leaves,
@@ -30,7 +31,11 @@ FUNCTIONS: Final = {
     "sin": xp.constants.IFUN_SIN,
     "cos": xp.constants.IFUN_COS,
 }
-OPERATIONS: Final = {SUM: xp.constants.OP_PLUS, PRODUCT: xp.constants.OP_MULTIPLY}
+OPERATIONS: Final = {
+    SUM: xp.constants.OP_PLUS,
+    PRODUCT: xp.constants.OP_MULTIPLY,
+    QUOTIENT: xp.constants.OP_DIVIDE,
+}
 Token = tuple[int, float]
 
 

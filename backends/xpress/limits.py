@@ -8,7 +8,7 @@ from typing import Final
 
 from mecdsl.backends.shared.licences import Count, Licence
 from mecdsl.backends.shared.tree_program import TreeProgram
-from mecdsl.backends.shared.trees import PRODUCT, SUM, Tree, from_leaves
+from mecdsl.backends.shared.trees import PRODUCT, QUOTIENT, SUM, Tree, from_leaves
 
 MOST: Final = 5000
 MOST_OF_CURVED: Final = 200
@@ -35,7 +35,7 @@ def formula_length(tree: Tree) -> int:
     for node in from_leaves(tree):
         if not node.parts:
             found += 1
-        elif node.kind in (SUM, PRODUCT):
+        elif node.kind in (SUM, PRODUCT, QUOTIENT):
             found += len(node.parts) - 1
         else:
             found += 2
