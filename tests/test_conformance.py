@@ -14,21 +14,35 @@ from mecdsl.model.classes import ProblemClass
 from mecdsl.solution import Guarantee, Solution, Termination
 from mecdsl.testing import CASES, Case, cases_for, check_backend, check_case, general_backends, ways
 
+WITH_THE_PACKAGE = ("highs", "ipopt", "pounce", "clarabel", "scip", "bonmin")
+EXTRAS = ("gurobi", "xpress")
 BACKENDS = general_backends()
+MARKS = {"arrays": [], "pyomo": [pytest.mark.slow]}
+
+
+def skipped_where_absent(backend: str) -> list[pytest.MarkDecorator]:
+    """Of an optional extra; the others have to be there."""
+    there = table.load(backend).availability() if backend in EXTRAS else Availability(True)
+    return [pytest.mark.skipif(not there.available, reason=there.reason)]
 
 
 def test_the_solvers_that_come_with_the_package_are_found() -> None:
-    assert BACKENDS == ("highs", "ipopt", "pounce", "clarabel", "scip", "bonmin")
-    both = [backend for backend in BACKENDS if ways(backend) == ("arrays", "pyomo")]
-    assert set(BACKENDS) - set(both) == {"clarabel"}  # cones have no words in Pyomo
+    assert BACKENDS == WITH_THE_PACKAGE + EXTRAS
+    arrays_only = {backend for backend in BACKENDS if ways(backend) == ("arrays",)}
+    assert arrays_only == {"clarabel", *EXTRAS}  # cones have no words in Pyomo
 
 
-@pytest.mark.parametrize("via", ["arrays", pytest.param("pyomo", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("backend", "via"),
+    [
+        pytest.param(backend, via, marks=[*MARKS[via], *skipped_where_absent(backend)])
+        for backend in BACKENDS
+        for via in ways(backend)
+    ],
+)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_case(case: Case, backend: str, via: str) -> None:
-    if via in ways(backend):
-        check_case(backend, case, via)
+    check_case(backend, case, via)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

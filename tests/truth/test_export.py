@@ -288,6 +288,7 @@ CATALOGUE = [
     of_catalogue("examples/offload_energy.mec", ("nl:scip",)),
     of_catalogue("examples/placement.mec", LINEAR),
     of_catalogue("examples/share_link.mec", ("nl:ipopt",)),
+    of_catalogue("examples/sinr.mec", ("nl:scip",), tolerance=1e-5, pair_count=2, most_on=2),
     of_catalogue("examples/split.mec", CONTINUOUS),
     of_catalogue("mel.mec", MEL, learner_count=3),
     of_catalogue("mel.mec", ("lp:highs", *MEL, "pyomo:pyomo"), "equal", learner_count=3),
