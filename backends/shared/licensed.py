@@ -94,9 +94,8 @@ class Licensed(ABC):
             return Acceptance(False, f"`{self.name}` cannot state {reason}")
         lost = lacking(request.instance, FUNCTIONS)
         if lost is not None:
-            return Acceptance(
-                False, f"`{self.name}` cannot state `{lost.where}`: `{lost.name}` of variables"
-            )
+            reason = f"`{lost.where}`: `{lost.name}` of variables"
+            return Acceptance(False, f"`{self.name}` cannot state {reason}", lost.label)
         refusal = self._refusal(request)
         return Acceptance(not refusal, refusal)
 
