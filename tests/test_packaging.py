@@ -117,14 +117,12 @@ def applies(requirement: Requirement, extras: set[str]) -> bool:
 
 def closure() -> set[str]:
     """Canonical names of all packages that this environment needs: run time, extras and
-    development.
+    development. Of an extra that is not installed here only its own packages are known.
     """
     project = PROJECT["project"]
-    texts = [
-        *project["dependencies"],
-        *(text for group in project["optional-dependencies"].values() for text in group),
-        *PROJECT["dependency-groups"]["dev"],
-    ]
+    extras = [text for group in project["optional-dependencies"].values() for text in group]
+    texts = [*project["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
+    optional = {canonicalize_name(Requirement(text).name) for text in extras}
     waiting = [Requirement(text) for text in texts]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
@@ -133,7 +131,11 @@ def closure() -> set[str]:
         if key in seen:
             continue
         seen.add(key)
-        children = map(Requirement, metadata.requires(requirement.name) or [])
+        try:
+            children = map(Requirement, metadata.requires(requirement.name) or [])
+        except metadata.PackageNotFoundError:
+            assert key[0] in optional, f"{requirement.name} is not installed"
+            continue
         waiting += [child for child in children if applies(child, set(requirement.extras))]
     return {name for name, _ in seen}
 
