@@ -716,6 +716,7 @@ PAGE = MODELS / "README.md"
 @pytest.mark.slow
 def test_the_commands_of_the_page_give_what_stands_there() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("## `fog.mec` and its paper")[2]
+    section = section.partition("\n## ")[0]
     commands = CONSOLE.findall(section)
     assert len(commands) == 2
     compared, refused = commands

@@ -38,8 +38,8 @@ maximize goal = 1 nJ*(7.6*u0 + 3.5*u1)
 CASES = {"a plan": (TWICE, 2.08), "a line": (LINE, 6.320944444444445e-8)}
 
 
-REFUSED = {("a plan", "ipopt"), ("a line", "bonmin")}
-"""Ipopt has no integers, and Bonmin nothing to do without them."""
+REFUSED = {("a plan", "ipopt"), ("a plan", "clarabel"), ("a line", "bonmin")}
+"""Ipopt and Clarabel have no integers, and Bonmin nothing to do without them."""
 
 
 @pytest.mark.slow
