@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,3 +209,16 @@ def test_every_algebra_of_numbers_has_the_same_running_sums(
     monkeypatch.setattr(evaluate_aggregates, "ordered_sum", lambda *given: None)
     for one, other in zip(running, looks(), strict=True):
         assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_a_row_of_data_with_an_order_is_judged_and_exported(tmp_path: Path) -> None:
+    # rows over data are judged with numbers and their sizes, which are not sorted: 3 + 2 + 1 <= 6
+    text = (
+        "nodes spot[k in 1..3] { cap : 1 = k }\nvar y : in 0..1\nminimize goal = y\n"
+        "constraint most: sum(sum(1 for v in spot where i <= v) for i in spot) <= 6\n"
+    )
+    model = loads(text)
+    assert model.solve("highs").objective == 0
+    model.export(tmp_path / "model.py", "pyomo")
+    broken = loads(text.replace("<= 6", "<= 5")).solve("highs")
+    assert broken.exit_code == 3

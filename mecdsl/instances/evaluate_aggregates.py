@@ -101,6 +101,8 @@ class Aggregates:
             of_places = [evaluator.family(pair[1], table) for pair in ordered.compared]
         except ModelError:  # a member that the condition leaves out has not what is asked for
             return None
+        if not all(isinstance(key, np.ndarray) for key in (*of_members, *of_places)):
+            return None  # an evaluator that has data in its own algebra cannot sort them
         sums = partial(ordered.sums, (parent, *of_members), (spread, *of_places))
         return evaluator.algebra_of(body).running_sum(body, sums)
 
