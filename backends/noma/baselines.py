@@ -111,7 +111,8 @@ def baseline(system: System, form: Form, rule: Rule) -> Plan:
             f"knows no K: access point {n + 1} has {system.cell_sizes[n]} users and "
             f"{system.users_per_subchannel_max * system.shape[2]} places"
         )
-    return planned(system, form, point, f"{rule.value}: OMA at full power", numbers, (), message)
+    label = f"{rule.value}: OMA at full power"
+    return planned(system, form, point, label, certificate=numbers, message=message)
 
 
 def _full_power(system: System) -> _Links:

@@ -61,7 +61,9 @@ def improved(system: System, form: Form, seed: int = 0, time_limit: float | None
     numbers = {"starts": begun, "tried": search.tried, "steps": len(record.steps) - begun}
     counts = {name: float(number) for name, number in numbers.items()}
     late = "stopped at the time limit" if search.late else ""
-    return planned(system, form, best, LABEL, counts, record.steps, late)
+    return planned(
+        system, form, best, LABEL, certificate=counts, iterations=record.steps, message=late
+    )
 
 
 def _starts(system: System, form: Form, seed: int) -> Iterator[Channels]:

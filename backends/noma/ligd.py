@@ -57,7 +57,8 @@ def ligd(system: System, form: Form, loop: Loop, common: bool = False) -> Plan:
     record = Record()
     looped = loop_over_cuts(system, form.silent, loop, record)
     finished = rounded_and_polished(system, replace(form, common=form.common or common), looped)
-    return planned(system, form, finished, label, certificate(looped), record.steps)
+    numbers = certificate(looped)
+    return planned(system, form, finished, label, certificate=numbers, iterations=record.steps)
 
 
 def loop_over_cuts(system: System, silent: bool, loop: Loop, record: Record) -> Looped:

@@ -16,6 +16,7 @@ def planned(
     form: Form,
     found: Finished | Decisions,
     label: str,
+    *,
     certificate: Mapping[str, float] | None = None,
     iterations: tuple[Iteration, ...] = (),
     message: str = "",

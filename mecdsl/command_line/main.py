@@ -268,7 +268,9 @@ def solve(
     check_trace((model, data, warm_start), trace, plot_trace)
     loaded = _load(model, data, set_, seed)
     form = one_form(form, loaded)
-    options = solve_options(time_limit, gap, threads, option, via, log, starts)
+    options = solve_options(
+        time_limit, gap, threads, option=option, via=via, log=log, starts=starts
+    )
     start = None if warm_start is None else start_values(warm_start)
     with _progress(f"solving with {backend}"):
         if start is not None:

@@ -253,6 +253,7 @@ def solve_options(
     time_limit: str,
     gap: float,
     threads: int | None,
+    *,
     option: list[str] | None = None,
     via: str = "arrays",
     log: bool = False,
