@@ -98,5 +98,8 @@ class _Places:
                 case sym.Lookup(indices=indices) | sym.Member(arguments=indices):
                     for index in indices:
                         self.data_only(index, "an index", ALL_MEMBERS)
+                case sym.Draw(arguments=arguments):
+                    for argument in arguments:
+                        self.data_only(argument, "a random draw", "only data may stand here")
                 case _:
                     pass
