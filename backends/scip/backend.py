@@ -344,7 +344,8 @@ def _once_more(
     """The solution with the point and the bound of a second solve, if they agree with those of the
     first.
     """
-    assert solution.bound is not None
+    if solution.bound is None:  # not believed, so that there is nothing to agree with
+        return solution
     model = built.model
     if left is not None:
         model.setParam("limits/time", left)

@@ -22,6 +22,7 @@ from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.output.text.instance import instance_text
 from mecdsl.reduction.reduced import reduce_instance
+from mecdsl.solution import Guarantee
 from tests.fuzz.draw import ROOT, Input
 from tests.fuzz.stages import run
 
@@ -455,3 +456,17 @@ def test_a_start_that_leaves_the_doubles_in_scaled_units_ends_with_them() -> Non
     reduced = reduce_instance(loads("var x : in 0..1e-3\nminimize goal = x^2 - x").instance())
     assert np.isfinite(reduced.started_at(np.array([1e308]))).all()
     assert np.isnan(reduced.started_at(np.array([np.nan]))).all()
+
+
+def test_an_optimum_without_a_bound_that_is_believed_is_no_fault() -> None:
+    # perspective(-1, 3) is no number, and so is the objective at every point: nothing is granted
+    text = """
+param p1[i in N0] : 1 = norm(N0.cap[i] for z in 1..1 where i == 1)
+var x5 : integer >= 1e9
+minimize goal = atan2(N0.cap[1], 3^perspective(-1, 3))^1.5 * perspective(0.5, sum(x5 for z in 1..0)*p1[1]*3)
+nodes N0[k in 1..3] { cap : 1 = 1
+    var load : integer >= 1e9 }
+"""
+    result = loads(text).solve("scip")
+    assert not result.verified
+    assert result.guarantee is Guarantee.NONE
