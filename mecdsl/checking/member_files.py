@@ -112,7 +112,8 @@ class _Writer:
         """A set of tuples with an index list: what each column runs over."""
         if not isinstance(statement, syntax.Family) or statement.name not in self.pairs:
             return statement
-        assert statement.source_file is not None
+        if statement.source_file is None:  # declared twice, which is said later
+            return statement
         table, columns = self.pairs[statement.name]
         span = statement.source_file.span
         try:
