@@ -91,7 +91,8 @@ def _verified(chosen: Backend, request: Request) -> Result:
     started = time.perf_counter()
     instance, handed = request.instance, interface.request_for(chosen, request)
     twin = interface.lowered_for(chosen, instance)
-    of_twin = _contradiction(chosen, instance) or _confirmed(handed, _run(chosen, handed, twin))
+    of_model = _contradiction(chosen, instance)
+    of_twin = of_model or _confirmed(handed, _run(chosen, handed, twin))
     solved = time.perf_counter()
     solution = twin.solution(of_twin)
     result = verify(
@@ -113,15 +114,21 @@ def _verified(chosen: Backend, request: Request) -> Result:
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
-    notes = (*result.notes, *_start_notes(instance, request.options), *_stated_notes(twin, result))
+    notes = (
+        *result.notes,
+        *_start_notes(instance, request.options),
+        *(() if of_model else _stated_notes(twin, result)),
+    )
     return replace(result, seconds=seconds, notes=notes)
 
 
 def _stated_notes(twin: Lowered, result: Result) -> tuple[str, ...]:
-    """On whose word the bound holds, where the solver was given an exact form."""
-    if not twin.restated or result.bound is None:
+    """On whose word a proof holds, where the solver was given an exact form."""
+    without_point = result.termination in (Termination.INFEASIBLE, Termination.UNBOUNDED)
+    if not twin.restated or (result.bound is None and not without_point):
         return ()
-    return (f"the bound is that of form `{twin.restated}`, which the model states to be exact",)
+    claim = f"that it is {result.termination.value}" if without_point else "the bound"
+    return (f"{claim} is what form `{twin.restated}` says, which the model states to be exact",)
 
 
 def _without_leaks(

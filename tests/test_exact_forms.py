@@ -106,3 +106,13 @@ def test_exact_is_still_a_name() -> None:
     result = loads("var exact : >= 2\nminimize form_of = exact").solve("highs")
     assert result.objective == 2
     assert math.isfinite(result.objective)
+
+
+def test_what_a_form_says_is_said_to_be_its_own() -> None:
+    # the model has points, its form none: nobody is told so without its name
+    nowhere = loads(TEXT.replace("x*z >= 1", "x*z >= 9")).solve("scip")
+    assert any("form `inverse`" in note for note in nowhere.notes)
+    # what the model itself contradicts is not the form's word
+    empty = loads(TEXT + "constraint no: x >= 5\n").solve("scip")
+    assert empty.exit_code == 3
+    assert not any("form `inverse`" in note for note in empty.notes)

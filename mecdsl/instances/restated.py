@@ -1,9 +1,8 @@
 """What a model says in an exact form, for solvers that find their way better in it.
 
 An exact form has the same optimum as the model, as its author says: it only adds variables, and the
-point of a solver is that of the model without them. What is kept here
-belongs to one instance; a copy with other bounds or values has none, since the form does not know
-of the change.
+point of a solver is that of the model without them. What is kept here belongs to one instance; a
+copy with other bounds or values has none, since the form does not know of the change.
 """
 
 from collections.abc import Callable
