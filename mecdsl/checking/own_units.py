@@ -157,7 +157,7 @@ class _Declared:
         exponent = sign * int(right.value)
         if base == 0:
             raise self._fault("the size is a power of zero", power.left.span, SIZE)
-        if abs(math.log2(base) * exponent) > LARGEST_POWER:
+        if abs(_log2(base) * exponent) > LARGEST_POWER:
             raise self._fault(
                 "the size is out of the range of floating-point numbers", power.span, None
             )
@@ -211,3 +211,8 @@ def _float(size: Fraction) -> float:
         return float(size)
     except OverflowError:
         return math.inf
+
+
+def _log2(number: Fraction) -> float:
+    """The binary logarithm of a positive fraction, however long its numbers are."""
+    return math.log2(number.numerator) - math.log2(number.denominator)

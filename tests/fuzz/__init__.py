@@ -9,3 +9,8 @@ and prints a table; it ends with 1 if there is a finding. Input K of a seed is a
 - `stages.py`: what is done with a text, each stage under a clock
 - `workers.py`: processes that are watched and may die; `shrink.py`: the least text that still fails
 """
+
+import os
+
+# two processes use two cores already, and threads of a library are none that a fork has
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -70,6 +70,7 @@ def run_all(settings: Settings, numbers: Sequence[int], processes: int) -> Itera
     gc.freeze()
     todo = [list(numbers[at : at + CHUNK]) for at in range(0, len(numbers), CHUNK)][::-1]
     workers: list[_Worker] = []
+    again: set[int] = set()  # a machine may stand still: what hangs has to do so twice
     try:
         while todo or workers:
             while todo and len(workers) < processes:
@@ -80,7 +81,9 @@ def run_all(settings: Settings, numbers: Sequence[int], processes: int) -> Itera
                     yield from _heard(worker)
                 elif time.monotonic() - worker.heard > PATIENCE + settings.clock:
                     worker.process.kill()
-                    yield _lost(settings, worker, "does not end")
+                    if worker.numbers[0] in again:
+                        yield _lost(settings, worker, "does not end")
+                    again.add(worker.numbers[0])
                 if not worker.numbers or (not worker.process.is_alive() and not worker.pipe.poll()):
                     if worker.numbers and worker.process.exitcode not in (0, None, -9):
                         yield _lost(

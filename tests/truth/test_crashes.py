@@ -470,3 +470,15 @@ nodes N0[k in 1..3] { cap : 1 = 1
     result = loads(text).solve("scip")
     assert not result.verified
     assert result.guarantee is Guarantee.NONE
+
+
+def test_the_largest_double_in_another_unit_is_shown_among_others() -> None:
+    data = "param price[t in 1..2] : money/kWh = [1.7976931348623157e308 money/kWh, 1 money/kWh]"
+    instance = loads(f"{data}\nvar x : >= 0\nminimize cost = x").instance()
+    assert "1.7977e+308" in instance_text(instance)
+
+
+def test_a_power_of_a_unit_beyond_all_doubles_is_refused() -> None:
+    for size in ("1e400^20 byte", "1e-400^20 byte"):
+        with pytest.raises(ModelError, match="out of the range"):
+            loads(f"unit heap = {size}\nvar x : >= 0\nminimize cost = x").instance()

@@ -139,7 +139,19 @@ def in_common_unit(array: FloatArray, unit: Unit | None) -> tuple[str, FloatArra
         return "", array
     if shown.logarithmic:
         return f" {shown.text}", np.array([shown.from_si(value) for value in array.tolist()])
-    return f" {shown.text}", array / shown.factor
+    with np.errstate(over="ignore"):  # the largest double, there and back by a factor
+        return f" {shown.text}", np.clip(array / shown.factor, *_ends(array))
+
+
+def _ends(array: FloatArray) -> tuple[float, float]:
+    """The least and largest number that finite values may become; infinite ones stay what they
+    are.
+    """
+    largest = np.finfo(np.float64).max
+    return (
+        -np.inf if np.isneginf(array).any() else -largest,
+        np.inf if np.isposinf(array).any() else largest,
+    )
 
 
 def headline(instance: Instance, relaxed: bool = False) -> str:
