@@ -22,6 +22,7 @@ BUILT_IN: Mapping[str, str] = {
     "bonmin": "mecdsl.backends.bonmin.backend:Bonmin",
     "gurobi": "mecdsl.backends.gurobi.backend:Gurobi",
     "xpress": "mecdsl.backends.xpress.backend:Xpress",
+    "best-responses": "mecdsl.backends.equilibrium.best_responses:BestResponses",
     "mel-integer": "mecdsl.backends.mel.backends:MelInteger",
     "mel-root": "mecdsl.backends.mel.backends:MelRoot",
     "mel-polynomial": "mecdsl.backends.mel.backends:MelPolynomial",

@@ -10,13 +10,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Protocol, runtime_checkable
 
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Label
 from mecdsl.instances.instance import Instance
+from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
 from mecdsl.model.classes import ProblemClass
+from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Solution, SolveOptions
 
 
@@ -73,6 +76,7 @@ class Capabilities:
     smooth: bool = False
     # its bounds are local optima of relaxations, which prove something only of convex ones
     local_nodes: bool = False
+    games: bool = False  # it looks for equilibria of models with players, and solves nothing else
     preferences: tuple[Preference, ...] = ()
 
     @property
@@ -110,13 +114,27 @@ class Acceptance:
     place: Label | None = None
 
 
+class Ask(Protocol):
+    """Solves an instance with a backend and verifies the answer."""
+
+    def __call__(self, instance: Instance, backend: str, options: SolveOptions) -> Result: ...
+
+
+def no_ask(instance: Instance, backend: str, options: SolveOptions) -> Result:
+    """Stands where a request was made by hand, for a backend that asks nobody."""
+    raise RuntimeError("this request asks no other backend")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a backend is asked to solve. `should_stop` becomes true when the user interrupts."""
+    """What a backend is asked to solve. `should_stop` becomes true when the user interrupts. `ask`
+    solves a part with another backend and verifies the answer.
+    """
 
     instance: Instance
     options: SolveOptions
     should_stop: Callable[[], bool] = lambda: False
+    ask: Ask = no_ask
 
     @property
     def problem(self) -> Problem:
@@ -141,11 +159,30 @@ class Backend(Protocol):
         """Solve; the answer is a claim, in SI and in the sense of the model."""
 
 
-def lowered_for(backend: Backend, instance: Instance) -> Lowered:
-    """What a backend is given of an instance: the twin without kinks, or, for one derived by hand,
-    the instance.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Responses:
+    """Best responses of all players to a point: float64[players], SI, what each reaches and what is
+    proven of it. `point`: the point with the response of one player.
     """
-    if backend.capabilities.models:
+
+    values: FloatArray
+    bounds: FloatArray
+    point: Callable[[int], FloatArray]
+
+
+@runtime_checkable
+class Responds(Protocol):
+    """A backend for games that knows the best response of every player."""
+
+    def respond(self, instance: Instance, x: FloatArray) -> Responses:
+        """The best responses to a point that keeps the constraints."""
+
+
+def lowered_for(backend: Backend, instance: Instance) -> Lowered:
+    """What a backend is given of an instance: the twin without kinks, or, for one derived by hand
+    and for games, the instance.
+    """
+    if backend.capabilities.models or backend.capabilities.games:
         return Lowered(instance, instance, (), {}, None)
     return lowered(instance, cones=backend.capabilities.smooth)
 
@@ -160,6 +197,26 @@ def request_for(backend: Backend, request: Request) -> Request:
     start = request.options.start
     options = replace(request.options, start=None if start is None else twin.extended(start))
     return replace(request, instance=twin.instance, options=options)
+
+
+def plays(backend: Backend, request: Request) -> Acceptance:
+    """Whether a backend is one for games where the model is one, and for none where it is none."""
+    players = request.instance.model.players
+    if backend.capabilities.games == bool(players):
+        return Acceptance(True)
+    if players:
+        forms = "`social`"
+        if request.instance.model.potential:
+            forms += " or `potential`"
+        return Acceptance(
+            False,
+            f"`{backend.name}` solves one objective, and this model has players who each have "
+            f"their own; it takes the forms {forms}",
+            Label(players[0].span, "the players"),
+        )
+    return Acceptance(
+        False, f"`{backend.name}` looks for equilibria, and this model has no players"
+    )
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
@@ -185,6 +242,8 @@ def accepts_class(backend: Backend, problem: Problem) -> Acceptance:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Turn Ctrl-C into a flag while a solver runs that looks at it; a second Ctrl-C raises
     KeyboardInterrupt.
+
+    One inside another, as where a backend asks others, raises the flags of both.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -192,10 +251,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         return
     previous = signal.getsignal(signal.SIGINT)
 
-    def handler(number: int, frame: object) -> None:
+    def handler(number: int, frame: FrameType | None) -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
+        if getattr(previous, "__qualname__", "") == handler.__qualname__ and callable(previous):
+            previous(number, frame)
 
     signal.signal(signal.SIGINT, handler)
     try:

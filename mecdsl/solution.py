@@ -35,6 +35,8 @@ class Guarantee(Enum):
     GLOBAL = "globally optimal"
     TO_GAP = "optimal to a proven gap"
     LOCAL = "locally optimal"
+    EQUILIBRIUM = "equilibrium to a proven epsilon"
+    SETTLED = "equilibrium as far as the best responses tell"
     FEASIBLE = "feasible only"
     INFEASIBLE = "infeasible, proven"
     LOCALLY_INFEASIBLE = "infeasible as far as a local solver can tell"

@@ -9,11 +9,12 @@ import numpy as np
 
 from mecdsl import backend as interface
 from mecdsl.analysis.coefficients import require_finite_objective
-from mecdsl.backend import Acceptance, Backend, Request
+from mecdsl.backend import Acceptance, Backend, Request, plays
 from mecdsl.backends import table
 from mecdsl.certificates.certificate import Certificate, certify
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Diagnostic, Label, ModelError, nearest
+from mecdsl.equilibria.play import played
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
@@ -76,7 +77,7 @@ def solve(instance: Instance, backend: str | Backend, options: SolveOptions) -> 
     backend cannot do it.
     """
     check_options(options)
-    request = Request(instance, options)
+    request = Request(instance, options, ask=solve)
     chosen, choice = choose(request) if backend == "auto" else (find(backend), "")
     if not choice:
         require(chosen, request)
@@ -88,6 +89,8 @@ def solve(instance: Instance, backend: str | Backend, options: SolveOptions) -> 
 
 def _verified(chosen: Backend, request: Request) -> Result:
     """The answer of a backend, judged."""
+    if chosen.capabilities.games:
+        return played(chosen, request)
     started = time.perf_counter()
     instance, handed = request.instance, interface.request_for(chosen, request)
     twin = interface.lowered_for(chosen, instance)
@@ -365,7 +368,7 @@ def require(chosen: Backend, request: Request) -> None:
         message = f"`{chosen.name}` is not available: {there.reason}"
         raise ModelError([Diagnostic("E503", message, help=there.fix or None)])
     original, request = request, interface.request_for(chosen, request)
-    acceptance = chosen.accepts(request)
+    acceptance = accepts(chosen, original)
     if acceptance.accepted:
         if not _follows(chosen, request):
             message = f"`{chosen.name}` takes arrays only: no model is handed to it through Pyomo"
@@ -411,7 +414,8 @@ def takes(backend: str | Backend, instance: Instance) -> bool:
 
 def accepts(candidate: Backend, request: Request) -> Acceptance:
     """Whether a backend takes a problem in the statement it would get, and if not, why."""
-    return candidate.accepts(interface.request_for(candidate, request))
+    role = plays(candidate, request)
+    return candidate.accepts(interface.request_for(candidate, request)) if role.accepted else role
 
 
 def _follows(candidate: Backend, request: Request) -> bool:
@@ -443,6 +447,8 @@ def choose(request: Request) -> tuple[Backend, str]:
     """The backend `auto` takes, and why: an exact algorithm derived for this problem, else by
     class.
     """
+    if request.instance.model.players:
+        return _choose_for_players(request)
     problem = solved_problem(request)
     for name in table.names():
         candidate = table.load(name)
@@ -462,6 +468,22 @@ def choose(request: Request) -> tuple[Backend, str]:
     message = f"no backend solves this {problem.class_name}"
     note, fix = "; ".join(filter(None, reasons)), _takers_from_arrays(request)
     raise ModelError([Diagnostic("E502", message, note=note, help=fix)])
+
+
+def _choose_for_players(request: Request) -> tuple[Backend, str]:
+    """The backend that `auto` takes for a game: one derived for it, else best responses in turn."""
+    games = [b for b in map(table.load, table.names()) if b.capabilities.games]
+    games.sort(key=lambda backend: not (backend.capabilities.models and backend.capabilities.exact))
+    for candidate in games:
+        by_hand = bool(candidate.capabilities.models)
+        if by_hand and not candidate.capabilities.exact:
+            continue
+        if _heeds(candidate, request) and accepts(candidate, request).accepted:
+            title = candidate.capabilities.title
+            return candidate, f"a game: {title}" + (", derived for this model" if by_hand else "")
+    message = "no backend for games follows these options"
+    fix = "leave out `starts` and `--via pyomo`"
+    raise ModelError([Diagnostic("E505", message, help=fix)])
 
 
 def _why_not(backend: Backend, request: Request) -> str:

@@ -73,7 +73,9 @@ def test_every_example_is_short_and_tested() -> None:
     files = sorted((ROOT / "models" / "examples").glob("*.mec"))
     # `cell` and `sinr` have random data: tests/test_position.py and tests/test_sinr.py solve them a
     # second way for each seed; `noma_convexity` is there to be checked: tests/test_convexity.py
-    others = {"infeasible", "cell", "sinr", "noma_convexity"}
+    # the games: tests/test_games.py
+    games = {"cournot", "routes", "power_control", "jammer"}
+    others = {"infeasible", "cell", "sinr", "noma_convexity", *games}
     assert {file.stem for file in files} == {*EXAMPLES, *others}
     assert all(len(file.read_text().splitlines()) < 25 for file in files)
 

@@ -38,6 +38,8 @@ STAGES: list[list[str]] = [
     ["backends"],
     ["pyomo_model.export"],  # scales its files as the backends scale what they hand to Pyomo
     ["proofs", "starts"],
+    ["equilibria"],
+    ["backends.equilibrium"],  # asks other backends, through the request
     ["solve"],
     ["fitting"],
     ["model_with_data"],

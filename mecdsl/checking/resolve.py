@@ -5,12 +5,13 @@ from mecdsl.checking.resolve_assignments import AssignmentResolver
 from mecdsl.checking.resolve_constraints import ConstraintResolver
 from mecdsl.checking.resolve_expression import ExpressionResolver
 from mecdsl.checking.resolve_families import FamilyResolver
+from mecdsl.checking.resolve_players import PlayerResolver
 from mecdsl.checking.resolve_symbols import SymbolResolver
 from mecdsl.checking.scope import (
     Names,
 )
 from mecdsl.diagnostics import Collector
-from mecdsl.forms.apply import FormedDocument
+from mecdsl.forms.apply import OF_GAMES, FormedDocument, game_forms
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
 from mecdsl.units import OwnUnits
@@ -51,9 +52,16 @@ def resolve(document: FormedDocument, units: OwnUnits, collector: Collector) -> 
         starts=assignments(s for s in stated if isinstance(s, syntax.Start)),
         fixes=assignments(document.fixes),
         settings=assignments(document.settings),
-        forms=tuple(sym.FormInfo(s.name, s.doc) for s in stated if isinstance(s, syntax.Form)),
+        forms=(
+            *(sym.FormInfo(s.name, s.doc) for s in stated if isinstance(s, syntax.Form)),
+            *(sym.FormInfo(goal.value, OF_GAMES[goal]) for goal in game_forms(stated)),
+        ),
         form=document.form,
         dimensions={},
         span=document.span,
         units=names.units,
+        players=PlayerResolver(expressions).players(stated),
+        potential=next(
+            (s.name for s in stated if isinstance(s, syntax.Declaration) and s.potential), ""
+        ),
     )

@@ -118,7 +118,17 @@ class ConstraintResolver:
 
     def objective(self) -> sym.Objective:
         stated = [s for s in self.document.statements if isinstance(s, syntax.Objective)]
+        players = [s for s in self.document.statements if isinstance(s, syntax.Players)]
         zero = sym.Constant(0.0, None, self.document.span)
+        if players and not stated:  # a later pass adds up theirs
+            return sym.Objective(
+                name="", sense="minimize", value=zero, doc="", span=players[0].name_span
+            )
+        if players:
+            message = "the model has players, who have objectives of their own, and an objective"
+            labels = (Label(players[0].name_span, "the players are here"),)
+            fix = "delete one, or state the objective in a form: `form joint: add minimize ...`"
+            self.collector.error("E111", message, stated[0].name_span, labels=labels, help=fix)
         if not stated:
             empty = not self.document.statements
             message = "the text holds no statement" if empty else "the model has no objective"

@@ -12,6 +12,7 @@ from mecdsl.checking.member_files import read_member_files
 from mecdsl.checking.own_units import own_units
 from mecdsl.checking.resolve import resolve
 from mecdsl.compiling.data_places import check_data_places
+from mecdsl.compiling.players_goal import state_goal
 from mecdsl.diagnostics import Collector, Diagnostic, ModelError
 from mecdsl.forms.apply import FormedDocument, apply_form
 from mecdsl.model import symbolic as sym
@@ -94,6 +95,14 @@ def _find_dimensions(work: _Work) -> None:
     work.dimensions = check_dimensions(work.model, work.collector)
 
 
+def _state_goal(work: _Work) -> None:
+    """The objective of a game, which its players have stated together."""
+    if work.model.players:
+        named = replace(work.model, dimensions=work.dimensions)
+        work.model, dimension = state_goal(named, work.formed.goal, work.collector)
+        work.dimensions = {**work.dimensions, work.model.objective.name: dimension}
+
+
 def _classify(work: _Work) -> None:
     work.shapes = Classifier(work.model)
 
@@ -148,6 +157,7 @@ PASSES: Final[tuple[Callable[[_Work], None], ...]] = (
     _resolve_names,
     _order_definitions,
     _find_dimensions,
+    _state_goal,
     _classify,
     _refuse_variables_in_data,
     _warn_of_unused,

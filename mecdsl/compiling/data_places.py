@@ -34,6 +34,11 @@ def check_data_places(model: sym.Model, shapes: Classifier, collector: Collector
         places.inside(constraint.right)
         if constraint.switch is not None:
             places.inside(constraint.switch.variable)
+    for players in model.players:
+        places.space(players.space)
+        places.inside(players.value)
+        for index in (i for own in players.choosing for i in own.indices):
+            places.data_only(index, "an index")
     places.inside(model.objective.value)
 
 

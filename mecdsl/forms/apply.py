@@ -7,6 +7,7 @@ declarations; `fix` and `set` with indices become assignments of the document in
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from mecdsl.diagnostics import Collector, Label, Span, nearest
 from mecdsl.parsing import syntax
@@ -21,7 +22,21 @@ KIND_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+class Goal(Enum):
+    """What a model is to be solved for; the last two are forms that every game has."""
+
+    STATED = "stated"  # its objective, or an equilibrium of its players
+    SOCIAL = "social"
+    POTENTIAL = "potential"
+
+
+OF_GAMES = {
+    Goal.SOCIAL: "the sum of what the players pay, as one problem",
+    Goal.POTENTIAL: "the potential of the game, as one problem",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormedDocument:
     """A document with its forms applied, the fixed variables and the parameters set by a form."""
 
@@ -32,11 +47,24 @@ class FormedDocument:
     relaxed_binaries: frozenset[str]
     form: str
     span: Span
+    goal: Goal = Goal.STATED
 
 
 def form_names(document: syntax.Document) -> list[str]:
-    """The forms a document declares."""
-    return [s.name for s in document.statements if isinstance(s, syntax.Form)]
+    """The forms a document declares, and those it has as a game."""
+    declared = [s.name for s in document.statements if isinstance(s, syntax.Form)]
+    return [*declared, *(goal.value for goal in game_forms(document.statements))]
+
+
+def game_forms(statements: Iterable[object]) -> tuple[Goal, ...]:
+    """The forms a document has as a game, where it declares none of that name itself."""
+    statements = tuple(statements)
+    if not any(isinstance(s, syntax.Players) for s in statements):
+        return ()
+    declared = {s.name for s in statements if isinstance(s, syntax.Form)}
+    stated = any(isinstance(s, syntax.Declaration) and s.potential for s in statements)
+    goals = (Goal.SOCIAL, Goal.POTENTIAL) if stated else (Goal.SOCIAL,)
+    return tuple(goal for goal in goals if goal.value not in declared)
 
 
 def restatement(document: syntax.Document, form: str) -> str:
@@ -68,13 +96,16 @@ def apply_form(
             work.apply(name, None, ())
     if relax:
         work.relax_all()
-    changes = (
-        tuple(work.fixes),
-        tuple(work.settings),
-        tuple(work.linearizations),
-        frozenset(work.relaxed_binaries),
+    return FormedDocument(
+        statements=tuple(work.statements),
+        fixes=tuple(work.fixes),
+        settings=tuple(work.settings),
+        linearizations=tuple(work.linearizations),
+        relaxed_binaries=frozenset(work.relaxed_binaries),
+        form=form,
+        span=document.span,
+        goal=work.goal,
     )
-    return FormedDocument(tuple(work.statements), *changes, form, document.span)
 
 
 class _Work:
@@ -88,20 +119,25 @@ class _Work:
         self.relaxed_binaries: set[str] = set()
         self.applied: set[str] = set()
         self.span = document.span
+        self.of_game = {goal.value: goal for goal in game_forms(document.statements)}
+        self.goal = Goal.STATED
 
     def apply(self, name: str, place: Span | None, stack: tuple[str, ...]) -> None:
         if name in stack:
             chain = " -> ".join((*stack, name))
             self.collector.error("E107", f"forms build on each other in a circle: {chain}", place)
             return
+        if name in self.of_game:
+            self.goal = self.of_game[name]
+            return
         if name not in self.forms:
-            near = nearest(name, self.forms)
-            forms = (
-                f"this model has the forms {', '.join(self.forms)}"
-                if self.forms
-                else "this model has no forms"
-            )
+            names = [*self.forms, *self.of_game]
+            near = nearest(name, names)
+            listed = f"the forms {', '.join(names)}" if names else "no forms"
+            forms = f"this model has {listed}"
             fix = f"did you mean `{near}`?" if near else forms
+            if name == Goal.POTENTIAL.value and self.of_game:
+                fix = "state the potential of the game, `potential name = expression`"
             self.collector.error("E113", f"unknown form `{name}`", place, help=fix)
             return
         if name in self.applied:
@@ -166,12 +202,19 @@ class _Work:
             case syntax.Linearize():
                 self.linearizations.append(change)
             case syntax.Add(statement=statement, replace=is_replacement):
-                if is_replacement:
+                if isinstance(statement, syntax.Objective) and self.of_game:
+                    self._in_place_of_players(statement)
+                elif is_replacement:
                     self._replace(statement)
                 else:
                     self.statements.append(statement)
             case _:
                 raise TypeError(f"unknown change {type(change).__name__}")
+
+    def _in_place_of_players(self, objective: syntax.Objective) -> None:
+        """One objective for the whole model: nobody plays any more."""
+        kept = [s for s in self.statements if not isinstance(s, syntax.Players | syntax.Objective)]
+        self.statements = [*kept, objective]
 
     def _declarations(self) -> Iterable[tuple[str, syntax.Declaration]]:
         for statement in self.statements:

@@ -18,6 +18,7 @@ from mecdsl.instances.evaluate import Evaluator
 from mecdsl.instances.files_beside import family_file, symbol_file
 from mecdsl.instances.instance import ConstraintFamily, Instance, VariableFamily
 from mecdsl.instances.listed_sets import check_link_ends, is_listed, listed_table
+from mecdsl.instances.players import game_of
 from mecdsl.instances.positions import with_coordinates
 from mecdsl.instances.reformulations import infinite_limits, with_products
 from mecdsl.instances.tables import SINGLE, FamilyTable, FloatArray, IntArray, Table
@@ -408,6 +409,8 @@ class _Builder:
                 (family.constraint.left, family.table),
                 (family.constraint.right, family.table),
             ]
+        if instance.model.players:
+            parts += [(family.players.value, family.table) for family in game_of(instance).families]
         for expression, table in parts:
             try:
                 with np.errstate(all="ignore"):

@@ -88,6 +88,9 @@ class _Checker:
                 self._parts(left, right)
             else:
                 self._same(constraint.relation, left, right)
+        for players in self.model.players:
+            self._space(players.space)
+            self._number(players.value)
         result = dict(self.known)
         objective = self.model.objective
         declared = objective.unit.dimension if objective.unit is not None else None

@@ -108,8 +108,8 @@ def _used(model: sym.Model) -> set[str]:
     todo = [symbol.name for symbol in model.of_kind(Kind.REPORT)]
     for part in _roots(model):
         todo += _named_in(part)
-    for constraint in model.constraints:
-        todo += _families(constraint.space)
+    for space in (*(c.space for c in model.constraints), *(p.space for p in model.players)):
+        todo += _families(space)
     todo += [family.name for family in model.families.values() if family.kind is not FamilyKind.SET]
     used: set[str] = set()
     while todo:
@@ -150,6 +150,10 @@ def _warn_never_used(what: str, unused: sym.Family | sym.Symbol, collector: Coll
 
 def _roots(model: sym.Model) -> Iterator[sym.Expression]:
     yield model.objective.value
+    for players in model.players:
+        yield players.value
+        yield from sym.space_parts(players.space)
+        yield from (i for own in players.choosing for i in own.indices if i is not None)
     for constraint in model.constraints:
         yield constraint.left
         yield constraint.right

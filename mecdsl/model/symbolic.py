@@ -381,6 +381,32 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnVariable:
+    """A variable that players choose: its members whose first indices are these, None for any.
+
+    `by_row`: the one index is a row of the owner's table.
+    """
+
+    symbol: str
+    indices: tuple[Expression | None, ...]
+    span: Span
+    by_row: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Players:
+    """Every row of the space is a player, who minimises or maximises `value` over own variables."""
+
+    name: str
+    space: Space
+    sense: str
+    value: Expression
+    choosing: tuple[OwnVariable, ...]
+    doc: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class FormInfo:
     name: str
     doc: str
@@ -430,7 +456,11 @@ class Switched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A checked model, possibly in one of its forms."""
+    """A checked model, possibly in one of its forms.
+
+    With `players` it states a game: the objective is then the sum of theirs where they have one
+    unit, and nothing else. `potential`: the name of the report that is stated to be its potential.
+    """
 
     name: str
     title: str
@@ -450,6 +480,8 @@ class Model:
     linearized: tuple[Linearized, ...] = ()
     switched: tuple[Switched, ...] = ()
     units: OwnUnits = NO_OWN
+    players: tuple[Players, ...] = ()
+    potential: str = ""
 
     @property
     def exact(self) -> bool:

@@ -31,7 +31,8 @@ EXPRESSION_START = {"NAME", "MEMBER", "QUANTITY", "LPAR", "MINUS", "PLUS", "INF"
 OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "CIRCUMFLEX"}
 COMPARATORS = {"MORETHAN", "LESSTHAN", "AND", "OR", "IN"}
 STATEMENTS = (
-    "param let var report set ordered node nodes layers links minimize maximize constraint "
+    "param let var report set ordered node nodes layers links minimize maximize "
+    "players player potential constraint "
     "start form exact model cite "
     "include unit dimension"
 ).split()
@@ -49,6 +50,10 @@ DECLARING = ("param", "let", "var", "report")
 LETTERS = (
     "names are made of the letters a to z, A to Z, digits and `_`; only members of "
     "sets may have others"
+)
+STAGES = (
+    "the word is kept for games in two stages, which cannot be stated yet; `player` and `players` "
+    "decide at the same time"
 )
 PAIRS = {
     "**": "write `^`",
@@ -231,7 +236,9 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
     first = words[0] if words else ""
     begins = line[: span.column - 1].strip() == ""
     if begins and "PARAM" in accepts:
-        return _statement_fix(text)
+        return STAGES if text in ("leader", "follower") else _statement_fix(text)
+    if accepts <= {"CHOOSING", "_NL"}:
+        return "say what a player decides: `players n in N: minimize cost[n] choosing x[n]`"
     naming = _naming_fix(first, accepts, line)
     if naming is not None:
         return naming

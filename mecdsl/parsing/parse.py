@@ -27,7 +27,7 @@ MOST_SYNTAX_ERRORS = 20
 MOST_NESTING = 150
 STATEMENT_WORDS = (
     "model cite include unit dimension param set ordered node nodes links layers let var "
-    "minimize maximize constraint form exact report start"
+    "minimize maximize players player potential constraint form exact report start"
 ).split()
 VALUES = ("NAME", "MEMBER", "STRING", "QUANTITY", "TYPE_WORD", "_NL")
 
@@ -41,7 +41,7 @@ class LineEnds:
     CONTINUE: ClassVar[frozenset[str]] = frozenset(
         (
             "+ - * / ^ , = : < > <= >= == != ≤ ≥ ≠ -> .. { and or not in then else if for where "
-            "from"
+            "from choosing"
         ).split()
     )
 

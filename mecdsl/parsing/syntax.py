@@ -213,7 +213,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """param, let, var or report; inside a block or on its own."""
+    """param, let, var or report; inside a block or on its own.
+
+    `potential`: a report that is the potential of the game.
+    """
 
     kind: Kind
     name: str
@@ -224,6 +227,7 @@ class Declaration:
     doc: str
     span: Span
     name_span: Span
+    potential: bool = False
 
 
 class FamilyKind(Enum):
@@ -276,6 +280,24 @@ class Objective:
     span: Span
     name_span: Span
     type: Type | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Players:
+    """`players n in device: minimize cost[n] choosing x[n]`, or `player operator: ...` of one.
+
+    `name`: that of a single player, "" of a family. `index`: of a family. `choosing`: the variables
+    that are a player's own.
+    """
+
+    name: str
+    index: IndexList | None
+    sense: str
+    value: Expression
+    choosing: tuple["Target", ...]
+    doc: str
+    span: Span
+    name_span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +432,7 @@ Statement = (
     | Declaration
     | Family
     | Objective
+    | Players
     | Constraint
     | Start
     | Form

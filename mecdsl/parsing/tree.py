@@ -1,5 +1,6 @@
 """Lark's tree to the syntax tree, with spans."""
 
+from dataclasses import replace
 from typing import Any
 
 from lark import Token, Tree
@@ -295,6 +296,39 @@ class TreeBuilder:
             name_span=self._token(name),
             type=type_,
         )
+
+    def players(self, meta: Meta, children: Children) -> syntax.Players:
+        index, sense, value, choosing, *rest = children
+        return self._players(meta, ("", index.span, index), (sense, value, choosing, rest))
+
+    def player(self, meta: Meta, children: Children) -> syntax.Players:
+        name, sense, value, choosing, *rest = children
+        return self._players(
+            meta, (str(name), self._token(name), None), (sense, value, choosing, rest)
+        )
+
+    def _players(
+        self, meta: Meta, head: tuple[str, Span, syntax.IndexList | None], body: tuple[Any, ...]
+    ) -> syntax.Players:
+        (name, name_span, index), (sense, value, choosing, rest) = head, body
+        return syntax.Players(
+            name=name,
+            index=index,
+            sense=sense,
+            value=value,
+            choosing=choosing,
+            doc=_doc(rest),
+            span=self._span(meta),
+            name_span=name_span,
+        )
+
+    def choice(self, meta: Meta, children: Children) -> tuple[syntax.Target, ...]:
+        return tuple(children)
+
+    def potential(self, meta: Meta, children: Children) -> syntax.Declaration:
+        name, *rest = children
+        declared = self._declaration(meta, syntax.Kind.REPORT, str(name), self._token(name), rest)
+        return replace(declared, potential=True)
 
     def constraint(self, meta: Meta, children: Children) -> syntax.Constraint:
         name, *rest = children

@@ -134,6 +134,11 @@ class _Pass:
                 self._rewrite(s, (constraint.space,)) for s in (constraint.left, constraint.right)
             )
             constraints.append(replace(constraint, left=left, right=right))
+        players: list[sym.Players] = []
+        for family in model.players:
+            self.place = family.name
+            value = self._rewrite(family.value, (family.space,))
+            players.append(replace(family, value=value))
         self.place = model.objective.name
         objective = replace(model.objective, value=self._rewrite(model.objective.value, ()))
         self._warn_of_absent()
@@ -142,6 +147,7 @@ class _Pass:
             symbols={**self.symbols, **self.limits.made},
             constraints=(*constraints, *self.rows),
             objective=objective,
+            players=tuple(players),
             linearized=tuple(self.facts.values()),
         )
 

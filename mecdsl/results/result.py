@@ -11,6 +11,7 @@ from mecdsl.analysis.member_units import multiplier_unit, unit_text
 from mecdsl.diagnostics import nearest
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
+from mecdsl.results.equilibrium import Certificate
 from mecdsl.results.gap import ObjectiveSize
 from mecdsl.results.violations import Violation
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
@@ -43,7 +44,8 @@ class Result:
     judges it. `relaxed`: every variable was made continuous. `seconds`: of each stage. `kkt`: the
     first-order conditions with the claimed multipliers; None where none are claimed or integers are
     present. `bound_by`: what proves the bound where it is not the solver. `notes`: why the
-    guarantee is not what was claimed, or how far it reaches. A value that is not known is None.
+    guarantee is not what was claimed, or how far it reaches. `equilibrium`: of a game, what every
+    player could still gain. A value that is not known is None.
     """
 
     instance: Instance = field(repr=False)
@@ -66,6 +68,7 @@ class Result:
     bound_by: str = ""
     notes: tuple[str, ...] = ()
     size: ObjectiveSize = field(default=ObjectiveSize(), repr=False)
+    equilibrium: Certificate | None = field(default=None, repr=False)
 
     @property
     def backend(self) -> str:

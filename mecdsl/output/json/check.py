@@ -8,6 +8,7 @@ from mecdsl.diagnostics import Diagnostic
 from mecdsl.instances.instance import Instance
 from mecdsl.model import symbolic as sym
 from mecdsl.output.json.diagnostic import diagnostic_json
+from mecdsl.output.json.game import game_json
 from mecdsl.output.json.problem import problem_json
 
 
@@ -18,6 +19,8 @@ def check_json(
     problem: dict[str, Any] = {"class": None}
     if instance is not None:
         problem = problem_json(instance, sampled(instance, analyse(instance)))
+        if model.players:
+            problem["game"] = game_json(instance)
     return {
         "model": model.name,
         "forms": [form.name for form in model.forms],

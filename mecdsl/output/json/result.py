@@ -7,6 +7,7 @@ from mecdsl.analysis.member_units import multiplier_unit
 from mecdsl.instances.instance import nested
 from mecdsl.instances.reformulations import reformulations
 from mecdsl.instances.tables import FloatArray
+from mecdsl.output.json.game import equilibrium_json
 from mecdsl.output.json.kkt import kkt_json
 from mecdsl.output.json.plain import plain, whole
 from mecdsl.output.json.reformulation import reformulation_json
@@ -92,6 +93,7 @@ def _circumstances(result: Result) -> dict[str, Any]:
             if family.name in result.solution.multipliers
         },
         "kkt": kkt_json(result.kkt),
+        "equilibrium": equilibrium_json(result),
         "original": _original(result),
         "linearized": [reformulation_json(one) for one in reformulations(result.instance)],
         "iterations": len(result.solution.iterations),

@@ -5,6 +5,7 @@ from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.model import symbolic as sym
 from mecdsl.output.text.explanation import explanation_text
+from mecdsl.output.text.game import game_text
 from mecdsl.output.text.layout import headline, paragraph
 from mecdsl.output.text.lowering import lowering_text, steps_text
 from mecdsl.output.text.problem import problem_text
@@ -25,8 +26,11 @@ def check_text(
             f"{path}: no faults in the model{also}\n"
             "class  not known without data: give the parameters that have no value with --data"
         )
-    parts = [headline(instance, relaxed), problem_text(sampled(instance, analyse(instance)))]
-    parts.append(lowering_text(instance))
+    parts = [headline(instance, relaxed)]
+    if model.players:
+        parts.append(game_text(instance))
+    else:
+        parts += [problem_text(sampled(instance, analyse(instance))), lowering_text(instance)]
     if explain:
         steps = steps_text(instance)
         parts += [explanation_text(instance), f"\n{steps}" if steps else ""]

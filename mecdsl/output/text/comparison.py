@@ -7,6 +7,7 @@ import numpy as np
 from mecdsl.analysis.display_units import objective_display
 from mecdsl.output.text.layout import WIDTH, common_unit, heading, number, paragraph, table
 from mecdsl.output.text.spread import spread_text
+from mecdsl.results.equilibrium import Certificate
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee
 from mecdsl.studies.compare import Comparison, Entry
@@ -31,7 +32,12 @@ def comparison_text(comparison: Comparison) -> str:
             lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
     remarks = [remark for entry in comparison.entries for remark in _remarks(entry)]
     remarks += [f"CONTRADICTION: {contradiction}" for contradiction in comparison.contradictions]
-    if any(result.objective is not None for result in results):
+    if any(result.equilibrium is not None for result in results):
+        remarks.append(
+            "epsilon: more no player can gain by moving alone, in SI; gain: the most that was "
+            "found, as a share of what the player has; violation: relative to the terms"
+        )
+    elif any(result.objective is not None for result in results):
         remarks.append(
             "distance: of the objective to the best proven bound; violation: relative to the terms"
         )
@@ -83,7 +89,9 @@ def _shown(results: Sequence[Result]) -> Unit:
 
 def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
     """One row per entry, with fewer digits where the table would be too wide for a terminal."""
-    header = ("backend", "objective", "bound", "distance", "violation", "seconds", "guarantee")
+    game = any(e.result is not None and e.result.equilibrium is not None for e in entries)
+    worth = ("epsilon", "gain") if game else ("bound", "distance")
+    header = ("backend", "objective", *worth, "violation", "seconds", "guarantee")
     text = ""
     for digits in (8, 6, 5):
         text = table(
@@ -94,10 +102,21 @@ def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
     return text
 
 
+def _equilibrium_cells(certificate: Certificate, digits: int) -> list[str]:
+    """The largest gain that is not ruled out, in SI, and the largest share that was found."""
+    share = certificate.gains / certificate.scale
+    unknown = bool(np.isnan(share).any())
+    most = 0.0 if unknown else 100.0 * float(share.max(initial=0.0))
+    epsilon = "not proven" if certificate.epsilon is None else number(certificate.epsilon, digits)
+    return [epsilon, "-" if unknown else "0" if most == 0.0 else f"{most:.3g} %"]
+
+
 SHORT = {
     Guarantee.GLOBAL: "global",
     Guarantee.TO_GAP: "to a gap",
     Guarantee.LOCAL: "local",
+    Guarantee.EQUILIBRIUM: "equilibrium",
+    Guarantee.SETTLED: "equilibrium?",
     Guarantee.FEASIBLE: "feasible",
     Guarantee.INFEASIBLE: "infeasible",
     Guarantee.LOCALLY_INFEASIBLE: "infeasible?",
@@ -123,11 +142,13 @@ def _entry_row(entry: Entry, unit: Unit, digits: int) -> list[str]:
         distance = "0"
     violation = "-" if result.max_violation is None else f"{result.max_violation:.0e}"
     seconds = f"{result.seconds.get('solve', 0.0):.3f}"
+    worth = [shown(result.bound), distance]
+    if result.equilibrium is not None:
+        worth = _equilibrium_cells(result.equilibrium, digits)
     return [
         entry.backend + ("*" if entry.bounds_only else ""),
         shown(result.objective),
-        shown(result.bound),
-        distance,
+        *worth,
         "0" if result.max_violation == 0 else violation,
         seconds,
         SHORT.get(

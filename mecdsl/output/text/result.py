@@ -7,6 +7,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model.symbolic import NumberDomain
 from mecdsl.output.text.certificate import certificate_text, multipliers_text
+from mecdsl.output.text.game import epsilon_text, players_text
 from mecdsl.output.text.layout import (
     MOST_VALUES,
     headline,
@@ -50,12 +51,17 @@ def result_text(result: Result, every_value: bool = False) -> str:
                 f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)",
             ]
         )
-        rows.append(["bound", _bound_text(result, unit, digits)])
+        if result.equilibrium is None:
+            rows.append(["bound", _bound_text(result, unit, digits)])
+        else:
+            rows.append(["epsilon", epsilon_text(result)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
     if result.solution.spread is not None:
         rows.append(["note", spread_text(result.solution.spread, objective_display(instance))])
     lines.append(table(rows, indent=0))
+    if result.equilibrium is not None:
+        lines += ["", players_text(result)]
     if result.violations:
         lines += ["", "residuals", table([_violation_row(instance, v) for v in result.violations])]
     if result.values:

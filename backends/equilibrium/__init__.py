@@ -1,0 +1,1 @@
+"""General backends for games: models that declare players."""

@@ -1,0 +1,1 @@
+"""Equilibria of games: best responses, the certificate of a point, potentials."""

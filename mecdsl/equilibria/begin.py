@@ -1,0 +1,98 @@
+"""Where the dynamics of a game begin: a point that keeps what all players share and each one's own
+constraints.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mecdsl.compiling.check import CheckedModel
+from mecdsl.equilibria.responses import Responder
+from mecdsl.instances.instance import ConstraintFamily, Instance
+from mecdsl.instances.players import game_of, rows_of_players
+from mecdsl.instances.tables import FloatArray
+from mecdsl.model import symbolic as sym
+from mecdsl.model.classes import Classifier
+from mecdsl.results.violations import broken
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beginning:
+    """A point that keeps all constraints; without one whether that is proven, and why in words."""
+
+    point: FloatArray | None
+    infeasible: bool = False
+    message: str = ""
+
+
+def beginning(instance: Instance, given: FloatArray | None, responder: Responder) -> Beginning:
+    """The given point, else the start values of the model, else any point there is."""
+    stated = instance.first_point()
+    first = stated if given is None else np.where(np.isnan(given), stated, given)
+    first = instance.complete(np.where(instance.integral, np.round(first), first))
+    if not broken(instance, first) and np.isfinite(game_of(instance).values(first)).all():
+        return Beginning(first)
+    options = replace(responder.options, time_limit=responder.left(), start=None, raw={})
+    result = responder.ask(anywhere(instance), responder.backend, options)
+    if result.objective is not None and result.verified:
+        return Beginning(result.point())
+    if result.guarantee.name != "INFEASIBLE":
+        return Beginning(
+            None,
+            message=f"no point that keeps all constraints was found: "
+            f"{result.solution.message or result.termination.value}",
+        )
+    alone = _infeasible_alone(instance, responder)
+    if alone:
+        return Beginning(
+            None,
+            infeasible=True,
+            message=f"`{alone}` cannot keep its own constraints, whatever the others do",
+        )
+    return Beginning(
+        None,
+        infeasible=True,
+        message="every player could keep its own constraints, and no point keeps those they share",
+    )
+
+
+def anywhere(instance: Instance) -> Instance:
+    """The constraints of a game without its players: any point of it is one of the game."""
+    model = instance.model
+    zero = sym.Constant(0.0, None, model.objective.span)
+    plain = replace(model, objective=replace(model.objective, value=zero), players=())
+    checked = CheckedModel(plain, instance.checked.order, Classifier(plain))
+    return replace(instance, checked=checked)
+
+
+def _infeasible_alone(instance: Instance, responder: Responder) -> str:
+    """The first player whose private constraints have no point; "" where each has one."""
+    game = game_of(instance)
+    for player in range(game.size):
+        own = _private(instance, player)
+        if not own.constraints or responder.out_of_time():
+            continue
+        options = replace(responder.options, time_limit=responder.left(), start=None, raw={})
+        if responder.ask(own, responder.backend, options).guarantee.name == "INFEASIBLE":
+            return game.name(player)
+    return ""
+
+
+def _private(instance: Instance, player: int) -> Instance:
+    """A player's own constraints alone; what others choose stays where it is, in none of them."""
+    game = game_of(instance)
+    constraints: list[ConstraintFamily] = []
+    first = 0
+    for rows in rows_of_players(instance):
+        mine = rows.of(player)
+        kept = mine[rows.sharers[mine] == 1]
+        if len(kept):
+            table = rows.family.table.take(kept)
+            constraints.append(replace(rows.family, first=first, table=table))
+            first += len(kept)
+    others = np.where(game.columns(player), np.nan, instance.complete(instance.first_point()))
+    return replace(
+        anywhere(instance),
+        constraints=tuple(constraints),
+        fixed=np.where(instance.free, others, instance.fixed),
+    )

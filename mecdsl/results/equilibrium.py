@@ -1,0 +1,110 @@
+"""How far a point is from an equilibrium: what every player could still gain alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mecdsl.instances.tables import FloatArray
+
+TOLERANCE: Final = 1e-6  # of what a player pays: a gain up to this is none
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Certificate:
+    """float64[players] each, SI, in the sense of the player: `values` at the point, `responses` the
+    best that was found for the player alone with the others as they are, `bounds` what is proven of
+    that; NaN where nothing is known.
+
+    `signs`: 1 for who minimises, -1 for who maximises. `by`: whose responses these are, in words.
+    """
+
+    names: tuple[str, ...]
+    signs: FloatArray
+    values: FloatArray
+    responses: FloatArray
+    bounds: FloatArray
+    by: str
+
+    @property
+    def gains(self) -> FloatArray:
+        """float64[players]: what a response that was found would gain, 0 where none is better."""
+        found = self.signs * (self.values - self.responses)
+        return np.where(np.isnan(found), np.nan, np.maximum(found, 0.0))
+
+    @property
+    def most(self) -> FloatArray:
+        """float64[players]: more no response can gain; NaN where nothing is proven."""
+        proven = self.signs * (self.values - self.bounds)
+        return np.where(np.isnan(proven), np.nan, np.maximum(proven, 0.0))
+
+    @property
+    def scale(self) -> FloatArray:
+        """float64[players]: what a gain is compared with."""
+        size = np.fmax(np.abs(self.values), np.abs(self.responses))
+        usual = float(np.nanmax(size, initial=0.0))
+        return np.maximum(size, 1e-9 * usual if usual else 1.0)
+
+    @property
+    def epsilon(self) -> float | None:
+        """The largest gain of one player that is not ruled out; None where a bound lacks."""
+        most = self.most
+        return None if np.isnan(most).any() else float(most.max(initial=0.0))
+
+    @property
+    def gain(self) -> float | None:
+        """The largest gain that was found; None where a player was not looked at."""
+        gains = self.gains
+        return None if np.isnan(gains).any() else float(gains.max(initial=0.0))
+
+    @property
+    def movers(self) -> tuple[int, ...]:
+        """The players with a gain that counts, the largest share first."""
+        share = np.nan_to_num(self.gains / self.scale)
+        order = np.argsort(-share, kind="stable")
+        return tuple(int(player) for player in order if share[player] > TOLERANCE)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every player was looked at, and none was found that gains."""
+        return self.gain is not None and not self.movers
+
+    @property
+    def proven(self) -> bool:
+        """Whether for no player a gain that counts is left possible."""
+        most = self.most
+        return not np.isnan(most).any() and bool((most <= TOLERANCE * self.scale).all())
+
+    @property
+    def unknown(self) -> tuple[int, ...]:
+        """The players whose best response is not proven."""
+        return tuple(int(player) for player in np.flatnonzero(np.isnan(self.most)))
+
+
+def joined(
+    names: Sequence[str],
+    signs: FloatArray,
+    values: FloatArray,
+    answers: Sequence[tuple[float, float]],
+    by: str,
+) -> Certificate:
+    """The certificate of answers, each the value of a response and its bound.
+
+    A response that is worse than what the player does is no better than that. A bound that the
+    point itself refutes is none.
+    """
+    found = np.array([value for value, _ in answers], dtype=np.float64).reshape(len(answers))
+    bounds = np.array([bound for _, bound in answers], dtype=np.float64).reshape(len(answers))
+    size = np.maximum(np.abs(values), np.finfo(np.float64).tiny)
+    bounds = np.where(signs * (bounds - values) > 10.0 * TOLERANCE * size, np.nan, bounds)
+    better: NDArray[np.bool_] = signs * found < signs * values
+    return Certificate(
+        names=tuple(names),
+        signs=signs,
+        values=values,
+        responses=np.where(better | np.isnan(found), found, values),
+        bounds=bounds,
+        by=by,
+    )
