@@ -33,18 +33,39 @@ def alexnet(bits: int = BITS_PER_VALUE) -> LayerTable:
     conv5.
     """
     net = NetworkBuilder("alexnet", (3, 227, 227), bits)
+    alexnet_layers(net)
+    return net.table()
+
+
+def alexnet_layers(net: NetworkBuilder) -> None:
+    """The layers of AlexNet over an image of 227 x 227; normalisations over five channels before
+    the pools, as in Caffe's `bvlc_alexnet`.
+    """
     net.convolution("conv1", 96, 11, 4)
+    net.step("relu1", "relu")
+    net.step("norm1", "lrn", 5)
     net.pool("pool1", "maxpool", 3, 2)
     net.convolution("conv2", 256, 5, padding=2, groups=2)
+    net.step("relu2", "relu")
+    net.step("norm2", "lrn", 5)
     net.pool("pool2", "maxpool", 3, 2)
     net.convolution("conv3", 384, 3, padding=1)
+    net.step("relu3", "relu")
     net.convolution("conv4", 384, 3, padding=1, groups=2)
+    net.step("relu4", "relu")
     net.convolution("conv5", 256, 3, padding=1, groups=2)
+    net.step("relu5", "relu")
     net.pool("pool5", "maxpool", 3, 2)
-    net.dense("fc6", 4096)
-    net.dense("fc7", 4096)
+    _classifier(net)
+
+
+def _classifier(net: NetworkBuilder) -> None:
+    """The three fully connected layers that AlexNet and VGG end with."""
+    for number in (6, 7):
+        net.dense(f"fc{number}", 4096)
+        net.step(f"relu{number}", "relu")
     net.dense("fc8", 1000)
-    return net.table()
+    net.step("prob", "softmax")
 
 
 def alexnet_one_column(bits: int = BITS_PER_VALUE) -> LayerTable:
@@ -64,29 +85,38 @@ def alexnet_one_column(bits: int = BITS_PER_VALUE) -> LayerTable:
     return net.table()
 
 
-def _vgg(name: str, depths: tuple[int, ...], bits: int) -> LayerTable:
-    """VGG of Simonyan and Zisserman 2015 with `depths[i]` convolutions in block i + 1."""
-    net = NetworkBuilder(name, (3, 224, 224), bits)
+VGG13 = (2, 2, 2, 2, 2)  # convolutions in each block, configuration B
+VGG16 = (2, 2, 3, 3, 3)  # configuration D
+
+
+def vgg_layers(net: NetworkBuilder, depths: tuple[int, ...]) -> None:
+    """The layers of VGG, Simonyan and Zisserman 2015, over an image of 224 x 224, with `depths[i]`
+    convolutions in block i + 1.
+    """
     for block, (depth, channels) in enumerate(
         zip(depths, (64, 128, 256, 512, 512), strict=True), 1
     ):
         for layer in range(1, depth + 1):
             net.convolution(f"conv{block}_{layer}", channels, 3, padding=1)
+            net.step(f"relu{block}_{layer}", "relu")
         net.pool(f"pool{block}", "maxpool", 2, 2)
-    net.dense("fc6", 4096)
-    net.dense("fc7", 4096)
-    net.dense("fc8", 1000)
+    _classifier(net)
+
+
+def _vgg(name: str, depths: tuple[int, ...], bits: int) -> LayerTable:
+    net = NetworkBuilder(name, (3, 224, 224), bits)
+    vgg_layers(net, depths)
     return net.table()
 
 
 def vgg13(bits: int = BITS_PER_VALUE) -> LayerTable:
     """Configuration B of Simonyan and Zisserman 2015."""
-    return _vgg("vgg13", (2, 2, 2, 2, 2), bits)
+    return _vgg("vgg13", VGG13, bits)
 
 
 def vgg16(bits: int = BITS_PER_VALUE) -> LayerTable:
     """Configuration D of Simonyan and Zisserman 2015."""
-    return _vgg("vgg16", (2, 2, 3, 3, 3), bits)
+    return _vgg("vgg16", VGG16, bits)
 
 
 def nin(bits: int = BITS_PER_VALUE) -> LayerTable:

@@ -3,11 +3,13 @@ architecture.
 
 Activations, batch and response normalisation, and dropout belong to the layer before them: they
 change no shape. The trained scale and shift of a batch normalisation are parameters of that layer.
+Counted as Caffe's deploy files list them, activations, response normalisations and the softmax are
+layers of their own, and pools keep a window that sticks out.
 """
 
 from math import ceil, prod
 
-from mecdsl.networks.layer_table import BITS_PER_VALUE, Layer, LayerTable
+from mecdsl.networks.layer_table import BITS_PER_VALUE, Layer, LayerTable, Window
 
 NETWORK_INPUT = 0
 
@@ -17,12 +19,20 @@ class NetworkBuilder:
     their source.
 
     Shapes are (channels, height, width) or (features,). `source` is the last layer if it is left
-    out.
+    out. `caffe`: count as Caffe's deploy files list the layers.
     """
 
-    def __init__(self, name: str, shape: tuple[int, ...], bits: int = BITS_PER_VALUE) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        bits: int = BITS_PER_VALUE,
+        *,
+        caffe: bool = False,
+    ) -> None:
         self.name = name
         self.bits = bits
+        self.caffe = caffe
         self.shapes = [shape]
         self.layers: list[Layer] = []
 
@@ -59,13 +69,28 @@ class NetworkBuilder:
         )
         weights = (channels * depth // groups if kernels is None else kernels) * kernel**2
         own = 2 * channels if normalized else channels
-        return self._add(name, "conv", weights * prod(shape[1:]), weights + own, shape, (source,))
+        return self._add(
+            name,
+            "conv",
+            weights * prod(shape[1:]),
+            weights + own,
+            shape,
+            (source,),
+            _window(shape, kernel**2, depth),
+        )
 
     def dense(self, name: str, features: int, source: int | None = None) -> int:
         """A fully connected layer with bias."""
-        inputs = prod(self._shape(source))
+        read = self._shape(source)
+        inputs = prod(read)
         return self._add(
-            name, "dense", inputs * features, (inputs + 1) * features, (features,), (source,)
+            name,
+            "dense",
+            inputs * features,
+            (inputs + 1) * features,
+            (features,),
+            (source,),
+            _window((features,), prod(read[1:]), read[0]),
         )
 
     def pool(
@@ -83,9 +108,22 @@ class NetworkBuilder:
         that sticks out.
         """
         depth, height, width = self._shape(source)
-        whole = ceil if round_up else int
+        whole = ceil if round_up or self.caffe else int
         sides = (whole((side + padding - kernel) / stride) + 1 for side in (height, width))
-        return self._add(name, kind, 0, 0, (depth, *sides), (source,))
+        shape = (depth, *sides)
+        return self._add(name, kind, 0, 0, shape, (source,), _window(shape, kernel**2, depth))
+
+    def step(self, name: str, kind: str, taps: int = 1) -> int:
+        """What changes no shape and reads `taps` values for each of its own: `relu`, `lrn`,
+        `softmax`.
+
+        A layer of its own only as Caffe counts; else the number returned is that of the layer
+        before, which it belongs to.
+        """
+        if not self.caffe:
+            return len(self.layers)
+        shape = self._shape(None)
+        return self._add(name, kind, 0, 0, shape, (None,), _window(shape, taps, shape[0]))
 
     def global_average(self, name: str) -> int:
         """The mean of each channel."""
@@ -126,6 +164,7 @@ class NetworkBuilder:
         parameters: int,
         shape: tuple[int, ...],
         sources: tuple[int | None, ...],
+        window: Window | None = None,
     ) -> int:
         read = {len(self.layers) if source is None else source for source in sources}
         taken = prod(self.shapes[NETWORK_INPUT]) * self.bits if NETWORK_INPUT in read else 0
@@ -139,7 +178,19 @@ class NetworkBuilder:
                 input=taken,
                 output=prod(shape) * self.bits,
                 before=before,
+                window=window,
             )
         )
         self.shapes.append(shape)
         return len(self.layers)
+
+
+def _window(shape: tuple[int, ...], taps: int, input_channels: int) -> Window | None:
+    """The window of a layer with outputs of that shape; None if they are no square image."""
+    channels, *sides = shape
+    if len(set(sides)) > 1:
+        return None
+    side = sides[0] if sides else 1
+    return Window(
+        output_side=side, taps=taps, input_channels=input_channels, output_channels=channels
+    )

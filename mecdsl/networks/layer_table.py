@@ -14,11 +14,32 @@ BITS_PER_VALUE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a layer reads for each of its output values, a square image of them for each channel.
+
+    `output_side`: of that image, G of a convolution. `taps`: places that one output value reads of
+    one input channel, K^2 of a convolution; of a normalisation over channels, their number. Groups
+    of channels are not counted: every map reads all input channels.
+    """
+
+    output_side: int
+    taps: int
+    input_channels: int
+    output_channels: int
+
+    @property
+    def outputs(self) -> int:
+        """The number of output values."""
+        return self.output_side**2 * self.output_channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One layer. `macs` for one inference; `input` [bit]: what it reads of the network's own input;
     `output` [bit].
 
     `before`: the numbers, from 1, of the layers whose output it reads, in ascending order.
+    `window`: None where it is not known, or where the layer slides no square window.
     """
 
     name: str
@@ -28,6 +49,7 @@ class Layer:
     input: int
     output: int
     before: tuple[int, ...]
+    window: Window | None = None
 
     @property
     def flops(self) -> int:
