@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mecdsl.api import LoadedModel as LoadedModel
     from mecdsl.api import explain as explain
+    from mecdsl.api import fit_delay as fit_delay
     from mecdsl.api import layers as layers
     from mecdsl.api import list_backends as list_backends
     from mecdsl.api import load as load
@@ -21,6 +22,7 @@ __all__ = [
     "ModelError",
     "__version__",
     "explain",
+    "fit_delay",
     "layers",
     "list_backends",
     "load",
@@ -33,7 +35,15 @@ def __getattr__(name: str) -> Any:
     """Import the interface when it is first used, so that importing a part of the package stays
     cheap.
     """
-    if name in ("LoadedModel", "explain", "layers", "list_backends", "load", "loads"):
+    if name in (
+        "LoadedModel",
+        "explain",
+        "fit_delay",
+        "layers",
+        "list_backends",
+        "load",
+        "loads",
+    ):
         from mecdsl import api
 
         return getattr(api, name)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mecdsl.pyomo_model.lower import PyomoModel
     from mecdsl.pyomo_model.scale_map import ScaleMap
     from mecdsl.results import result
-    from mecdsl.shown import Comparison, Layers, Result, Study
+    from mecdsl.shown import Comparison, DelayFit, Layers, Result, Study
     from mecdsl.studies.study_result import Run
 
     Start = result.Result | Mapping[str, Any] | FloatArray
@@ -235,15 +235,42 @@ def list_backends() -> "tuple[Backend, ...]":
     return tuple(table.load(name) for name in table.names())
 
 
-def layers(source: str | Path, bits: int | None = None) -> "Layers":
+def layers(
+    source: str | Path,
+    bits: int | None = None,
+    time: str | Path = "",
+    swap_channels: bool = False,
+) -> "Layers":
     """The layers of an `.onnx` or `.csv` file, or of a shipped network by name.
 
-    `bits`: of each value, 32 by default; for networks only. Raises `ModelError` E308.
+    `bits`: of each value, 32 by default; for networks only. `time`: a device, of a file or shipped,
+    whose times become the column `time` [s]; `swap_channels`: with O as output channels, whatever
+    the device says. Raises `ModelError`.
     """
-    from mecdsl.networks.layers import layers_of
+    from mecdsl.networks.devices import read_device
+    from mecdsl.networks.layers import layers_of, with_times
     from mecdsl.shown import Layers, shown
 
-    return shown(layers_of(source, bits), Layers)
+    found = layers_of(source, bits)
+    if time:
+        found = with_times(found, read_device(time), swap_channels)
+    return shown(found, Layers)
+
+
+def fit_delay(
+    measurements: str | Path, swap_channels: bool = False, errors: str = "relative"
+) -> "DelayFit":
+    """Fit how long layers take on a device to measured rows; `mecdsl fit-delay --help` has the
+    columns of the file.
+
+    `swap_channels`: O are the output channels. `errors`: `relative` to the time, or `absolute`.
+    Raises `ModelError`.
+    """
+    from mecdsl.networks.delay_fit import fit_delay
+    from mecdsl.networks.measurements import read_measurements
+    from mecdsl.shown import DelayFit, shown
+
+    return shown(fit_delay(read_measurements(measurements), swap_channels, errors), DelayFit)
 
 
 def explain(code: str) -> str:

@@ -8,16 +8,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mecdsl.networks import layers
+from mecdsl.networks import delay_fit, layers
+from mecdsl.networks.devices import write_device
 from mecdsl.output.csv.study import study_csv
 from mecdsl.output.html.preformatted import preformatted_html
 from mecdsl.output.json.comparison import comparison_json
+from mecdsl.output.json.delay_fit import delay_fit_json
 from mecdsl.output.json.layers import layers_json
 from mecdsl.output.json.plain import json_text
 from mecdsl.output.json.result import result_json
 from mecdsl.output.json.study import study_json
 from mecdsl.output.json.trace import trace_json
 from mecdsl.output.text.comparison import comparison_text
+from mecdsl.output.text.delay_fit import delay_fit_text
 from mecdsl.output.text.layers import layers_text
 from mecdsl.output.text.result import result_text
 from mecdsl.output.text.study import study_text
@@ -27,7 +30,7 @@ from mecdsl.studies import compare, study_result
 if TYPE_CHECKING:
     import pandas
 
-Shown = TypeVar("Shown", bound="Result | Comparison | Study | Layers")
+Shown = TypeVar("Shown", bound="Result | Comparison | Study | Layers | DelayFit")
 
 
 class _InNotebooks:
@@ -162,12 +165,41 @@ class Layers(_InNotebooks, layers.Layers):
         return json_text(self.as_dict(), indent)
 
 
+class DelayFit(_InNotebooks, delay_fit.DelayFit):
+    """Coefficients of layer delays; `print(fit)` shows what the command line shows."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return delay_fit_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data: seconds, full precision."""
+        return delay_fit_json(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """One JSON object; intervals that are not known become null."""
+        return json_text(self.as_dict(), indent)
+
+    def draw(self, path: str | Path) -> None:
+        """Write measured against fitted times as a picture; the suffix gives the format. Needs
+        matplotlib.
+        """
+        from mecdsl.output.picture.delay_fit import delay_fit_picture
+
+        delay_fit_picture(self, Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the device as `layers(..., time=path)` reads it, `.json` or `.toml`."""
+        write_device(self.device(Path(path).stem), Path(path))
+
+
 def _results_of(comparison: Comparison) -> list[result.Result]:
     """The answers of those that ran."""
     return [entry.result for entry in comparison.entries if entry.result is not None]
 
 
-Found = result.Result | compare.Comparison | study_result.Study | layers.Layers
+Found = result.Result | compare.Comparison | study_result.Study | layers.Layers | delay_fit.DelayFit
 
 
 def shown(found: Found, kind: type[Shown]) -> Shown:

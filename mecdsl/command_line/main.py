@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mecdsl import __version__
+from mecdsl.command_line.fit_delay import HELP as FIT_DELAY_HELP
+from mecdsl.command_line.fit_delay import fit_delay
 from mecdsl.command_line.layers import layers
 from mecdsl.command_line.options import (
     Asked,
@@ -419,6 +421,9 @@ def data(
 
 
 app.command(short_help="List the layers of a network: MACs, parameters, bits.")(layers)
+app.command(
+    "fit-delay", help=FIT_DELAY_HELP, short_help="Fit how long layers take on a device, from times."
+)(fit_delay)
 
 
 @app.command(short_help="List the backends: version, classes, options.")

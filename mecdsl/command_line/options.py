@@ -175,6 +175,8 @@ ONCE: Final = (
     ("--out", "-o"),
     ("--trace",),
     ("--plot-trace",),
+    ("--errors",),
+    ("--time",),
 )
 
 

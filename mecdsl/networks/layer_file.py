@@ -63,7 +63,12 @@ def read_layer_file(
 
 def of_table(table: LayerTable, span: Span | None = None) -> LayerFile:
     """A table as if it had been read from a file."""
-    return _checked(read_table(Source(table.name, table.to_csv())), table.name, span)
+    return of_text(table.name, table.to_csv(), span)
+
+
+def of_text(name: str, text: str, span: Span | None = None) -> LayerFile:
+    """The text of a table, CSV, as if it had been read from a file of that name."""
+    return _checked(read_table(Source(name, text)), name, span)
 
 
 def _checked(

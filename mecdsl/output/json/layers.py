@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
+from mecdsl.networks.devices import Device
 from mecdsl.networks.layer_file import LayerFile
 from mecdsl.networks.layer_table import FLOP_PER_MAC, LayerTable
 from mecdsl.networks.layers import Layers
 
-ADDED_UP: Final = ("macs", "flops", "parameters")
+ADDED_UP: Final = ("macs", "flops", "parameters", "local_time", "server_time", "time")
 
 
 def layers_json(layers: Layers) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def layers_json(layers: Layers) -> dict[str, Any]:
     return {
         "name": layers.name,
         **_counting(layers.counted),
+        **_device(layers.device),
         "chain": file.before is None,
         "totals": totals(file),
         "units": units,
@@ -43,3 +45,11 @@ def totals(file: LayerFile) -> dict[str, float]:
 def _counting(table: LayerTable | None) -> dict[str, int]:
     """How a network was counted; a table made elsewhere does not say."""
     return {} if table is None else {"bits_per_value": table.bits, "flop_per_mac": FLOP_PER_MAC}
+
+
+def _device(device: Device | None) -> dict[str, Any]:
+    """On which device the times are, where there are any."""
+    if device is None:
+        return {}
+    swap, source = device.swap_channels, device.source
+    return {"device": {"name": device.name, "swap_channels": swap, "source": source}}

@@ -11,6 +11,9 @@ from mecdsl.output.json.layers import totals
 from mecdsl.output.text.layout import number, paragraph, table
 from mecdsl.units import format_value, parse_unit
 
+# What delays follow from is too wide for a screen.
+SIZES = ("output_side", "kernel", "taps", "input_channels", "output_channels", "outputs")
+
 
 def layers_text(layers: Layers) -> str:
     """One line for each layer, and the sums."""
@@ -24,10 +27,16 @@ def layers_text(layers: Layers) -> str:
     # FLOPs that were counted are MACs times a number the last line says; a table made elsewhere has
     # its own
     hidden = ("input",) if counted is None else ("input", "flops")
+    sizes = [title for title in SIZES if title in file.columns and "output_side" in file.columns]
     lines = [
         paragraph(f"{layers.name}: {count(file.size, 'layer')}, {shape}"),
-        _rows(file, hidden),
+        _rows(file, (*hidden, *sizes)),
     ]
+    if layers.device is not None:
+        which = "output" if layers.device.swap_channels else "input"
+        lines.append(paragraph(f"time: on {layers.device.name}, O the {which} channels"))
+    if sizes:
+        lines.append(paragraph(f"not shown: {', '.join(sizes)}; `--json` has them"))
     if counted is not None:
         lines.append(f"{counted.bits} bit for each value, {FLOP_PER_MAC} FLOP for each MAC")
     return "\n".join(lines)
