@@ -178,9 +178,9 @@ def test_the_model_in_the_readme_is_the_file_it_names() -> None:
 
 def test_every_command_is_in_the_table_of_the_readme() -> None:
     listed = run(["--help"]).stdout.partition("Commands:")[2]
-    commands = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
+    commands = re.findall(r"^  ([\w-]+) ", listed, re.MULTILINE)
     assert "solve" in commands
-    table = set(re.findall(r"`mecdsl (\w+)", README.read_text(encoding="utf-8")))
+    table = set(re.findall(r"`mecdsl ([\w-]+)", README.read_text(encoding="utf-8")))
     assert set(commands) <= table
 
 
