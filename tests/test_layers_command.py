@@ -82,6 +82,14 @@ def test_json_holds_columns_units_and_totals() -> None:
         (["resnet18", "--to", "csv", "--json"], 2, "exclude each other"),
         (["models/data/nin.csv", "--bits", "8"], 2, "is a table already"),
         (["README.md"], 1, "error[E308]"),
+        (["game_lenet", "--time", "gao-devise"], 2, "did you mean `gao-device`?"),
+        (["game_lenet", "--time", "models"], 2, "`models` is a folder"),
+        (["game_lenet", "--time", "README.md"], 1, "error[E308]"),
+        (["game_lenet", "--swap-channels"], 2, "add `--time gao-device`"),
+        (["game_lenet", "--time", "gao-device", "--time", "gao-server"], 2, "given twice"),
+        (["vgg16", "--time", "gao-device"], 2, "game_vgg16 have them"),
+        (["models/data/vgg16.csv", "--time", "gao-device"], 1, "error[E301]"),
+        (["models/data/game_lenet.csv", "--to", "csv"], 2, "is a table already"),
     ],
 )
 def test_wrong_use_is_refused(arguments: list[str], code: int, words: str) -> None:
