@@ -96,12 +96,14 @@ class LoadedModel(ModelWithData):
         backend: "str | Backend" = "auto",
         form: str = "",
         relax: bool = False,
+        player: str = "",
         start: "Start | None" = None,
         **options: Any,
     ) -> "Result":
         """Solve with a backend ("auto" chooses) and verify.
 
-        `backend`: its name, or itself. `start`: a result, or values by qualified name. `options`:
+        `backend`: its name, or itself. `player`: of a game, solve this one's own problem with the
+        others as in `start`. `start`: a result, or values by qualified name. `options`:
         those of `SolveOptions`. Raises `ModelError` if the backend cannot solve it, too.
         """
         from mecdsl.results.start import start_of
@@ -109,7 +111,7 @@ class LoadedModel(ModelWithData):
 
         if start is not None:
             options["start"] = start_of(self.instance(form, relax), start)
-        return shown(super().solve(backend, form, relax, **options), Result)
+        return shown(super().solve(backend, form, relax, player, **options), Result)
 
     def compare(
         self,

@@ -14,13 +14,14 @@ from mecdsl.compiling.check import CheckedModel
 from mecdsl.convexity.problem import analyse
 from mecdsl.data_files.read import Given
 from mecdsl.diagnostics import Diagnostic, ModelError, count
-from mecdsl.forms.apply import form_names
+from mecdsl.forms.apply import Goal, form_names
 from mecdsl.instances.instance import Instance
 from mecdsl.parsing import syntax
 
 if TYPE_CHECKING:
     from mecdsl.backend import Backend
     from mecdsl.results.result import Result
+    from mecdsl.solution import SolveOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -108,9 +109,13 @@ class ModelWithData:
         backend: "str | Backend" = "auto",
         form: str = "",
         relax: bool = False,
+        player: str = "",
         **options: Any,
     ) -> "Result":
         """Solve with a backend ("auto" chooses) and verify; options are those of `SolveOptions`.
+
+        `player`: solve the own problem of this player of a game, with the others as `start` has
+        them.
 
         Raises `ModelError` for faults of the model or its data, and if the backend cannot solve it.
         """
@@ -123,20 +128,43 @@ class ModelWithData:
         self.checked(form, relax)
         seconds["check"] = time.perf_counter() - started
         started = time.perf_counter()
+        request = SolveOptions(**{"seed": self.seed, **options})
         instance = self.instance(form, relax)
+        if player:
+            from mecdsl.equilibria.alone import problem_alone
+
+            instance = problem_alone(instance, player, request.start)
         analyse(instance)
         seconds["instantiate"] = time.perf_counter() - started
-        request = SolveOptions(**{"seed": self.seed, **options})
         try:
             result = solve(instance, backend, request)
         except ModelError as error:
             raise self._with_forms(error, backend) from None
+        result = self._as_equilibrium(result, form, relax, request)
         original = None
         if (form or relax) and result.objective is not None:
             original = on_original(self.across([form]).instance(), result)
         return replace(
             result, original=original, relaxed=relax, seconds={**seconds, **result.seconds}
         )
+
+    def _as_equilibrium(
+        self, result: "Result", form: str, relax: bool, request: "SolveOptions"
+    ) -> "Result":
+        """The optimum of a potential with its certificate in the game that it is the potential
+        of.
+        """
+        names = [part.strip() for part in form.replace("+", ",").split(",")]
+        if Goal.POTENTIAL.value not in names or not result.verified or result.objective is None:
+            return result
+        rest = "+".join(name for name in names if name and name != Goal.POTENTIAL.value)
+        game = self.instance(rest, relax)
+        if not game.model.players:  # a form of the model's own that is called so
+            return result
+        from mecdsl.equilibria.play import certified_optimum
+        from mecdsl.solve import solve
+
+        return certified_optimum(game, result, request, solve)
 
     def _with_forms(self, error: ModelError, backend: "str | Backend") -> ModelError:
         """A refusal (E502) with the forms the backend would take."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mecdsl.api import load, loads
+from mecdsl.command_line.main import main
 from mecdsl.diagnostics import ModelError
 from mecdsl.equilibria.potential import Kind, try_potential
 from mecdsl.instances.players import game_of, problem_of_player, rows_of_players
@@ -352,3 +353,63 @@ def test_a_limit_of_rounds_leaves_the_gain_that_is_left() -> None:
     assert result.equilibrium.epsilon is not None
     assert result.equilibrium.epsilon > 0.01
     assert any("alone can gain" in note for note in result.notes)
+
+
+# One player, and the potential's optimum
+
+
+def test_the_own_problem_of_a_player_is_solved_with_the_others_held() -> None:
+    # firm 1 with cost 1 against an offer of 2: q = (10 - 1 - 2)/2
+    model = loads(DUOPOLY)
+    for name in ("firm[1]", "1"):
+        result = model.solve(player=name, start={"firm.amount": [0.0, 2.0]})
+        assert result["firm.amount"] == pytest.approx([3.5, 2.0])
+        assert result.guarantee is Guarantee.GLOBAL
+        assert result.instance.model.objective.player == "firm[1]"
+
+
+def test_a_player_alone_needs_to_know_what_the_others_do() -> None:
+    with pytest.raises(ModelError, match=r"`firm.amount\[2\]` has no value"):
+        loads(DUOPOLY).solve(player="firm[1]")
+    started = loads(DUOPOLY + "start firm.amount[n] = 2").solve(player="firm[1]")
+    assert started["firm.amount"] == pytest.approx([3.5, 2.0])
+
+
+def test_a_player_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ModelError, match="there is no player `firma"):
+        loads(DUOPOLY).solve(player="firma[1]", start={"firm.amount": [0.0, 2.0]})
+    with pytest.raises(ModelError, match="has no players"):
+        loads(DUOPOLY).solve(form="social", player="firm[1]", start={"firm.amount": [0.0, 2.0]})
+
+
+def test_the_optimum_of_a_potential_comes_with_its_certificate() -> None:
+    result = load(EXAMPLES / "routes.mec").solve(form="potential")
+    assert result.guarantee is Guarantee.GLOBAL
+    assert result.equilibrium is not None
+    assert result.equilibrium.epsilon == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_optimum_of_what_is_no_potential_says_who_can_gain() -> None:
+    text = f"{DUOPOLY}potential phi = -sum(n.amount for n in firm)"
+    result = loads(text).solve(form="potential")
+    assert any("is no potential" in note for note in result.notes)
+    assert any("alone can gain" in note for note in result.notes)
+
+
+def test_games_are_compared_by_what_a_player_could_gain(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["compare", str(EXAMPLES / "jammer.mec")])
+    said = capsys.readouterr().out
+    assert left.value.code == 4
+    assert "epsilon" in said
+    assert "100 %" in said
+
+
+def test_check_says_who_plays_and_what_is_shared(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check", str(EXAMPLES / "routes.mec")])
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    assert "6 players" in said
+    assert "private constraints  one_route" in said
+    assert "exact potential" in said

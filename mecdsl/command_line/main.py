@@ -38,6 +38,7 @@ from mecdsl.command_line.options import (
     ModelPath,
     Options,
     Out,
+    Player,
     Plot,
     PlotTrace,
     Raw,
@@ -254,6 +255,7 @@ def solve(
     starts: Starts = 1,
     option: Options = None,
     warm_start: WarmStart = None,
+    player: Player = "",
     via: Via = "arrays",
     log: Log = False,
     json_: Json = False,
@@ -277,7 +279,7 @@ def solve(
     with _progress(f"solving with {backend}"):
         if start is not None:
             options["start"] = start_of(loaded.instance(form, relax), start, f"`{warm_start}`")
-        result = loaded.solve(backend, form, relax, **options)
+        result = loaded.solve(backend, form, relax, player, **options)
     if json_:
         say_json(result_json(result, trace=bool(trace or plot_trace)))
     else:

@@ -104,6 +104,14 @@ WarmStart = Annotated[
     Path | None,
     typer.Option("--warm-start", metavar="FILE", help="start from a result of solve --json"),
 ]
+Player = Annotated[
+    str,
+    typer.Option(
+        "--player",
+        metavar="NAME",
+        help="the own problem of one player of a game, the others as in --warm-start",
+    ),
+]
 Log = Annotated[bool, typer.Option("--log", help="show the solver's log on stderr")]
 Via = Annotated[
     str,
@@ -170,6 +178,7 @@ ONCE: Final = (
     ("--threads",),
     ("--starts",),
     ("--warm-start",),
+    ("--player",),
     ("--via",),
     ("--to",),
     ("--out", "-o"),

@@ -28,7 +28,7 @@ def certificate_at(instance: Instance, x: FloatArray, responder: Responder) -> C
     for response in found:
         answers[response.player] = (response.value, response.bound)
     by = ", ".join(dict.fromkeys(response.by for response in found))
-    return joined(_names(instance), game.signs(), game.values(x), answers, by)
+    return joined(game, game.values(x), answers, by)
 
 
 def certificate_by(instance: Instance, x: FloatArray, backend: Responds, by: str) -> Certificate:
@@ -40,7 +40,7 @@ def certificate_by(instance: Instance, x: FloatArray, backend: Responds, by: str
     game, found = game_of(instance), backend.respond(instance, x)
     values = game.values(x)
     answers = list(zip(found.values.tolist(), found.bounds.tolist(), strict=True))
-    certificate = joined(_names(instance), game.signs(), values, answers, by)
+    certificate = joined(game, values, answers, by)
     share = np.nan_to_num(certificate.gains / certificate.scale)
     first = np.argsort(-share, kind="stable")[: LOOKED_AT // 2]
     spread = np.linspace(0, game.size - 1, min(game.size, LOOKED_AT // 2)).astype(int)
@@ -62,11 +62,6 @@ def _require(instance: Instance, found: Responses, player: int, by: str) -> None
         raise RuntimeError(f"a best response of `{by}` for `{game.name(player)}` {what}")
 
 
-def _names(instance: Instance) -> list[str]:
-    game = game_of(instance)
-    return [game.name(player) for player in range(game.size)]
-
-
 def with_certificate(result: Result, certificate: Certificate) -> Result:
     """A verified point of a game with what it is worth as an equilibrium."""
     notes, guarantee = result.notes, Guarantee.FEASIBLE
@@ -74,7 +69,7 @@ def with_certificate(result: Result, certificate: Certificate) -> Result:
         guarantee = Guarantee.EQUILIBRIUM if certificate.proven else Guarantee.SETTLED
         notes = (*notes, *_unproven(certificate))
     elif certificate.movers:
-        notes = (*notes, _mover(certificate))
+        notes = (*notes, mover_text(certificate))
     else:
         missing = int(np.isnan(certificate.gains).sum())
         notes = (*notes, f"of {missing} of {len(certificate.names)} players no response is known")
@@ -92,7 +87,7 @@ def _unproven(certificate: Certificate) -> tuple[str, ...]:
     return (f"the best response of `{name}`{others} is not proven",)
 
 
-def _mover(certificate: Certificate) -> str:
+def mover_text(certificate: Certificate) -> str:
     """Who gains most by moving alone."""
     player = certificate.movers[0]
     share = float(certificate.gains[player] / certificate.scale[player])

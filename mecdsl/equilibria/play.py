@@ -4,16 +4,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mecdsl.backend import Backend, Request, Responds, interruptible
+from mecdsl.backend import Ask, Backend, Request, Responds, interruptible
 from mecdsl.backends import table
 from mecdsl.certificates.certificate import Certificate
-from mecdsl.equilibria.certify import certificate_at, certificate_by, with_certificate
+from mecdsl.equilibria.certify import certificate_at, certificate_by, mover_text, with_certificate
+from mecdsl.equilibria.potential import Kind, try_potential
 from mecdsl.equilibria.responses import Responder
+from mecdsl.instances.instance import Instance
 from mecdsl.proofs.confirm import contradiction
 from mecdsl.results.equilibrium import Certificate as Equilibrium
 from mecdsl.results.result import Result
 from mecdsl.results.verify import verify
-from mecdsl.solution import Guarantee, Solution, Termination
+from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
 
 
 def played(chosen: Backend, request: Request) -> Result:
@@ -37,6 +39,37 @@ def played(chosen: Backend, request: Request) -> Result:
     return replace(result, seconds=seconds)
 
 
+def certified_optimum(game: Instance, result: Result, options: SolveOptions, ask: Ask) -> Result:
+    """The optimum of a potential with its certificate as a point of the game, and what a trial of
+    the potential says.
+    """
+    x = game.complete(game.first_point())
+    for family in game.variables:
+        if family.name in result.values:
+            x[family.columns] = result.values[family.name]
+    with interruptible() as should_stop:
+        plain = replace(options, raw={}, start=None, starts=1, via="arrays")
+        responder = Responder(
+            ask=ask,
+            backend="auto",
+            options=plain,
+            should_stop=should_stop,
+            until=_until(options.time_limit),
+        )
+        certificate = certificate_at(game, x, responder)
+    trial = try_potential(game)
+    notes = result.notes
+    if trial is not None and trial.kind is Kind.NONE:
+        notes = (*notes, f"`{trial.name}` is no potential: a move of `{trial.witness}` refutes it")
+    if certificate.movers:
+        notes = (*notes, mover_text(certificate))
+    return replace(result, equilibrium=certificate, notes=notes)
+
+
+def _until(limit: float | None) -> float | None:
+    return None if limit is None else time.perf_counter() + limit
+
+
 def _contradiction(chosen: Backend, request: Request) -> Solution | None:
     message = contradiction(request.instance)
     if not message or chosen.capabilities.models:
@@ -57,13 +90,12 @@ def _certificate(chosen: Backend, request: Request, result: Result) -> Equilibri
     for backend in _by_hand(chosen, request):
         if isinstance(backend, Responds):
             return certificate_by(request.instance, x, backend, backend.name)
-    limit = request.options.time_limit
     responder = Responder(
         ask=request.ask,
         backend=str(request.options.raw.get("responder", "auto")),
         options=request.options,
         should_stop=request.should_stop,
-        until=None if limit is None else time.perf_counter() + limit,
+        until=_until(request.options.time_limit),
     )
     return certificate_at(request.instance, x, responder)
 

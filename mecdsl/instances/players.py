@@ -16,6 +16,7 @@ from mecdsl.instances.touched import Touched, Touches
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier
 from mecdsl.model.dimensions import find_dimension
+from mecdsl.units import Dimension
 
 OWN = {"minimize": "own_cost", "maximize": "own_gain"}  # what a single player's problem is about
 
@@ -95,6 +96,16 @@ class Game:
         """float64[players]: 1 for those who minimise, -1 for those who maximise."""
         signs = [np.full(family.size, family.sign) for family in self.families]
         return np.concatenate([np.zeros(0), *signs])
+
+    def dimensions(self) -> tuple[Dimension | None, ...]:
+        """The dimension of every player's objective."""
+        model = self.instance.model
+        of_family = [find_dimension(model, family.players.value) for family in self.families]
+        return tuple(
+            dimension
+            for family, dimension in zip(self.families, of_family, strict=True)
+            for _ in range(family.size)
+        )
 
     def values(self, x: FloatArray) -> FloatArray:
         """float64[players], SI: what every player's objective is at a point."""
@@ -263,8 +274,9 @@ def _checked_of_player(instance: Instance, game: Game, player: int) -> CheckedMo
         name=name,
         sense=players.sense,
         value=value,
-        doc=f"of {game.name(player)}",
+        doc=players.doc,
         unit=None,
+        player=game.name(player),
     )
     dimensions = {**model.dimensions, name: find_dimension(model, players.value)}
     own = replace(model, objective=objective, players=(), dimensions=dimensions)

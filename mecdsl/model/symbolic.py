@@ -370,7 +370,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """`unit`: the declared one."""
+    """`unit`: the declared one. `player`: whose own problem this is, "" for that of the model."""
 
     name: str
     sense: str
@@ -378,6 +378,7 @@ class Objective:
     doc: str
     span: Span
     unit: Unit | None = None
+    player: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mecdsl.instances.players import Game
 from mecdsl.instances.tables import FloatArray
+from mecdsl.units import Dimension
 
 TOLERANCE: Final = 1e-6  # of what a player pays: a gain up to this is none
 
@@ -18,10 +20,12 @@ class Certificate:
     best that was found for the player alone with the others as they are, `bounds` what is proven of
     that; NaN where nothing is known.
 
-    `signs`: 1 for who minimises, -1 for who maximises. `by`: whose responses these are, in words.
+    `dimensions`: of the objectives. `signs`: 1 for who minimises, -1 for who maximises. `by`: whose
+    responses these are, in words.
     """
 
     names: tuple[str, ...]
+    dimensions: tuple[Dimension | None, ...]
     signs: FloatArray
     values: FloatArray
     responses: FloatArray
@@ -84,24 +88,22 @@ class Certificate:
 
 
 def joined(
-    names: Sequence[str],
-    signs: FloatArray,
-    values: FloatArray,
-    answers: Sequence[tuple[float, float]],
-    by: str,
+    game: Game, values: FloatArray, answers: Sequence[tuple[float, float]], by: str
 ) -> Certificate:
     """The certificate of answers, each the value of a response and its bound.
 
     A response that is worse than what the player does is no better than that. A bound that the
     point itself refutes is none.
     """
+    signs = game.signs()
     found = np.array([value for value, _ in answers], dtype=np.float64).reshape(len(answers))
     bounds = np.array([bound for _, bound in answers], dtype=np.float64).reshape(len(answers))
     size = np.maximum(np.abs(values), np.finfo(np.float64).tiny)
     bounds = np.where(signs * (bounds - values) > 10.0 * TOLERANCE * size, np.nan, bounds)
     better: NDArray[np.bool_] = signs * found < signs * values
     return Certificate(
-        names=tuple(names),
+        names=tuple(game.name(player) for player in range(game.size)),
+        dimensions=game.dimensions(),
         signs=signs,
         values=values,
         responses=np.where(better | np.isnan(found), found, values),

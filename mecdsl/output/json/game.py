@@ -7,7 +7,6 @@ from mecdsl.convexity.problem import analyse
 from mecdsl.equilibria.potential import Trial, try_potential
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import game_of, problem_of_player, rows_of_players
-from mecdsl.model.dimensions import find_dimension
 from mecdsl.output.json.plain import plain
 from mecdsl.results.result import Result
 
@@ -17,11 +16,7 @@ def equilibrium_json(result: Result) -> dict[str, Any] | None:
     certificate = result.equilibrium
     if certificate is None:
         return None
-    game = game_of(result.instance)
-    units = [
-        unit_text(find_dimension(result.instance.model, game.family(player).players.value))
-        for player in range(game.size)
-    ]
+    units = [unit_text(dimension) for dimension in certificate.dimensions]
     return {
         "epsilon": plain(certificate.epsilon),
         "gain": plain(certificate.gain),

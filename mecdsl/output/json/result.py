@@ -47,6 +47,7 @@ def _claims(result: Result) -> dict[str, Any]:
             "value": plain(result.objective),
             "unit": result.unit(model.objective.name),
             "sense": model.objective.sense,
+            "player": model.objective.player or None,
             "claimed": plain(result.solution.objective),
         },
         "proven": _proven(result),

@@ -9,11 +9,10 @@ from mecdsl.diagnostics import count
 from mecdsl.equilibria.potential import Kind, Trial, try_potential
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import PlayerFamily, game_of, problem_of_player, rows_of_players
-from mecdsl.model.dimensions import find_dimension
 from mecdsl.output.text.layout import common_unit, number, paragraph, quantity, table
 from mecdsl.results.equilibrium import Certificate
 from mecdsl.results.result import Result
-from mecdsl.units import DIMENSIONLESS, Unit, coherent_unit
+from mecdsl.units import DIMENSIONLESS, Dimension, Unit, coherent_unit
 
 SHOWN: Final = 10  # players with a row of their own
 
@@ -74,7 +73,7 @@ def epsilon_text(result: Result) -> str:
     if epsilon is not None:
         player = int(np.argmax(certificate.most / certificate.scale))
         share = float(certificate.most[player] / certificate.scale[player])
-        unit = _units(result, certificate)[player]
+        unit = _units(certificate)[player]
         amount = quantity(float(certificate.most[player]), unit)
         if share == 0.0:
             return f"0: nobody can gain, proven by {certificate.by}"
@@ -95,7 +94,7 @@ def players_text(result: Result) -> str:
     order = np.argsort(-share, kind="stable")[:SHOWN]
     if len(order) == len(certificate.names):
         order = np.arange(len(order))
-    units = _units(result, certificate)
+    units = _units(certificate)
     rows = [_player_row(certificate, int(player), units[int(player)]) for player in order]
     header = ("player", "here", "best response", "proven bound", "could gain")
     text = table(rows, header, right=" rrrr")
@@ -115,11 +114,12 @@ def _player_row(certificate: Certificate, player: int, unit: Unit) -> list[str]:
     return [certificate.names[player], *shown, text]
 
 
-def _units(result: Result, certificate: Certificate) -> list[Unit]:
-    """The unit of every player's objective, with the prefix that suits the largest of a family."""
-    units: list[Unit] = []
-    for family in game_of(result.instance).families:
-        dimension = find_dimension(result.instance.model, family.players.value) or DIMENSIONLESS
-        part = certificate.values[family.first : family.first + family.size]
-        units += [common_unit(part, coherent_unit(dimension))] * family.size
-    return units
+def _units(certificate: Certificate) -> list[Unit]:
+    """The unit of every player's objective, with the prefix that suits the largest of its kind."""
+    kinds = dict.fromkeys(certificate.dimensions)
+    shown: dict[Dimension | None, Unit] = {}
+    for dimension in kinds:
+        same = np.array([d == dimension for d in certificate.dimensions], dtype=bool)
+        unit = coherent_unit(dimension or DIMENSIONLESS)
+        shown[dimension] = common_unit(certificate.values[same], unit)
+    return [shown[dimension] for dimension in certificate.dimensions]

@@ -36,6 +36,8 @@ def result_text(result: Result, every_value: bool = False) -> str:
     instance = result.instance
     goal = instance.model.objective
     lines = [headline(instance, result.relaxed), ""]
+    if goal.player:
+        lines.insert(1, f"the problem of `{goal.player}`, with what all others do held fixed")
     backend = result.backend + (f"  (auto: {result.choice})" if result.choice else "")
     rows = [["backend", backend], ["status", _status_text(result)]]
     method = result.solution.label.removeprefix(f"{result.backend}: ")
@@ -51,9 +53,9 @@ def result_text(result: Result, every_value: bool = False) -> str:
                 f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)",
             ]
         )
-        if result.equilibrium is None:
+        if not instance.model.players:
             rows.append(["bound", _bound_text(result, unit, digits)])
-        else:
+        if result.equilibrium is not None:
             rows.append(["epsilon", epsilon_text(result)])
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
