@@ -40,6 +40,7 @@ from mecdsl.command_line.options import (
     Out,
     Player,
     Plot,
+    PlotResult,
     PlotTrace,
     Raw,
     RelaxAll,
@@ -260,16 +261,19 @@ def solve(
     log: Log = False,
     json_: Json = False,
     values: Values = False,
+    plot: PlotResult = None,
     trace: Trace = None,
     plot_trace: PlotTrace = None,
 ) -> None:
     """Solve a model and verify the answer."""
-    from mecdsl.command_line.trace import check_trace, write_trace
+    from mecdsl.command_line.study import check_files
+    from mecdsl.command_line.trace import check_trace, write_picture, write_trace
     from mecdsl.output.json.result import result_json
     from mecdsl.output.text.result import result_text
     from mecdsl.results.start import start_of
 
     check_trace((model, data, warm_start), trace, plot_trace)
+    check_files((model, data, warm_start, trace, plot_trace), None, plot)
     loaded = _load(model, data, set_, seed)
     form = one_form(form, loaded)
     options = solve_options(
@@ -284,7 +288,7 @@ def solve(
         say_json(result_json(result, trace=bool(trace or plot_trace)))
     else:
         say(result_text(result, values))
-    written = write_trace([result], trace, plot_trace, json_)
+    written = write_trace([result], trace, plot_trace, json_) or write_picture(result, plot, json_)
     # last, for what may still be an error goes before
     complain_warnings((*loaded.checked().model.warnings, *loaded.empty_families(form, relax)))
     raise Stop(result.exit_code or written)

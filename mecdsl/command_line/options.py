@@ -50,6 +50,10 @@ Plot = Annotated[
         "--plot", metavar="FILE", help="with --seeds: a picture of the distances: .png .pdf .svg"
     ),
 ]
+PlotResult = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="a picture of the answer: .png .pdf .svg"),
+]
 Trace = Annotated[
     Path | None,
     typer.Option("--trace", metavar="FILE", help="write the steps of iterative methods as CSV"),

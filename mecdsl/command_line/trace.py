@@ -1,4 +1,4 @@
-"""`--trace` and `--plot-trace`: what was asked for, and where the steps of the methods go."""
+"""`--trace`, `--plot-trace` and `--plot` of one answer: where steps and pictures go."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +20,29 @@ def check_trace(
             "`--trace` and `--plot-trace` are for one seed", "leave out `--seeds`, or give `--seed`"
         )
     check_files(read, table, picture, "--plot-trace")
+
+
+def write_picture(result: "Result", path: Path | None, json_asked: bool) -> int:
+    """Draw an answer; the exit code, 4 for a file that failed. What cannot be drawn is said on
+    stderr.
+    """
+    from mecdsl.output.picture.result import result_picture
+
+    if path is None:
+        return 0
+    try:
+        if result.objective is None:
+            raise ValueError("there is no point")
+        result_picture(result, path)
+    except ValueError as error:
+        complain(f"note: {error}, so `{path}` is not written")
+        return 0
+    except OSError as error:
+        complain(f"error: `{path}` cannot be written: {(error.strerror or str(error)).lower()}")
+        return 4
+    if not json_asked:
+        say(f"wrote {path}")
+    return 0
 
 
 def write_trace(
