@@ -25,7 +25,7 @@ from mecdsl.proofs.leak_search import SOLVES as UNSETTLED
 from mecdsl.proofs.leak_search import LeakSearch, missed_alone, searched
 from mecdsl.reduction.conflicts import crossed_bounds
 from mecdsl.results.leaks import obstacle, unresolved
-from mecdsl.results.result import Result
+from mecdsl.results.result import PROOFS, Result
 from mecdsl.results.verify import verify
 from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee, Solution, SolveOptions, Termination
@@ -117,21 +117,27 @@ def _verified(chosen: Backend, request: Request) -> Result:
         "solve": solution.seconds.get("solve", solved - started),
         "verify": time.perf_counter() - solved,
     }
+    form = "" if of_model else _on_whose_word(twin, result)
     notes = (
         *result.notes,
         *_start_notes(instance, request.options),
-        *(() if of_model else _stated_notes(twin, result)),
+        *_bound_notes(result, form),
     )
-    return replace(result, seconds=seconds, notes=notes)
+    return replace(result, seconds=seconds, notes=notes, if_exact=form)
 
 
-def _stated_notes(twin: Lowered, result: Result) -> tuple[str, ...]:
-    """On whose word a proof holds, where the solver was given an exact form."""
-    without_point = result.termination in (Termination.INFEASIBLE, Termination.UNBOUNDED)
-    if not twin.restated or (result.bound is None and not without_point):
+def _bound_notes(result: Result, form: str) -> tuple[str, ...]:
+    """Whose word a bound is, beside a point that is not called optimal."""
+    if not form or result.guarantee in PROOFS:
         return ()
-    claim = f"that it is {result.termination.value}" if without_point else "the bound"
-    return (f"{claim} is what form `{twin.restated}` says, which the model states to be exact",)
+    return (f"the bound is what form `{form}` says, which the model states to be exact",)
+
+
+def _on_whose_word(twin: Lowered, result: Result) -> str:
+    """The exact form that what is proven rests on, where the solver was given one; "" else."""
+    without_point = result.termination in (Termination.INFEASIBLE, Termination.UNBOUNDED)
+    of_form = result.bound is not None and not result.bound_by
+    return twin.restated if of_form or without_point else ""
 
 
 def _without_leaks(

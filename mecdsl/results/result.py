@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Named = TypeVar("Named")
 
 
+PROOFS = (Guarantee.GLOBAL, Guarantee.TO_GAP, Guarantee.INFEASIBLE, Guarantee.UNBOUNDED)
+
+
 @dataclass(frozen=True, slots=True)
 class Original:
     """The same point on the model without its form, where the variables of both are the same."""
@@ -45,7 +48,8 @@ class Result:
     first-order conditions with the claimed multipliers; None where none are claimed or integers are
     present. `bound_by`: what proves the bound where it is not the solver. `notes`: why the
     guarantee is not what was claimed, or how far it reaches. `equilibrium`: of a game, what every
-    player could still gain. A value that is not known is None.
+    player could still gain. `if_exact`: the form on whose word a proof holds, which the model says
+    to be exact. A value that is not known is None.
     """
 
     instance: Instance = field(repr=False)
@@ -69,6 +73,7 @@ class Result:
     notes: tuple[str, ...] = ()
     size: ObjectiveSize = field(default=ObjectiveSize(), repr=False)
     equilibrium: Certificate | None = field(default=None, repr=False)
+    if_exact: str = ""
 
     @property
     def backend(self) -> str:
@@ -150,10 +155,15 @@ class Result:
 
     @property
     def worth(self) -> str:
-        """The guarantee in words, with the gap where it is one that matters: `optimal to 4.6 %`."""
+        """The guarantee in words, with the gap where it is one that matters, and the form on whose
+        word it holds: `optimal to 4.6 %`, `globally optimal if form cones is exact`.
+        """
+        words = self.guarantee.value
         if self.guarantee is Guarantee.TO_GAP and self.gap is not None:
-            return f"optimal to {100.0 * self.gap:.2g} %"
-        return self.guarantee.value
+            words = f"optimal to {100.0 * self.gap:.2g} %"
+        if self.if_exact and self.guarantee in PROOFS:
+            words += f" if form {self.if_exact} is exact"
+        return words
 
     @property
     def exit_code(self) -> int:

@@ -90,8 +90,8 @@ def result_text(result: Result, every_value: bool = False) -> str:
 def _status_text(result: Result) -> str:
     """Guarantee and verification in words."""
     if result.objective is None:
-        guarantee = result.guarantee.value
-        return result.termination.value if guarantee == "none" else guarantee
+        none = result.guarantee is Guarantee.NONE
+        return result.termination.value if none else result.worth
     verdict = "verified" if result.verified else "NOT VERIFIED"
     limits = (Termination.TIME_LIMIT, Termination.ITERATION_LIMIT, Termination.INTERRUPTED)
     stopped = f", stopped: {result.termination.value}" if result.termination in limits else ""
