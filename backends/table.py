@@ -52,6 +52,14 @@ BUILT_IN: Mapping[str, str] = {
     "noma-neurosurgeon": "mecdsl.backends.noma.backends:NomaNeurosurgeon",
     "noma-dnn-surgeon": "mecdsl.backends.noma.backends:NomaDnnSurgeon",
     "noma-bound": "mecdsl.backends.noma.backends:NomaBound",
+    "game-best-response": "mecdsl.backends.game.backends:GameBestResponse",
+    "game-round-robin": "mecdsl.backends.game.backends:GameRoundRobin",
+    "game-cai": "mecdsl.backends.game.backends:GameCai",
+    "game-uai": "mecdsl.backends.game.backends:GameUai",
+    "game-marginal": "mecdsl.backends.game.backends:GameMarginal",
+    "game-global": "mecdsl.backends.game.global_backend:GameGlobal",
+    "game-random-offload": "mecdsl.backends.game.backends:GameRandomOffload",
+    "game-local": "mecdsl.backends.game.backends:GameLocal",
 }
 
 
