@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 from tests.benchmarks import compile as benchmark
-from tests.benchmarks import fog, noma, noma_scip
+from tests.benchmarks import fog, game, noma, noma_scip
 
 
 @pytest.mark.slow
@@ -96,3 +96,12 @@ def test_the_exact_form_is_proven_where_the_statement_is_not(
         "globally optimal",
         "globally optimal",
     ]
+
+
+def test_game_benchmark_prints_equilibria(capsys: pytest.CaptureFixture[str]) -> None:
+    game.main(["--devices", "3", "20"])
+    game.main(["--devices", "3", "--method", "cai"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = [words for words in lines if words[0].isdigit()]
+    assert [words[0] for words in rows] == ["3", "20", "3"]
+    assert all(float(words[5]) < 1e-5 for words in rows)  # epsilon
