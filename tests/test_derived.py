@@ -78,9 +78,9 @@ PROBLEMS: dict[str, tuple[Paper[Any], str, str, dict[str, Any]]] = {
     "fog_powers": (FOG, "fog_powers", "", {"node_count": 4}),
     "noma": (NOMA, "noma", "", CELLS),
     "noma oma_silent common_split": (NOMA, "noma", "oma_silent+common_split", CELLS),
-    "game": (GAME, "game", "", SHORT),
+    "game": (GAME, "game", "social", SHORT),
     "game_schedule": (SCHEDULE, "game_schedule", "", SCHEDULED),
-    "game both_capacities": (GAME, "game", "both_capacities", SHORT),
+    "game both_capacities": (GAME, "game", "social+both_capacities", SHORT),
 }
 Model = sym.Model
 Row = sym.Constraint

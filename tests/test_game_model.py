@@ -104,11 +104,11 @@ def test_the_model_refuses_what_the_constraints_refuse() -> None:
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("three", ""), ("alike weights", ""), ("late", ""), ("three", "total_capacity")],
+    [("three", ""), ("alike weights", ""), ("late", ""), ("three", "+total_capacity")],
 )
 def test_scip_finds_the_social_optimum_of_an_enumeration(name: str, form: str) -> None:
     case = case_of(name)
-    result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip", form=form)
+    result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip", form=f"social{form}")
     assert result.verified
     assert result.guarantee.value == "globally optimal"
     assert result.objective == pytest.approx(optimum(case, shared=form != ""), rel=1e-6)
@@ -116,7 +116,7 @@ def test_scip_finds_the_social_optimum_of_an_enumeration(name: str, form: str) -
 
 def test_places_come_with_every_answer() -> None:
     case = case_of("three")
-    result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip")
+    result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip", form="social")
     runs_in = result["layer.runs_in"].reshape(5, 3)  # five layers; the device and two slots
     assert result["layer.place"].tolist() == runs_in.argmax(axis=1).tolist()
 

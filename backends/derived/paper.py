@@ -47,17 +47,21 @@ class Paper(Generic[Problem]):
         bounds: bool = False,
         multipliers: bool = False,
         time_limit: bool = False,
+        games: bool = False,
     ) -> Capabilities:
-        """The capabilities of a backend of this paper; an exact one has bounds."""
+        """The capabilities of a backend of this paper; an exact one has bounds, but of an
+        equilibrium. `games`: it looks for equilibria of a model with players.
+        """
         return Capabilities(
             title=title,
             classes=self.classes,
             guarantee=guarantee,
             reference=self.reference,
             models=tuple(dict.fromkeys(problem.model for problem in self.problems)),
-            bounds=exact or bounds,
+            bounds=(exact and not games) or bounds,
             multipliers=multipliers,
             time_limit=time_limit,
             exact=exact,
+            games=games,
             options=options,
         )

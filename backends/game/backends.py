@@ -1,18 +1,25 @@
 """The algorithms for the game of partitioning and offloading as backends.
 
-Of the sum of all costs none of them promises more than a feasible point, but for one device alone;
-`epsilon` in the certificate says how near the profile is to an equilibrium.
+All but one look for equilibria, and `epsilon` in the certificate says how near a profile is to one;
+`game-marginal` takes form `social`, the sum of all costs.
 """
 
 from importlib import import_module
 
 import numpy as np
 
+from mecdsl.backend import Responses
 from mecdsl.backends.derived.base import Answer, Derived
+from mecdsl.backends.derived.recognise import recognise
+from mecdsl.backends.game.gains import gains
 from mecdsl.backends.game.plans import Plan
+from mecdsl.backends.game.players import places_of, point_of, runs_in
 from mecdsl.backends.game.recognise import PAPER, Recognised
-from mecdsl.backends.game.system import Integers, Reals, System
+from mecdsl.backends.game.system import Reals, System
+from mecdsl.backends.game.table import Table
 from mecdsl.backends.shared.own_options import OwnOptions
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.players import game_of
 from mecdsl.solution import Guarantee, SolveOptions
 
 
@@ -50,18 +57,45 @@ class Game(Derived[Recognised, Plan]):
         )
 
 
-def runs_in(system: System, places: Integers) -> Reals:
-    """A profile as the binaries of the shipped text [K, H + 1]."""
-    return np.asarray(places[:, None] == np.arange(system.slots + 1), dtype=np.float64)
+class Equilibria(Game):
+    """Backends of the game itself, whose players are the devices; the certificate of their answers
+    is made of the exact best responses.
+    """
+
+    def respond(self, instance: Instance, x: Reals) -> Responses:
+        """The best responses of all devices to a point of the game.
+
+        Raises ValueError for another instance.
+        """
+        recognised = recognise(instance, self.paper)
+        if isinstance(recognised, str):
+            raise ValueError(recognised)
+        columns, system = recognised.found.columns, recognised.problem.system
+        places = places_of(system, columns, x)
+        found = gains(system, places)
+        # who gains nothing but rounding stays, at what the instance says it has
+        values = np.where(found.gain > 0.0, found.best, game_of(instance).values(x))
+
+        def point(player: int) -> Reals:
+            table = Table(system, places)
+            response = table.better(player, table.offered(player))
+            if response is not None:
+                table.move(player, response.places)
+            return point_of(system, columns, table.places)
+
+        return Responses(values=values, bounds=values, point=point)
 
 
-class GameBestResponse(Game):
+class GameBestResponse(Equilibria):
     """One device, exactly."""
 
     name = "game-best-response"
     module = "alone"
     capabilities = PAPER.offers(
-        "the best placement of one device by a dynamic programme", Guarantee.GLOBAL, exact=True
+        "the best placement of one device by a dynamic programme",
+        Guarantee.EQUILIBRIUM,
+        exact=True,
+        games=True,
     )
 
     def refusal(self, problem: Recognised) -> str:
@@ -76,16 +110,18 @@ class GameBestResponse(Game):
         return alone(system)
 
 
-class GameRoundRobin(Game):
+class GameRoundRobin(Equilibria):
     """An equilibrium."""
 
     name = "game-round-robin"
     module = "round_robin"
     capabilities = PAPER.offers(
         "an equilibrium, by exact best responses in turn",
-        Guarantee.FEASIBLE,
+        Guarantee.EQUILIBRIUM,
         ("rounds", "the most rounds, 10000 by default"),
+        exact=True,
         time_limit=True,
+        games=True,
     )
 
     def plan(self, system: System, options: SolveOptions, own: OwnOptions) -> Plan:
@@ -102,7 +138,7 @@ EPSILON = ("epsilon", "change of the mean cost in money that ends `mean-change`,
 TICKS = ("ticks", "the most ticks, 10000 by default")
 
 
-class GameCai(Game):
+class GameCai(Equilibria):
     """Algorithm 1."""
 
     name = "game-cai"
@@ -117,6 +153,7 @@ class GameCai(Game):
         EPSILON,
         TICKS,
         time_limit=True,
+        games=True,
     )
     pricing: tuple[str, ...] = ("anticipate", "taker")
 
@@ -161,6 +198,7 @@ class GameUai(GameCai):
         EPSILON,
         TICKS,
         time_limit=True,
+        games=True,
     )
     pricing = ("anticipate", "taker", "substitute")
 
@@ -189,7 +227,7 @@ class GameMarginal(Game):
         return marginal(system, starts=starts, seed=options.seed, time_limit=options.time_limit)
 
 
-class GameRandomOffload(Game):
+class GameRandomOffload(Equilibria):
     """Case 3."""
 
     name = "game-random-offload"
@@ -197,6 +235,7 @@ class GameRandomOffload(Game):
     capabilities = PAPER.offers(
         "everything at the server, in random slots; knows no deadline and no limit of devices",
         Guarantee.FEASIBLE,
+        games=True,
     )
 
     def plan(self, system: System, options: SolveOptions, own: OwnOptions) -> Plan:
@@ -205,12 +244,12 @@ class GameRandomOffload(Game):
         return random_offload(system, options.seed)
 
 
-class GameLocal(Game):
+class GameLocal(Equilibria):
     """Case 4."""
 
     name = "game-local"
     module = "baselines"
-    capabilities = PAPER.offers("all layers on the devices", Guarantee.FEASIBLE)
+    capabilities = PAPER.offers("all layers on the devices", Guarantee.FEASIBLE, games=True)
 
     def plan(self, system: System, options: SolveOptions, own: OwnOptions) -> Plan:
         from mecdsl.backends.game.baselines import local

@@ -8,6 +8,7 @@ from mecdsl.backends.derived.found import Found
 from mecdsl.backends.derived.paper import Paper
 from mecdsl.backends.derived.recognise import problem_of
 from mecdsl.backends.derived.reference import Shipped
+from mecdsl.backends.game.players import require_players
 from mecdsl.backends.game.system import OF_DEVICES, OF_LAYERS, OF_SLOTS, Reals, System
 from mecdsl.instances.instance import Instance
 from mecdsl.model.classes import ProblemClass
@@ -28,24 +29,28 @@ class Recognised:
 
 def read(found: Found) -> Recognised:
     """The paper's data; raises ValueError where they leave its ranges."""
+    system = _system(found)
+    if found.instance.model.players:
+        require_players(found.instance, found.columns, system)
+    return Recognised(system, limited=bool({EACH, ALL} & found.rows.present))
+
+
+def _system(found: Found) -> System:
     number = {name: found.number(name) for name in NUMBERS}
     device = {name: found.data(f"device.{name}") for name in ATTRIBUTES}
     radio = {name: found.data(f"radio.{name}") for name in RADIO}
-    return Recognised(
-        System(
-            layer_count=found.data("device.layer_count").astype(np.int64),
-            **device,
-            **{name: found.data(f"layer.{name}") for name in OF_LAYERS},
-            **{name: found.data(name) for name in OF_SLOTS},
-            upload_rate=link_rate(device["transmit_power"], **radio),
-            download_rate=link_rate(number["server.transmit_power"], **radio),
-            frame_time=number["frame_time"],
-            parallel_limit=int(number["parallel_limit"]),
-            cycle_factor=number["cycle_factor"],
-            server_cpu=number["server.cpu"],
-            shared_slots=ALL in found.rows.present,
-        ),
-        limited=bool({EACH, ALL} & found.rows.present),
+    return System(
+        layer_count=found.data("device.layer_count").astype(np.int64),
+        **device,
+        **{name: found.data(f"layer.{name}") for name in OF_LAYERS},
+        **{name: found.data(name) for name in OF_SLOTS},
+        upload_rate=link_rate(device["transmit_power"], **radio),
+        download_rate=link_rate(number["server.transmit_power"], **radio),
+        frame_time=number["frame_time"],
+        parallel_limit=int(number["parallel_limit"]),
+        cycle_factor=number["cycle_factor"],
+        server_cpu=number["server.cpu"],
+        shared_slots=ALL in found.rows.present,
     )
 
 
@@ -58,7 +63,7 @@ PAPER = Paper(
     title="the game of partitioning and offloading",
     reference="Gao, Shen, Shi, Qi, Li, Li, Task Partitioning and Offloading in DNN-Task Enabled "
     "Mobile Edge Computing Networks, problem (28)",
-    problems=(Shipped("game", "both_capacities", "(28)"),),
+    problems=(Shipped("game", "social+both_capacities", "(28)"),),
     reads=frozenset(
         {
             *NUMBERS,

@@ -76,9 +76,10 @@ def restatement(document: syntax.Document, form: str) -> str:
     asked = {part.strip() for part in form.replace("+", ",").split(",")} - {""}
     if any(name in forms and forms[name].exact for name in asked):
         return ""
+    plain = {name for name, stated in forms.items() if not stated.exact}
+    plain |= {goal.value for goal in game_forms(document.statements)}
     for name, exact in forms.items():
-        parents = {parent.name for parent in exact.parents}
-        if exact.exact and {p for p in parents if p in forms and not forms[p].exact} == asked:
+        if exact.exact and {parent.name for parent in exact.parents} & plain == asked:
             return name
     return ""
 
