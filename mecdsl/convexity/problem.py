@@ -151,6 +151,8 @@ class _Rules:
 def _objective_report(instance: Instance, rules: _Rules) -> FamilyReport:
     shape = instance.goal.shape
     report = _report(instance.model.objective.name, 1, shape)
+    if instance.model.players:  # nobody solves for their sum, and it has all their products
+        return report
     if shape.degree > Degree.QUADRATIC:
         return _with_finding(report, rules.finding(None))
     if shape.degree is Degree.QUADRATIC:
