@@ -405,6 +405,20 @@ def test_games_are_compared_by_what_a_player_could_gain(capsys: pytest.CaptureFi
     assert "100 %" in said
 
 
+@pytest.mark.parametrize("form", ["social", "potential"])
+@pytest.mark.parametrize("json", [False, True])
+def test_check_of_one_problem_for_all_names_its_class(
+    form: str, json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["check", str(EXAMPLES / "routes.mec"), "--form", form, *(["--json"] if json else [])]
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    assert "MIQP" in said
+    assert "6 players" not in said
+
+
 def test_check_says_who_plays_and_what_is_shared(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["check", str(EXAMPLES / "routes.mec")])

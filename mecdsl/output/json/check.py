@@ -19,7 +19,7 @@ def check_json(
     problem: dict[str, Any] = {"class": None}
     if instance is not None:
         problem = problem_json(instance, sampled(instance, analyse(instance)))
-        if model.players:
+        if instance.model.players:
             problem["game"] = game_json(instance)
     return {
         "model": model.name,

@@ -27,7 +27,7 @@ def check_text(
             "class  not known without data: give the parameters that have no value with --data"
         )
     parts = [headline(instance, relaxed)]
-    if model.players:
+    if instance.model.players:  # nobody plays in the forms `social` and `potential`
         parts.append(game_text(instance))
     else:
         parts += [problem_text(sampled(instance, analyse(instance))), lowering_text(instance)]
