@@ -112,6 +112,7 @@ def test_scip_finds_the_social_optimum_of_an_enumeration(name: str, form: str) -
     assert result.verified
     assert result.guarantee.value == "globally optimal"
     assert result.objective == pytest.approx(optimum(case, shared=form != ""), rel=1e-6)
+    assert any("staircase` says" in note for note in result.notes)  # the exact form of `social`
 
 
 def test_places_come_with_every_answer() -> None:
