@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from mecdsl.analysis.display_units import objective_display
-from mecdsl.output.text.layout import WIDTH, common_unit, heading, number, paragraph, table
+from mecdsl.output.text.layout import (
+    WIDTH,
+    common_unit,
+    heading,
+    in_common_unit,
+    number,
+    paragraph,
+    table,
+    unit_of,
+)
 from mecdsl.output.text.spread import spread_text
 from mecdsl.results.equilibrium import Certificate
 from mecdsl.results.result import Result
@@ -28,6 +37,8 @@ def comparison_text(comparison: Comparison) -> str:
         entries = [entry for entry in comparison.entries if entry.asked_form == form]
         at = [f"form {form or 'base'}"] if len(forms) > 1 else []
         lines += ["", *at, _comparison_table(entries, unit)]
+        reports = _reports_table(entries) if any(map(_is_of_game, entries)) else ""
+        lines += ["", reports] if reports else []
         if form in comparison.best_bounds:
             lines.append(f"best proven bound: {unit.from_si(comparison.best_bounds[form]):.10g}")
     remarks = [remark for entry in comparison.entries for remark in _remarks(entry)]
@@ -89,7 +100,7 @@ def _shown(results: Sequence[Result]) -> Unit:
 
 def _comparison_table(entries: Sequence[Entry], unit: Unit) -> str:
     """One row per entry, with fewer digits where the table would be too wide for a terminal."""
-    game = any(e.result is not None and e.result.equilibrium is not None for e in entries)
+    game = any(map(_is_of_game, entries))
     worth = ("epsilon", "gain") if game else ("bound", "distance")
     header = ("backend", "objective", *worth, "violation", "seconds", "guarantee")
     text = ""
@@ -110,6 +121,37 @@ def _equilibrium_cells(certificate: Certificate, digits: int) -> list[str]:
     epsilon = "not proven" if certificate.epsilon is None else number(certificate.epsilon, digits)
     return [epsilon, "-" if unknown else "0" if most == 0.0 else f"{most:.3g} %"]
 
+
+def _is_of_game(entry: Entry) -> bool:
+    return entry.result is not None and entry.result.equilibrium is not None
+
+
+def _reports_table(entries: Sequence[Entry]) -> str:
+    """The single numbers that a game reports, which its many objectives leave open."""
+    results = [
+        (entry.backend, entry.result)
+        for entry in entries
+        if entry.result is not None and entry.result.objective is not None
+    ]
+    names = [n for n, v in results[0][1].reports.items() if len(v) == 1][:MOST_REPORTS]
+    columns: list[list[str]] = []
+    for name in names:
+        symbol = results[0][1].instance.model.symbols[name]
+        values = np.array([result.flat(name)[0] for _, result in results])
+        text, shown = in_common_unit(values, unit_of(results[0][1].instance, symbol))
+        columns.append([f"{name}{f' [{text.strip()}]' if text.strip() else ''}"])
+        columns[-1] += [number(value, 6) for value in shown.tolist()]
+    if not columns:
+        return ""
+    rows = [
+        [backend, *cells]
+        for (backend, _), *cells in zip(results, *(column[1:] for column in columns), strict=True)
+    ]
+    header = ("reports", *(column[0] for column in columns))
+    return table(rows, header, indent=0, right=" " + "r" * len(columns))
+
+
+MOST_REPORTS = 5  # columns of a table
 
 SHORT = {
     Guarantee.GLOBAL: "global",
