@@ -318,15 +318,15 @@ def _sharpened(built: "ScipModel", request: Request, solution: Solution) -> Solu
     model, options = built.model, request.options
     if not searches(request.problem) or "numerics/feastol" in options.raw or request.should_stop():
         return solution
-    total, limit = model.getTotalTime(), options.time_limit
-    left = None if limit is None else limit - total
+    limit, started = options.time_limit, time.perf_counter() - model.getTotalTime()
+    left = None if limit is None else limit - (time.perf_counter() - started)
     found = sharpened(built, left, lambda: _optimize(model, request.should_stop))
     if found is not None:
         solution = replace(solution, values=found[0], objective=found[1])
     proven = solution.termination is Termination.OPTIMAL
     if not proven or (found is not None and _closed(solution, options.gap)):
         return solution
-    left = None if limit is None else max(0.0, limit - total - model.getTotalTime())
+    left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
     return _once_more(built, request, solution, left)
 
 

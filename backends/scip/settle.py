@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NEAR: Final = (
     1e-4  # of scaled columns, which are about 1; the square root of SCIP's tolerance is 3e-5
 )
+STALLED: Final = "limits/stallnodes"
+MOST_STALLED: Final = 1000  # nodes without a better point for integers that are fixed
 ROUNDS: Final = 3  # a solve without the small values of the last one may find new ones
 
 
@@ -34,7 +36,8 @@ def sharpened(
 
     The model has been solved with a wider tolerance and has a solution. Its integers are fixed for
     one solve, and have their bounds again afterwards; the point is kept as a start of the next
-    solve. `time_left` in s.
+    solve. `time_left` in s. Only the point is of use, so the solve ends where it gets no better:
+    with 6 users the exact form of `noma` had its point at once and no proof after 12,000 nodes.
     """
     model = built.model
     best = model.getBestSol()
@@ -51,7 +54,11 @@ def sharpened(
     model.setParam("numerics/feastol", FEASIBILITY)
     if time_left is not None:
         model.setParam("limits/time", max(0.0, time_left))
+    chosen = model.getParam(STALLED)
+    if chosen < 0:
+        model.setParam(STALLED, MOST_STALLED)
     failed = optimize() or not model.getNSols()
+    model.setParam(STALLED, chosen)
     found = None if failed else model.getBestSol()
     result = None if found is None else (built.point(found), built.objective(found))
     model.freeTransform()
