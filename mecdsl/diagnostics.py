@@ -181,6 +181,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return tails[0] if len(tails) == 1 else None
 
 
+def likeness(name: str, candidate: str) -> float:
+    """How near `nearest` finds a candidate to a name, from 0 to 1."""
+    return difflib.SequenceMatcher(None, candidate.lower(), name.lower()).ratio()
+
+
 def render(diagnostic: Diagnostic) -> str:
     """Plain text: headline, place, source line with caret, other places, note, help."""
     lines = [f"{diagnostic.severity.value}[{diagnostic.code}]: {diagnostic.message}"]

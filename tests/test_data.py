@@ -389,6 +389,24 @@ def test_refused(data: Mapping[str, Any], code: str, message: str) -> None:
     assert refuses("param a[i in 1..2] : integer s >= 0\nlet c : s = a[1]", data, code) == message
 
 
+@pytest.mark.parametrize(
+    ("data", "fix"),
+    [
+        ({"site.homes": [1, 1]}, "did you mean `site.home`?"),
+        (
+            {"site.home": [1, 1], "site.homes": [1, 1]},
+            "`site.home` is given as well: leave `site.homes` out",
+        ),
+        ({"site.home": [1, 1], "site.hoppe": [1, 1]}, "did you mean `site.hope`?"),
+    ],
+)
+def test_the_nearest_name_is_proposed(data: Mapping[str, Any], fix: str) -> None:
+    text = "nodes site[k in 1..2] {\n    y : m\n    hope : m\n    home : 1\n}\n"
+    with pytest.raises(ModelError) as caught:
+        instantiate(check(parse(text + REST)), given_in_memory(data, ()))
+    assert fix in [d.help for d in caught.value.diagnostics if d.code == "E303"]
+
+
 def test_all_faults_of_the_data_come_in_one_run() -> None:
     text = "param a : s\nparam b : s\nparam c : s\nparam d : s >= 0"
     data = {"a": "3 J", "b": None, "d": -1, "e": 3}

@@ -10,7 +10,7 @@ import numpy as np
 
 from mecdsl.compiling.check import CheckedModel
 from mecdsl.data_files.read import Given, key_span
-from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, nearest
+from mecdsl.diagnostics import Collector, Diagnostic, ModelError, Span, count, likeness, nearest
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.bind import bind, check_values
 from mecdsl.instances.data_names import label_columns, opened
@@ -155,30 +155,32 @@ class _Builder:
                     "leave it out",
                 )
             else:
-                near = nearest(name, [p for p in params if p not in self.given])
-                message, fix = f"the model has no parameter `{name}`", "leave it out"
-                family, _, below = name.partition(".")
-                if near and "." in below and near == f"{family}.{below.rpartition('.')[2]}":
-                    fix = (
-                        f'write the members below the attribute: `"{near}": '
-                        f'{{"{below.rpartition(".")[0]}": ...}}`'
-                    )
-                elif near:
-                    fix = f"did you mean `{near}`?"
-                    self.meant.add(near)
-                elif given.table is not None and any(
-                    other in params for other in given.table.titles
-                ):
-                    fix = (
-                        "a column of labels is called as an index of the parameters beside "
-                        "it, or leave it out"
-                    )
-                elif name in self.model.families:
-                    fix = (
-                        "write its attributes: "
-                        f"{', '.join(p for p in params if p.startswith(name + '.'))}"
-                    )
+                message = f"the model has no parameter `{name}`"
+                fix = self._instead(name, given, params)
             self.collector.error("E303", message, key_span(name, given), help=fix)
+
+    def _instead(self, name: str, given: Given, params: list[str]) -> str:
+        """What to write in the place of a name that no parameter has."""
+        near = nearest(name, [p for p in params if p not in self.given])
+        closest = nearest(name, params)
+        if closest is not None and likeness(name, closest) > likeness(name, near or ""):
+            return f"`{closest}` is given as well: leave `{name}` out"
+        family, _, below = name.partition(".")
+        if near and "." in below and near == f"{family}.{below.rpartition('.')[2]}":
+            members = f'"{below.rpartition(".")[0]}"'
+            return f'write the members below the attribute: `"{near}": {{{members}: ...}}`'
+        if near:
+            self.meant.add(near)
+            return f"did you mean `{near}`?"
+        if given.table is not None and any(other in params for other in given.table.titles):
+            return (
+                "a column of labels is called as an index of the parameters beside it, "
+                "or leave it out"
+            )
+        if name in self.model.families:
+            own = ", ".join(p for p in params if p.startswith(name + "."))
+            return f"write its attributes: {own}"
+        return "leave it out"
 
     # Sets
 
