@@ -5,7 +5,8 @@ Choices, each found by trial with SCIP 10.0.2 and PySCIPOpt 6.3:
 - The arrays go in scaled by powers of two (`mecdsl.analysis.scaling`), else SCIP's absolute
   tolerances let it call values optimal that lie below the true optimum, and it drops coefficients
   below 1e-9. Tolerances: see `options`.
-- No constraint is added to what the model says. For the products `updates * batch[k]` of mobile
+- One kind of row is added to what the model says (`switches`): a rate is at most its largest value
+  times the binary that switches its signal off. For the products `updates * batch[k]` of mobile
   edge learning the row that follows from multiplying `sum batch = d` by `updates` (RLT) was tried:
   it saves the few nodes of the relaxed form (0.3 s to 0.1 s at 50 learners) and costs ten times the
   time of the integer form at 100. SCIP's own propagation bounds `updates`, which the model leaves

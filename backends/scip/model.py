@@ -13,18 +13,20 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import methodcaller
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pyscipopt import Expr, Model
-from pyscipopt.scip import ExprCons, ProdExpr, SumExpr, Term, VarExpr
+from pyscipopt.scip import ExprCons, SumExpr, Term, VarExpr
 
 from mecdsl.analysis.coefficients import Quadratics
 from mecdsl.analysis.poles import poles
+from mecdsl.backends.scip.ranges import ends, range_of
 from mecdsl.backends.scip.squares import squares
+from mecdsl.backends.scip.switches import Rate, switched_rates
 from mecdsl.backends.scip.words import WORDS
 from mecdsl.backends.shared.combinations import (
     Combination,
@@ -145,11 +147,14 @@ class _Lowering:
         self.poles = poles(instance)
         self.with_poles: list[Any] = []
         self.lowering = ""  # the name of the part that is being added
+        self.tool = replace(TOOL, log_of_ratio=self._log_of_ratio)
+        self.rates: list[Rate] = []
 
     def run(self) -> ScipModel:
         if not self.reduced.conflict:
             self._add_objective()
             self._add_rows()
+            self._add_switched_rates()
         reduced = self.reduced.without(np.array(self.without, dtype=np.int64))
         return ScipModel(
             reduced=reduced,
@@ -319,8 +324,25 @@ class _Lowering:
         variables: list[Any] = [None] * self.instance.columns
         for column, variable in zip(self.reduced.columns.tolist(), self.variables, strict=True):
             variables[column] = VarExpr(variable)
-        known = leaves(self.instance, self.reduced.scaling, variables, TOOL)
-        return self.instance.evaluator(Combinations(known, TOOL, self._quotient))
+        known = leaves(self.instance, self.reduced.scaling, variables, self.tool)
+        return self.instance.evaluator(Combinations(known, self.tool, self._quotient))
+
+    def _log_of_ratio(self, above: Combination, below: Combination) -> Combination | None:
+        """ln(above/below) of two positive sums as `ln(above) - ln(below)`, one of them concave.
+
+        Of `ln(1 + signal/heard)`, with all of the signal above, SCIP then needs half the nodes.
+        """
+        if any(not varies(part) or ends(part)[0] <= 0.0 for part in (above, below)):
+            return None
+        value = above.apply("ln") - below.apply("ln")
+        self.rates.append(Rate(value, above - below, below))
+        return value
+
+    def _add_switched_rates(self) -> None:
+        self.lowering = ""
+        for rate in switched_rates(self.rates, self.reduced, self.variables):
+            on = Combination(self.tool, [(rate.largest, VarExpr(self.variables[rate.switch]))])
+            self._add(normalised(rate.value - on)[1], Relation.AT_MOST)
 
     def _quotient(self, above: Any, below: Any) -> Any:
         """A variable t for above^2/below: `t*below >= above^2`, a cone, where that is exact, else
@@ -347,7 +369,7 @@ class _Lowering:
             if not isinstance(part, VarExpr) or (
                 convex and part.children[0].vtype() != "CONTINUOUS"
             ):
-                low, high = _range(part)
+                low, high = range_of(part)
                 named = self.model.addVar(
                     name=f"part{self.model.getNVars()}",
                     lb=low if math.isfinite(low) else None,
@@ -360,21 +382,6 @@ class _Lowering:
         cone = {Term(quotient, atoms[1]): 1.0, Term(atoms[0], atoms[0]): -1.0}
         self._add(Expr(cone), self.cone)
         return VarExpr(quotient)
-
-
-def _range(expression: Any) -> tuple[float, float]:
-    """The least and the largest value of a linear expression by the bounds of its variables."""
-    if isinstance(expression, VarExpr):
-        variable = expression.children[0]
-        return float(variable.getLbOriginal()), float(variable.getUbOriginal())
-    if isinstance(expression, ProdExpr) and len(expression.children) == 1:
-        ends = [float(expression.constant) * end for end in _range(expression.children[0])]
-        return min(ends), max(ends)
-    if isinstance(expression, SumExpr):
-        parts = [_range(child) for child in expression.children]
-        constant = float(expression.constant)
-        return constant + sum(low for low, _ in parts), constant + sum(high for _, high in parts)
-    return -math.inf, math.inf
 
 
 def _sum(parts: list[Any]) -> Any:

@@ -32,20 +32,32 @@ LARGEST_SHIFT: Final = 300.0  # of an exponent: beyond, exp(shift) would leave t
 @dataclass(frozen=True, slots=True)
 class Tool:
     """What a tool does with its own expressions: the functions of one argument that it has, by
-    their names in the language, and the sum of a list.
+    their names in the language, and the sum of a list. `log_of_ratio`: what it says for the
+    logarithm of a quotient of two combinations, None where that is no better.
     """
 
     functions: Mapping[str, Callable[[Any], Any]]
     total: Callable[[list[Any]], Any]
+    log_of_ratio: "Callable[[Combination, Combination], Combination | None] | None" = None
 
 
 class Combination:
-    """`sum coefficient * atom + constant`; operators mix it with numbers and never change it."""
+    """`sum coefficient * atom + constant`; operators mix it with numbers and never change it.
 
-    __slots__ = ("constant", "terms", "tool")
+    `ratio`: what it is a quotient of, above and below, where it is one.
+    """
 
-    def __init__(self, tool: Tool, terms: list[tuple[float, Any]], constant: float = 0.0) -> None:
+    __slots__ = ("constant", "ratio", "terms", "tool")
+
+    def __init__(
+        self,
+        tool: Tool,
+        terms: list[tuple[float, Any]],
+        constant: float = 0.0,
+        ratio: "tuple[Combination, Combination] | None" = None,
+    ) -> None:
         self.tool, self.terms, self.constant = tool, terms, constant
+        self.ratio = ratio
 
     def normal(self) -> tuple[float, Any]:
         """A size m > 0 (the largest coefficient) and an expression u of the tool with
@@ -81,10 +93,18 @@ class Combination:
         size, atom = self.normal()
         degree = TABLE[name].homogeneous
         if name == "ln":
+            better = self._log_of_ratio()
+            if better is not None:
+                return better
             return Combination(self.tool, [(1.0, function(atom))], float(np.log(size)))
         if degree is None:
             return Combination(self.tool, [(1.0, function(self._part(size, atom)))])
         return Combination(self.tool, [(float(np.power(size, degree)), function(atom))])
+
+    def _log_of_ratio(self) -> "Combination | None":
+        if self.ratio is None or self.tool.log_of_ratio is None:
+            return None
+        return self.tool.log_of_ratio(*self.ratio)
 
     # Operators
 
@@ -93,7 +113,11 @@ class Combination:
             return Combination(
                 self.tool, merged(self.terms + other.terms), self.constant + other.constant
             )
-        return Combination(self.tool, self.terms, self.constant + float(other))
+        ratio = None
+        if self.ratio is not None:
+            above, below = self.ratio
+            ratio = (above + below * float(other), below)
+        return Combination(self.tool, self.terms, self.constant + float(other), ratio)
 
     __radd__ = __add__
 
@@ -111,7 +135,11 @@ class Combination:
             return self._product(other)
         factor = float(other)
         terms = [(coefficient * factor, atom) for coefficient, atom in self.terms]
-        return Combination(self.tool, terms, self.constant * factor)
+        ratio = None
+        if self.ratio is not None:
+            above, below = self.ratio
+            ratio = (above * factor, below)
+        return Combination(self.tool, terms, self.constant * factor, ratio)
 
     __rmul__ = __mul__
 
@@ -121,11 +149,14 @@ class Combination:
 
     def __truediv__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
-            return self._product(other._power(-1.0))
+            result = self._product(other._power(-1.0))
+            return Combination(self.tool, result.terms, result.constant, (self, other))
         return self * _inverse(float(other))
 
     def __rtruediv__(self, other: Any) -> "Combination":
-        return self._power(-1.0).__mul__(other)
+        result = self._power(-1.0).__mul__(other)
+        above = Combination(self.tool, [], float(other))
+        return Combination(self.tool, result.terms, result.constant, (above, self))
 
     def __pow__(self, other: Any) -> "Combination":
         if isinstance(other, Combination):
