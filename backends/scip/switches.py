@@ -3,7 +3,7 @@
 A rate `ln(1 + signal/heard)` whose signal a binary switches off is at most its largest value times
 the binary. SCIP does not see that: of `p <= P*on` its relaxation at `on = 1/2` leaves ln(1 + x) a
 signal of P/2, which is nearly the whole rate. With the row the sum rate of 8 pairs on one channel
-(`models/examples/sinr.mec`) is proven in 50 s, without it 0.5 % are open after 60 s.
+(`models/examples/sinr.mec`) is proven in 38 s, without it 0.5 % are open after 60 s.
 """
 
 import math
