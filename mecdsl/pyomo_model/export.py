@@ -28,6 +28,7 @@ from mecdsl.lowering.lower import TIP, Lowered, lowered
 from mecdsl.model.classes import Degree
 from mecdsl.pyomo_model.file_scaling import file_scaling, is_scaled, objective_factor
 from mecdsl.pyomo_model.numbers import writing
+from mecdsl.pyomo_model.one_objective import refuse_players
 from mecdsl.pyomo_model.scale_map import Mapped, ScaleMap
 from mecdsl.reduction.held_rows import held_rows
 from mecdsl.reduction.reduced import reduce_by
@@ -50,6 +51,7 @@ def export(instance: Instance, kind: str, path: str | Path, raw: bool = False) -
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind}")
+    refuse_players(instance)
     path, arrays = Path(path), kind in ("lp", "mps")
     continuous = not (
         instance.integral & instance.free

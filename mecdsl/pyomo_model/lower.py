@@ -45,6 +45,7 @@ from mecdsl.model.relation import Relation
 from mecdsl.parsing.syntax import Kind
 from mecdsl.pyomo_model.functions import WORDS
 from mecdsl.pyomo_model.numbers import finite_arithmetic, require_finite
+from mecdsl.pyomo_model.one_objective import refuse_players
 from mecdsl.pyomo_model.rows import bodies, relations
 from mecdsl.pyomo_model.sets import Index, IndexSets, free_name
 from mecdsl.reduction.conflicts import false_rows
@@ -76,8 +77,9 @@ def to_pyomo(instance: Instance, definitions: bool = False) -> PyomoModel:
     its reports.
 
     Raises `ModelError` (E504) where an objective or constraint is not smooth, E502 where one is too
-    long, and E311 for a coefficient that is not finite.
+    long or each of several players has an own one, and E311 for a coefficient that is not finite.
     """
+    refuse_players(instance)
     _refuse_nonsmooth(instance)
     _refuse_unknown(instance)
     _refuse_long(instance)

@@ -21,6 +21,7 @@ import pytest
 import mecdsl
 from mecdsl.analysis.scaling import scale
 from mecdsl.api import LoadedModel
+from mecdsl.diagnostics import ModelError
 from mecdsl.instances.instance import Instance
 from mecdsl.pyomo_model.export import KINDS, export
 from mecdsl.pyomo_model.scale_map import ScaleMap
@@ -290,6 +291,11 @@ CATALOGUE = [
     of_catalogue("examples/share_link.mec", ("nl:ipopt",)),
     of_catalogue("examples/sinr.mec", ("nl:scip",), tolerance=1e-5, pair_count=2, most_on=2),
     of_catalogue("examples/split.mec", CONTINUOUS),
+    of_catalogue("examples/cournot.mec", ("nl:ipopt",), "social", tolerance=1e-5),
+    of_catalogue("examples/cournot.mec", ("nl:ipopt", "nl:scip"), "potential", tolerance=1e-5),
+    of_catalogue("examples/routes.mec", ("lp:scip", "nl:scip"), "social"),
+    of_catalogue("examples/routes.mec", ("lp:scip", "nl:scip"), "potential"),
+    of_catalogue("examples/power_control.mec", ("nl:ipopt",), "social", tolerance=1e-5),
     of_catalogue("mel.mec", MEL, learner_count=3),
     of_catalogue("mel.mec", ("lp:highs", *MEL, "pyomo:pyomo"), "equal", learner_count=3),
     of_catalogue("mel.mec", MEL, "distributed", learner_count=3),
@@ -315,12 +321,30 @@ CATALOGUE = [
     of_catalogue("fog_powers.mec", ("nl:ipopt",), node_count=4),
     of_catalogue("fog_powers.mec", ("nl:ipopt",), "equal", node_count=4),
 ]
+
+
+def games(path: str) -> tuple[str, ...]:
+    """A model and its forms."""
+    return ("", *mecdsl.load(MODELS / path).forms)
+
+
 QUOTIENTS = (
     "`x^2/y` with y from 0: SCIP as it comes does not end; form `conic` is the same "
     "as a file can state it"
 )
 LONG = "SCIP needs longer than a test may, with files as without"
+GAME = "has players, who each have an objective"
 LEFT_OUT = {
+    **{(f"examples/{name}.mec", ""): GAME for name in ("cournot", "routes", "jammer")},
+    ("examples/power_control.mec", ""): GAME,
+    ("examples/jammer.mec", "social"): "what one wins the other loses: the sum is always 0",
+    **{("game.mec", form): f"{GAME}, or: {LONG}" for form in games("game.mec")},
+    **{("game_schedule.mec", form): LONG for form in games("game_schedule.mec")},
+    **{
+        ("game_system.mec", form): "included by others, has no objective"
+        for form in games("game_system.mec")
+    },
+    ("game_data.mec", ""): "the same",
     ("fog_system.mec", ""): "included by others, has no objective",
     ("fog_system.mec", "equal"): "the same",
     ("cooperative.mec", ""): QUOTIENTS,
@@ -480,3 +504,11 @@ def assert_feasible(instance: Instance, answer: Answer, share: float) -> None:
         found = instance.differences(x)[family.name]
         miss = {"<=": found, ">=": -found, "==": np.abs(found)}[family.relation]
         assert (miss * scaling.row[family.rows] <= share).all(), family.name
+
+
+@pytest.mark.parametrize("kind", ["lp", "mps", "nl", "pyomo"])
+def test_a_game_is_no_file(kind: str, tmp_path: Path) -> None:
+    game = mecdsl.load(MODELS / "examples" / "cournot.mec")
+    with pytest.raises(ModelError, match="write `--form social` or `--form potential`"):
+        game.export(tmp_path / "game", kind)
+    assert not (tmp_path / "game").exists()
