@@ -23,6 +23,7 @@ BUILT_IN: Mapping[str, str] = {
     "gurobi": "mecdsl.backends.gurobi.backend:Gurobi",
     "xpress": "mecdsl.backends.xpress.backend:Xpress",
     "best-responses": "mecdsl.backends.equilibrium.best_responses:BestResponses",
+    "equilibrium-kkt": "mecdsl.backends.equilibrium.kkt:EquilibriumKkt",
     "mel-integer": "mecdsl.backends.mel.backends:MelInteger",
     "mel-root": "mecdsl.backends.mel.backends:MelRoot",
     "mel-polynomial": "mecdsl.backends.mel.backends:MelPolynomial",

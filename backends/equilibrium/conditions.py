@@ -21,7 +21,8 @@ Unknowns and conditions are multiplied by positive numbers that bring them near 
 solution. The multiplier of a row is in the typical slope of the players that share it.
 """
 
-from dataclasses import dataclass
+from copy import copy
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +36,9 @@ from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.reduction.reduced import reduce_instance
 from mecdsl.starts.draw import drawn
 
-AT_ZERO = 1.0 - np.sqrt(0.5)  # a slope of phi at (0, 0): one of its generalised derivatives
-SIZED_AT = 3  # points at which the slopes of the objectives are looked at for their sizes
-LEAST, MOST = 1e-100, 1e100  # of a factor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Triplets:
-    """Entries (row, column) of a matrix and their values; equal positions add up."""
-
-    row: IntArray
-    column: IntArray
-    value: FloatArray
+AT_ZERO: Final = 1.0 - np.sqrt(0.5)  # a slope of phi at (0, 0): one of its generalised derivatives
+SIZED_AT: Final = 3  # points at which the slopes of the objectives are looked at for their sizes
+MUCH: Final = 100.0  # times too large is a size of slopes that is looked for again
 
 
 class Conditions:
@@ -63,12 +55,13 @@ class Conditions:
         self._reduced = reduce_instance(instance)
         self.columns = self.slopes.columns
         self.size = len(self.columns) + len(self.rows.rows)
-        self._measure()
+        self._size = self._reduced.column_factor
+        game = game_of(instance)
+        self._owner, self._players = game.owner[self.columns], game.size
+        self._turn()
+        self._scale(self._usual_slopes())
         self._bound()
-        triplets = self._derivatives(self.start(instance.first_point()))
-        diagonal = np.arange(self.size, dtype=np.int64)
-        self.row = np.concatenate([triplets.row, diagonal])
-        self.column = np.concatenate([triplets.column, diagonal])
+        self._place()
 
     # Points
 
@@ -81,6 +74,22 @@ class Conditions:
         """The point of the instance, float64[columns] in SI."""
         return self._reduced.point(w[: len(self.columns)])
 
+    def finer(self, w: FloatArray) -> "tuple[Conditions, FloatArray] | None":
+        """The same in the sizes that slopes and second derivatives have at a point, and the point
+        in its unknowns; None where the present ones are not much larger.
+
+        A slope may be large at a start and its changes small where it is 0: of `ln(1 + 1e9 x)` it
+        falls from 1e9 at 0 to 1 at 1, where 1e-9 of the former would pass for 0.
+        """
+        x = self._all(self._si(w)[0])
+        sizes = self._sizes_at(x)
+        if not (self._typical > MUCH * sizes).any():
+            return None
+        other = copy(self)
+        other._scale(np.minimum(sizes, self._typical))
+        multipliers = self._multiplier * w[len(self.columns) :] / other._multiplier
+        return other, np.concatenate([w[: len(self.columns)], multipliers])
+
     # The system
 
     def residuals(self, w: FloatArray) -> FloatArray:
@@ -92,8 +101,8 @@ class Conditions:
         """The entries of the Jacobian at their positions; where phi has a kink, of one side."""
         below, above = self._distances(w)
         _, by_unknown, by_value = fischer_burmeister(below, above, self._values(w))
-        triplets = self._derivatives(w)
-        return np.concatenate([by_value[triplets.row] * triplets.value, by_unknown])
+        inner = self.row[: len(self.row) - self.size]
+        return np.concatenate([by_value[inner] * self._derivatives(w), by_unknown])
 
     def _distances(self, w: FloatArray) -> tuple[FloatArray, FloatArray]:
         return w - self.lower, self.upper - w
@@ -102,37 +111,42 @@ class Conditions:
         """F: the slope of the Lagrangian of each column's owner, and the room of each row."""
         z, mu = self._si(w)
         slope = self.slopes.slopes(self._all(z))
-        np.add.at(
-            slope, self.rows.jacobian_column, self.rows.jacobian(z) * mu[self.rows.jacobian_row]
-        )
+        pull = self.rows.jacobian(z) * mu[self.rows.jacobian_row]
+        slope += np.bincount(self.rows.jacobian_column, weights=pull, minlength=len(slope))
         room = -self._row_factor * self.rows.constraints(z)
         return np.concatenate([self._slope_factor * slope, room])
 
-    def _derivatives(self, w: FloatArray) -> Triplets:
-        """Those of F by the unknowns."""
+    def _derivatives(self, w: FloatArray) -> FloatArray:
+        """Those of F by the unknowns, at all positions but the diagonal that ends them."""
         z, mu = self._si(w)
-        n, rows = len(self.columns), self.rows
+        rows, (row, column) = self.rows, self._bent
+        at, by = rows.jacobian_row, rows.jacobian_column
+        bend, slope = rows.hessian(z, mu, 0.0), rows.jacobian(z)
+        off = rows.hessian_first != rows.hessian_second
+        curved = np.concatenate([self.slopes.curvatures(self._all(z)), bend, bend[off]])
+        return np.concatenate(
+            [
+                self._slope_factor[row] * curved * self._size[column],
+                self._slope_factor[by] * slope * self._multiplier[at],
+                -self._row_factor[at] * slope * self._size[by],
+            ]
+        )
+
+    def _place(self) -> None:
+        """The positions of the entries: second derivatives, slopes of rows by column and by row,
+        the diagonal.
+        """
+        rows, n = self.rows, len(self.columns)
         first, second = rows.hessian_first, rows.hessian_second
-        bend = rows.hessian(z, mu, 0.0)
-        off = np.flatnonzero(first != second)
-        curved = Triplets(
+        off = first != second  # the lower triangle stands for both
+        self._bent = (
             np.concatenate([self.slopes.row, first, second[off]]),
             np.concatenate([self.slopes.column, second, first[off]]),
-            np.concatenate([self.slopes.curvatures(self._all(z)), bend, bend[off]]),
         )
         at, by = rows.jacobian_row, rows.jacobian_column
-        slope = rows.jacobian(z)
-        return Triplets(
-            np.concatenate([curved.row, by, n + at]),
-            np.concatenate([curved.column, n + at, by]),
-            np.concatenate(
-                [
-                    self._slope_factor[curved.row] * curved.value * self._size[curved.column],
-                    self._slope_factor[by] * slope * self._multiplier[at],
-                    -self._row_factor[at] * slope * self._size[by],
-                ]
-            ),
-        )
+        diagonal = np.arange(self.size, dtype=np.int64)
+        self.row: IntArray = np.concatenate([self._bent[0], by, n + at, diagonal])
+        self.column: IntArray = np.concatenate([self._bent[1], n + at, by, diagonal])
 
     # Scaling
 
@@ -146,38 +160,55 @@ class Conditions:
         x[self.columns] = z
         return x
 
-    def _measure(self) -> None:
-        """The factors of columns, of slopes, of rows and of multipliers.
+    def _turn(self) -> None:
+        """Which rows are inequalities, and the factors of rows, so that these say `<= 0`."""
+        none = [np.zeros(0)]
+        signs = [np.full(f.size, f.relation.sign) for f in self.instance.constraints]
+        turned = np.concatenate(none + signs)[self.rows.rows]
+        self._inequality: NDArray[np.bool_] = turned != 0.0
+        factor = self._reduced.scaling.row[self.rows.rows]
+        self._row_factor: FloatArray = np.where(self._inequality, turned, 1.0) * factor
 
-        `_slope_factor` of a column is its size over the largest scaled slope of its owner;
-        `_row_factor` turns a row so that it says `<= 0`; `_multiplier` is what a multiplier of 1
-        stands for, of `left - right` as it is written.
+    def _scale(self, typical: FloatArray) -> None:
+        """Take float64[players] for the slopes that count as 1.
+
+        `_slope_factor` is that of each column's condition, and `_multiplier` what a multiplier of 1
+        stands for, of `left - right` as it is written: the least that is at stake for one who
+        shares the row.
         """
-        self._size = self._reduced.column_factor
-        owner = game_of(self.instance).owner[self.columns]
-        players = game_of(self.instance).size
-        typical = np.zeros(players)
-        for x in self._looked_at():
-            slope = np.abs(self._size * self.slopes.slopes(x))
-            np.maximum.at(typical, owner, np.where(np.isfinite(slope), slope, 0.0))
-        typical = np.clip(np.where(typical > 0.0, typical, 1.0), LEAST, MOST)
-        self._slope_factor = self._size / typical[owner]
-        turned = np.concatenate(
-            [np.zeros(0), *(np.full(f.size, f.relation.sign) for f in self.instance.constraints)]
-        )[self.rows.rows]
-        self._inequality: NDArray[np.bool_] = turned != 0
-        turned = np.where(self._inequality, turned, 1.0)
-        self._row_factor = turned * self._reduced.scaling.row[self.rows.rows]
-        sharers = np.full(len(self.rows.rows), np.inf)  # the least of what is at stake for one
-        np.minimum.at(
-            sharers, self.rows.jacobian_row, typical[owner[self.rows.jacobian_column]]
-        )
-        self._multiplier = self._row_factor * sharers
+        self._typical = typical
+        mine = typical[self._owner]
+        self._slope_factor: FloatArray = self._size / mine
+        least = np.full(len(self.rows.rows), np.inf)
+        np.minimum.at(least, self.rows.jacobian_row, mine[self.rows.jacobian_column])
+        self._multiplier: FloatArray = self._row_factor * least
 
-    def _looked_at(self) -> list[FloatArray]:
+    def _usual_slopes(self) -> FloatArray:
+        """float64[players]: the geometric mean of each one's largest slope at a few points, 1 where
+        it is 0 or infinite at all.
+        """
         instance = self.instance
         points = [drawn(instance, instance.seed, 2 + number) for number in range(SIZED_AT - 1)]
-        return [instance.first_point(), *points]
+        total, counted = np.zeros(self._players), np.zeros(self._players)
+        for x in (instance.first_point(), *points):
+            slope = self._largest(self._owner, self._size * self.slopes.slopes(x))
+            told = (slope > 0.0) & np.isfinite(slope)
+            total += np.log(np.where(told, slope, 1.0))
+            counted += told
+        return np.exp(total / np.maximum(counted, 1.0))
+
+    def _sizes_at(self, x: FloatArray) -> FloatArray:
+        """float64[players]: the largest of each one's slopes and second derivatives at a point."""
+        slope = self._largest(self._owner, self._size * self.slopes.slopes(x))
+        row, column = self.slopes.row, self.slopes.column
+        bend = self._size[row] * self.slopes.curvatures(x) * self._size[column]
+        size = np.maximum(slope, self._largest(self._owner[row], bend))
+        return np.where(np.isfinite(size) & (size > 0.0), size, self._typical)
+
+    def _largest(self, player: IntArray, values: FloatArray) -> FloatArray:
+        largest = np.zeros(self._players)
+        np.maximum.at(largest, player, np.abs(values))
+        return largest
 
     def _bound(self) -> None:
         least = np.where(self._inequality, 0.0, -np.inf)
