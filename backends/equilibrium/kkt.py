@@ -41,6 +41,7 @@ from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import game_of, rows_of_players
 from mecdsl.instances.tables import FloatArray
 from mecdsl.model.classes import Degree, ProblemClass
+from mecdsl.model.dimensions import find_dimension
 from mecdsl.reduction.reduced import reduce_instance
 from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee, Iteration, Solution, Termination
@@ -156,13 +157,16 @@ class _Search:
         known = {"starts": float(tried), "iterations": float(len(steps))}
         if np.isfinite(best.residual):
             known["residual"] = best.residual
-        from_starts = f"from {tried} start{'' if tried == 1 else 's'}"
         if best.residual <= self.tolerance:
             words = f"the first-order conditions of all players hold to {best.residual:.2g}"
             solution = _answer(instance, x, f"{words}{_shared(instance)}")
             return replace(solution, iterations=tuple(steps), certificate=known)
         early = last.termination in (Termination.TIME_LIMIT, Termination.INTERRUPTED)
-        message = f"the first-order conditions were not met {from_starts}: {last.message}"
+        message = (
+            f"the first-order conditions were not met from {tried} start"
+            f"{'' if tried == 1 else 's'}: at best one is missed by {best.residual:.2g} of its "
+            f"size; Ipopt: {last.status}"
+        )
         usable = np.isfinite(game_of(instance).values(x)).all() and not broken(instance, x)
         return Solution(
             backend=NAME,
@@ -216,9 +220,12 @@ def _shared(instance: Instance) -> str:
     if not shared:
         return ""
     names = ", ".join(f"`{name}`" for name in shared)
+    model = instance.model
+    kinds = {find_dimension(model, players.value) for players in model.players}
+    alike = "" if len(kinds) == 1 else " in SI, as what they want has several units"
     return (
-        f"; {names} with one multiplier for all who share it: a variational equilibrium, where it "
-        "is one (Rosen 1965; Facchinei and Kanzow 2010)"
+        f"; {names} with one multiplier for all who share it{alike}: a variational equilibrium, "
+        "where it is one (Rosen 1965; Facchinei and Kanzow 2010)"
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mecdsl.backends.ipopt.core import IpoptOutcome
 
 NO_NUMBER: Final = -13  # Ipopt's `Invalid_Number_Detected`: a derivative was not finite
-STEPS: Final = 500
+STEPS: Final = 200
 SHORTEST: Final = 1e-3  # s; Ipopt takes no limit of 0
 FINER: Final = 0.1  # of the tolerance that is asked for
 REFINEMENTS: Final = 4
@@ -33,7 +33,7 @@ class Attempt:
     unknowns: FloatArray
     residual: float
     termination: Termination
-    message: str
+    status: str  # Ipopt's word
     iterations: tuple[Iteration, ...]
 
 
@@ -142,7 +142,7 @@ def _ended(
         unknowns=w,
         residual=residual,
         termination=found.termination,
-        message=found.message or found.status_text,
+        status=found.status_text,
         iterations=found.iterations,
     )
 
