@@ -251,10 +251,13 @@ def test_no_time_ends_as_a_time_limit_or_with_the_point() -> None:
 
 
 def test_every_step_is_recorded() -> None:
-    steps = found(DUOPOLY).trace()
-    assert [step["iteration"] for step in steps] == list(range(len(steps)))
-    assert steps[-1]["residual"] < 1e-9 < steps[0]["residual"]
-    seconds = [step["seconds"] for step in steps]
+    steps = found(DUOPOLY).solution.iterations
+    assert [step.number for step in steps] == list(range(len(steps)))
+    first, last = steps[0].residual, steps[-1].residual
+    assert first is not None
+    assert last is not None
+    assert last < 1e-9 < first
+    seconds = [step.seconds or 0.0 for step in steps]
     assert seconds == sorted(seconds)
 
 

@@ -6,7 +6,7 @@ own, and from there by every column. An objective of degree two or less bends th
 so its second derivatives are found once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,6 @@ class _Kept:
 
     def curvatures(self, jet: Jet) -> FloatArray:
         """Second derivatives by an own column and another, float64[first and second]."""
-        if self.constant is not None:
-            return self.constant
         assert jet.hessian is not None
         values = self.family.sign * jet.hessian.values
         return np.concatenate([values[self.first], values[self.second]])
@@ -80,10 +78,8 @@ class OwnSlopes:
         """float64[entries]: the second derivatives at their positions, at x of all columns."""
         parts = [np.zeros(0)]
         for kept in self._families:
-            if kept.constant is not None:
-                parts.append(kept.constant)
-            else:
-                parts.append(kept.curvatures(self._jet(kept.family, x, 2)))
+            known = kept.constant
+            parts.append(kept.curvatures(self._jet(kept.family, x, 2)) if known is None else known)
         return self._pattern.add_up(np.concatenate(parts))
 
     def _jet(self, family: PlayerFamily, x: FloatArray, order: int) -> Jet:
@@ -116,14 +112,7 @@ class OwnSlopes:
             constant=None,
         )
         if shape.degree <= Degree.QUADRATIC:
-            kept = _Kept(
-                family=family,
-                slopes=slopes,
-                column=kept.column,
-                first=first,
-                second=second,
-                constant=kept.curvatures(jet),
-            )
+            kept = replace(kept, constant=kept.curvatures(jet))
         rows = np.concatenate([one[first], other[second]])
         columns = np.concatenate([other[first], one[second]])
         return kept, self._position[rows], self._position[columns]
