@@ -10,7 +10,7 @@ from mecdsl.checking.resolve_symbols import SymbolResolver
 from mecdsl.checking.scope import (
     Names,
 )
-from mecdsl.diagnostics import Collector
+from mecdsl.diagnostics import Collector, Label
 from mecdsl.forms.apply import OF_GAMES, FormedDocument, game_forms
 from mecdsl.model import symbolic as sym
 from mecdsl.parsing import syntax
@@ -61,7 +61,17 @@ def resolve(document: FormedDocument, units: OwnUnits, collector: Collector) -> 
         span=document.span,
         units=names.units,
         players=PlayerResolver(expressions).players(stated),
-        potential=next(
-            (s.name for s in stated if isinstance(s, syntax.Declaration) and s.potential), ""
-        ),
+        potential=_potential(stated, collector),
     )
+
+
+def _potential(stated: tuple[syntax.Statement, ...], collector: Collector) -> str:
+    """The name of the one potential; "" without one."""
+    potentials = [s for s in stated if isinstance(s, syntax.Declaration) and s.potential]
+    for extra in potentials[1:]:
+        labels = (Label(potentials[0].name_span, "the first is here"),)
+        fix = f"write `report {extra.name} = ...`"
+        collector.error(
+            "E111", "the model has a second potential", extra.name_span, labels=labels, help=fix
+        )
+    return potentials[0].name if potentials else ""

@@ -27,8 +27,9 @@ def state_goal(
     dimension = dimensions[0] if alike and dimensions else None
     sense = _sense(model)
     if goal is Goal.POTENTIAL:
-        report = model.symbols[model.potential]
-        assert report.formula is not None
+        report = model.symbols.get(model.potential)
+        if report is None or report.formula is None:  # a fault in it is reported
+            return model, None
         potential = replace(
             model.objective, name=report.name, sense=sense, value=report.formula, unit=report.unit
         )
