@@ -141,14 +141,18 @@ def _reports_table(entries: Sequence[Entry]) -> str:
         text, shown = in_common_unit(values, unit_of(results[0][1].instance, symbol))
         columns.append([f"{name}{f' [{text.strip()}]' if text.strip() else ''}"])
         columns[-1] += [number(value, 6) for value in shown.tolist()]
-    if not columns:
-        return ""
-    rows = [
-        [backend, *cells]
-        for (backend, _), *cells in zip(results, *(column[1:] for column in columns), strict=True)
-    ]
-    header = ("reports", *(column[0] for column in columns))
-    return table(rows, header, indent=0, right=" " + "r" * len(columns))
+    text = ""
+    for shown_columns in range(len(columns), 0, -1):  # as many as a terminal holds
+        kept = columns[:shown_columns]
+        rows = [
+            [backend, *(column[row + 1] for column in kept)]
+            for row, (backend, _) in enumerate(results)
+        ]
+        header = ("reports", *(column[0] for column in kept))
+        text = table(rows, header, indent=0, right=" " + "r" * len(kept))
+        if max(map(len, text.splitlines())) <= WIDTH:
+            break
+    return text
 
 
 MOST_REPORTS = 5  # columns of a table
