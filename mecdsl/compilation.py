@@ -59,7 +59,9 @@ class Compilation:
             )
             self._instances[place] = kept
         found = _raised(kept.found).with_seed(seed)
-        name = "" if relax else restatement(self.document, form)
+        # a game is handed to no solver as a whole; its parts are problems of their own
+        game = bool(found.model.players)
+        name = "" if relax or game else restatement(self.document, form)
         if name:
             restate(found, name, lambda: self.instance(given, name, False, seed))
         return found

@@ -168,11 +168,11 @@ class ModelWithData:
 
     def _with_forms(self, error: ModelError, backend: "str | Backend") -> ModelError:
         """A refusal (E502) with the forms the backend would take."""
-        from mecdsl.solve import find, takes
+        from mecdsl.solve import find
 
         if any(diagnostic.code != "E502" for diagnostic in error.diagnostics) or backend == "auto":
             return error
-        fitting = [form for form in self.forms if takes(backend, self.instance(form))]
+        fitting = [form for form in self.forms if self._is_taken(backend, form)]
         if not fitting:
             return error
         first = error.diagnostics[0]
@@ -180,6 +180,15 @@ class ModelWithData:
             f"`{find(backend).name}` takes form {' or '.join(fitting)}: add `--form {fitting[0]}`"
         )
         return ModelError([replace(first, help=f"{first.help}; {more}" if first.help else more)])
+
+    def _is_taken(self, backend: "str | Backend", form: str) -> bool:
+        """Whether a backend takes a form; one with faults in these data is none to propose."""
+        from mecdsl.solve import takes
+
+        try:
+            return takes(backend, self.instance(form))
+        except ModelError:
+            return False
 
 
 def _parameters_of(document: syntax.Document, form: str) -> frozenset[str]:

@@ -427,3 +427,20 @@ def test_check_says_who_plays_and_what_is_shared(capsys: pytest.CaptureFixture[s
     assert "6 players" in said
     assert "private constraints  one_route" in said
     assert "exact potential" in said
+
+
+def test_a_hand_derived_algorithm_responds_in_place_of_a_solver() -> None:
+    game = load(EXAMPLES.parent / "game.mec")
+    raw = {"responder": "game-best-response"}
+    result = game.solve("best-responses", raw=raw)
+    assert result.guarantee is Guarantee.EQUILIBRIUM
+    assert result.equilibrium is not None
+    assert result.equilibrium.by == "game-best-response"
+    with pytest.raises(ModelError, match="does not respond for this game"):
+        load(EXAMPLES / "routes.mec").solve("best-responses", raw=raw)
+
+
+def test_a_refusal_of_a_game_with_exact_forms_names_what_would_do() -> None:
+    with pytest.raises(ModelError) as refused:
+        load(EXAMPLES.parent / "game.mec").solve("scip")
+    assert "--form social" in str(refused.value)

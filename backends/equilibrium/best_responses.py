@@ -6,14 +6,13 @@ they may go round in a circle, which is found and reported. What the point is wo
 backend's word: the certificate (`mecdsl.equilibria.certify`) is made after it.
 """
 
-import time
-
 import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
 from mecdsl.backends.shared.own_options import OwnOptions
 from mecdsl.equilibria.begin import Beginning, beginning
 from mecdsl.equilibria.dynamics import Dynamics, Ending, Order
+from mecdsl.equilibria.responder import responder_for
 from mecdsl.equilibria.responses import Responder
 from mecdsl.instances.players import game_of
 from mecdsl.model.classes import ProblemClass
@@ -61,14 +60,7 @@ class BestResponses:
         """Move from a feasible point until nobody gains, or until an end of another kind."""
         options = OwnOptions(NAME, OPTIONS, request.options.raw)
         order = Order(options.word("order", tuple(order.value for order in Order)))
-        limit = request.options.time_limit
-        responder = Responder(
-            ask=request.ask,
-            backend=str(options.given.get("responder", "auto")),
-            options=request.options,
-            should_stop=request.should_stop,
-            until=None if limit is None else time.perf_counter() + limit,
-        )
+        responder = responder_for(request)
         begin = beginning(request.instance, request.options.start, responder)
         if begin.point is None:
             return self._nowhere(begin, responder)

@@ -9,6 +9,7 @@ from mecdsl.backends import table
 from mecdsl.certificates.certificate import Certificate
 from mecdsl.equilibria.certify import certificate_at, certificate_by, mover_text, with_certificate
 from mecdsl.equilibria.potential import Kind, try_potential
+from mecdsl.equilibria.responder import responder_for
 from mecdsl.equilibria.responses import Responder
 from mecdsl.instances.instance import Instance
 from mecdsl.proofs.confirm import contradiction
@@ -90,14 +91,7 @@ def _certificate(chosen: Backend, request: Request, result: Result) -> Equilibri
     for backend in _by_hand(chosen, request):
         if isinstance(backend, Responds):
             return certificate_by(request.instance, x, backend, backend.name)
-    responder = Responder(
-        ask=request.ask,
-        backend=str(request.options.raw.get("responder", "auto")),
-        options=request.options,
-        should_stop=request.should_stop,
-        until=_until(request.options.time_limit),
-    )
-    return certificate_at(request.instance, x, responder)
+    return certificate_at(request.instance, x, responder_for(request))
 
 
 def _by_hand(chosen: Backend, request: Request) -> Iterator[Backend]:
