@@ -70,6 +70,8 @@ def epsilon_text(result: Result) -> str:
     certificate = result.equilibrium
     assert certificate is not None
     epsilon, gain = certificate.epsilon, certificate.gain
+    if not certificate.names:
+        return "0: there are no players"
     if epsilon is not None:
         player = int(np.argmax(certificate.most / certificate.scale))
         share = float(certificate.most[player] / certificate.scale[player])
@@ -90,6 +92,8 @@ def players_text(result: Result) -> str:
     """A table of the players that could gain most: at the point, best response, bound, gain."""
     certificate = result.equilibrium
     assert certificate is not None
+    if not certificate.names:
+        return "  no players"
     share = np.nan_to_num(certificate.gains / certificate.scale, nan=np.inf)
     order = np.argsort(-share, kind="stable")[:SHOWN]
     if len(order) == len(certificate.names):
