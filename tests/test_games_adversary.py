@@ -1,10 +1,13 @@
 """Games made to be answered wrongly: what they are worth comes from enumeration and closed forms."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from mecdsl.api import loads
 from mecdsl.command_line.main import main
+from mecdsl.solution import Guarantee
 
 
 def written(folder: Path, text: str) -> str:
@@ -37,3 +40,68 @@ def test_a_game_of_nobody_is_in_equilibrium(
     assert "fault of mecdsl" not in said.err
     if command == "solve":
         assert "there are no players" in said.out
+
+
+@pytest.mark.parametrize("fixed", ["1e9", "1e9*(1 + y)"])
+def test_what_a_player_cannot_change_hides_no_gain(fixed: str) -> None:
+    # x = 1 costs a hundredth less, whatever stands beside it
+    text = f"""
+    var x : binary
+    var y : binary
+    player a: minimize {fixed} - 0.01*x choosing x
+    player b: minimize 1 - y choosing y
+    """
+    result = loads(text).solve()
+    assert result.guarantee is Guarantee.EQUILIBRIUM
+    assert (result["x"], result["y"]) == (1.0, 1.0)
+
+
+def test_small_stakes_are_not_judged_by_large_ones_of_others() -> None:
+    # matching pennies have no equilibrium, for a nanomoney either
+    text = """
+    var x : binary
+    var y : binary
+    var z : W in 0 W .. 1e9 W
+    let same = (x*y + (1-x)*(1-y))*1e-9 money
+    player even: maximize same choosing x
+    player odd: minimize same choosing y
+    player other: minimize z + 1e9 W choosing z
+    """
+    result = loads(text).solve()
+    assert result.guarantee is Guarantee.FEASIBLE
+    assert result.equilibrium is not None
+    assert result.equilibrium.gain == pytest.approx(1e-9)
+
+
+def test_a_cost_of_zero_is_proven_as_any_other() -> None:
+    text = """
+    var x : in 0..100
+    var y : in 0..1
+    player one: minimize sin(x) + 0.001*(x - 70)^2 choosing x
+    player two: minimize (y - x/100)^2 choosing y
+    """
+    result = loads(text).solve(raw={"responder": "scip"})
+    assert result.guarantee is Guarantee.EQUILIBRIUM
+
+
+UNBOUNDED = """
+var x : >= 0
+var y : in 0..1
+player one: maximize x*(1 + y) choosing x
+player two: minimize (y - 0.5)^2 choosing y
+"""
+
+
+def test_who_gains_without_bound_is_in_no_equilibrium(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, UNBOUNDED)
+    assert run("solve", path) == 4
+    said = capsys.readouterr().out
+    assert "`one` alone can gain without bound" in said
+    assert "nobody gains" not in said
+    assert run("solve", path, "--json") == 4
+    told = json.loads(capsys.readouterr().out)["equilibrium"]
+    assert not told["settled"]
+    assert [player["unbounded"] for player in told["players"]] == [True, False]
+    assert run("compare", path) == 4

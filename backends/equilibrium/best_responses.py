@@ -6,6 +6,9 @@ they may go round in a circle, which is found and reported. What the point is wo
 backend's word: the certificate (`mecdsl.equilibria.certify`) is made after it.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 
 from mecdsl.backend import Acceptance, Availability, Capabilities, Request
@@ -24,8 +27,10 @@ OPTIONS = {
     "responder": "the backend of the players' own problems; auto takes one for their class",
     "rounds": "the most rounds, 1000",
 }
+LISTED: Final = 10  # players that are named in a message
 TERMINATIONS = {
     Ending.SETTLED: Termination.FINISHED,
+    Ending.UNANSWERED: Termination.NOT_FOUND,
     Ending.CIRCLE: Termination.NOT_FOUND,
     Ending.ROUNDS: Termination.ITERATION_LIMIT,
     Ending.TIME: Termination.TIME_LIMIT,
@@ -101,7 +106,13 @@ def _told(dynamics: Dynamics, ending: Ending) -> str:
     rounds = len(dynamics.steps)
     words = f"{ending.value} after {rounds} round{'' if rounds == 1 else 's'}"
     if ending is Ending.CIRCLE:
-        game = game_of(dynamics.instance)
-        names = ", ".join(f"`{game.name(player)}`" for player in dynamics.circle)
-        words += f": {names}"
+        words += f": {_listed(dynamics, dynamics.circle)}"
+    if ending is Ending.UNANSWERED:
+        words += f", and none is known of {_listed(dynamics, sorted(dynamics.unanswered))}"
     return words
+
+
+def _listed(dynamics: Dynamics, players: Sequence[int]) -> str:
+    game = game_of(dynamics.instance)
+    more = f" and {len(players) - LISTED} more" if len(players) > LISTED else ""
+    return ", ".join(f"`{game.name(player)}`" for player in players[:LISTED]) + more

@@ -9,7 +9,7 @@ from mecdsl.equilibria.responses import Responder
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import game_of
 from mecdsl.instances.tables import FloatArray
-from mecdsl.results.equilibrium import TOLERANCE, Certificate, joined
+from mecdsl.results.equilibrium import TOLERANCE, Answers, Certificate, joined
 from mecdsl.results.result import Result
 from mecdsl.results.violations import broken
 from mecdsl.solution import Guarantee
@@ -24,11 +24,28 @@ def certificate_at(instance: Instance, x: FloatArray, responder: Responder) -> C
     """
     game = game_of(instance)
     found = responder.responses(instance, range(game.size), x)
-    answers = [(np.nan, np.nan)] * game.size
+    values = game.values(x)
+    unknown = np.full(game.size, np.nan)
+    answers = Answers(
+        values=unknown.copy(),
+        bounds=unknown.copy(),
+        scale=_plain_scale(values, values),
+        rounding=np.zeros(game.size),
+    )
     for response in found:
-        answers[response.player] = (response.value, response.bound)
+        answers.values[response.player] = response.value
+        answers.bounds[response.player] = response.bound
+        answers.scale[response.player] = response.scale
+        answers.rounding[response.player] = response.rounding
     by = ", ".join(dict.fromkeys(response.by for response in found))
-    return joined(game, game.values(x), answers, by)
+    return joined(game, values, answers, by)
+
+
+def _plain_scale(values: FloatArray, responses: FloatArray) -> FloatArray:
+    """float64[players]: what gains are relative to where nothing but their values is known."""
+    size = np.fmax(np.abs(values), np.abs(responses))
+    usual = float(np.nanmax(size, initial=0.0))
+    return np.maximum(size, 1e-9 * usual if usual else 1.0)
 
 
 def certificate_by(instance: Instance, x: FloatArray, backend: Responds, by: str) -> Certificate:
@@ -39,7 +56,12 @@ def certificate_by(instance: Instance, x: FloatArray, backend: Responds, by: str
     """
     game, found = game_of(instance), backend.respond(instance, x)
     values = game.values(x)
-    answers = list(zip(found.values.tolist(), found.bounds.tolist(), strict=True))
+    answers = Answers(
+        values=found.values,
+        bounds=found.bounds,
+        scale=_plain_scale(values, found.values),
+        rounding=np.zeros(game.size),
+    )
     certificate = joined(game, values, answers, by)
     share = np.nan_to_num(certificate.gains / certificate.scale)
     first = np.argsort(-share, kind="stable")[: LOOKED_AT // 2]
@@ -90,9 +112,10 @@ def _unproven(certificate: Certificate) -> tuple[str, ...]:
 def mover_text(certificate: Certificate) -> str:
     """Who gains most by moving alone."""
     player = certificate.movers[0]
-    share = float(certificate.gains[player] / certificate.scale[player])
+    gain = float(certificate.gains[player])
+    amount = f"{100.0 * gain / float(certificate.scale[player]):.3g} %"
+    if np.isinf(gain):
+        amount = "without bound"
     others = len(certificate.movers) - 1
     more = f", {others} more can gain too" if others else ""
-    return (
-        f"no equilibrium: `{certificate.names[player]}` alone can gain {100.0 * share:.3g} %{more}"
-    )
+    return f"no equilibrium: `{certificate.names[player]}` alone can gain {amount}{more}"

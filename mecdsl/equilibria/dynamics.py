@@ -32,6 +32,7 @@ class Ending(Enum):
     """Why the dynamics stopped."""
 
     SETTLED = "nobody gains by moving"
+    UNANSWERED = "nobody whose best response is known gains by moving"
     CIRCLE = "the players go round in a circle"
     ROUNDS = "the number of rounds is used up"
     STOPPED = "interrupted"
@@ -50,6 +51,7 @@ class Dynamics:
     x: FloatArray
     steps: list[Iteration] = field(default_factory=list)
     circle: tuple[int, ...] = ()  # the players that moved in it
+    unanswered: set[int] = field(default_factory=set)  # no best response in the last round
 
     def run(self) -> Ending:
         """Move until an end, and say which."""
@@ -60,7 +62,7 @@ class Dynamics:
             if self.responder.out_of_time():
                 return Ending.STOPPED if self.responder.should_stop() else Ending.TIME
             if not movers:
-                return Ending.SETTLED
+                return Ending.UNANSWERED if self.unanswered else Ending.SETTLED
             moved.append(movers)
             before = seen.setdefault(self._key(), number)
             # in a random order coming back to a point does not mean going on for ever
@@ -84,11 +86,13 @@ class Dynamics:
             )
         else:
             responses = self._one_by_one()
-        movers, largest, before = set(), 0.0, self.x
+        movers, largest = set(), 0.0
+        self.unanswered = set()
         for response in responses:
-            at = before if self.order is Order.SIMULTANEOUS else self.x
-            gain = self._gain(response, at)
-            if gain <= MOVES_FROM:
+            if response.point is None:
+                self.unanswered.add(response.player)
+                continue
+            if response.gain <= MOVES_FROM:
                 continue
             point = with_own(self.instance, self.x, response)
             # moves at the same time may break together what each alone keeps
@@ -96,7 +100,7 @@ class Dynamics:
                 continue
             self.x = point
             movers.add(response.player)
-            largest = max(largest, gain)
+            largest = max(largest, response.gain)
         self.steps.append(
             Iteration(
                 number=number,
@@ -119,13 +123,3 @@ class Dynamics:
             if self.responder.out_of_time():
                 return
             yield self.responder.response(self.instance, player, self.x)
-
-    def _gain(self, response: Response, at: FloatArray) -> float:
-        """The share of what a player pays at a point that the response saves; 0 without one."""
-        if response.point is None:
-            return 0.0
-        game = game_of(self.instance)
-        now = float(game.values(at)[response.player])
-        sign = game.family(response.player).sign
-        size = max(abs(now), abs(response.value), np.finfo(np.float64).tiny)
-        return max(0.0, sign * (now - response.value)) / size

@@ -1,6 +1,5 @@
 """How far a point is from an equilibrium: what every player could still gain alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +17,9 @@ TOLERANCE: Final = 1e-6  # of what a player pays: a gain up to this is none
 class Certificate:
     """float64[players] each, SI, in the sense of the player: `values` at the point, `responses` the
     best that was found for the player alone with the others as they are, `bounds` what is proven of
-    that; NaN where nothing is known.
+    that; NaN where nothing is known, infinite where the player can gain without bound. `scale`:
+    what a gain is compared with, by the rule for gaps (`mecdsl.results.gap`), so that what a player
+    cannot change hides none.
 
     `dimensions`: of the objectives. `signs`: 1 for who minimises, -1 for who maximises. `by`: whose
     responses these are, in words.
@@ -30,6 +31,7 @@ class Certificate:
     values: FloatArray
     responses: FloatArray
     bounds: FloatArray
+    scale: FloatArray
     by: str
 
     @property
@@ -43,13 +45,6 @@ class Certificate:
         """float64[players]: more no response can gain; NaN where nothing is proven."""
         proven = self.signs * (self.values - self.bounds)
         return np.where(np.isnan(proven), np.nan, np.maximum(proven, 0.0))
-
-    @property
-    def scale(self) -> FloatArray:
-        """float64[players]: what a gain is compared with."""
-        size = np.fmax(np.abs(self.values), np.abs(self.responses))
-        usual = float(np.nanmax(size, initial=0.0))
-        return np.maximum(size, 1e-9 * usual if usual else 1.0)
 
     @property
     def epsilon(self) -> float | None:
@@ -87,20 +82,29 @@ class Certificate:
         return tuple(int(player) for player in np.flatnonzero(np.isnan(self.most)))
 
 
-def joined(
-    game: Game, values: FloatArray, answers: Sequence[tuple[float, float]], by: str
-) -> Certificate:
-    """The certificate of answers, each the value of a response and its bound.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Answers:
+    """What best responses say, float64[players] each, SI: `values` and `bounds`, NaN where unknown;
+    `scale`: what their differences are relative to; `rounding`: those up to which are none.
+    """
+
+    values: FloatArray
+    bounds: FloatArray
+    scale: FloatArray
+    rounding: FloatArray
+
+
+def joined(game: Game, values: FloatArray, answers: Answers, by: str) -> Certificate:
+    """The certificate of answers.
 
     A response that is worse than what the player does is no better than that. A bound that the
     point itself refutes is none.
     """
-    signs = game.signs()
-    found = np.array([value for value, _ in answers], dtype=np.float64).reshape(len(answers))
-    bounds = np.array([bound for _, bound in answers], dtype=np.float64).reshape(len(answers))
-    size = np.maximum(np.abs(values), np.finfo(np.float64).tiny)
-    bounds = np.where(signs * (bounds - values) > 10.0 * TOLERANCE * size, np.nan, bounds)
-    better: NDArray[np.bool_] = signs * found < signs * values
+    signs, room = game.signs(), answers.rounding
+    found, bounds = answers.values, answers.bounds
+    wrong = signs * (bounds - values) > 10.0 * TOLERANCE * answers.scale
+    bounds = np.where(wrong, np.nan, np.where(np.abs(bounds - values) <= room, values, bounds))
+    better: NDArray[np.bool_] = signs * (values - found) > room
     return Certificate(
         names=tuple(game.name(player) for player in range(game.size)),
         dimensions=game.dimensions(),
@@ -108,5 +112,6 @@ def joined(
         values=values,
         responses=np.where(better | np.isnan(found), found, values),
         bounds=bounds,
+        scale=answers.scale,
         by=by,
     )

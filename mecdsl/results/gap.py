@@ -54,13 +54,21 @@ class ObjectiveSize:
             return 0.0
         if not np.isfinite(apart):
             return float("inf")
-        with_offset = max(abs(objective), abs(bound))
-        without = max(abs(objective - self.offset), abs(bound - self.offset))
-        size = min(with_offset, without)
-        if apart <= 2.0 * size * np.finfo(np.float64).eps:
+        if apart <= 2.0 * self._size(objective, bound) * np.finfo(np.float64).eps:
             return 0.0
+        return apart / self.scale(objective, bound, apart)
+
+    def scale(self, first: float, second: float, apart: float) -> float:
+        """What the difference of two finite values is relative to; `apart`: the largest difference
+        that matters.
+        """
+        size = self._size(first, second)
         least = self.least() if apart > ZERO * size else 0.0
-        return apart / max(least if size <= ZERO * least else size, 1e-300)
+        return max(least if size <= ZERO * least else size, 1e-300)
+
+    def _size(self, first: float, second: float) -> float:
+        with_offset = max(abs(first), abs(second))
+        return min(with_offset, max(abs(first - self.offset), abs(second - self.offset)))
 
     def plain(self, objective: float | None, bound: float | None) -> float | None:
         """The gap relative to the numbers as they stand, offset and all."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from mecdsl.analysis.member_units import unit_text
 from mecdsl.convexity.problem import analyse
 from mecdsl.equilibria.potential import Trial, try_potential
@@ -33,6 +35,7 @@ def equilibrium_json(result: Result) -> dict[str, Any] | None:
                 "bound": plain(float(certificate.bounds[player])),
                 "gain": plain(float(certificate.gains[player])),
                 "most": plain(float(certificate.most[player])),
+                "unbounded": bool(np.isinf(certificate.gains[player])),
             }
             for player, name in enumerate(certificate.names)
         ],

@@ -119,6 +119,8 @@ def _equilibrium_cells(certificate: Certificate, digits: int) -> list[str]:
     unknown = bool(np.isnan(share).any())
     most = 0.0 if unknown else 100.0 * float(share.max(initial=0.0))
     epsilon = "not proven" if certificate.epsilon is None else number(certificate.epsilon, digits)
+    if np.isinf(most):
+        return ["-", "unbounded"]
     return [epsilon, "-" if unknown else "0" if most == 0.0 else f"{most:.3g} %"]
 
 

@@ -72,6 +72,8 @@ def epsilon_text(result: Result) -> str:
     epsilon, gain = certificate.epsilon, certificate.gain
     if not certificate.names:
         return "0: there are no players"
+    if gain is not None and np.isinf(gain):
+        return f"`{certificate.names[certificate.movers[0]]}` can gain without bound"
     if epsilon is not None:
         player = int(np.argmax(certificate.most / certificate.scale))
         share = float(certificate.most[player] / certificate.scale[player])
@@ -111,10 +113,12 @@ def _player_row(certificate: Certificate, player: int, unit: Unit) -> list[str]:
         float(values[player])
         for values in (certificate.values, certificate.responses, certificate.bounds)
     ]
-    shown = ["-" if np.isnan(value) else quantity(value, unit, 7) for value in numbers]
+    shown = ["-" if not np.isfinite(value) else quantity(value, unit, 7) for value in numbers]
     gain = float(certificate.gains[player])
     share = gain / float(certificate.scale[player])
     text = "-" if np.isnan(gain) else "0" if gain == 0.0 else f"{100.0 * share:.3g} %"
+    if np.isinf(gain):
+        text = "without bound"
     return [certificate.names[player], *shown, text]
 
 
