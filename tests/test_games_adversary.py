@@ -105,3 +105,20 @@ def test_who_gains_without_bound_is_in_no_equilibrium(
     assert not told["settled"]
     assert [player["unbounded"] for player in told["players"]] == [True, False]
     assert run("compare", path) == 4
+
+
+def test_conditions_bind_the_players_that_have_a_say_in_them() -> None:
+    # without the switch x <= 0.1, with it y <= 0.3 and x costs 1.5 less 2: on, x = 2, y = 0.3
+    text = """
+    var on : binary
+    var x : in 0..2
+    var y : in 0..2
+    player a: maximize x - 1.5*on choosing x, on
+    player b: maximize y choosing y
+    constraint calm when on: y <= 0.3
+    constraint short when not on: x <= 0.1
+    start y = 0.2
+    """
+    result = loads(text).solve()
+    assert result.guarantee is Guarantee.EQUILIBRIUM
+    assert (result["on"], result["x"], result["y"]) == (1.0, 2.0, pytest.approx(0.3))

@@ -8,9 +8,9 @@ import numpy as np
 
 from mecdsl.compiling.check import CheckedModel
 from mecdsl.equilibria.responses import Responder
-from mecdsl.instances.instance import ConstraintFamily, Instance
-from mecdsl.instances.players import game_of, rows_of_players
-from mecdsl.instances.tables import FloatArray
+from mecdsl.instances.instance import Instance
+from mecdsl.instances.players import Rows, chosen_rows, game_of
+from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier
 from mecdsl.results.violations import broken
@@ -70,7 +70,7 @@ def _infeasible_alone(instance: Instance, responder: Responder) -> str:
     game = game_of(instance)
     for player in range(game.size):
         own = _private(instance, player)
-        if not own.constraints or responder.out_of_time():
+        if not own.rows or responder.out_of_time():
             continue
         options = replace(responder.options, time_limit=responder.left(), start=None, raw={})
         if responder.ask(own, responder.backend, options).guarantee.name == "INFEASIBLE":
@@ -81,18 +81,14 @@ def _infeasible_alone(instance: Instance, responder: Responder) -> str:
 def _private(instance: Instance, player: int) -> Instance:
     """A player's own constraints alone; what others choose stays where it is, in none of them."""
     game = game_of(instance)
-    constraints: list[ConstraintFamily] = []
-    first = 0
-    for rows in rows_of_players(instance):
+
+    def private(rows: Rows) -> IntArray:
         mine = rows.of(player)
-        kept = mine[rows.sharers[mine] == 1]
-        if len(kept):
-            table = rows.family.table.take(kept)
-            constraints.append(replace(rows.family, first=first, table=table))
-            first += len(kept)
+        return mine[rows.sharers[mine] == 1]
+
     others = np.where(game.columns(player), np.nan, instance.complete(instance.first_point()))
     return replace(
         anywhere(instance),
-        constraints=tuple(constraints),
+        constraints=chosen_rows(instance, private),
         fixed=np.where(instance.free, others, instance.fixed),
     )

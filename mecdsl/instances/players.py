@@ -1,6 +1,6 @@
 """The players of an instance: who they are, whose every column is, and each one's own problem."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -227,6 +227,26 @@ def rows_of_players(instance: Instance) -> tuple[Rows, ...]:
     return tuple(found)
 
 
+def chosen_rows(
+    instance: Instance, choose: Callable[[Rows], IntArray]
+) -> tuple[ConstraintFamily, ...]:
+    """The constraints of an instance with those of their rows that are chosen.
+
+    Families without any are left out, but for those that stand for a constraint with a switch,
+    which is looked for by the names of its rows.
+    """
+    lowered = {name for fact in instance.model.switched for name in fact.rows}
+    families: list[ConstraintFamily] = []
+    first = 0
+    for rows in rows_of_players(instance):
+        kept = choose(rows)
+        if len(kept) or rows.family.name in lowered:
+            table = rows.family.table.take(kept)
+            families.append(replace(rows.family, first=first, table=table))
+            first += len(kept)
+    return tuple(families)
+
+
 def problem_of_player(instance: Instance, player: int, x: FloatArray) -> Instance:
     """A player's own problem: own objective and rows, all that others choose fixed at `x`.
 
@@ -234,18 +254,10 @@ def problem_of_player(instance: Instance, player: int, x: FloatArray) -> Instanc
     """
     game = game_of(instance)
     others = ~game.columns(player)
-    constraints: list[ConstraintFamily] = []
-    first = 0
-    for rows in rows_of_players(instance):
-        kept = rows.of(player)
-        if len(kept):
-            table = rows.family.table.take(kept)
-            constraints.append(replace(rows.family, first=first, table=table))
-            first += len(kept)
     return replace(
         instance,
         checked=_checked_of_player(instance, game, player),
-        constraints=tuple(constraints),
+        constraints=chosen_rows(instance, lambda rows: rows.of(player)),
         fixed=np.where(others, x, instance.fixed),
     )
 
