@@ -488,7 +488,10 @@ def _choose_for_players(request: Request) -> tuple[Backend, str]:
             title = candidate.capabilities.title
             return candidate, f"a game: {title}" + (", derived for this model" if by_hand else "")
     message = "no backend for games follows these options"
-    fix = "leave out `starts` and `--via pyomo`"
+    options = request.options
+    asked = {"--starts": options.starts != 1, f"--via {options.via}": options.via != "arrays"}
+    given = " and ".join(f"`{word}`" for word, is_given in asked.items() if is_given)
+    fix = f"leave out {given}" if given else None
     raise ModelError([Diagnostic("E505", message, help=fix)])
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mecdsl.diagnostics import Collector, Label
-from mecdsl.forms.apply import Goal
+from mecdsl.forms.apply import OF_GAMES, Goal
 from mecdsl.model import symbolic as sym
 from mecdsl.model.dimensions import find_dimension
 from mecdsl.units import Dimension
@@ -18,8 +18,9 @@ def state_goal(
     """The model with its objective, and the dimension of that.
 
     As stated the players stay, and the objective is what theirs add up to, so that an equilibrium
-    can be compared with the optimum of all; 0 where they have different units. In the forms of a
-    game nobody plays any more. A sum of different units goes to the collector.
+    can be compared with the optimum of all; 0 where they have different units, and then there is no
+    form `social`. In the forms of a game nobody plays any more. A sum of different units goes to
+    the collector.
     """
     stated = [find_dimension(model, players.value) for players in model.players]
     dimensions = [dimension for dimension in stated if dimension is not None]
@@ -42,7 +43,9 @@ def state_goal(
     doc = "the sum of what the players want" if alike else "the players want different things"
     objective = replace(model.objective, name=name, sense=sense, value=value, doc=doc)
     players = () if goal is Goal.SOCIAL else model.players
-    return replace(model, objective=objective, players=players), dimension
+    sums = sym.FormInfo(Goal.SOCIAL.value, OF_GAMES[Goal.SOCIAL])
+    forms = model.forms if alike else tuple(form for form in model.forms if form != sums)
+    return replace(model, objective=objective, players=players, forms=forms), dimension
 
 
 def _sense(model: sym.Model) -> str:

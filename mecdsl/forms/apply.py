@@ -122,6 +122,7 @@ class _Work:
         self.span = document.span
         self.of_game = {goal.value: goal for goal in game_forms(document.statements)}
         self.goal = Goal.STATED
+        self.is_game = any(isinstance(s, syntax.Players) for s in document.statements)
 
     def apply(self, name: str, place: Span | None, stack: tuple[str, ...]) -> None:
         if name in stack:
@@ -129,7 +130,7 @@ class _Work:
             self.collector.error("E107", f"forms build on each other in a circle: {chain}", place)
             return
         if name in self.of_game:
-            self.goal = self.of_game[name]
+            self._aim(self.of_game[name], place)
             return
         if name not in self.forms:
             names = [*self.forms, *self.of_game]
@@ -203,8 +204,8 @@ class _Work:
             case syntax.Linearize():
                 self.linearizations.append(change)
             case syntax.Add(statement=statement, replace=is_replacement):
-                if isinstance(statement, syntax.Objective) and self.of_game:
-                    self._in_place_of_players(statement)
+                if isinstance(statement, syntax.Objective) and self.is_game:
+                    self._in_place_of_players(statement, is_replacement)
                 elif is_replacement:
                     self._replace(statement)
                 else:
@@ -212,10 +213,26 @@ class _Work:
             case _:
                 raise TypeError(f"unknown change {type(change).__name__}")
 
-    def _in_place_of_players(self, objective: syntax.Objective) -> None:
+    def _aim(self, goal: Goal, place: Span | None) -> None:
+        """One of the problems that a game has without being told, if no other is asked for."""
+        other = self.goal.value if self.goal not in (Goal.STATED, goal) else ""
+        if other or not any(isinstance(s, syntax.Players) for s in self.statements):
+            what = f"form `{other}`" if other else "the objective that a form adds"
+            self._refuse_second(f"form `{goal.value}` and {what} are two problems", place)
+        self.goal = goal
+
+    def _in_place_of_players(self, objective: syntax.Objective, is_replacement: bool) -> None:
         """One objective for the whole model: nobody plays any more."""
-        kept = [s for s in self.statements if not isinstance(s, syntax.Players | syntax.Objective)]
+        if self.goal is not Goal.STATED and not is_replacement:
+            message = f"form `{self.goal.value}` has an objective, and this is another"
+            self._refuse_second(message, objective.name_span)
+        gone = syntax.Players | syntax.Objective if is_replacement else syntax.Players
+        kept = [s for s in self.statements if not isinstance(s, gone)]
         self.statements = [*kept, objective]
+
+    def _refuse_second(self, message: str, place: Span | None) -> None:
+        fix = "apply one of the two, or state one objective in a form of its own"
+        self.collector.error("E111", message, place, help=fix)
 
     def _declarations(self) -> Iterable[tuple[str, syntax.Declaration]]:
         for statement in self.statements:
