@@ -15,9 +15,11 @@ from typing import Protocol, runtime_checkable
 
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Label
+from mecdsl.forms.apply import OF_GAMES
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
+from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import ProblemClass
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Solution, SolveOptions
@@ -205,18 +207,22 @@ def plays(backend: Backend, request: Request) -> Acceptance:
     if backend.capabilities.games == bool(players):
         return Acceptance(True)
     if players:
-        forms = "`social`"
-        if request.instance.model.potential:
-            forms += " or `potential`"
         return Acceptance(
             False,
             f"`{backend.name}` solves one objective, and this model has players who each have "
-            f"their own; it takes the forms {forms}",
+            f"their own; {forms_of_one_problem(request.instance.model)}",
             Label(players[0].span, "the players"),
         )
     return Acceptance(
         False, f"`{backend.name}` looks for equilibria, and this model has no players"
     )
+
+
+def forms_of_one_problem(model: sym.Model) -> str:
+    """In which forms a game is one problem, as advice."""
+    names = {form.name for form in model.forms}
+    both = [f"`--form {goal.value}`" for goal in OF_GAMES if goal.value in names]
+    return f"use {' or '.join(both)}" if both else "state a form: `form joint: add minimize ...`"
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:

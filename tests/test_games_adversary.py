@@ -122,3 +122,86 @@ def test_conditions_bind_the_players_that_have_a_say_in_them() -> None:
     result = loads(text).solve()
     assert result.guarantee is Guarantee.EQUILIBRIUM
     assert (result["on"], result["x"], result["y"]) == (1.0, 2.0, pytest.approx(0.3))
+
+
+TWO_UNITS = """
+var x : in 0..1
+var y : in 0..1
+player a: minimize x * 1 W choosing x
+player b: minimize y * 1 s choosing y
+"""
+
+
+def test_a_game_without_a_sum_has_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, TWO_UNITS)
+    assert run("check", path) == 0
+    assert "social" not in capsys.readouterr().out
+    assert run("solve", path, "--form", "social") == 1
+    assert "form social: add minimize total" in capsys.readouterr().err
+
+
+def test_a_form_of_its_own_may_be_called_social(tmp_path: Path) -> None:
+    path = written(tmp_path, TWO_UNITS + "form social: add minimize total = 2*x + y\n")
+    assert run("check", path) == 0
+    assert run("solve", path, "--form", "social") == 0
+
+
+@pytest.mark.parametrize("form", ["social+potential", "own+social", "social+own", "own+other"])
+def test_a_form_has_one_problem(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+    var x : in 0..1
+    var y : in 0..1
+    player a: minimize x choosing x
+    player b: minimize y choosing y
+    potential phi = x + y
+    form own: add minimize worst = x + 2*y
+    form other: add minimize least = 2*x + y
+    """
+    path = written(tmp_path, text)
+    assert run("check", path) == 0
+    capsys.readouterr()
+    assert run("solve", path, "--form", form) == 1
+    assert "error[E111]" in capsys.readouterr().err
+
+
+TWO = """
+var x : binary
+var y : binary
+player one: minimize 3 - 2*x + 5*y choosing x
+player two: minimize 3 - 2*y + 5*x choosing y
+"""
+
+
+@pytest.mark.parametrize("kind", ["pyomo", "lp", "mps", "nl"])
+def test_other_tools_are_given_no_sum_for_a_game(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = written(tmp_path, TWO), tmp_path / "out"
+    assert run("export", path, "--to", kind, "-o", str(out)) == 2
+    assert "`--form social`" in capsys.readouterr().err
+    assert not out.exists()
+    assert run("export", path, "--to", kind, "-o", str(out), "--form", "social") == 0
+
+
+def test_show_says_who_plays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, TWO)
+    assert run("show", path) == 0
+    said = capsys.readouterr().out
+    assert "2 players" in said
+    assert "minimize 3 - 2*x + 5*y" in said
+    assert "social_cost" not in said
+    assert run("show", path, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["game"]["players"]) == 2
+
+
+def test_a_refused_option_is_the_one_that_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("solve", written(tmp_path, TWO), "--starts", "3") == 2
+    said = capsys.readouterr().err
+    assert "leave out `--starts`" in said
+    assert "pyomo" not in said

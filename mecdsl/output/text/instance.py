@@ -5,6 +5,7 @@ from mecdsl.convexity.problem import analyse
 from mecdsl.diagnostics import count
 from mecdsl.instances.instance import Instance
 from mecdsl.model import symbolic as sym
+from mecdsl.output.text.game import game_text
 from mecdsl.output.text.layout import (
     headline,
     index_text,
@@ -21,11 +22,13 @@ from mecdsl.parsing.syntax import FamilyKind, Kind
 
 
 def instance_text(instance: Instance, relaxed: bool = False, scaling: Scaling | None = None) -> str:
-    """The model as tables: sets, parameters, definitions, variables, constraints, class; with
-    `scaling` the sizes that count as 1 in a solver.
+    """The model as tables: sets, parameters, definitions, variables, constraints, class or
+    players; with `scaling` the sizes that count as 1 in a solver.
     """
-    parts = [*_parts(instance, relaxed), problem_text(analyse(instance))]
-    kinks = lowering_text(instance)
+    game = bool(instance.model.players)
+    what = game_text(instance) if game else problem_text(analyse(instance))
+    parts = [*_parts(instance, relaxed), what]
+    kinks = "" if game else lowering_text(instance)
     return (
         "\n\n".join(parts)
         + (f"\n{kinks}" if kinks else "")
@@ -70,7 +73,8 @@ def _parts(instance: Instance, relaxed: bool) -> list[str]:
     if variables:
         parts.append("variables\n" + named_values(variables))
     sense, goal = model.objective.sense, model.objective
-    parts.append(f"{sense}\n" + paragraph(f"{goal.name} = {goal.value.span.text}", 2))
+    if not model.players:
+        parts.append(f"{sense}\n" + paragraph(f"{goal.name} = {goal.value.span.text}", 2))
     rows = [
         [f"{c.name}{index_text(c.constraint.space)}", count(c.size, "row"), c.constraint.doc]
         for c in instance.constraints
