@@ -190,25 +190,13 @@ class LoadedModel(ModelWithData):
             message = f"unknown format `{to}`" if to else f"the suffix of `{path}` is no format"
             fix = f"known are {', '.join(KINDS)}"
             raise ModelError([Diagnostic("E505", message, help=fix)])
-        return export(self._one_problem(form, relax), kind, path, raw=raw)
+        return export(self.instance(form, relax), kind, path, raw=raw)
 
     def pyomo(self, form: str = "", relax: bool = False) -> "PyomoModel":
         """A complete Pyomo model."""
         from mecdsl.pyomo_model.lower import to_pyomo
 
-        return to_pyomo(self._one_problem(form, relax))
-
-    def _one_problem(self, form: str, relax: bool) -> Instance:
-        """The instance. Raises `ModelError` E505 for a game, which other tools cannot state."""
-        from mecdsl.backend import forms_of_one_problem
-
-        instance = self.instance(form, relax)
-        if instance.model.players:
-            message = "players who each have an objective are no problem for other tools"
-            fix = forms_of_one_problem(instance.model)
-            span = instance.model.players[0].span
-            raise ModelError([Diagnostic("E505", message, span, help=fix)])
-        return instance
+        return to_pyomo(self.instance(form, relax))
 
 
 def load(

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Protocol, runtime_checkable
 
+from mecdsl.compiling.players_goal import forms_of_one_problem
 from mecdsl.convexity.problem import Problem, analyse
 from mecdsl.diagnostics import Label
-from mecdsl.forms.apply import OF_GAMES
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.tables import FloatArray
 from mecdsl.lowering.lower import Lowered, lowered
-from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import ProblemClass
 from mecdsl.results.result import Result
 from mecdsl.solution import Guarantee, Solution, SolveOptions
@@ -216,13 +215,6 @@ def plays(backend: Backend, request: Request) -> Acceptance:
     return Acceptance(
         False, f"`{backend.name}` looks for equilibria, and this model has no players"
     )
-
-
-def forms_of_one_problem(model: sym.Model) -> str:
-    """In which forms a game is one problem, as advice."""
-    names = {form.name for form in model.forms}
-    both = [f"`--form {goal.value}`" for goal in OF_GAMES if goal.value in names]
-    return f"use {' or '.join(both)}" if both else "state a form: `form joint: add minimize ...`"
 
 
 def accepts_class(backend: Backend, problem: Problem) -> Acceptance:

@@ -89,3 +89,10 @@ def _refuse_sum(model: sym.Model, dimensions: list[Dimension | None], collector:
         fix = "state a sum of your own with weights: `form social: add minimize total = ...`"
         collector.error("E201", message, players.span, labels=labels, help=fix)
         return
+
+
+def forms_of_one_problem(model: sym.Model) -> str:
+    """In which forms a game is one problem, as advice."""
+    names = {form.name for form in model.forms}
+    both = [f"`--form {goal.value}`" for goal in OF_GAMES if goal.value in names]
+    return f"use {' or '.join(both)}" if both else "state a form: `form joint: add minimize ...`"

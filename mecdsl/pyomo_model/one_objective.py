@@ -1,16 +1,14 @@
 """Games are none of the things that other tools and files can state."""
 
+from mecdsl.compiling.players_goal import forms_of_one_problem
 from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.instance import Instance
 
 
 def refuse_players(instance: Instance) -> None:
-    """Other tools state one objective. Raises `ModelError` E502 for a model with several."""
+    """Raise `ModelError` E505 for a model whose players each have an objective."""
     players = instance.model.players
-    if not players:
-        return
-    forms = "`--form social`"
-    if instance.model.potential:
-        forms += " or `--form potential`"
-    message = "the model has players who each have an objective, and a file holds one"
-    raise ModelError([Diagnostic("E502", message, players[0].span, help=f"write {forms}")])
+    if players:
+        message = "players who each have an objective are no problem for other tools"
+        fix = forms_of_one_problem(instance.model)
+        raise ModelError([Diagnostic("E505", message, players[0].span, help=fix)])

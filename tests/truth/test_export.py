@@ -509,6 +509,6 @@ def assert_feasible(instance: Instance, answer: Answer, share: float) -> None:
 @pytest.mark.parametrize("kind", ["lp", "mps", "nl", "pyomo"])
 def test_a_game_is_no_file(kind: str, tmp_path: Path) -> None:
     game = mecdsl.load(MODELS / "examples" / "cournot.mec")
-    with pytest.raises(ModelError, match="write `--form social` or `--form potential`"):
+    with pytest.raises(ModelError, match="use `--form social` or `--form potential`"):
         game.export(tmp_path / "game", kind)
     assert not (tmp_path / "game").exists()
