@@ -84,7 +84,8 @@ def _private(instance: Instance, player: int) -> Instance:
 
     def private(rows: Rows) -> IntArray:
         mine = rows.of(player)
-        return mine[rows.sharers[mine] == 1]
+        own: IntArray = mine[rows.sharers[mine] == 1]
+        return own
 
     others = np.where(game.columns(player), np.nan, instance.complete(instance.first_point()))
     return replace(
