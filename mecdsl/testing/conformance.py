@@ -52,10 +52,11 @@ class Report:
 
 
 def general_backends() -> tuple[str, ...]:
-    """Every backend of the table, entry points of other packages among them, that was not derived
-    for one model.
+    """Every backend of the table, entry points of other packages among them, that solves one
+    objective and was not derived for one model.
     """
-    return tuple(name for name in table.names() if not table.load(name).capabilities.models)
+    can = {name: table.load(name).capabilities for name in table.names()}
+    return tuple(name for name in can if not can[name].models and not can[name].games)
 
 
 def cases_for(backend: str | Backend) -> tuple[Case, ...]:
