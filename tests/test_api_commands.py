@@ -139,6 +139,7 @@ def test_a_start_that_does_not_fit_is_refused(start: dict[str, object], words: s
         mecdsl.load(OFFLOAD).solve(start=start)
 
 
+@pytest.mark.slow
 def test_the_steps_of_all_runs_are_rows_and_a_picture(tmp_path: Path) -> None:
     found = mecdsl.load(MEL).compare(["mel-integer", "mel-equal"])
     rows = found.trace()

@@ -82,6 +82,7 @@ def test_noma_benchmark_prints_its_tables(capsys: pytest.CaptureFixture[str]) ->
     assert [line.split()[0] for line in lines[-4:]] == ["2", "6", "12", "25"]
 
 
+@pytest.mark.slow
 def test_the_exact_form_is_proven_where_the_statement_is_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

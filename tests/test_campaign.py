@@ -75,6 +75,7 @@ def test_the_exact_simplex_method_agrees_with_scipy(number: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_case_is_the_same_for_the_same_numbers(kind: str) -> None:
     first, again = make(3, kind, 5), make(3, kind, 5)
     assert (first.text, first.truth) == (again.text, again.truth)
@@ -84,6 +85,7 @@ def test_a_case_is_the_same_for_the_same_numbers(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["lp", "milp", "switch", "kinks", "products", "convex", "curve", "mixed"]
 )
+@pytest.mark.slow
 def test_a_shifted_truth_is_found(kind: str) -> None:
     number = next(
         n for n in range(50) if make(5, kind, n).truth.status == OPTIMAL and _proven(kind, n)

@@ -442,6 +442,7 @@ def test_5_the_answer_fails_verification(run: Run, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
 @pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.slow
 def test_130_interrupted(presses: int, tmp_path: Path) -> None:
     model = tmp_path / "long.mec"
     model.write_text(LONG)
@@ -754,6 +755,7 @@ def test_relax_is_named_in_the_answer(run: Run) -> None:
     assert json.loads(out)["relaxed"] is True
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_program_itself_shows_no_traceback(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -794,6 +796,7 @@ def test_auto_takes_a_backend_that_heeds_the_warm_start(run: Run, tmp_path: Path
     assert "`mel-integer` takes no warm start\n  help: backends that take one: scip, bonmin" in err
 
 
+@pytest.mark.slow
 def test_many_starts_are_told_in_text_and_as_numbers(run: Run) -> None:
     code, out, _ = run("solve", SHARE, "-b", "ipopt", "--starts", "3")
     assert code == 0
@@ -884,6 +887,7 @@ def test_a_model_comes_from_a_pipe() -> None:
 # Width --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_forms_stay_within_80_columns(run: Run) -> None:
     code, out, _ = run("check", "models/cooperative.mec")
     assert code == 0

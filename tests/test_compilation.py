@@ -75,6 +75,7 @@ def test_seeds_instantiate_once_where_nothing_is_random(
     assert [count for (name, _), count in ran.items() if name == "check"] == [1]
 
 
+@pytest.mark.slow
 def test_instances_of_earlier_seeds_are_let_go() -> None:
     model = mecdsl.loads(RANDOM)
     gone = weakref.ref(replace(model, seed=1).instance().lower)

@@ -41,6 +41,7 @@ def test_the_solvers_that_come_with_the_package_are_found() -> None:
     ],
 )
 @pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.slow
 def test_case(case: Case, backend: str, via: str) -> None:
     check_case(backend, case, via)
 
@@ -82,6 +83,7 @@ def case(name: str) -> Case:
     return next(case for case in CASES if case.name == name)
 
 
+@pytest.mark.slow
 def test_a_sound_backend_has_no_fault() -> None:
     report = check_backend(Changed(lambda solution: solution))
     assert report.faults == ()

@@ -57,6 +57,7 @@ def test_every_family_of_fog_is_convex(form: str, data: dict[str, Any]) -> None:
     assert problem.class_name == "convex NLP"
 
 
+@pytest.mark.slow
 def test_the_fog_problem_in_powers_is_called_nonconvex() -> None:
     # t p bends as x y does: half-way between (0, 1) and (1, 0) it is 1/4, on the chord 0
     instance = mecdsl.load(FOG.with_name("fog_powers.mec")).instance()
@@ -74,6 +75,7 @@ def test_the_fog_problem_in_powers_is_called_nonconvex() -> None:
         ("conic", "nonconvex MIQCP"),
     ],
 )
+@pytest.mark.slow
 def test_the_forms_of_cooperative_computing(form: str, name: str) -> None:
     # sums of squares over linear terms; `conic` states x^2 <= y z, a convex set of which no
     # function says so
@@ -346,6 +348,7 @@ def test_check_says_what_is_not_convex_and_where(tmp_path: Path) -> None:
 # What an answer is worth
 
 
+@pytest.mark.slow
 def test_ipopt_solves_fog_to_the_global_optimum() -> None:
     result = mecdsl.load(FOG, node_count=3).solve("ipopt")
     assert result.guarantee is Guarantee.GLOBAL

@@ -96,6 +96,7 @@ def test_latency_limits_are_met_up_to_the_eigenvalue(seed: int, tightness: float
 
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.sampled_from([0.7, 0.9, 0.98]))
+@pytest.mark.slow
 def test_cost_is_the_maximum_of_the_dual_in_eta(seed: int, tightness: float) -> None:
     """g(w) = |sum w v|^2 - sum (w^2 - 1) D, maximised over w >= 1 by a quasi-Newton method that
     knows no prices.
@@ -133,6 +134,7 @@ def test_above_the_eigenvalue_the_certificate_is_checked_by_hand(
 
 @quick
 @given(seeds, st.sampled_from([0.5, 0.95, 0.999]), st.sampled_from([0.6, 0.95, 0.9999]))
+@pytest.mark.slow
 def test_floors_and_limits_end_in_an_optimum_or_a_certificate(
     seed: int, tightness: float, floors: float
 ) -> None:
@@ -176,6 +178,7 @@ def test_every_price_gives_a_lower_bound(seed: int, other: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.sampled_from([0.5, 0.95]), st.sampled_from([0.0, 0.7]))
+@pytest.mark.slow
 def test_the_interior_point_fall_back_agrees(seed: int, tightness: float, floors: float) -> None:
     demand = random_demand(seed, tightness, floors)
     answer, other = allocate(demand), interior(demand)

@@ -183,6 +183,7 @@ def test_a_tight_load_limit_costs_something() -> None:
     assert result["uplink.assign"].sum(axis=0).max() <= 1
 
 
+@pytest.mark.slow
 def test_auto_takes_the_exact_method_and_says_why() -> None:
     for form in ("", "without_limits", "load_limit"):
         result = case().solve(form=form)
@@ -247,6 +248,7 @@ def test_square_keeps_a_load_limit(backend: str) -> None:
     assert value(result) == pytest.approx(cheapest(CASE, 1), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_square_of_thirty_devices_is_solved_by_scip() -> None:
     model = drawn(1, 30)
     result = model.solve("scip", "square", time_limit=PATIENCE)
@@ -299,6 +301,7 @@ def only(system: System) -> float:
 
 
 @pytest.mark.parametrize("backend", ["scip", "bonmin"])
+@pytest.mark.slow
 def test_fig_8_forms_are_the_systems_with_one_place_for_the_layers(backend: str) -> None:
     model = drawn(2, 4)
     system = found(model).system
@@ -326,6 +329,7 @@ def test_rlt_has_the_value_of_the_papers_relaxation(seed: int, eps: float) -> No
     assert value(result) < value(model.solve("cooperative-exact"))
 
 
+@pytest.mark.slow
 def test_the_relaxation_is_solved_where_highs_does_not_get_on_from_its_last_basis() -> None:
     # At this draw HiGHS ended with "Unknown" for eps = 1e-4. The value is continuous in eps; so are
     # its neighbours.

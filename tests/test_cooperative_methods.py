@@ -389,6 +389,7 @@ def test_latency_factor_is_least_by_enumeration() -> None:
             assert plan.certificate["latency_factor"] > 1.0
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_with_what_is_known() -> None:
     plan = exact(table_three(8, 60, 8), OFF, time_limit=0.0)
     assert plan.termination is Termination.TIME_LIMIT

@@ -90,6 +90,7 @@ def test_a_fifth_of_disturbed_rows_is_no_trouble() -> None:
     assert fit.estimate[:2] == pytest.approx(MADE[:2], rel=0.05)
 
 
+@pytest.mark.slow
 def test_nineteen_of_twenty_intervals_hold_the_coefficient() -> None:
     held = np.array(
         [

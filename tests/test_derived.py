@@ -250,6 +250,7 @@ def test_a_family_that_is_another_is_refused_by_name(
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.slow
 def test_a_family_that_is_missing_is_refused_unless_it_may_be(problem: str) -> None:
     model, paper = checked(problem).model, PROBLEMS[problem][0]
     for row in model.constraints:
@@ -263,6 +264,7 @@ def test_a_family_that_is_missing_is_refused_unless_it_may_be(problem: str) -> N
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.slow
 def test_rows_that_stand_there_twice_are_refused(problem: str) -> None:
     model = checked(problem).model
     for row in model.constraints:
@@ -271,6 +273,7 @@ def test_rows_that_stand_there_twice_are_refused(problem: str) -> None:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.slow
 def test_another_objective_is_refused(problem: str) -> None:
     model = checked(problem).model
     objective = model.objective
@@ -292,6 +295,7 @@ def test_another_objective_is_refused(problem: str) -> None:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.slow
 def test_a_constant_beside_the_objective_is_taken_where_it_does_no_harm(problem: str) -> None:
     model = checked(problem).model
     value = operation("+", model.objective.value, number(1e3, model.objective.value))
@@ -325,6 +329,7 @@ def test_other_bounds_are_refused_with_the_column(problem: str) -> None:
             assert "has a bound of its own" in said
 
 
+@pytest.mark.slow
 def test_bounds_that_the_rows_imply_may_be_stated() -> None:
     model = checked("fog").model
     symbol = model.symbols["layer_pack.time"]  # the layers end before the deadline of 0.5 s
@@ -422,6 +427,7 @@ def test_the_same_rows_are_recognised_however_they_are_written(
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.slow
 def test_factors_lead_from_the_shipped_row_to_the_one_that_stands_there(problem: str) -> None:
     model = checked(problem).model
     rows = tuple(renamed_and_scaled(problem, row) for row in reversed(model.constraints))

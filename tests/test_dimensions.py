@@ -198,6 +198,7 @@ expressions = st.recursive(leaves(), grown, max_leaves=6)
 
 @settings(max_examples=50)
 @given(expressions)
+@pytest.mark.slow
 def test_consistent_expressions_have_the_dimension_of_their_parts(expression: Typed) -> None:
     text, vector = expression
     assume(len(text) < 4000)
@@ -210,6 +211,7 @@ def test_consistent_expressions_have_the_dimension_of_their_parts(expression: Ty
     expressions,
     st.sampled_from(["{} + {}", "{} - {}", "if {} <= {} then 1 else 2", "max({}, {})"]),
 )
+@pytest.mark.slow
 def test_inconsistent_expressions_are_refused_and_consistent_ones_are_not(
     first: Typed, second: Typed, form: str
 ) -> None:

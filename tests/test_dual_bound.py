@@ -80,6 +80,7 @@ def test_curvature_bounds_what_no_row_does() -> None:
     )
 
 
+@pytest.mark.slow
 def test_any_point_and_any_multiplier_give_a_valid_bound() -> None:
     rng = np.random.default_rng(5)
     convex, concave = (mecdsl.loads(text).instance() for text in (CONVEX, CONCAVE))
@@ -210,6 +211,7 @@ def test_nothing_is_bounded_that_is_not_proven_convex() -> None:
 
 @pytest.mark.parametrize("nodes", [3, 10])
 @pytest.mark.parametrize("form", ["", "equal"])
+@pytest.mark.slow
 def test_the_fog_model_is_solved_to_a_proven_gap(nodes: int, form: str) -> None:
     result = mecdsl.load(MODEL, node_count=nodes, latency="1 s", seed=1).solve("ipopt", form)
     assert result.verified
@@ -218,6 +220,7 @@ def test_the_fog_model_is_solved_to_a_proven_gap(nodes: int, form: str) -> None:
     assert result.guarantee is Guarantee.GLOBAL
 
 
+@pytest.mark.slow
 def test_the_fog_bound_holds_at_any_multipliers_and_points() -> None:
     result = mecdsl.load(MODEL, data=CASE).solve("ipopt")
     instance: Instance = result.instance

@@ -230,6 +230,7 @@ def test_a_circle_of_best_responses_is_no_hindrance() -> None:
     assert loads(text).solve("best-responses").guarantee is not Guarantee.EQUILIBRIUM
 
 
+@pytest.mark.slow
 def test_conditions_without_a_point_are_not_found_after_all_starts() -> None:
     # the slope 1 + x^2 of one who minimises is 0 nowhere, and there is no bound
     text = "var x : 1\nplayer one: minimize x + x^3/3 choosing x"
@@ -336,5 +337,6 @@ def test_unknown_options_are_refused() -> None:
         found(DUOPOLY, begin=3)
 
 
+@pytest.mark.slow
 def test_auto_still_takes_best_responses() -> None:
     assert loads(DUOPOLY).solve().backend == "best-responses"

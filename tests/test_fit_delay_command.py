@@ -133,6 +133,7 @@ def test_json_is_one_object_in_seconds(capfd: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.slow
 def test_a_picture_is_written(
     suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,7 @@ def test_alternating_stalls_above_the_optimum_where_nodes_are_at_their_limits(
     assert plan.gap > 1e-3  # its own prices prove far less than it has
 
 
+@pytest.mark.slow
 def test_a_stalled_point_is_best_in_rows_and_in_times_but_not_in_both() -> None:
     problem = system(*TIGHT[0])
     plan = algorithm1(problem, Reading.ALTERNATING)
@@ -129,6 +130,7 @@ def test_frozen_ends_at_the_best_rows_for_the_times_of_its_start() -> None:
     assert objective(plan) == pytest.approx(found.fun, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_best_rows_are_those_of_a_search() -> None:
     problem = system(1, 2, 2, 1.2)
     limits = fixed(problem)
@@ -171,6 +173,7 @@ def test_printed_finds_the_optimum_with_one_layer() -> None:
     )
 
 
+@pytest.mark.slow
 def test_gradient_is_slow_but_right_where_no_node_is_at_its_limit() -> None:
     problem = system(1, 10, 3, 0.5)
     plan = algorithm1(problem, Reading.GRADIENT)

@@ -13,6 +13,7 @@ def one_seed() -> fog.Studies:
     return fog.Studies([2])
 
 
+@pytest.mark.slow
 def test_a_pair_is_what_two_solves_give(one_seed: fog.Studies) -> None:
     best, equal = one_seed.pair(node_count=4, layer_count=2, latency=1.0)
     model = mecdsl.load(fog.MODEL, seed=2, node_count=4, layer_count=2, latency=1.0)

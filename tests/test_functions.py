@@ -455,6 +455,7 @@ def test_logsumexp_is_stable_and_convex_over_variables() -> None:
     assert result.objective == pytest.approx(1000.0 + math.log(3.0), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_norm_over_variables_is_convex_and_solved() -> None:
     # the distance of the origin from the plane x + 2 y + 2 z = 9 is 9/3
     text = (

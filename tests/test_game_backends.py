@@ -54,6 +54,7 @@ def test_one_device_is_solved_exactly_without_being_asked() -> None:
     assert model.solve("scip", form="social").objective == pytest.approx(best[0], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_was_found_is_never_below_the_proven_optimum() -> None:
     case = draw_case(5, [2, 1, 2], 2, 2, deadline=20.0)
     least = min(
@@ -121,6 +122,7 @@ def test_scip_answers_the_others_of_five_devices_as_the_dynamic_programme_does()
 
 
 @pytest.mark.parametrize("seed", range(2))
+@pytest.mark.slow
 def test_the_least_potential_that_scip_finds_is_an_equilibrium(seed: int) -> None:
     case = draw_case(seed, [2, 1, 2], 2, 2, deadline=20.0)
     model = mecdsl.load(MODELS / "game.mec", data=case)
@@ -132,6 +134,7 @@ def test_the_least_potential_that_scip_finds_is_an_equilibrium(seed: int) -> Non
     assert gains(recognised.system, places).epsilon == 0.0
 
 
+@pytest.mark.slow
 def test_best_responses_of_the_generic_backend_are_those_of_the_dynamic_programme() -> None:
     model = small()
     by_hand, generic = model.solve("game-local"), model.solve("best-responses")

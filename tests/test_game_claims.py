@@ -50,12 +50,14 @@ def test_case_3_is_known_only_where_slots_hold_every_layer() -> None:
     assert offloaded_delay(Case(networks=("vgg13",))) == np.inf
 
 
+@pytest.mark.slow
 def test_figure_10_has_the_cut_of_vgg13_that_the_paper_has() -> None:
     lines = game.figure_10([2])
     assert ["100", "1", "2", "24 20 0 0 8"] in [line[:4] for line in lines]
 
 
 @pytest.mark.parametrize("what", ["delay", "energy"])
+@pytest.mark.slow
 def test_rows_have_the_columns_of_their_head(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(game, "BANDS", (100e3,))
     head, *rows = game.over_bands([1], TWO, what)

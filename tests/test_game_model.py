@@ -69,6 +69,7 @@ def optimum(case: Case, *, shared: bool = False) -> float:
 
 
 @pytest.mark.parametrize("form", ["", "total_capacity"])
+@pytest.mark.slow
 def test_the_model_says_what_the_paper_says(form: str) -> None:
     case = case_of("three")
     instance = mecdsl.load(MODELS / "game.mec", data=case).instance(form)
@@ -106,6 +107,7 @@ def test_the_model_refuses_what_the_constraints_refuse() -> None:
     ("name", "form"),
     [("three", ""), ("alike weights", ""), ("late", ""), ("three", "+total_capacity")],
 )
+@pytest.mark.slow
 def test_scip_finds_the_social_optimum_of_an_enumeration(name: str, form: str) -> None:
     case = case_of(name)
     result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip", form=f"social{form}")
@@ -115,6 +117,7 @@ def test_scip_finds_the_social_optimum_of_an_enumeration(name: str, form: str) -
     assert result.objective == pytest.approx(optimum(case, shared=form != ""), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_places_come_with_every_answer() -> None:
     case = case_of("three")
     result = mecdsl.load(MODELS / "game.mec", data=case).solve("scip", form="social")

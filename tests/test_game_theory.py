@@ -118,6 +118,7 @@ def runs(system: System, rules: Rules) -> list[list[int]]:
 
 @pytest.mark.parametrize(("devices", "neighbours"), [(3, 2), (4, 3), (2, 2)])
 @pytest.mark.parametrize("pricing", [Pricing.ANTICIPATE, Pricing.TAKER])
+@pytest.mark.slow
 def test_estimates_from_everybody_are_what_the_server_says(
     devices: int, neighbours: int, pricing: Pricing
 ) -> None:

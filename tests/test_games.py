@@ -39,6 +39,7 @@ def lines(room: int) -> str:
 # Cournot, n sellers with cost c_k and price a - b*sum: q_n = (a - n*c_n + sum of others' c)/(b(N+1))
 
 
+@pytest.mark.slow
 def test_cournot_has_the_equilibrium_of_the_closed_form() -> None:
     result = load(EXAMPLES / "cournot.mec").solve()
     costs = np.array([1.0, 2.0, 4.0])
@@ -87,6 +88,7 @@ def routes_equilibria() -> set[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("order", ["round-robin", "random"])
+@pytest.mark.slow
 def test_routes_end_in_one_of_the_enumerated_equilibria(order: str) -> None:
     result = load(EXAMPLES / "routes.mec").solve("best-responses", raw={"order": order}, seed=3)
     assert result.guarantee is Guarantee.EQUILIBRIUM
@@ -96,6 +98,7 @@ def test_routes_end_in_one_of_the_enumerated_equilibria(order: str) -> None:
     assert result.equilibrium.gain == 0.0
 
 
+@pytest.mark.slow
 def test_all_users_at_once_go_round_in_a_circle() -> None:
     # all six leave the route that all six are on, for the same other one
     result = load(EXAMPLES / "routes.mec").solve("best-responses", raw={"order": "simultaneous"})
@@ -103,6 +106,7 @@ def test_all_users_at_once_go_round_in_a_circle() -> None:
     assert all(f"`user[{n}]`" in result.solution.message for n in range(1, 7))
 
 
+@pytest.mark.slow
 def test_the_least_potential_of_routes_is_an_equilibrium() -> None:
     result = load(EXAMPLES / "routes.mec").solve(form="potential")
     assert tuple(int(count) for count in result["users"]) in routes_equilibria()
@@ -111,6 +115,7 @@ def test_the_least_potential_of_routes_is_an_equilibrium() -> None:
 # Power control: the fixed point of p_n = 1/price - (noise + interference)/gain, a linear system
 
 
+@pytest.mark.slow
 def test_power_control_ends_at_the_fixed_point() -> None:
     result = load(EXAMPLES / "power_control.mec").solve()
     gain, cross = np.array([4e-7, 3e-7, 2e-7]), np.array([2e-8, 3e-8, 4e-8])
@@ -124,6 +129,7 @@ def test_power_control_ends_at_the_fixed_point() -> None:
 # No equilibrium
 
 
+@pytest.mark.slow
 def test_a_circle_is_found_and_names_its_players() -> None:
     result = load(EXAMPLES / "jammer.mec").solve()
     assert result.termination is Termination.NOT_FOUND
@@ -135,6 +141,7 @@ def test_a_circle_is_found_and_names_its_players() -> None:
     assert result.equilibrium.epsilon == pytest.approx(1.0)  # whoever loses can win by moving
 
 
+@pytest.mark.slow
 def test_moving_at_once_for_ever_is_a_circle() -> None:
     # two drivers who both leave the crowded road for the other at the same time
     text = """
@@ -165,6 +172,7 @@ def test_a_player_is_bound_by_its_own_rows_only() -> None:
     assert own.free.tolist() == [False, False, True, True, False, False]
 
 
+@pytest.mark.slow
 def test_shared_constraints_are_kept_on_the_way() -> None:
     # two of three fit into the first slot: the third pays 2 in the second, and has no way out
     result = loads(lines(2)).solve("best-responses")
@@ -291,6 +299,7 @@ def test_a_form_with_an_objective_has_no_players() -> None:
         ("sum(profit[n] for n in firm)", Kind.NONE),
     ],
 )
+@pytest.mark.slow
 def test_potentials_are_tried_on_moves_of_single_players(potential: str, kind: Kind) -> None:
     trial = try_potential(loads(f"{DUOPOLY}potential phi = {potential}").instance())
     assert trial is not None
@@ -327,6 +336,7 @@ def test_best_responses_refuse_a_model_without_players() -> None:
         loads("var x : in 0..1\nminimize cost = x").solve("best-responses")
 
 
+@pytest.mark.slow
 def test_the_certificate_is_in_the_json() -> None:
     plain = result_json(loads(DUOPOLY).solve())["equilibrium"]
     assert plain["settled"] is True
@@ -337,6 +347,7 @@ def test_the_certificate_is_in_the_json() -> None:
     assert [player["sense"] for player in plain["players"]] == ["maximize", "maximize"]
 
 
+@pytest.mark.slow
 def test_a_point_that_is_given_is_where_the_players_begin() -> None:
     model = loads(DUOPOLY)
     settled = model.solve()
@@ -382,6 +393,7 @@ def test_a_player_that_is_not_there_is_refused() -> None:
         loads(DUOPOLY).solve(form="social", player="firm[1]", start={"firm.amount": [0.0, 2.0]})
 
 
+@pytest.mark.slow
 def test_the_optimum_of_a_potential_comes_with_its_certificate() -> None:
     result = load(EXAMPLES / "routes.mec").solve(form="potential")
     assert result.guarantee is Guarantee.GLOBAL
@@ -429,6 +441,7 @@ def test_check_says_who_plays_and_what_is_shared(capsys: pytest.CaptureFixture[s
     assert "exact potential" in said
 
 
+@pytest.mark.slow
 def test_a_hand_derived_algorithm_responds_in_place_of_a_solver() -> None:
     game = load(EXAMPLES.parent / "game.mec")
     raw = {"responder": "game-best-response"}
@@ -440,6 +453,7 @@ def test_a_hand_derived_algorithm_responds_in_place_of_a_solver() -> None:
         load(EXAMPLES / "routes.mec").solve("best-responses", raw=raw)
 
 
+@pytest.mark.slow
 def test_a_refusal_of_a_game_with_exact_forms_names_what_would_do() -> None:
     with pytest.raises(ModelError) as refused:
         load(EXAMPLES.parent / "game.mec").solve("scip")

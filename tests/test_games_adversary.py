@@ -56,6 +56,7 @@ def test_what_a_player_cannot_change_hides_no_gain(fixed: str) -> None:
     assert (result["x"], result["y"]) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_small_stakes_are_not_judged_by_large_ones_of_others() -> None:
     # matching pennies have no equilibrium, for a nanomoney either
     text = """
@@ -73,6 +74,7 @@ def test_small_stakes_are_not_judged_by_large_ones_of_others() -> None:
     assert result.equilibrium.gain == pytest.approx(1e-9)
 
 
+@pytest.mark.slow
 def test_a_cost_of_zero_is_proven_as_any_other() -> None:
     text = """
     var x : in 0..100
@@ -92,6 +94,7 @@ player two: minimize (y - 0.5)^2 choosing y
 """
 
 
+@pytest.mark.slow
 def test_who_gains_without_bound_is_in_no_equilibrium(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_solver_that_ignores_its_limit_is_ended() -> None:
     assert (found.answer, found.reason) == (None, "time limit")
 
 
+@pytest.mark.slow
 def test_a_solver_that_ignores_ctrl_c_is_ended() -> None:
     found = run_guarded(stubborn, lambda: True, None, grace=0.5)
     assert (found.answer, found.reason) == (None, "interrupted")
@@ -129,6 +130,7 @@ def guarded_sum(first: int, second: int) -> int | None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_ctrl_c_at_a_terminal_arrives_once() -> None:
     # a terminal sends SIGINT to the whole process group; the fork must not get it twice
     program = """
@@ -151,6 +153,7 @@ def test_ctrl_c_at_a_terminal_arrives_once() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.slow
 def test_the_fork_ends_with_a_parent_that_is_killed() -> None:
     program = """
     import time
@@ -210,6 +213,7 @@ SOLVES = (
 )
 
 
+@pytest.mark.slow
 def test_solvers_in_turn_in_one_process() -> None:
     assert (
         in_turn()

@@ -233,6 +233,7 @@ def test_numbers_that_highs_takes_for_infinite_are_an_error_and_not_unbounded() 
 
 
 @WAYS
+@pytest.mark.slow
 def test_nothing_to_decide(via: str) -> None:
     fixed = (
         "model f\nvar x : 1\nminimize z = 3*x + 1\nconstraint c: x >= {}\nform pinned: fix x = 2\n"

@@ -300,6 +300,7 @@ def test_iteration_limit_returns_a_feasible_point_or_none(via: str) -> None:
     assert stuck.guarantee is Guarantee.NONE
 
 
+@pytest.mark.slow
 def test_time_limit() -> None:
     instance, _ = learning(["learner_count=20000"])
     found = Ipopt().solve(Request(instance, SolveOptions(time_limit=0.3)))

@@ -797,6 +797,7 @@ def test_random_expressions_have_the_derivatives_of_a_plain_evaluation(
 
 @settings(max_examples=150, deadline=None)
 @given(problems(), st.sampled_from([0.0, 1.0, -3.0, 1e200]))
+@pytest.mark.slow
 def test_the_pattern_does_not_depend_on_the_point(
     problem: tuple[Tree, Array, Array], other: float
 ) -> None:
@@ -826,6 +827,7 @@ def test_first_order_jets_have_the_gradient_of_second_order_ones(
 
 @settings(max_examples=100, deadline=None)
 @given(problems(), st.integers(-3, 3))
+@pytest.mark.slow
 def test_patterns_give_the_jacobian_and_the_lagrangian(
     problem: tuple[Tree, Array, Array], shift: int
 ) -> None:

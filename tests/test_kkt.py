@@ -240,6 +240,7 @@ def test_multipliers_of_highs_are_differences_of_optima(sense: str, most: str, v
     assert conditions(result).worst <= 1e-12
 
 
+@pytest.mark.slow
 def test_multipliers_of_the_fog_model_are_differences_of_optima() -> None:
     def best(latency: float) -> Result:
         return mecdsl.load(MODEL, data={**CASE, "latency": latency}).solve("ipopt")
@@ -278,6 +279,7 @@ def test_ipopts_multipliers_pass_and_changed_ones_do_not(family: str, factor: fl
     assert found.worst > TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_degenerate_tip_is_judged_where_the_solver_was() -> None:
     # quad_over_lin has no single slope at (0, 0); many shares of the relaxed model end there
     result = mecdsl.load(MODELS / "cooperative.mec", device_count=8).solve(

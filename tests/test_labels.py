@@ -190,6 +190,7 @@ def test_a_product_far_below_its_middle_is_not_certified() -> None:
 @pytest.mark.parametrize(
     ("formula", "x", "accepted"), [("x^2", 1e-9, True), ("x^4", 1e-3, True), ("x^2", 1e-3, False)]
 )
+@pytest.mark.slow
 def test_an_optimum_of_zero_has_the_size_of_its_surroundings(
     formula: str, x: float, accepted: bool
 ) -> None:

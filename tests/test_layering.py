@@ -188,6 +188,7 @@ def test_no_name_stands_in_two_stages() -> None:
     assert sorted(names) == sorted(set(names))
 
 
+@pytest.mark.slow
 def test_modules_import_only_earlier_stages() -> None:
     faults = []
     for name, target, place in edges():
@@ -197,6 +198,7 @@ def test_modules_import_only_earlier_stages() -> None:
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.slow
 def test_imports_form_no_ring() -> None:
     graph: dict[str, set[str]] = {}
     for name, target, _ in edges():

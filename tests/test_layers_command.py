@@ -27,6 +27,7 @@ def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.slow
 def test_an_onnx_file_is_listed_with_its_sums() -> None:
     done = run(str(LIGHT / "light_vgg19.onnx"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -45,6 +46,7 @@ def test_a_network_fits_into_80_columns(network: str) -> None:
     assert max(map(len, run(network).stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_network_becomes_a_table_that_a_model_reads(tmp_path: Path) -> None:
     done = run(str(LIGHT / "light_squeezenet.onnx"), "--to", "csv", "--bits", "8")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -58,6 +60,7 @@ def test_a_network_becomes_a_table_that_a_model_reads(tmp_path: Path) -> None:
     assert again.stdout.startswith("net: 66 layers, with branches, 99 valid cuts\n")
 
 
+@pytest.mark.slow
 def test_json_holds_columns_units_and_totals() -> None:
     report = json.loads(run("resnet18", "--json").stdout)
     assert report["totals"] == {

@@ -94,6 +94,7 @@ def found(allocation: Allocation) -> tuple[float, np.ndarray]:
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
+@pytest.mark.slow
 def test_whole_optimum_is_that_of_enumeration(
     rows: Tenths, cycle_time: int, total: int, drop_out: bool
 ) -> None:
@@ -117,6 +118,7 @@ def test_whole_optimum_is_that_of_enumeration(
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12), st.booleans())
+@pytest.mark.slow
 def test_heuristics_claim_what_their_batches_allow(
     rows: Tenths, cycle_time: int, total: int, drop_out: bool
 ) -> None:
@@ -143,6 +145,7 @@ def test_heuristics_claim_what_their_batches_allow(
 
 @quick
 @given(tenths, st.integers(10, 150), st.integers(1, 12))
+@pytest.mark.slow
 def test_equal_batches_in_closed_form(rows: Tenths, cycle_time: int, total: int) -> None:
     # (12b) with d_k = d/K in rational arithmetic; the smallest quotient decides
     allowed = min(
@@ -212,6 +215,7 @@ def test_moves_end_at_the_whole_optimum(seed: int, per_learner: float) -> None:
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 400))
+@pytest.mark.slow
 def test_whole_optimum_lies_between_the_relaxed_bounds(seed: int, count: int, total: int) -> None:
     learners = random_learners(seed, count, float(total))
     answer, relaxed = integer(learners), root(learners)
@@ -325,6 +329,7 @@ def test_root_agrees_with_brent(seed: int, count: int, total: float, spread: flo
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 30), st.floats(1.0, 1e4))
+@pytest.mark.slow
 def test_every_cycle_is_used_up_and_the_multipliers_are_stationary(
     seed: int, count: int, total: float
 ) -> None:
@@ -398,6 +403,7 @@ def test_iterations_show_a_shrinking_bracket() -> None:
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 20), st.floats(10.0, 1e5))
+@pytest.mark.slow
 def test_polynomial_of_the_paper_has_the_same_root(seed: int, count: int, total: float) -> None:
     learners = random_learners(seed, count, total)
     literal, answer = polynomial(learners), root(learners)
@@ -413,6 +419,7 @@ def test_polynomial_of_the_paper_has_the_same_root(seed: int, count: int, total:
 
 @quick
 @given(st.integers(0, 10**6), st.integers(1, 30), st.floats(1.0, 1e5))
+@pytest.mark.slow
 def test_without_transfer_times_the_root_is_a_mean(seed: int, count: int, total: float) -> None:
     moderate = random_learners(seed, count, total)
     learners = Learners(moderate.compute, np.zeros(count), moderate.overhead, 30.0, total)

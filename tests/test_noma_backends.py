@@ -49,6 +49,7 @@ def with_common(form: str) -> str:
 
 
 @pytest.mark.parametrize("backend", TAKES)
+@pytest.mark.slow
 def test_only_the_forms_it_was_made_for_are_taken(backend: str) -> None:
     loaded = model()
     for form in FORMS:
@@ -60,6 +61,7 @@ def test_only_the_forms_it_was_made_for_are_taken(backend: str) -> None:
             assert bool(found.reason) != expected
 
 
+@pytest.mark.slow
 def test_the_form_and_the_data_are_found() -> None:
     system = draw_system(3, 3, 5, 2, ties=True)
     loaded = mecdsl.load(MODEL, data=model_data(system))
@@ -108,12 +110,14 @@ def test_its_points_are_verified_beside_the_bound(backend: str, common: bool) ->
         assert best.guarantee is Guarantee.NONE
 
 
+@pytest.mark.slow
 def test_a_printed_point_that_breaks_rows_is_not_verified() -> None:
     result = model().solve("noma-ligd-printed", raw={"step": 1e-12})
     assert not result.verified
     assert any("uplink_one_subchannel" in fault for fault in result.faults)
 
 
+@pytest.mark.slow
 def test_too_many_users_are_infeasible_only_where_all_must_send() -> None:
     loaded = model(2, 1, 5, 2, users_per_subchannel_max=2)
     for backend in ("noma-greedy", "noma-ligd", "noma-improved"):
@@ -125,6 +129,7 @@ def test_too_many_users_are_infeasible_only_where_all_must_send() -> None:
     assert "knows no K" in found.solution.message
 
 
+@pytest.mark.slow
 def test_options_are_checked() -> None:
     loaded = model()
     with pytest.raises(ModelError, match=r"one of 0\.\.F, 1\.\.F"):
@@ -138,6 +143,7 @@ def test_options_are_checked() -> None:
     assert cold.verified
 
 
+@pytest.mark.slow
 def test_one_user_is_a_problem_too() -> None:
     loaded = model(0, 1, 1, 1)
     for form in FORMS:

@@ -14,6 +14,7 @@ from tests.claims.noma_corollaries import corollary_2
 FEW = Case(access_points=2, users_each=2, subchannels=2, method="exact")
 
 
+@pytest.mark.slow
 def test_a_case_has_the_data_that_a_backend_reads() -> None:
     model = mecdsl.load(
         MODEL,
@@ -52,6 +53,7 @@ def test_a_case_has_the_data_that_a_backend_reads() -> None:
 
 
 @pytest.mark.parametrize("what", ["time", "energy"])
+@pytest.mark.slow
 def test_a_ratio_is_what_two_solves_give(what: str) -> None:
     found = Studies([3]).ratio(FEW, "Neurosurgeon", "ECC-NOMA", what)
     model = mecdsl.load(MODEL, seed=3)  # two access points, four users, two subchannels
@@ -66,6 +68,7 @@ def test_schemes_are_ordered_as_their_problems_are() -> None:
     assert max(best.values()) <= outcome(FEW, 5, noma.BASE).cost  # silent either way
 
 
+@pytest.mark.slow
 def test_one_user_on_a_subchannel_of_its_cell_has_nothing_to_share() -> None:
     alone = Case(access_points=2, users_each=2, subchannels=4, most=1, method="exact")
     np.testing.assert_allclose(Studies([1, 2]).ratio(alone, *noma.OURS, "cost"), 1.0, rtol=3e-6)

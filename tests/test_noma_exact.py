@@ -55,6 +55,7 @@ def solved(system: System, form: Form, gap: float = 1e-8) -> float:
     ("seed", "users", "subchannels", "most"),
     [(0, 2, 2, 1), (1, 3, 1, 3), (3, 3, 1, 2), (4, 2, 1, 2)],
 )
+@pytest.mark.slow
 def test_the_optimum_is_that_of_an_enumeration(
     seed: int, users: int, subchannels: int, most: int, form: Form
 ) -> None:
@@ -66,6 +67,7 @@ def test_the_optimum_is_that_of_an_enumeration(
 
 @pytest.mark.parametrize("oma", [False, True])
 @pytest.mark.parametrize("seed", [3, 5])
+@pytest.mark.slow
 def test_three_users_on_two_subchannels_are_those_of_an_enumeration(seed: int, oma: bool) -> None:
     system, form = draw_system(seed, 2, 3, 2, users_per_subchannel_max=2), Form(oma=oma)
     found, wanted = solved(system, form), Oracle(system, form).optimum()
@@ -265,6 +267,7 @@ def test_weights_may_be_zero() -> None:
         exact(replace(weighted, uplink=replace(system.uplink, power_min=0.0)), Form())
 
 
+@pytest.mark.slow
 def test_a_time_limit_leaves_a_point_and_a_bound() -> None:
     system = draw_system(7, 2, 9, 2, users_per_subchannel_max=5)
     plan, best = exact(system, Form(), time_limit=0.0), exact(system, Form())
@@ -275,6 +278,7 @@ def test_a_time_limit_leaves_a_point_and_a_bound() -> None:
     assert plan.bound <= best.objective <= plan.objective
 
 
+@pytest.mark.slow
 def test_a_wide_gap_is_enough_where_it_is_asked_for() -> None:
     system = draw_system(7, 2, 9, 2, users_per_subchannel_max=5)
     wide, fine = exact(system, Form(), gap=0.2), exact(system, Form(), gap=0.0)

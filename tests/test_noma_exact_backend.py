@@ -66,6 +66,7 @@ EXAMPLE: dict[str, Any] = {
 
 @pytest.mark.parametrize("split", ["", "common_split"])
 @pytest.mark.parametrize("access", FORMS)
+@pytest.mark.slow
 def test_the_model_grants_the_optimum(access: str, split: str) -> None:
     model = mecdsl.load(MODELS / "noma.mec", data=EXAMPLE)
     form = "+".join(name for name in (access, split) if name)
@@ -79,6 +80,7 @@ def test_the_model_grants_the_optimum(access: str, split: str) -> None:
     assert result.solution.objective == pytest.approx(result.objective, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_model_knows_its_optimum_by_enumeration() -> None:
     model = mecdsl.load(MODELS / "noma.mec", data=EXAMPLE)
     found = recognise(model.instance())

@@ -59,6 +59,7 @@ def lifted(base: Instance, x: np.ndarray, form: Instance) -> np.ndarray:
 
 @pytest.mark.parametrize("form", ["", "silent"])
 @pytest.mark.parametrize("shape", [(2, 5, 3), (3, 7, 2), (1, 4, 2), (1, 1, 1)])
+@pytest.mark.slow
 def test_points_of_the_model_and_of_its_form_cost_the_same(
     form: str, shape: tuple[int, int, int]
 ) -> None:
@@ -91,6 +92,7 @@ GAINS = {
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.slow
 def test_nothing_of_the_form_is_cheaper_than_the_model(seed: int) -> None:
     system = draw_system(seed, 2, 5, 2)
     base = mecdsl.load(MODELS / "noma.mec", data=model_data(system)).instance("silent")
@@ -107,6 +109,7 @@ def test_nothing_of_the_form_is_cheaper_than_the_model(seed: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["", "silent"])
+@pytest.mark.slow
 def test_prices_of_the_form_are_those_of_the_model(form: str) -> None:
     system = draw_system(3, 2, 5, 2)
     base = mecdsl.load(MODELS / "noma.mec", data=model_data(system)).instance(form)

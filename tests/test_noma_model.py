@@ -56,6 +56,7 @@ def point_of(instance: Instance, values: dict[str, Reals]) -> Reals:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.slow
 def test_the_model_says_what_the_paper_says(
     form: str, shape: tuple[int, int, int], ties: bool
 ) -> None:

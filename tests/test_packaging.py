@@ -84,6 +84,7 @@ def test_every_folder_with_modules_is_listed_as_a_package() -> None:
     assert {Path(folder) for folder in setuptools["package-dir"].values()} == top
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_file_once(distributions: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

@@ -50,6 +50,7 @@ def chains(
 
 
 @given(chains(SUMS, list(range(100))))
+@pytest.mark.slow
 def test_a_long_sum_has_the_value_of_reading_it_from_the_left(steps: list[tuple[str, int]]) -> None:
     expected = from_left(Fraction(7), [(sign, Fraction(number)) for sign, number in steps], SUMS)
     assert value_of("7" + "".join(f" {sign} {number}" for sign, number in steps)) == expected

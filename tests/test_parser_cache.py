@@ -36,6 +36,7 @@ def head_of(file: Path) -> bytes:
     return file.read_bytes().partition(b"\n")[0]
 
 
+@pytest.mark.slow
 def test_kept_tables_give_the_same_trees_and_messages(own_folder: Path) -> None:
     first, message = parse(TEXT), fault()
     assert (own_folder / FILE_NAME).exists()
@@ -55,6 +56,7 @@ def test_the_tables_are_read_back(own_folder: Path, monkeypatch: pytest.MonkeyPa
     parse(TEXT)
 
 
+@pytest.mark.slow
 def test_tables_of_another_grammar_are_not_used(own_folder: Path) -> None:
     parse(TEXT)
     file = own_folder / FILE_NAME
@@ -89,6 +91,7 @@ def test_a_cut_file_is_written_anew(own_folder: Path) -> None:
     assert file.stat().st_size > half + 1000
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_costs_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,7 @@ def test_no_answer_and_no_distance_can_be_drawn(
 @pytest.mark.parametrize(
     ("name", "start"), [("gaps.svg", b"<?xml"), ("gaps.pdf", b"%PDF"), ("gaps.png", b"\x89PNG")]
 )
+@pytest.mark.slow
 def test_the_suffix_gives_the_format(name: str, start: bytes, tmp_path: Path) -> None:
     study_picture(study({"a": [0.1, 0.2]}), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)

@@ -44,6 +44,7 @@ def test_multipliers_have_the_sign_of_all_backends() -> None:
     assert result.multiplier("c") == pytest.approx(-3.0, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_fog_is_solved_as_by_the_algorithm_derived_for_it() -> None:
     model = mecdsl.load(FOG, node_count=4)
     result, derived = model.solve("pounce"), model.solve("fog-newton")
@@ -59,6 +60,7 @@ def test_it_has_all_that_ipopt_has_but_a_place_in_auto() -> None:
     assert not can.preferences
 
 
+@pytest.mark.slow
 def test_many_starts_in_forks_after_a_solve_here() -> None:
     # (x^2 - 4)^2 + x: the lower of the two minima is the one near -2
     model = mecdsl.loads("var x : 1 in -3..3\nstart x = 2\nminimize f = (x^2 - 4)^2 + x")
@@ -92,6 +94,7 @@ def test_an_option_it_has_not_is_refused(name: str, value: str | int) -> None:
         mecdsl.loads(VALLEY).solve("pounce", raw={name: value})
 
 
+@pytest.mark.slow
 def test_a_limit_and_a_stop_keep_the_best_so_far() -> None:
     model = mecdsl.load(FOG, node_count=3)
     found = model.solve("pounce", raw={"max_iter": 2})
@@ -119,6 +122,7 @@ def test_where_it_is_absent_the_way_to_get_it_is_said(monkeypatch: pytest.Monkey
     assert "`pip install mecdsl[pounce]`" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nothing_but_the_answer_is_printed() -> None:
     # a square that is flat in one direction: POUNCE tells its log about it
     program = (

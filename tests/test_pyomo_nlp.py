@@ -892,6 +892,7 @@ def assert_stopped_in_order(outcome: PyomoOutcome) -> None:
     assert outcome.loaded
 
 
+@pytest.mark.slow
 def test_bonmin_time_limit_gives_point_and_bound() -> None:
     outcome = within_some_limit(
         lambda limit: solve_pyomo(hard(), solver="bonmin", time_limit=limit),
@@ -901,6 +902,7 @@ def test_bonmin_time_limit_gives_point_and_bound() -> None:
     assert_stopped_in_order(outcome)
 
 
+@pytest.mark.slow
 def test_bonmin_node_limit_gives_point_and_bound() -> None:
     outcome = solve_pyomo(hard(), solver="bonmin", node_limit=200)
     assert outcome.termination is Termination.ITERATION_LIMIT
@@ -908,6 +910,7 @@ def test_bonmin_node_limit_gives_point_and_bound() -> None:
     assert_stopped_in_order(outcome)
 
 
+@pytest.mark.slow
 def test_bonmin_stops_in_order_on_interrupt_and_solves_again(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -936,6 +939,7 @@ def test_bonmin_stops_in_order_on_interrupt_and_solves_again(
     assert again.termination is Termination.OPTIMAL
 
 
+@pytest.mark.slow
 def test_bonmin_is_stopped_by_a_flag(capfd: pytest.CaptureFixture[str]) -> None:
     flag = once_logged(BETTER, capfd)
     outcome = solve_pyomo(hard(), solver="bonmin", log=True, should_stop=flag)

@@ -127,6 +127,7 @@ def test_write_outputs_into_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "backends/README.md"])
+@pytest.mark.slow
 def test_programs_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +144,7 @@ def test_programs_run(
 
 
 @pytest.mark.parametrize("page", ["README.md", "backends/README.md"])
+@pytest.mark.slow
 def test_programs_print_what_stands_below_them(
     page: str,
     tmp_path: Path,
@@ -233,6 +235,7 @@ def test_the_analytical_bound_is_the_numerical_solution() -> None:
     assert values["scip"] == pytest.approx(values["mel-root"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_integer_problem_is_solved_to_a_proof() -> None:
     _, command = claims()["problem (12) is NP-hard"]
     done = run(command)
@@ -257,6 +260,7 @@ def test_the_comparison_of_noma_stands_in_the_models_readme() -> None:
     assert found.rstrip() == wanted.rstrip()
 
 
+@pytest.mark.slow
 def test_there_are_five_claims() -> None:
     assert len(claims()) == 5
     _, command = claims()["no rounding step is ever needed"]

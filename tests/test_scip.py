@@ -168,6 +168,7 @@ def radio_cost(first: float, second: float) -> float:
 
 
 @WAYS
+@pytest.mark.slow
 def test_noise_far_below_every_tolerance(via: str) -> None:
     # For each second power the best first one, by search in one variable; both are unimodal.
     def best(second: float) -> float:
@@ -183,6 +184,7 @@ def test_noise_far_below_every_tolerance(via: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork to crash in")
+@pytest.mark.slow
 def test_more_solves_in_one_process_than_scip_has_numbers_for_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -272,6 +274,7 @@ def test_minimum_maximum_and_absolute_value() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 8])
+@pytest.mark.slow
 def test_least_squares_over_free_variables(size: int) -> None:
     rng = np.random.default_rng(size)
     matrix, right = rng.normal(size=(size + 2, size)).round(3), rng.normal(size=size + 2).round(3)
@@ -318,6 +321,7 @@ def test_squares_are_for_convex_objectives_over_unbounded_columns() -> None:
 
 
 @WAYS
+@pytest.mark.slow
 def test_outcomes_without_an_optimum(via: str) -> None:
     # x y <= 1 and x, y >= 2 contradict each other
     nothing = "model m\nvar x : 1 >= 2\nvar y : 1 >= 2\nminimize z = x\nconstraint c: x*y <= 1"
@@ -423,6 +427,7 @@ def test_a_time_limit_hands_over_point_and_bound(via: str) -> None:
     assert found.bound < found.objective
 
 
+@pytest.mark.slow
 def test_a_node_limit_is_no_optimum() -> None:
     found = solve(HARD, raw={"limits/nodes": 1})
     assert found.termination is Termination.ITERATION_LIMIT
@@ -447,6 +452,7 @@ def test_a_gap_that_is_reached_counts_as_optimal() -> None:
     assert found.objective - found.bound <= 0.5 * abs(found.objective)
 
 
+@pytest.mark.slow
 def test_a_start_is_used() -> None:
     good = solve(HARD, raw={"limits/nodes": 1})
     assert good.values is not None
@@ -499,6 +505,7 @@ def test_options_as_text_are_understood() -> None:
     assert solve("model m\nvar x : 1 in 0..1\nminimize z = x", raw=raw).objective == 0.0
 
 
+@pytest.mark.slow
 def test_the_seed_is_passed_on() -> None:
     small = HARD.replace("1..40", "1..25")
     runs = {seed: solve(small, seed=seed, raw={"limits/nodes": 3}) for seed in (1, 2)}
@@ -523,6 +530,7 @@ def test_versions_and_seconds() -> None:
 
 
 @WAYS
+@pytest.mark.slow
 def test_nothing_is_printed_unless_asked(via: str, capfd: pytest.CaptureFixture[str]) -> None:
     solve(RADIO, via=via)
     assert capfd.readouterr() == ("", "")

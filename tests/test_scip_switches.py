@@ -74,6 +74,7 @@ def test_each_rate_of_the_example_has_a_row_of_its_switch() -> None:
 
 @pytest.mark.parametrize("most_on", [1, 2])
 @pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.slow
 def test_two_pairs_send_at_full_power_or_not_at_all(seed: int, most_on: int) -> None:
     """The sum rate of two pairs is largest at a corner of the box of powers (Gjendemsjo et al.,
     Binary power control for sum rate maximization, 2008), which are enumerated here.

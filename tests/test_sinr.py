@@ -19,6 +19,7 @@ def sum_rate(gain: np.ndarray, power: np.ndarray) -> float:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("most_on", [1, 2])
+@pytest.mark.slow
 def test_two_pairs_send_at_full_power_or_not_at_all(seed: int, most_on: int) -> None:
     # Of two pairs a corner of the box of powers is best (Gjendemsjo, Gesbert, Oien and Kiani,
     # Binary power control for sum rate maximization, 2008, theorem 1)
@@ -31,6 +32,7 @@ def test_two_pairs_send_at_full_power_or_not_at_all(seed: int, most_on: int) -> 
     assert result.bound is None or result.bound >= best * (1 - 1e-6)
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_a_line_for_each_solver_that_is_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_convex_problem_has_no_spread(via: str) -> None:
     assert "4 starts: 4 local optima, all of value " in result_text(result)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_answer_with_any_number_of_processes() -> None:
     model = mecdsl.loads(QUARTIC)
     first, second = (model.solve("ipopt", starts=5, threads=threads) for threads in (1, 3))

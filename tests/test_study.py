@@ -231,6 +231,7 @@ def test_an_answer_that_breaks_a_limit_is_counted_and_never_better(model: Loaded
     assert "cheat answers 1 of 8 seeds" in text
 
 
+@pytest.mark.slow
 def test_a_claimed_optimum_that_fails_verification_ends_with_5(model: LoadedModel) -> None:
     found = study(model, [1, 2], ["highs", "liar"])
     assert [run.refuted for run in found.runs] == [False, True, False, True]
@@ -455,6 +456,7 @@ def test_the_model_is_not_overwritten(capfd: pytest.CaptureFixture[str], file: P
     assert file.read_text(encoding="utf-8") == BUY
 
 
+@pytest.mark.slow
 def test_text_and_exit_code(capfd: pytest.CaptureFixture[str], file: Path) -> None:
     code, out, err = run(
         capfd, "compare", str(file), "--seeds", "1..4", "--backends", "highs,cheat"
@@ -482,6 +484,7 @@ def test_a_terminal_is_told_of_every_seed(
     assert told[0] == "seed 4 (1 of 2): first"
 
 
+@pytest.mark.slow
 def test_every_fitting_backend_runs_by_default(
     capfd: pytest.CaptureFixture[str], file: Path
 ) -> None:
@@ -492,6 +495,7 @@ def test_every_fitting_backend_runs_by_default(
     }
 
 
+@pytest.mark.slow
 def test_json_holds_every_run_and_the_summaries(
     capfd: pytest.CaptureFixture[str], file: Path
 ) -> None:

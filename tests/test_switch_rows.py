@@ -96,6 +96,7 @@ def test_rows_hold_exactly_where_the_conditions_do(local: tuple[int, ...], seed:
     assert rows["fair.switched"] == fair
 
 
+@pytest.mark.slow
 def test_optimum_is_that_of_going_through_the_switches() -> None:
     text = OFFLOAD.replace(
         "constraint most:", "constraint cool: device.speed[3] <= 1 Gcycle/s\nconstraint most:"

@@ -299,6 +299,7 @@ def test_definitions_that_double_have_the_right_optimum() -> None:
         assert model.solve(backend).objective == pytest.approx(2.0**40)
 
 
+@pytest.mark.slow
 def test_what_is_too_long_written_out_is_left_to_solvers_that_share_parts() -> None:
     # of the two values of n the better one, by 39 steps of plain arithmetic
     doubled = "".join(f"let d{i} = exp(-d{i - 1})*sqrt(d{i - 1} + 1)\n" for i in range(1, 40))

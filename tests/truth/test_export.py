@@ -434,6 +434,7 @@ def test_a_stock_solver_finds_the_answer_in_the_file(
     assert_feasible(case.load().instance(case.form), answer, 2e-5 if interior else 1e-5)
 
 
+@pytest.mark.slow
 def test_every_model_and_form_of_the_catalogue_is_exported_or_left_out_for_a_reason() -> None:
     stated = {
         (path.relative_to(MODELS).as_posix(), form)

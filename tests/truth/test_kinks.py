@@ -55,6 +55,7 @@ def test_weber_point_on_a_sensor() -> None:
     optimum(mecdsl.load(CASES / "16_weber.mec").solve(), 5.0, "ipopt")
 
 
+@pytest.mark.slow
 def test_uav_trajectory() -> None:
     result = mecdsl.load(CASES / "uav.mec").solve("ipopt")
     assert result.verified
@@ -71,6 +72,7 @@ def test_log_sum_exp(backend: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_max_min_fairness() -> None:
     # equal rates: w(R) solves w log2(1 + P g/(N w)) = R, and the widths add up to 20 MHz; R by
     # bisection

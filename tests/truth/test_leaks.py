@@ -152,6 +152,7 @@ def test_what_stands_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_search_that_ends_early_claims_no_more_than_is_proven(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -39,6 +39,7 @@ constraint off[k in anchor]: k.received <= 1 W * k.on
 
 
 @pytest.mark.parametrize("needed", ["1 uW", "100 nW", "1 mW"])
+@pytest.mark.slow
 def test_one_anchor_wakes_a_tag(needed: str) -> None:
     # one anchor switched on may send up to 1 W: the cheaper one costs 5
     found = solve(TAG.format(needed=needed), "highs")
@@ -66,6 +67,7 @@ def test_a_small_share_of_a_large_task_is_no_proof_of_anything() -> None:
     )
 
 
+@pytest.mark.slow
 def test_bonmin_is_confirmed_where_there_is_no_point() -> None:
     # 6 x + 10 y + 14 w is even, and no propagation of bounds sees it: a second solver does
     found = solve(
@@ -225,6 +227,7 @@ def test_what_is_infeasible_beside_a_pole_is_proven() -> None:
 
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
+@pytest.mark.slow
 def test_too_short_a_deadline_of_the_cooperative_model_is_proven_by_scip(share: float) -> None:
     # one slow device (4500 s locally) and one server: sending takes task/(band log2(1 + snr)), and
     # the better depth
@@ -317,6 +320,7 @@ def test_only_points_that_keep_the_rows_refute(text: str, refuted: bool) -> None
     assert (refute(instance, None) is not None) is refuted
 
 
+@pytest.mark.slow
 def test_queues_are_a_convex_problem() -> None:
     # Kleinrock's delay is a sum of f/(c - f); the least delay is that of SCIP and of a fine grid
     # over the flows
@@ -345,6 +349,7 @@ def test_the_same_on_other_draws(seed: int) -> None:
 # Limits
 
 
+@pytest.mark.slow
 def test_a_limit_that_ends_bonmin_is_a_limit() -> None:
     # 2^30 nodes at worst: a market split that no search of a second ends
     numbers = np.random.default_rng(3).integers(1, 100, (4, 30))
@@ -407,6 +412,7 @@ def test_the_last_digit_of_data_proves_nothing(kind: str, backend: str) -> None:
     assert result.objective == pytest.approx(best)
 
 
+@pytest.mark.slow
 def test_a_point_outside_of_what_rows_leave_is_not_judged_from_there() -> None:
     # a and b give 6.8 z + 4.6 x - 2.6 y <= 32.132, c and d give more than that: no point
     text = """
@@ -428,6 +434,7 @@ def test_a_point_outside_of_what_rows_leave_is_not_judged_from_there() -> None:
     assert not result.verified
 
 
+@pytest.mark.slow
 def test_a_point_whose_slope_is_not_0_is_not_called_optimal() -> None:
     # the least of 3.4 e^u - u is 1 + ln 3.4, at u = -ln 3.4; Ipopt stops at u = -1.20923 where u is
     # in microwatts

@@ -73,6 +73,7 @@ def test_the_listed_value_of_hs104_breaks_its_own_row() -> None:
     assert 4.28675801 > 4.2  # the upper end of the row that holds the objective itself
 
 
+@pytest.mark.slow
 def test_the_listed_point_of_hs116_breaks_a_bound() -> None:
     listed_x4, upper = 0.9999952, 0.1
     assert listed_x4 > upper
