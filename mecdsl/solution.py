@@ -23,6 +23,7 @@ class Termination(Enum):
     UNBOUNDED = "unbounded"  # proven
     INFEASIBLE_OR_UNBOUNDED = "infeasible or unbounded"
     NOT_FOUND = "no feasible point found"  # a heuristic ended without one; proves nothing
+    NO_EQUILIBRIUM = "no equilibrium found"  # a point of a game from which somebody gains
     TIME_LIMIT = "time limit"
     ITERATION_LIMIT = "iteration limit"
     INTERRUPTED = "interrupted"

@@ -235,7 +235,7 @@ def test_conditions_without_a_point_are_not_found_after_all_starts() -> None:
     # the slope 1 + x^2 of one who minimises is 0 nowhere, and there is no bound
     text = "var x : 1\nplayer one: minimize x + x^3/3 choosing x"
     result = found(text, starts=2)
-    assert result.termination is Termination.NOT_FOUND
+    assert result.termination is Termination.NO_EQUILIBRIUM
     assert "from 2 starts" in result.solution.message
     assert result.exit_code == 4
 

@@ -102,7 +102,7 @@ def test_routes_end_in_one_of_the_enumerated_equilibria(order: str) -> None:
 def test_all_users_at_once_go_round_in_a_circle() -> None:
     # all six leave the route that all six are on, for the same other one
     result = load(EXAMPLES / "routes.mec").solve("best-responses", raw={"order": "simultaneous"})
-    assert result.termination is Termination.NOT_FOUND
+    assert result.termination is Termination.NO_EQUILIBRIUM
     assert all(f"`user[{n}]`" in result.solution.message for n in range(1, 7))
 
 
@@ -132,7 +132,7 @@ def test_power_control_ends_at_the_fixed_point() -> None:
 @pytest.mark.slow
 def test_a_circle_is_found_and_names_its_players() -> None:
     result = load(EXAMPLES / "jammer.mec").solve()
-    assert result.termination is Termination.NOT_FOUND
+    assert result.termination is Termination.NO_EQUILIBRIUM
     assert result.exit_code == 4
     assert "circle" in result.solution.message
     assert "`sender`" in result.solution.message
@@ -151,7 +151,7 @@ def test_moving_at_once_for_ever_is_a_circle() -> None:
         minimize n.left*same + (1 - n.left)*(2 - same) choosing n.left
     """
     result = loads(text).solve("best-responses", raw={"order": "simultaneous"})
-    assert result.termination is Termination.NOT_FOUND
+    assert result.termination is Termination.NO_EQUILIBRIUM
     in_turn = loads(text).solve("best-responses")
     assert in_turn.guarantee is Guarantee.EQUILIBRIUM
 

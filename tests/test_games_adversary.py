@@ -208,3 +208,33 @@ def test_a_refused_option_is_the_one_that_was_given(
     said = capsys.readouterr().err
     assert "leave out `--starts`" in said
     assert "pyomo" not in said
+
+
+def test_a_stationary_point_that_is_none_is_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # x = 0.05*y is the top of -x^2 + 0.1*x*y: a gains at either end
+    text = """
+    var x : in -1..1
+    var y : in 0..1
+    player a: minimize -x^2 + 0.1*x*y choosing x
+    player b: minimize (y - 0.5)^2 choosing y
+    start x = 0.025
+    start y = 0.5
+    """
+    assert run("solve", written(tmp_path, text), "--backend", "equilibrium-kkt", "--json") == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told["termination"] == "no equilibrium found"
+    assert told["equilibrium"]["gain"] == pytest.approx(1.05 + 0.025**2, rel=1e-6)
+
+
+def test_a_circle_is_no_lack_of_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = """
+    var x : binary
+    var y : binary
+    let same = x*y + (1-x)*(1-y)
+    player even: maximize same choosing x
+    player odd: minimize same choosing y
+    """
+    assert run("solve", written(tmp_path, text), "--json") == 4
+    assert json.loads(capsys.readouterr().out)["termination"] == "no equilibrium found"

@@ -36,6 +36,8 @@ def played(chosen: Backend, request: Request) -> Result:
         with interruptible() as should_stop:
             left = _certificate(chosen, replace(request, should_stop=should_stop), result)
         result = with_certificate(result, left)
+        if not chosen.capabilities.models:  # others are compared, and need not look for one
+            result = replace(result, termination=_ending(result))
     seconds = {"lower": 0.0, "solve": solved - started, "verify": time.perf_counter() - solved}
     return replace(result, seconds=seconds)
 
@@ -65,6 +67,14 @@ def certified_optimum(game: Instance, result: Result, options: SolveOptions, ask
     if certificate.movers:
         notes = (*notes, mover_text(certificate))
     return replace(result, equilibrium=certificate, notes=notes)
+
+
+def _ending(result: Result) -> Termination:
+    """Why the search for an equilibrium stopped: the certificate says whether one was found."""
+    if result.termination not in (Termination.FINISHED, Termination.NOT_FOUND):
+        return result.termination
+    settled = result.equilibrium is not None and result.equilibrium.settled
+    return Termination.FINISHED if settled else Termination.NO_EQUILIBRIUM
 
 
 def _until(limit: float | None) -> float | None:

@@ -177,7 +177,7 @@ class Result:
                 return 3
             case Termination.LOCALLY_INFEASIBLE:
                 return 3
-            case Termination.ERROR | Termination.NOT_FOUND:
+            case Termination.ERROR | Termination.NOT_FOUND | Termination.NO_EQUILIBRIUM:
                 return 4
             case _ if self.objective is None:
                 return 4
