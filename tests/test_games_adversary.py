@@ -7,6 +7,7 @@ import pytest
 
 from mecdsl.api import loads
 from mecdsl.command_line.main import main
+from mecdsl.equilibria.potential import Kind, try_potential
 from mecdsl.solution import Guarantee
 
 
@@ -238,3 +239,21 @@ def test_a_circle_is_no_lack_of_points(tmp_path: Path, capsys: pytest.CaptureFix
     """
     assert run("solve", written(tmp_path, text), "--json") == 4
     assert json.loads(capsys.readouterr().out)["termination"] == "no equilibrium found"
+
+
+@pytest.mark.parametrize(
+    ("potential", "kind"),
+    [("1e9 + x + y", Kind.NONE), ("1e9 + 2*x - 3*y", Kind.WEIGHTED), ("1e9 + x - y", Kind.EXACT)],
+)
+def test_what_stands_beside_a_potential_hides_nothing(potential: str, kind: Kind) -> None:
+    # over binaries y*(2 - y) is y: a pays x, b gains y
+    text = f"""
+    var x : binary
+    var y : binary
+    player a: minimize 1e9 + x choosing x
+    player b: minimize 1e9 - y*(2 - y) choosing y
+    potential phi = {potential}
+    """
+    trial = try_potential(loads(text).instance())
+    assert trial is not None
+    assert trial.kind is kind

@@ -11,16 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from mecdsl.instances.algebra import Floats
+from mecdsl.analysis.loose_terms import Looseness, loosely
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import Game, game_of
-from mecdsl.instances.tables import SINGLE, FloatArray
+from mecdsl.instances.tables import SINGLE, FloatArray, Table
+from mecdsl.model import symbolic as sym
+from mecdsl.results.measures import ROUNDING_SAFETY
 from mecdsl.starts.draw import drawn
 
 FEWEST, MOST = 6, 240  # moves of each player, and together
 MOST_PLAYERS: Final = 40  # that are tried; of more every k-th
-SAME: Final = 1e-7  # of the numbers whose difference a change is
+SAME: Final = 1e-7  # of two changes that are the same
 
 
 class Kind(Enum):
@@ -71,20 +73,28 @@ def try_potential(instance: Instance, seed: int = 0) -> Trial | None:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Move:
     """A player's move: the change of its objective and of the potential, both so that less is
-    better, and the size of the numbers they are differences of.
+    better, and how far each may be off by rounding.
     """
 
     player: int
     own: float
     potential: float
-    own_size: float
-    potential_size: float
+    own_error: float
+    potential_error: float
 
     @property
     def is_nothing(self) -> bool:
-        """Whether both changes are rounding."""
-        still = abs(self.own) <= SAME * self.own_size
-        return still and abs(self.potential) <= SAME * self.potential_size
+        """Whether both changes are rounding, or one may hide in the rounding of the other."""
+        own, potential = abs(self.own), abs(self.potential)
+        if own <= self.own_error:
+            return potential <= max(self.potential_error, self.own_error)
+        return potential <= self.potential_error and own <= self.potential_error
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the two changes are not of the same sign."""
+        still = abs(self.own) <= self.own_error, abs(self.potential) <= self.potential_error
+        return any(still) or self.own * self.potential < 0.0
 
 
 def _move(game: Game, player: int, seed: int, number: int) -> _Move | None:
@@ -93,18 +103,33 @@ def _move(game: Game, player: int, seed: int, number: int) -> _Move | None:
     before = _drawn(instance, seed, number)
     other = _drawn(instance, seed + 1, number)
     after = np.where(game.columns(player), other, before)
-    sign = game.family(player).sign
-    own = [sign * float(game.values(x)[player]) for x in (before, after)]
-    potential = [_potential(instance, x) for x in (before, after)]
+    family = game.family(player)
+    wish = family.players.value, family.table, player - family.first
+    own = [family.sign * _exactly(instance, x, *wish) for x in (before, after)]
+    report = instance.model.symbols[instance.model.potential]
+    assert report.formula is not None
+    sense = -1.0 if instance.maximize else 1.0  # players that all maximise want more of it
+    potential = [sense * _exactly(instance, x, report.formula, SINGLE, 0) for x in (before, after)]
     if not np.isfinite([*own, *potential]).all():
         return None
     return _Move(
         player=player,
-        own=own[1] - own[0],
-        potential=potential[1] - potential[0],
-        own_size=max(map(abs, own)),
-        potential_size=max(map(abs, potential)),
+        own=own[1][0] - own[0][0],
+        potential=potential[1][0] - potential[0][0],
+        own_error=float(abs(own[0][1]) + abs(own[1][1])),
+        potential_error=float(abs(potential[0][1]) + abs(potential[1][1])),
     )
+
+
+def _exactly(
+    instance: Instance, x: FloatArray, value: sym.Expression, table: Table, row: int
+) -> FloatArray:
+    """float64[2]: what an expression is in one row of its table, and how far that may be off."""
+    found = loosely(
+        instance.evaluator(Looseness(x, np.zeros(instance.columns))).family(value, table)
+    )
+    errors = ROUNDING_SAFETY * np.broadcast_to(found.error, np.shape(found.value))
+    return np.array([float(np.ravel(found.value)[row]), float(np.ravel(errors)[row])])
 
 
 def _drawn(instance: Instance, seed: int, number: int) -> FloatArray:
@@ -112,18 +137,10 @@ def _drawn(instance: Instance, seed: int, number: int) -> FloatArray:
     return np.where(instance.integral & instance.free, np.round(x), x)
 
 
-def _potential(instance: Instance, x: FloatArray) -> float:
-    """The potential, so that less is better: players that all maximise want more of it."""
-    report = instance.model.symbols[instance.model.potential]
-    assert report.formula is not None
-    value = float(instance.evaluator(Floats(x)).family(report.formula, SINGLE)[0])
-    return -value if instance.maximize else value
-
-
 def _judged(game: Game, name: str, moves: list[_Move]) -> Trial:
     told = [move for move in moves if not move.is_nothing]
     for move in told:
-        if move.own * move.potential < 0.0 or (move.own == 0.0) != (move.potential == 0.0):
+        if move.disagrees:
             sign = game.family(move.player).sign
             potential = -move.potential if game.instance.maximize else move.potential
             return Trial(
@@ -145,5 +162,6 @@ def _judged(game: Game, name: str, moves: list[_Move]) -> Trial:
 
 def _fits(move: _Move, weight: float) -> bool:
     """Whether a player's objective changes by a weight times what the potential does."""
-    room = SAME * (move.own_size + abs(weight) * move.potential_size)
+    room = SAME * (abs(move.own) + abs(weight * move.potential))
+    room += move.own_error + abs(weight) * move.potential_error
     return abs(move.own - weight * move.potential) <= room
