@@ -104,12 +104,12 @@ def _move(game: Game, player: int, seed: int, number: int) -> _Move | None:
     other = _drawn(instance, seed + 1, number)
     after = np.where(game.columns(player), other, before)
     family = game.family(player)
-    wish = family.players.value, family.table, player - family.first
+    wish = family.players.value, family.table.take(np.array([player - family.first]))
     own = [family.sign * _exactly(instance, x, *wish) for x in (before, after)]
     report = instance.model.symbols[instance.model.potential]
     assert report.formula is not None
     sense = -1.0 if instance.maximize else 1.0  # players that all maximise want more of it
-    potential = [sense * _exactly(instance, x, report.formula, SINGLE, 0) for x in (before, after)]
+    potential = [sense * _exactly(instance, x, report.formula, SINGLE) for x in (before, after)]
     if not np.isfinite([*own, *potential]).all():
         return None
     return _Move(
@@ -121,15 +121,13 @@ def _move(game: Game, player: int, seed: int, number: int) -> _Move | None:
     )
 
 
-def _exactly(
-    instance: Instance, x: FloatArray, value: sym.Expression, table: Table, row: int
-) -> FloatArray:
-    """float64[2]: what an expression is in one row of its table, and how far that may be off."""
+def _exactly(instance: Instance, x: FloatArray, value: sym.Expression, table: Table) -> FloatArray:
+    """float64[2]: what an expression of one row is, and how far that may be off."""
     found = loosely(
         instance.evaluator(Looseness(x, np.zeros(instance.columns))).family(value, table)
     )
     errors = ROUNDING_SAFETY * np.broadcast_to(found.error, np.shape(found.value))
-    return np.array([float(np.ravel(found.value)[row]), float(np.ravel(errors)[row])])
+    return np.array([float(np.ravel(found.value)[0]), float(np.ravel(errors)[0])])
 
 
 def _drawn(instance: Instance, seed: int, number: int) -> FloatArray:
