@@ -20,7 +20,7 @@ from mecdsl.model import symbolic as sym
 from mecdsl.results.measures import ROUNDING_SAFETY
 from mecdsl.starts.draw import drawn
 
-FEWEST, MOST = 6, 240  # moves of each player, and together
+FEWEST, MOST = 6, 120  # moves of each player, and together
 MOST_PLAYERS: Final = 40  # that are tried; of more every k-th
 SAME: Final = 1e-7  # of two changes that are the same
 
@@ -59,14 +59,14 @@ def try_potential(instance: Instance, seed: int = 0) -> Trial | None:
     if not model.potential or not model.players:
         return None
     game = game_of(instance)
-    step = max(1, game.size // MOST_PLAYERS)
-    tried = range(0, game.size, step)
-    moves = [
-        move
-        for player in tried
-        for number in range(max(FEWEST, MOST // max(1, len(tried))))
-        if (move := _move(game, player, seed + 1, 2 + number)) is not None
-    ]
+    tried = range(0, game.size, max(1, game.size // MOST_PLAYERS))
+    moves: list[_Move] = []
+    for number in range(2, 2 + max(FEWEST, MOST // max(1, len(tried)))):
+        before = _Point(instance, _drawn(instance, seed + 1, number))
+        other = _drawn(instance, seed + 2, number)
+        for player in tried:
+            move = _move(game, player, before, other)
+            moves += [] if move is None else [move]
     return _judged(game, model.potential, moves)
 
 
@@ -97,37 +97,54 @@ class _Move:
         return any(still) or self.own * self.potential < 0.0
 
 
-def _move(game: Game, player: int, seed: int, number: int) -> _Move | None:
-    """A random move from a random point; None where an objective is not a number there."""
-    instance = game.instance
-    before = _drawn(instance, seed, number)
-    other = _drawn(instance, seed + 1, number)
-    after = np.where(game.columns(player), other, before)
-    family = game.family(player)
-    wish = family.players.value, family.table.take(np.array([player - family.first]))
-    own = [family.sign * _exactly(instance, x, *wish) for x in (before, after)]
-    report = instance.model.symbols[instance.model.potential]
-    assert report.formula is not None
-    sense = -1.0 if instance.maximize else 1.0  # players that all maximise want more of it
-    potential = [sense * _exactly(instance, x, report.formula, SINGLE) for x in (before, after)]
-    if not np.isfinite([*own, *potential]).all():
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known of numbers: their value and how far it may be off."""
+
+    value: float
+    error: float
+
+
+class _Point:
+    """A point at which objectives and the potential are looked up, definitions computed once."""
+
+    def __init__(self, instance: Instance, x: FloatArray) -> None:
+        self.instance, self.x = instance, x
+        self.evaluator = instance.evaluator(Looseness(x, np.zeros(instance.columns)))
+
+    def own(self, game: Game, player: int) -> _Known:
+        """The objective of a player, so that less is better."""
+        family = game.family(player)
+        row = family.table.take(np.array([player - family.first]))
+        return self._known(family.sign, family.players.value, row)
+
+    def potential(self) -> _Known:
+        """The potential, so that less is better: players that all maximise want more of it."""
+        model = self.instance.model
+        report = model.symbols[model.potential]
+        assert report.formula is not None
+        return self._known(-1.0 if self.instance.maximize else 1.0, report.formula, SINGLE)
+
+    def _known(self, sign: float, value: sym.Expression, table: Table) -> _Known:
+        found = loosely(self.evaluator.family(value, table))
+        errors = ROUNDING_SAFETY * np.broadcast_to(found.error, np.shape(found.value))
+        return _Known(sign * float(np.ravel(found.value)[0]), abs(float(np.ravel(errors)[0])))
+
+
+def _move(game: Game, player: int, before: _Point, other: FloatArray) -> _Move | None:
+    """A player's move to what it does in another point; None where something is no number."""
+    after = _Point(before.instance, np.where(game.columns(player), other, before.x))
+    own = before.own(game, player), after.own(game, player)
+    potential = before.potential(), after.potential()
+    if not np.isfinite([known.value for known in (*own, *potential)]).all():
         return None
     return _Move(
         player=player,
-        own=own[1][0] - own[0][0],
-        potential=potential[1][0] - potential[0][0],
-        own_error=float(abs(own[0][1]) + abs(own[1][1])),
-        potential_error=float(abs(potential[0][1]) + abs(potential[1][1])),
+        own=own[1].value - own[0].value,
+        potential=potential[1].value - potential[0].value,
+        own_error=own[0].error + own[1].error,
+        potential_error=potential[0].error + potential[1].error,
     )
-
-
-def _exactly(instance: Instance, x: FloatArray, value: sym.Expression, table: Table) -> FloatArray:
-    """float64[2]: what an expression of one row is, and how far that may be off."""
-    found = loosely(
-        instance.evaluator(Looseness(x, np.zeros(instance.columns))).family(value, table)
-    )
-    errors = ROUNDING_SAFETY * np.broadcast_to(found.error, np.shape(found.value))
-    return np.array([float(np.ravel(found.value)[0]), float(np.ravel(errors)[0])])
 
 
 def _drawn(instance: Instance, seed: int, number: int) -> FloatArray:
