@@ -458,3 +458,8 @@ def test_a_refusal_of_a_game_with_exact_forms_names_what_would_do() -> None:
     with pytest.raises(ModelError) as refused:
         load(EXAMPLES.parent / "game.mec").solve("scip")
     assert "--form social" in str(refused.value)
+
+
+def test_a_study_counts_proven_equilibria() -> None:
+    study = load(EXAMPLES / "cournot.mec").study([1, 2], ["equilibrium-kkt"])
+    assert [summary.proven for summary in study.summaries] == [2]

@@ -87,6 +87,9 @@ class Run:
         return self.outcome in (Outcome.VERIFIED, Outcome.RELAXED)
 
 
+PROOFS = (Guarantee.GLOBAL, Guarantee.TO_GAP, Guarantee.EQUILIBRIUM)
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Median and interval (10 % .. 90 %, interpolated) of `count` numbers."""
@@ -102,9 +105,10 @@ class Summary:
     """What the runs of one backend on one form add up to.
 
     `seeds`: those with an instance; `verified`: feasible answers among them, `proven`: those with a
-    proof of optimality, `broken`: answers that failed verification, `infeasible`: seeds it proved
-    to have no feasible point. `objective` and `distance` are over verified answers, `violation`
-    over all answers, `violation_of_broken` over the broken ones, `seconds` over all runs.
+    proof that they are optimal, or an equilibrium, `broken`: answers that failed verification,
+    `infeasible`: seeds it proved to have no feasible point. `objective` and `distance` are over
+    verified answers, `violation` over all answers, `violation_of_broken` over the broken ones,
+    `seconds` over all runs.
     `best_on_same_seeds`: median of the best verified answer of anybody on the seeds where this
     backend has one, to hold against its objective. `bounds_only`: it only solves a relaxation,
     `objective` is that of the relaxation.
@@ -214,7 +218,7 @@ def _summary(runs: Sequence[Run], best: Mapping[tuple[str, int], float]) -> Summ
         seeds=len(there),
         ran=len(ran),
         verified=len(verified),
-        proven=sum(run.guarantee in (Guarantee.GLOBAL, Guarantee.TO_GAP) for run in verified),
+        proven=sum(run.guarantee in PROOFS for run in verified),
         broken=len(broken),
         infeasible=sum(run.guarantee is Guarantee.INFEASIBLE for run in there),
         bounds_only=bool(relaxed) and not verified,
