@@ -236,7 +236,7 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
     first = words[0] if words else ""
     begins = line[: span.column - 1].strip() == ""
     if begins and "PARAM" in accepts:
-        return STAGES if text in ("leader", "follower") else _statement_fix(text)
+        return _statement_fix(text)
     if accepts <= {"CHOOSING", "_NL"}:
         return "say what a player decides: `players n in N: minimize cost[n] choosing x[n]`"
     naming = _naming_fix(first, accepts, line)
@@ -255,7 +255,7 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
             if "EQUAL" in accepts
             else "write `==`"
         )
-    if "THEN" in accepts and text == "else":
+    if "THEN" in accepts and (text == "else" or text[:1].isdigit()):
         return "write `if condition then value else other`"
     if text == "for" and first == "constraint":
         return "the index stands before the colon: `constraint name[k in K]: ...`"
@@ -276,14 +276,14 @@ def _fix(token: Token, accepts: set[str], source: Source, span: Span) -> str | N
         return "a declaration says its unit after a colon: `name : unit = value`"
     if text == "{" and "COLON" in accepts:
         return "links say where they lead: `links name[k in K]: from_node -> to_node { ... }`"
-    if "THEN" in accepts and text[:1].isdigit():
-        return "write `if condition then value else other`"
     if (is_word or text[:1].isdigit()) and after_value:
         return "an operator or a comma is missing before this; products need `*`"
     return None
 
 
 def _statement_fix(text: str) -> str | None:
+    if text in ("leader", "follower"):
+        return STAGES
     if text[:1].isalpha():
         near = SYNONYMS.get(text.lower()) or nearest(text, STATEMENTS)
         return (

@@ -45,18 +45,7 @@ def result_text(result: Result, every_value: bool = False) -> str:
         rows.append(["method", method])
     if result.solution.message:
         rows.append(["message", result.solution.message])
-    if result.objective is not None:
-        unit, digits = objective_display(instance), _digits(result)
-        rows.append(
-            [
-                "objective",
-                f"{goal.name} = {quantity(result.objective, unit, digits)} ({goal.sense}d)",
-            ]
-        )
-        if not instance.model.players:
-            rows.append(["bound", _bound_text(result, unit, digits)])
-        if result.equilibrium is not None:
-            rows.append(["epsilon", epsilon_text(result)])
+    rows += _objective_rows(result)
     rows += [["fault", fault] for fault in result.faults]
     rows += [["note", note] for note in result.notes]
     if result.solution.spread is not None:
@@ -85,6 +74,21 @@ def result_text(result: Result, every_value: bool = False) -> str:
         lines += ["", "certificate", certificate]
     lines += ["", _seconds_text(result)]
     return "\n".join(lines)
+
+
+def _objective_rows(result: Result) -> list[list[str]]:
+    """The objective, and what is proven of it or, of a game, what a player could still gain."""
+    if result.objective is None:
+        return []
+    goal = result.instance.model.objective
+    unit, digits = objective_display(result.instance), _digits(result)
+    value = quantity(result.objective, unit, digits)
+    rows = [["objective", f"{goal.name} = {value} ({goal.sense}d)"]]
+    if not result.instance.model.players:
+        rows.append(["bound", _bound_text(result, unit, digits)])
+    if result.equilibrium is not None:
+        rows.append(["epsilon", epsilon_text(result)])
+    return rows
 
 
 def _status_text(result: Result) -> str:
