@@ -1,6 +1,7 @@
 """Models with players: what they say, their equilibria against theory, and what is refused."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,15 @@ import pytest
 from mecdsl.api import load, loads
 from mecdsl.command_line.main import main
 from mecdsl.diagnostics import ModelError
+from mecdsl.equilibria.begin import beginning
 from mecdsl.equilibria.potential import Kind, try_potential
+from mecdsl.equilibria.responses import Responder
+from mecdsl.instances.instance import Instance
 from mecdsl.instances.players import game_of, problem_of_player, rows_of_players
 from mecdsl.output.json.result import result_json
-from mecdsl.solution import Guarantee, Termination
+from mecdsl.results.result import Result
+from mecdsl.solution import Guarantee, SolveOptions, Termination
+from mecdsl.solve import solve
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "models" / "examples"
 
@@ -463,3 +469,28 @@ def test_a_refusal_of_a_game_with_exact_forms_names_what_would_do() -> None:
 def test_a_study_counts_proven_equilibria() -> None:
     study = load(EXAMPLES / "cournot.mec").study([1, 2], ["equilibrium-kkt"])
     assert [summary.proven for summary in study.summaries] == [2]
+
+
+def test_nothing_is_said_of_players_whose_own_constraints_were_not_settled() -> None:
+    instance = loads(lines(1)).instance()  # three users, one place in each of two slots
+    asked: list[Instance] = []
+
+    def ask(instance: Instance, backend: str, options: SolveOptions) -> Result:
+        asked.append(instance)
+        result = solve(instance, backend, options)
+        return result if len(asked) == 1 else replace(result, verified=False)
+
+    for settled, words in (
+        (True, "every player could keep its own"),
+        (False, "no point keeps all"),
+    ):
+        asked.clear()
+        responder = Responder(
+            ask=solve if settled else ask,
+            backend="auto",
+            options=SolveOptions(),
+            should_stop=lambda: False,
+        )
+        begin = beginning(instance, None, responder)
+        assert begin.infeasible
+        assert begin.message.startswith(words)

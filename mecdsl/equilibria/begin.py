@@ -14,6 +14,7 @@ from mecdsl.instances.tables import FloatArray, IntArray
 from mecdsl.model import symbolic as sym
 from mecdsl.model.classes import Classifier
 from mecdsl.results.violations import broken
+from mecdsl.solution import Guarantee
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,24 +37,23 @@ def beginning(instance: Instance, given: FloatArray | None, responder: Responder
     result = responder.ask(anywhere(instance), responder.backend, options)
     if result.objective is not None and result.verified:
         return Beginning(result.point())
-    if result.guarantee.name != "INFEASIBLE":
+    if result.guarantee is not Guarantee.INFEASIBLE:
         return Beginning(
             None,
             message=f"no point that keeps all constraints was found: "
             f"{result.solution.message or result.termination.value}",
         )
-    alone = _infeasible_alone(instance, responder)
+    alone, all_can = _infeasible_alone(instance, responder)
     if alone:
         return Beginning(
             None,
             infeasible=True,
             message=f"`{alone}` cannot keep its own constraints, whatever the others do",
         )
-    return Beginning(
-        None,
-        infeasible=True,
-        message="every player could keep its own constraints, and no point keeps those they share",
-    )
+    message = "no point keeps all constraints"
+    if all_can:
+        message = "every player could keep its own constraints, and no point keeps those they share"
+    return Beginning(None, infeasible=True, message=message)
 
 
 def anywhere(instance: Instance) -> Instance:
@@ -65,17 +65,21 @@ def anywhere(instance: Instance) -> Instance:
     return replace(instance, checked=checked)
 
 
-def _infeasible_alone(instance: Instance, responder: Responder) -> str:
-    """The first player whose private constraints have no point; "" where each has one."""
-    game = game_of(instance)
+def _infeasible_alone(instance: Instance, responder: Responder) -> tuple[str, bool]:
+    """The first player whose private constraints have no point, "" where none is known to be, and
+    whether each was found to have one.
+    """
+    game, all_can = game_of(instance), True
     for player in range(game.size):
         own = _private(instance, player)
-        if not own.rows or responder.out_of_time():
+        if not own.rows:
             continue
         options = replace(responder.options, time_limit=responder.left(), start=None, raw={})
-        if responder.ask(own, responder.backend, options).guarantee.name == "INFEASIBLE":
-            return game.name(player)
-    return ""
+        result = responder.ask(own, responder.backend, options)
+        if result.guarantee is Guarantee.INFEASIBLE:
+            return game.name(player), False
+        all_can = all_can and result.verified
+    return "", all_can
 
 
 def _private(instance: Instance, player: int) -> Instance:

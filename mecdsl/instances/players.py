@@ -11,6 +11,7 @@ from mecdsl.diagnostics import Diagnostic, ModelError
 from mecdsl.instances.algebra import Floats
 from mecdsl.instances.facts import fact
 from mecdsl.instances.instance import ConstraintFamily, Instance, difference
+from mecdsl.instances.sparse_rows import ragged_ranges
 from mecdsl.instances.tables import SINGLE, FloatArray, IntArray, Table
 from mecdsl.instances.touched import Touched, Touches
 from mecdsl.model import symbolic as sym
@@ -204,12 +205,7 @@ def _matches(
     low = np.searchsorted(theirs[order], mine)
     counts = np.searchsorted(theirs[order], mine, side="right") - low
     rows = np.repeat(np.arange(size, dtype=np.int64), counts)
-    places = (
-        np.repeat(low, counts)
-        + np.arange(len(rows))
-        - np.repeat(np.cumsum(counts) - counts, counts)
-    )
-    return rows, order[places].astype(np.int64)
+    return rows, order[ragged_ranges(low, counts)].astype(np.int64)
 
 
 @fact
